@@ -1,0 +1,278 @@
+//! What plugins say to the host, in the host's own types (`types`, `auth-flow`, `row-format` and `delivery` of the
+//! contract). The adapters in `wasm` convert; nobody here knows a component.
+
+use crate::event::Event;
+use crate::http::{AuthRequest, Failure, Request, Response};
+use crate::row::{Column, Row};
+use crate::time::Instant;
+
+/// A condition that a person has to mend.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Problem {
+    /// At most 21 characters, for a one-line panel.
+    pub headline: String,
+    /// What happened, and what to do about it.
+    pub advice: String,
+}
+
+/// An error that a plugin returned (`types.error`).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PluginError {
+    /// The settings are wrong.
+    #[error("the settings are wrong: {0}")]
+    InvalidSettings(String),
+    /// The state was written by a version that this one does not understand.
+    #[error("its state was written by another version, which this one does not understand")]
+    UnknownState,
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// The part of the contract that a plugin fills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum World {
+    /// Signs the device in.
+    AuthPolicy,
+    /// Makes rows.
+    Formatter,
+    /// Carries rows.
+    Connector,
+}
+
+/// Row formatting.
+pub mod format {
+    use super::{Event, Instant, Row};
+
+    /// An event for a formatter: its time is known.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct TimedEvent {
+        /// The event.
+        pub event: Event,
+        /// When it happened.
+        pub at: Instant,
+    }
+
+    /// What became of an event (`row-format.verdict`).
+    #[derive(Debug, Clone, PartialEq)]
+    pub enum Verdict {
+        /// Rows, perhaps none.
+        Accepted {
+            /// The rows, without keys.
+            rows: Vec<Row>,
+            /// What the person sees for a moment.
+            notice: Option<String>,
+        },
+        /// Never a row; the reason.
+        Reject(String),
+    }
+
+    /// The answer to a call (`row-format.formatted`).
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Formatted {
+        /// Kept with the rows.
+        pub state: Vec<u8>,
+        /// One for each event.
+        pub verdicts: Vec<Verdict>,
+        /// What the idle panel says from now on.
+        pub standing: Option<String>,
+    }
+}
+
+/// Delivery.
+pub mod delivery {
+    use super::{Column, Failure, Problem, Request, Response, Row};
+
+    /// What a service takes (`delivery.limits`).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Limits {
+        /// At least 1.
+        pub rows_per_batch: u32,
+        /// At least 1.
+        pub bytes_per_batch: u64,
+        /// At least 1.
+        pub characters_per_cell: u32,
+        /// At least 1; over all sinks of one grant.
+        pub requests_per_minute: u32,
+    }
+
+    /// What is carried at once (`delivery.batch`).
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Batch {
+        /// A UUID.
+        pub id: String,
+        /// The columns of all its rows.
+        pub columns: Vec<Column>,
+        /// The rows.
+        pub rows: Vec<Row>,
+    }
+
+    /// What happened (`delivery.signal`).
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum Signal {
+        /// Make the destination ready.
+        Prepare,
+        /// A batch that was never tried.
+        Begin,
+        /// A batch that an earlier call may have sent.
+        Resumed,
+        /// An answer.
+        Responded(Response),
+        /// No answer.
+        Failed(Failure),
+        /// The wait is over.
+        Elapsed,
+        /// A person says that it is mended, or the recheck is due.
+        Retry,
+        /// A person wants a new destination.
+        CreateAnew,
+    }
+
+    /// A row that the service will never take.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Rejection {
+        /// Position in the batch.
+        pub row: u32,
+        /// Why.
+        pub reason: String,
+    }
+
+    /// A batch that arrived (`delivery.receipt`).
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Receipt {
+        /// What did not.
+        pub rejected: Vec<Rejection>,
+        /// Where a person finds the rows.
+        pub link: Option<String>,
+    }
+
+    /// A wait (`delivery.pause`).
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Pause {
+        /// How long.
+        pub milliseconds: u64,
+        /// Said in `status` meanwhile.
+        pub problem: Option<Problem>,
+    }
+
+    /// What to do next (`delivery.directive`).
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum Directive {
+        /// Perform a request.
+        Send(Request),
+        /// Wait.
+        Wait(Pause),
+        /// Done, exactly once.
+        Delivered(Receipt),
+        /// A person has to mend this.
+        Hold(Pause),
+    }
+
+    /// The answer to a step (`delivery.outcome`).
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Outcome {
+        /// Durable before `next`.
+        pub state: Vec<u8>,
+        /// What to do.
+        pub next: Directive,
+    }
+}
+
+/// Signing in.
+pub mod auth {
+    use super::{AuthRequest, Failure, Problem, Response};
+
+    /// What happened (`auth-flow.signal`).
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum Signal {
+        /// The host has started, or this version has taken over.
+        Started,
+        /// An answer.
+        Responded(Response),
+        /// No answer.
+        Failed(Failure),
+        /// The wait is over.
+        Elapsed,
+        /// A person asked to sign in, or to try again.
+        SignIn,
+        /// A person asked to sign out.
+        SignOut {
+            /// And to revoke the grant.
+            revoke: bool,
+        },
+        /// A server answered 401 to the current access token.
+        TokenRefused,
+    }
+
+    /// A filled slot.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Slot {
+        /// Its name.
+        pub name: String,
+        /// Increases with every new content.
+        pub version: u64,
+    }
+
+    /// What a person must do (`auth-flow.prompt`).
+    #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+    pub struct Prompt {
+        /// Shown as it is.
+        pub user_code: String,
+        /// Where to go.
+        pub url: String,
+        /// A link that needs no typing.
+        pub complete_url: Option<String>,
+        /// What is asked for, in words.
+        pub purpose: String,
+        /// Seconds, counted from the step that said it.
+        pub expires_in_seconds: u32,
+    }
+
+    /// The right to use the slot `access-token`.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Lease {
+        /// Seconds, counted from the step that said it; `None`: the server did not say.
+        pub expires_in_seconds: Option<u32>,
+        /// What it allows.
+        pub scopes: Vec<String>,
+    }
+
+    /// Where a grant stands (`auth-flow.status`).
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum Status {
+        /// Nobody is signed in.
+        SignedOut,
+        /// A person has to act elsewhere.
+        AwaitingPerson(Prompt),
+        /// The access token may be used.
+        Authorized(Lease),
+        /// A renewal is under way.
+        Renewing,
+        /// No access, and trying again without a person would be wrong.
+        Blocked(Problem),
+    }
+
+    /// What to do next (`auth-flow.directive`).
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum Directive {
+        /// Perform a request.
+        Send(AuthRequest),
+        /// Milliseconds until `Elapsed`.
+        Wait(u64),
+        /// Nothing until a signal comes.
+        Rest,
+    }
+
+    /// The answer to a step (`auth-flow.outcome`).
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Outcome {
+        /// Durable before anything else.
+        pub state: Vec<u8>,
+        /// To show.
+        pub status: Status,
+        /// Slots to erase before `next`.
+        pub forget: Vec<String>,
+        /// What to do.
+        pub next: Directive,
+    }
+}

@@ -1,0 +1,1 @@
+//! A strict stand-in for Google's device flow, Drive and Sheets.

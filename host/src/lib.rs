@@ -1,0 +1,3 @@
+//! The native host: what touches the disk, the network, the clock, the panel and the sandbox.
+//!
+//! `main -> app -> {adapters, wasm} -> core`. The adapters and `wasm` do not know one another; they meet in `app`.

@@ -1,0 +1,3 @@
+//! `cargo xtask`: what people who work on Punchcard do often.
+
+fn main() {}
