@@ -1,0 +1,68 @@
+//! What `wit-bindgen` makes of the contract. Nobody but the SDK names this module.
+
+/// The interfaces that all worlds share, generated once so that their types are the same everywhere.
+pub mod shared {
+    wit_bindgen::generate!({
+        path: "../../wit/v0.1",
+        inline: "
+            package punchcard:sdk;
+            world shared {
+                import punchcard:plugin/types@0.1.0;
+                import punchcard:plugin/records@0.1.0;
+                import punchcard:plugin/http@0.1.0;
+                import punchcard:plugin/logging@0.1.0;
+            }
+        ",
+        additional_derives: [PartialEq],
+        generate_all,
+    });
+}
+
+/// The world of formatters.
+pub mod formatter {
+    wit_bindgen::generate!({
+        path: "../../wit/v0.1",
+        world: "formatter",
+        with: {
+            "punchcard:plugin/types@0.1.0": super::shared::punchcard::plugin::types,
+            "punchcard:plugin/records@0.1.0": super::shared::punchcard::plugin::records,
+            "punchcard:plugin/logging@0.1.0": super::shared::punchcard::plugin::logging,
+        },
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+        default_bindings_module: "punchcard_sdk::bindings::formatter",
+    });
+}
+
+/// The world of connectors.
+pub mod connector {
+    wit_bindgen::generate!({
+        path: "../../wit/v0.1",
+        world: "connector",
+        with: {
+            "punchcard:plugin/types@0.1.0": super::shared::punchcard::plugin::types,
+            "punchcard:plugin/records@0.1.0": super::shared::punchcard::plugin::records,
+            "punchcard:plugin/http@0.1.0": super::shared::punchcard::plugin::http,
+            "punchcard:plugin/logging@0.1.0": super::shared::punchcard::plugin::logging,
+        },
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+        default_bindings_module: "punchcard_sdk::bindings::connector",
+    });
+}
+
+/// The world of auth policies.
+pub mod auth_policy {
+    wit_bindgen::generate!({
+        path: "../../wit/v0.1",
+        world: "auth-policy",
+        with: {
+            "punchcard:plugin/types@0.1.0": super::shared::punchcard::plugin::types,
+            "punchcard:plugin/http@0.1.0": super::shared::punchcard::plugin::http,
+            "punchcard:plugin/logging@0.1.0": super::shared::punchcard::plugin::logging,
+        },
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+        default_bindings_module: "punchcard_sdk::bindings::auth_policy",
+    });
+}
