@@ -7,10 +7,30 @@ pub mod name;
 pub mod secret;
 pub mod time;
 
+pub mod config;
+
+pub mod key;
+
+pub mod choice;
+pub mod gesture;
+pub mod scene;
+
 pub mod event;
 pub mod row;
 
+pub mod plugin;
+
+pub mod formatting;
+
+pub mod batch;
+pub mod delivery;
+
+pub mod grant;
+
+pub mod backoff;
+pub mod pace;
+
 pub mod http;
 pub mod reach;
-
-pub mod plugin;
+pub mod redact;
+pub mod request;

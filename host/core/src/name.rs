@@ -89,6 +89,14 @@ name! {
     ChoiceName
 }
 name! {
+    /// What happened, as an input or sensor says it: `punch`, `reading`.
+    EventKind
+}
+name! {
+    /// A field of an event, such as `project`.
+    FieldName
+}
+name! {
     /// A slot of the token storage, such as `access-token`.
     SlotName
 }

@@ -46,22 +46,27 @@ impl Prefix {
         if !matches!(url.scheme(), "https" | "http") {
             return Err(PrefixError::Scheme(text.to_owned()));
         }
-        let part = if !url.username().is_empty() || url.password().is_some() {
+        let part = if has_user(&url) {
             Some("a user")
         } else if url.query().is_some() {
             Some("a query")
         } else if url.fragment().is_some() {
             Some("a fragment")
+        } else if has_disguised_separator(url.path()) {
+            Some("an encoded `/`, `\\` or `.` in its path")
         } else {
             None
         };
         if let Some(part) = part {
-            return Err(PrefixError::Part { url: text.to_owned(), part });
+            return Err(PrefixError::Part { url: without_query(&url), part });
         }
         let literal = match url.host() {
             Some(Host::Ipv4(address)) => is_private(address.into()),
             Some(Host::Ipv6(address)) => is_private(address.into()),
-            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(Host::Domain(name)) => {
+                let name = name.strip_suffix('.').unwrap_or(name);
+                name == "localhost" || name.ends_with(".localhost")
+            }
             None => return Err(PrefixError::NotAUrl(text.to_owned())),
         };
         Ok(Self { url, private: private || literal })
@@ -70,10 +75,10 @@ impl Prefix {
     /// Whether it covers this URL.
     #[must_use]
     pub fn covers(&self, url: &Url) -> bool {
-        let own = self.url.path().trim_end_matches('/');
+        let own = self.url.path();
+        let own = own.strip_suffix('/').unwrap_or(own);
         self.url.origin() == url.origin()
-            && url.username().is_empty()
-            && url.password().is_none()
+            && !has_user(url)
             && url.path().strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             && !has_disguised_separator(url.path())
     }
@@ -91,17 +96,45 @@ impl fmt::Display for Prefix {
     }
 }
 
-/// Servers disagree on whether `%2f`, `%5c` and encoded dots separate a path. What some would read as a way out of the
-/// prefix is covered by none.
+fn has_user(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
+/// Servers disagree on whether `%2f`, `%5c` and encoded dots separate a path, how often they decode, and whether `..;` is
+/// `..`. What some would read as a way out of the prefix is covered by none.
 fn has_disguised_separator(path: &str) -> bool {
-    let path = path.to_ascii_lowercase();
-    path.contains("%2f") || path.contains("%5c") || path.contains("%2e")
+    let mut decoded = String::with_capacity(path.len());
+    for character in path.chars() {
+        decoded.push(character.to_ascii_lowercase());
+        // A percent sign that stands for one, however often it was encoded.
+        if decoded.ends_with("%25") {
+            decoded.truncate(decoded.len() - 2);
+        }
+    }
+    ["%2f", "%5c", "%2e"].iter().any(|separator| decoded.contains(separator))
+        || decoded.split('/').any(|segment| segment.starts_with(".;") || segment.starts_with("..;"))
 }
 
 /// The first prefix that covers the URL.
 #[must_use]
 pub fn covering<'a>(prefixes: &'a [Prefix], url: &Url) -> Option<&'a Prefix> {
     prefixes.iter().find(|prefix| prefix.covers(url))
+}
+
+/// The address that the URL names itself, without a name to resolve.
+#[must_use]
+pub fn literal_address(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Ipv4(address) => Some(address.into()),
+        Host::Ipv6(address) => Some(address.into()),
+        Host::Domain(_) => None,
+    }
+}
+
+/// The URL as it may stand in a message or a log: origin and path. Queries and users can hold what nobody should see.
+#[must_use]
+pub fn without_query(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
 /// Whether an address belongs to this machine or to a private network: what IANA's special-purpose registries (RFC 6890)
@@ -128,11 +161,302 @@ pub fn is_private(address: IpAddr) -> bool {
                 return is_private(v4.into());
             }
             let segments = v6.segments();
+            // Where a network reaches IPv4 through a translator, the IPv4 address decides (RFC 6052 §2.1).
+            if let [0x64, 0xff9b, 0, 0, 0, 0, high, low] = segments {
+                let [a, b] = high.to_be_bytes();
+                let [c, d] = low.to_be_bytes();
+                return is_private(IpAddr::from([a, b, c, d]));
+            }
             // Only 2000::/3 is global unicast; of it, what embeds an IPv4 address or is documentation is not believed.
             (segments[0] & 0xe000) != 0x2000
                 || segments[0] == 0x2002
                 || (segments[0] == 0x2001 && segments[1] < 0x0200)
                 || (segments[0] == 0x2001 && segments[1] == 0x0db8)
+                || (segments[0] == 0x3fff && segments[1] < 0x1000)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    fn prefix(text: &str) -> Prefix {
+        Prefix::parse(text, false).unwrap()
+    }
+
+    #[test]
+    fn a_prefix_ends_at_a_separator() {
+        let table = [
+            ("https://h.example", "https://h.example", true),
+            ("https://h.example", "https://h.example/", true),
+            ("https://h.example", "https://h.example/any/path?and=query#and-fragment", true),
+            ("https://h.example/", "https://h.example/any", true),
+            ("https://h.example/drive", "https://h.example/drive", true),
+            ("https://h.example/drive", "https://h.example/drive/", true),
+            ("https://h.example/drive", "https://h.example/drive/v3/files", true),
+            ("https://h.example/drive", "https://h.example/drive?q=1", true),
+            ("https://h.example/drive/", "https://h.example/drive", true),
+            ("https://h.example/drive/", "https://h.example/drive/v3", true),
+            ("https://h.example/drive", "https://h.example/drive2", false),
+            ("https://h.example/drive", "https://h.example/drive;v=3", false),
+            ("https://h.example/drive", "https://h.example/driv", false),
+            ("https://h.example/drive", "https://h.example/", false),
+            ("https://h.example/drive", "https://h.example/Drive", false),
+            ("https://h.example/drive", "https://h.example//drive", false),
+            ("https://h.example//", "https://h.example/drive", false),
+            ("https://h.example/a//", "https://h.example/a/b", false),
+        ];
+        for (text, target, covered) in table {
+            assert_eq!(prefix(text).covers(&url(target)), covered, "{text} and {target}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_covers_its_own_origin_only() {
+        let table = [
+            ("https://h.example", "https://h.example:443/x", true),
+            ("https://h.example:443", "https://h.example/x", true),
+            ("http://h.example:80", "http://h.example/x", true),
+            ("https://h.example", "https://H.EXAMPLE/x", true),
+            ("https://bücher.example", "https://xn--bcher-kva.example/x", true),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080/x", true),
+            ("http://127.0.0.1", "http://2130706433/x", true),
+            ("http://127.0.0.1", "http://0x7f.1/x", true),
+            ("http://[::1]", "http://[0:0:0:0:0:0:0:1]/x", true),
+            ("https://h.example", "http://h.example/x", false),
+            ("https://h.example", "https://h.example:8443/x", false),
+            ("https://h.example", "https://h.example./x", false),
+            ("https://h.example", "https://h.example.evil.example/x", false),
+            ("https://h.example", "https://evil-h.example/x", false),
+            ("https://h.example", "https://a.h.example/x", false),
+            ("https://h.example", "https://h.example@evil.example/x", false),
+            ("https://h.example", "https://evil.example/https://h.example/x", false),
+            ("https://h.example", "https://evil.example\\@h.example/x", false),
+            ("https://h.example", "https://evil.example#@h.example/x", false),
+            ("https://bücher.example", "https://bucher.example/x", false),
+            ("http://127.0.0.1", "http://localhost/x", false),
+            ("https://h.example", "ftp://h.example/x", false),
+            ("https://h.example", "data:text/plain,x", false),
+        ];
+        for (text, target, covered) in table {
+            assert_eq!(prefix(text).covers(&url(target)), covered, "{text} and {target}");
+        }
+    }
+
+    #[test]
+    fn a_url_with_a_user_is_covered_by_none() {
+        for target in ["https://me@h.example/x", "https://:password@h.example/x", "https://me:password@h.example/x"] {
+            assert!(!prefix("https://h.example").covers(&url(target)), "{target}");
+        }
+        assert!(prefix("https://h.example").covers(&url("https://@h.example/x")), "an empty user is none");
+    }
+
+    #[test]
+    fn no_way_leads_out_of_a_prefix() {
+        let table = [
+            "https://h.example/drive/../admin",
+            "https://h.example/drive/..",
+            "https://h.example/drive/%2e%2e/admin",
+            "https://h.example/drive/.%2E/admin",
+            "https://h.example/drive/..%2fadmin",
+            "https://h.example/drive/..%2Fadmin",
+            "https://h.example/drive/x%2f..%2fadmin",
+            "https://h.example/drive/..%5cadmin",
+            "https://h.example/drive/..%5Cadmin",
+            "https://h.example/drive/..\\admin",
+            "https://h.example/drive/%252e%252e/admin",
+            "https://h.example/drive/..%252fadmin",
+            "https://h.example/drive/..%25255cadmin",
+            "https://h.example/drive/..;/admin",
+            "https://h.example/drive/..;x=1/admin",
+            "https://h.example/drive/.;/admin",
+        ];
+        for target in table {
+            assert!(!prefix("https://h.example/drive").covers(&url(target)), "{target}");
+        }
+        let inside = [
+            "https://h.example/drive/a/../b",
+            "https://h.example/drive/a;v=1/b",
+            "https://h.example/drive/a..;b",
+            "https://h.example/drive/a%20b",
+            "https://h.example/drive/100%25",
+            "https://h.example/drive/x?path=..%2f..",
+        ];
+        for target in inside {
+            assert!(prefix("https://h.example/drive").covers(&url(target)), "{target}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_prefix_is_refused_with_the_reason() {
+        let part = |url: &str, part| PrefixError::Part { url: url.to_owned(), part };
+        let table = [
+            ("", PrefixError::NotAUrl(String::new())),
+            ("h.example", PrefixError::NotAUrl("h.example".to_owned())),
+            ("https://", PrefixError::NotAUrl("https://".to_owned())),
+            ("ftp://h.example", PrefixError::Scheme("ftp://h.example".to_owned())),
+            ("file:///etc", PrefixError::Scheme("file:///etc".to_owned())),
+            ("https://me:password@h.example/x", part("https://h.example/x", "a user")),
+            ("https://:password@h.example", part("https://h.example/", "a user")),
+            ("https://h.example/x?q", part("https://h.example/x", "a query")),
+            ("https://h.example/x#f", part("https://h.example/x", "a fragment")),
+            ("https://h.example/a%2Fb", part("https://h.example/a%2Fb", "an encoded `/`, `\\` or `.` in its path")),
+        ];
+        for (text, error) in table {
+            assert_eq!(Prefix::parse(text, false), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_private_address_grants_itself_and_a_name_does_not() {
+        let table = [
+            ("http://192.168.1.7", true),
+            ("http://127.0.0.1:8080", true),
+            ("http://[::1]", true),
+            ("http://[fd00::1]", true),
+            ("http://localhost", true),
+            ("http://LOCALHOST", true),
+            ("http://localhost.", true),
+            ("http://app.localhost", true),
+            ("https://h.example", false),
+            ("https://localhost.example", false),
+            ("https://notlocalhost", false),
+            ("http://8.8.8.8", false),
+            ("http://[2607:f8b0::1]", false),
+        ];
+        for (text, private) in table {
+            assert_eq!(prefix(text).private(), private, "{text}");
+            assert!(Prefix::parse(text, true).unwrap().private(), "{text} when granted");
+        }
+    }
+
+    #[test]
+    fn the_first_prefix_that_covers_decides() {
+        let prefixes = [
+            Prefix::parse("https://h.example/drive", false).unwrap(),
+            Prefix::parse("https://h.example", true).unwrap(),
+            prefix("https://other.example"),
+        ];
+        let found = |target| covering(&prefixes, &url(target)).map(ToString::to_string);
+        assert_eq!(found("https://h.example/drive/x").as_deref(), Some("https://h.example/drive"));
+        assert_eq!(found("https://h.example/x").as_deref(), Some("https://h.example/"));
+        assert_eq!(found("https://nowhere.example/"), None);
+        assert_eq!(covering(&[], &url("https://h.example")), None);
+    }
+
+    #[test]
+    fn addresses_that_are_not_of_the_open_internet_are_private() {
+        let private = [
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.1",
+            "10.255.255.255",
+            "100.64.0.1",
+            "100.127.255.255",
+            "127.0.0.1",
+            "127.255.0.1",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.1",
+            "192.0.2.1",
+            "192.168.0.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "239.255.255.255",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::ffff:192.168.1.1",
+            "::127.0.0.1",
+            "64:ff9b::10.0.0.1",
+            "64:ff9b::7f00:1",
+            "64:ff9b:1::1",
+            "64:ff9b:0:0:0:1:808:808",
+            "100::1",
+            "2001::1",
+            "2001:1ff::1",
+            "2001:db8::1",
+            "2002:7f00:1::",
+            "2002:808:808::",
+            "3fff::1",
+            "3fff:fff::1",
+            "4000::1",
+            "5f00::1",
+            "fc00::1",
+            "fd12:3456::1",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+        ];
+        for address in private {
+            assert!(is_private(address.parse().unwrap()), "{address}");
+        }
+        let open = [
+            "1.1.1.1",
+            "8.8.8.8",
+            "9.255.255.255",
+            "11.0.0.0",
+            "100.63.255.255",
+            "100.128.0.0",
+            "126.255.255.255",
+            "128.0.0.0",
+            "142.250.70.138",
+            "169.253.0.1",
+            "172.15.255.255",
+            "172.32.0.0",
+            "191.0.0.1",
+            "192.0.1.1",
+            "192.1.0.1",
+            "192.167.0.1",
+            "198.17.0.1",
+            "198.20.0.1",
+            "199.18.0.1",
+            "223.255.255.255",
+            "::ffff:8.8.8.8",
+            "64:ff9b::8.8.8.8",
+            "2000::1",
+            "2001:200::1",
+            "2001:4860:4860::8888",
+            "2001:dff::1",
+            "2003::1",
+            "2607:f8b0::1",
+            "2a00:1450::1",
+            "3ffe:1::1",
+            "3fff:1000::1",
+        ];
+        for address in open {
+            assert!(!is_private(address.parse().unwrap()), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_url_names_its_address_or_none() {
+        let table = [
+            ("http://192.168.1.7/x", Some("192.168.1.7")),
+            ("http://3232235783/x", Some("192.168.1.7")),
+            ("http://[fd00::1]:8080/x", Some("fd00::1")),
+            ("https://h.example", None),
+            ("data:text/plain,x", None),
+        ];
+        for (text, address) in table {
+            assert_eq!(literal_address(&url(text)), address.map(|address| address.parse().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_shown_url_has_neither_query_nor_user() {
+        let shown = without_query(&url("https://me:password@h.example:8443/a/b?token=x#y"));
+        assert_eq!(shown, "https://h.example:8443/a/b");
     }
 }

@@ -1,0 +1,145 @@
+//! An error in plugins.toml, and its picture: as compilers do it, with the line and what is meant in it.
+
+use std::fmt;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+
+/// A longer line is not printed.
+const MAX_LINE: usize = 2_000;
+
+/// A place in the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Starts at 1.
+    pub line: usize,
+    /// In characters; starts at 1.
+    pub column: usize,
+    /// In bytes; it may be empty.
+    pub span: Range<usize>,
+}
+
+impl Place {
+    /// The beginning of the text.
+    pub const START: Self = Self { line: 1, column: 1, span: 0..0 };
+}
+
+/// What is wrong, where, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Where.
+    pub at: Place,
+    /// The key's path, such as `sinks.timesheet.deliver.settings`; empty where the text is not TOML.
+    pub key: String,
+    /// What was found and what is accepted.
+    pub message: String,
+    /// What was probably meant, or what helps.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// What was found out about a part after the text was read: a missing file, settings that a plugin refuses.
+    #[must_use]
+    pub fn at(place: Place, key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { at: place, key: key.into(), message: message.into(), help: None }
+    }
+
+    fn title(&self) -> String {
+        if self.key.is_empty() { self.message.clone() } else { format!("{}: {}", self.key, self.message) }
+    }
+}
+
+/// One line, for a log or a status: `line 3, column 1: device.name: …`.
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "line {}, column {}: {}", self.at.line, self.at.column, self.title())?;
+        match &self.help {
+            Some(help) => write!(formatter, "; {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Draws errors with the lines of the text that they are about. Plain: no colours, no control characters of the text.
+#[must_use]
+pub fn render_diagnostics(text: &str, file_name: &str, diagnostics: &[Diagnostic]) -> String {
+    let pictures: Vec<String> = diagnostics.iter().map(|diagnostic| render(text, file_name, diagnostic)).collect();
+    pictures.join("\n\n")
+}
+
+fn render(text: &str, file_name: &str, diagnostic: &Diagnostic) -> String {
+    let title = diagnostic.title();
+    let (line, span) = line_around(text, &diagnostic.at.span);
+    let group = Level::ERROR.primary_title(&title);
+    let mut group = if line.len() > MAX_LINE {
+        let place = &diagnostic.at;
+        group.element(Origin::path(file_name).line(place.line).char_column(place.column))
+    } else {
+        let snippet = Snippet::source(line).line_start(diagnostic.at.line).path(file_name);
+        group.element(snippet.annotation(AnnotationKind::Primary.span(span)))
+    };
+    if let Some(help) = &diagnostic.help {
+        group = group.element(Level::HELP.message(help));
+    }
+    Renderer::plain().render(&[group])
+}
+
+/// The line in which the span starts, and what of the span is in it.
+fn line_around<'t>(text: &'t str, span: &Range<usize>) -> (&'t str, Range<usize>) {
+    let start = text.floor_char_boundary(span.start);
+    let end = text.ceil_char_boundary(span.end).max(start);
+    let first = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text[first..].lines().next().unwrap_or_default();
+    let within = |position: usize| (position - first).min(line.len());
+    (line, within(start)..within(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_is_found_and_the_span_cut_to_it() {
+        let text = "ab\r\ncde\nf";
+        for (span, line, within) in [
+            (0..1, "ab", 0..1),
+            (1..9, "ab", 1..2),
+            (4..7, "cde", 0..3),
+            (5..6, "cde", 1..2),
+            (7..7, "cde", 3..3),
+            (8..9, "f", 0..1),
+            (9..9, "f", 1..1),
+            (900..950, "f", 1..1),
+        ] {
+            assert_eq!(line_around(text, &span), (line, within), "{span:?}");
+        }
+        assert_eq!(line_around("", &(0..0)), ("", 0..0));
+        assert_eq!(line_around("\n", &(1..1)), ("", 0..0));
+    }
+
+    #[test]
+    fn a_span_inside_a_character_takes_all_of_it() {
+        assert_eq!(line_around("äb", &(1..1)), ("äb", 0..2));
+        assert_eq!(line_around("aä", &(1..2)), ("aä", 1..3));
+    }
+
+    #[test]
+    fn a_line_that_nobody_could_read_is_not_printed() {
+        let at = |text: &str| {
+            let place = Place { line: 1, column: 3, span: 2..3 };
+            render_diagnostics(text, "plugins.toml", &[Diagnostic::at(place, "a.b", "wrong")])
+        };
+        assert_eq!(at(&"x".repeat(MAX_LINE + 1)), "error: a.b: wrong\n--> plugins.toml:1:3");
+        assert!(at(&"x".repeat(MAX_LINE)).contains("xxxx"));
+    }
+
+    #[test]
+    fn one_line_for_the_log() {
+        let mut diagnostic = Diagnostic::at(Place { line: 3, column: 5, span: 0..0 }, "device.nam", "unknown key");
+        assert_eq!(diagnostic.to_string(), "line 3, column 5: device.nam: unknown key");
+        diagnostic.help = Some("did you mean `name`?".to_owned());
+        assert_eq!(diagnostic.to_string(), "line 3, column 5: device.nam: unknown key; did you mean `name`?");
+        diagnostic.key.clear();
+        assert_eq!(diagnostic.to_string(), "line 3, column 5: unknown key; did you mean `name`?");
+    }
+}

@@ -1,0 +1,59 @@
+//! `[grants.NAME]`: an account that the device is let into, by which policy, and where its secrets may go.
+
+use std::collections::BTreeMap;
+
+use super::node::Node;
+use super::prefix::parse_prefixes;
+use super::reference::Declared;
+use super::secret::{SecretSource, parse_secret_source};
+use super::settings::{Settings, parse_settings};
+use crate::name::{PluginName, SlotName};
+use crate::reach::Prefix;
+
+/// Slots that the host fills from a server's answers (`auth-flow` of the contract).
+const FILLED_BY_HOST: [&str; 4] = ["access-token", "refresh-token", "id-token", "device-code"];
+
+const MOST_SECRETS: usize = 16;
+
+/// A grant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grant {
+    /// `plugin`: the auth policy; a key of `[plugins]`.
+    pub plugin: PluginName,
+    /// `reach`: where the policy's requests, and with them its secrets, may go. At least one.
+    pub reach: Vec<Prefix>,
+    /// `audience`: where its access token may go. At least one.
+    pub audience: Vec<Prefix>,
+    /// `settings`: the policy's own.
+    pub settings: Settings,
+    /// `secrets`: slots that are filled from outside. None of those that the host fills.
+    pub secrets: BTreeMap<SlotName, SecretSource>,
+}
+
+pub(super) fn parse_grant(node: &Node<'_, '_>, declared: &Declared<'_>) -> Option<Grant> {
+    let mut table = node.table()?;
+    let plugin = table.required("plugin", |node| declared.plugin(node, PluginName::parse));
+    let reach = table.required("reach", parse_prefixes);
+    let audience = table.required("audience", parse_prefixes);
+    let settings = table.optional("settings", Settings::default(), parse_settings);
+    let secrets = table.optional("secrets", BTreeMap::new(), parse_secrets);
+    table.finish()?;
+    Some(Grant { plugin: plugin?, reach: reach?, audience: audience?, settings: settings?, secrets: secrets? })
+}
+
+fn parse_secrets(node: &Node<'_, '_>) -> Option<BTreeMap<SlotName, SecretSource>> {
+    let mut secrets = Some(BTreeMap::new());
+    for (key, node) in node.entries(MOST_SECRETS)? {
+        let slot = if FILLED_BY_HOST.contains(&key.get_ref().as_ref()) {
+            node.refuse_key(key, "the host fills this slot, from what the server answers".to_owned(), None)
+        } else {
+            node.key_as_name(key, SlotName::parse)
+        };
+        let source = parse_secret_source(&node);
+        secrets = secrets.zip(slot.zip(source)).map(|(mut secrets, (slot, source))| {
+            secrets.insert(slot, source);
+            secrets
+        });
+    }
+    secrets
+}

@@ -1,0 +1,101 @@
+//! `[inputs.NAME]`: what hands do, and what that means: a press makes an event, a turn moves a choice.
+
+pub mod action;
+pub mod key;
+pub mod trigger;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub use action::{Action, FieldValue, Press, Step, Turn};
+pub use key::Key;
+pub use trigger::Trigger;
+
+use super::node::Node;
+use super::reference::Declared;
+use super::table::Table;
+use crate::name::{ChoiceName, EventKind, InputName};
+use trigger::{RawDriver, Seats};
+
+/// An input.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Input {
+    /// What is touched.
+    pub trigger: Trigger,
+    /// What that means.
+    pub action: Action,
+    /// `debounce-ms`: what follows within this time is the same press; 0 to 10,000 ms. By default 700 ms for a key that
+    /// presses, since terminals repeat a key that is held without saying so; 30 ms for a key that turns and for a line;
+    /// 2 ms for an encoder.
+    pub debounce_for: Duration,
+}
+
+impl Input {
+    /// The choices that it needs.
+    pub fn choices(&self) -> impl Iterator<Item = &ChoiceName> {
+        let (fields, turned) = match &self.action {
+            Action::Press(press) => (press.fields.as_slice(), None),
+            Action::Turn(turn) => (&[][..], Some(&turn.choice)),
+        };
+        let used = fields.iter().filter_map(|(_, value)| match value {
+            FieldValue::Chosen(choice) => Some(choice),
+            FieldValue::Fixed(_) => None,
+        });
+        used.chain(turned)
+    }
+}
+
+/// The kinds of events that inputs make.
+#[derive(Default)]
+pub(super) struct Kinds {
+    made: Vec<EventKind>,
+    /// An input has an error, so that it can't be said what it was to make.
+    incomplete: bool,
+}
+
+impl Kinds {
+    pub(super) fn may_be_made(&self, kind: &EventKind) -> bool {
+        self.incomplete || self.made.contains(kind)
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.made.iter().map(EventKind::as_str)
+    }
+}
+
+pub(super) fn parse_inputs(
+    root: &mut Table<'_, '_>,
+    declared: &Declared<'_>,
+    kinds: &mut Kinds,
+) -> BTreeMap<InputName, Input> {
+    let mut seats = Seats::default();
+    kinds.incomplete = !declared.has_inputs();
+    root.parts("inputs", InputName::parse, |node| {
+        let made = kinds.made.len();
+        let input = parse_input(node, declared, kinds, &mut seats);
+        let turns = node.value().get_ref().get("turn").is_some();
+        kinds.incomplete |= input.is_none() && kinds.made.len() == made && !turns;
+        input
+    })
+}
+
+fn parse_input(node: &Node<'_, '_>, declared: &Declared<'_>, kinds: &mut Kinds, seats: &mut Seats) -> Option<Input> {
+    let mut table = node.table()?;
+    let drivers = [("gpio", RawDriver::Gpio), ("keyboard", RawDriver::Keyboard), ("encoder", RawDriver::Encoder)];
+    let driver = table.required("driver", |node| node.word(&drivers));
+    let trigger = seats.parse_trigger(&mut table, driver);
+    let action = action::parse_action(&mut table, driver, declared, kinds);
+    let usual = usual_debounce(driver, action.as_ref());
+    let debounce = table.optional("debounce-ms", usual, |node| node.count(0..=10_000));
+    table.finish()?;
+    let debounce_for = Duration::from_millis(debounce?.into());
+    Some(Input { trigger: trigger?, action: action?, debounce_for })
+}
+
+fn usual_debounce(driver: Option<RawDriver>, action: Option<&Action>) -> u32 {
+    match (driver, action) {
+        (Some(RawDriver::Keyboard), Some(Action::Press(_))) => 700,
+        (Some(RawDriver::Encoder), _) => 2,
+        _ => 30,
+    }
+}

@@ -1,0 +1,62 @@
+//! The parts of a configuration that something can be said about after it was read.
+
+use std::fmt;
+
+use crate::name::{ChoiceName, GrantName, InputName, PluginName, SinkName, SlotName};
+
+/// A part. Displayed, it is the path of its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// `device`
+    Device,
+    /// `panel`
+    Panel,
+    /// `choices.NAME`
+    Choice(ChoiceName),
+    /// `inputs.NAME`
+    Input(InputName),
+    /// `plugins.NAME`: its file is missing, damaged, or no component.
+    Plugin(PluginName),
+    /// `grants.NAME`
+    Grant(GrantName),
+    /// `grants.NAME.plugin`: it is no auth policy.
+    GrantPlugin(GrantName),
+    /// `grants.NAME.settings`
+    GrantSettings(GrantName),
+    /// `grants.NAME.secrets.SLOT`: it can't be read.
+    GrantSecret(GrantName, SlotName),
+    /// `sinks.NAME`
+    Sink(SinkName),
+    /// `sinks.NAME.format.plugin`: it is no formatter.
+    FormatPlugin(SinkName),
+    /// `sinks.NAME.format.settings`
+    FormatSettings(SinkName),
+    /// `sinks.NAME.deliver.plugin`: it is no connector.
+    DeliverPlugin(SinkName),
+    /// `sinks.NAME.deliver.settings`
+    DeliverSettings(SinkName),
+    /// `sinks.NAME.authorize`: its secret can't be read.
+    Authorization(SinkName),
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device => write!(formatter, "device"),
+            Self::Panel => write!(formatter, "panel"),
+            Self::Choice(name) => write!(formatter, "choices.{name}"),
+            Self::Input(name) => write!(formatter, "inputs.{name}"),
+            Self::Plugin(name) => write!(formatter, "plugins.{name}"),
+            Self::Grant(name) => write!(formatter, "grants.{name}"),
+            Self::GrantPlugin(name) => write!(formatter, "grants.{name}.plugin"),
+            Self::GrantSettings(name) => write!(formatter, "grants.{name}.settings"),
+            Self::GrantSecret(name, slot) => write!(formatter, "grants.{name}.secrets.{slot}"),
+            Self::Sink(name) => write!(formatter, "sinks.{name}"),
+            Self::FormatPlugin(name) => write!(formatter, "sinks.{name}.format.plugin"),
+            Self::FormatSettings(name) => write!(formatter, "sinks.{name}.format.settings"),
+            Self::DeliverPlugin(name) => write!(formatter, "sinks.{name}.deliver.plugin"),
+            Self::DeliverSettings(name) => write!(formatter, "sinks.{name}.deliver.settings"),
+            Self::Authorization(name) => write!(formatter, "sinks.{name}.authorize"),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! `reach` and `audience`: lists of URL prefixes.
+
+use url::Url;
+
+use super::node::{Node, quote};
+use crate::reach::Prefix;
+
+const MOST_PREFIXES: usize = 64;
+
+/// 1 to 64 different ones. Requests to which secrets may be added go nowhere else.
+pub(super) fn parse_prefixes(node: &Node<'_, '_>) -> Option<Vec<Prefix>> {
+    node.list(1..=MOST_PREFIXES, parse_prefix)
+}
+
+/// `"https://host/path"` or `{ url = "…", private = true }`.
+fn parse_prefix(node: &Node<'_, '_>) -> Option<Prefix> {
+    let mut table = match node.text_or_table()? {
+        Ok(_) => return parse_url(node, false),
+        Err(table) => table,
+    };
+    let private = table.optional("private", false, Node::flag);
+    let prefix = table.required("url", |node| parse_url(node, private.unwrap_or(true)));
+    table.finish()?;
+    private.and(prefix)
+}
+
+/// Plain http only where nobody listens in between: to the device itself and to private networks. Rows, keys and tokens
+/// would travel in the clear.
+fn parse_url(node: &Node<'_, '_>, private: bool) -> Option<Prefix> {
+    let text = node.text()?;
+    let prefix = match Prefix::parse(text, private) {
+        Ok(prefix) => prefix,
+        Err(error) => return node.refuse(error.to_string()),
+    };
+    let url = url_of(&prefix)?;
+    if url.scheme() == "http" && !prefix.private() {
+        let help = format!("use https, or {{ url = \"{url}\", private = true }} where the host is in your own network");
+        return node.refuse_with_help(format!("{} is not encrypted", quote(text)), Some(help));
+    }
+    if !prefix.covers(&url) {
+        return node.refuse(format!("{} has an encoded separator in its path and covers nothing", quote(text)));
+    }
+    Some(prefix)
+}
+
+/// Whether there is a URL that both cover.
+pub(super) fn overlap(one: &Prefix, other: &Prefix) -> bool {
+    let covers = |one: &Prefix, other: &Prefix| url_of(other).is_some_and(|url| one.covers(&url));
+    covers(one, other) || covers(other, one)
+}
+
+fn url_of(prefix: &Prefix) -> Option<Url> {
+    Url::parse(&prefix.to_string()).ok()
+}

@@ -1,0 +1,228 @@
+//! What the host decides about a sink's deliveries: which signal its connector is called with next.
+//!
+//! The rules of the step machines (design, "The contract"): one batch of a sink at a time; after a trap, an error, a
+//! deadline or a restart the batch comes again with `resumed`; a person's `retry` and `create-anew` come between two
+//! steps, never into a request. Deliberately unknown here: what a batch holds, leases, pacing, and how a request is
+//! performed. All times are milliseconds of the monotonic clock.
+
+use crate::backoff::plan_wait;
+use crate::http::Request;
+use crate::plugin::Problem;
+use crate::plugin::delivery::{Directive, Receipt, Signal};
+
+/// What a connector is busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Making the destination ready. Without rows.
+    Prepare,
+    /// Making another destination, as a person asked. Without rows.
+    CreateAnew,
+    /// The batch in flight.
+    Batch,
+}
+
+/// Where a sink's delivery stands, for the panel and `status`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Standing {
+    /// Nothing to do.
+    #[default]
+    Idle,
+    /// At work.
+    Working,
+    /// Waiting a moment, perhaps for something that is wrong.
+    Waiting {
+        /// What is wrong.
+        problem: Option<Problem>,
+    },
+    /// A person has to mend something.
+    Held {
+        /// What.
+        problem: Option<Problem>,
+    },
+    /// The connector does not work: it trapped, overran or refused. It is tried again.
+    Failing {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What is to be done for a sink.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// Call the connector.
+    Step {
+        /// With what kind of batch.
+        work: Work,
+        /// With which signal.
+        signal: Signal,
+    },
+    /// Nothing before this moment, unless a person asks.
+    WaitUntil(u64),
+    /// Look for work, and [`Carrier::begin`] it.
+    Idle,
+}
+
+/// What a step led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Perform this and give the answer to [`Carrier::answered`].
+    Send(Request),
+    /// The work is done.
+    Done(Work, Receipt),
+    /// Ask [`Carrier::plan`].
+    Later,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    Due(Work, Signal),
+    /// The connector waits.
+    Waiting {
+        work: Work,
+        until_ms: u64,
+    },
+    /// The connector waits for a person.
+    Held {
+        work: Work,
+        until_ms: u64,
+    },
+    /// The connector failed; its work is begun again.
+    Failed {
+        work: Work,
+        until_ms: u64,
+    },
+}
+
+/// The carrier of one sink.
+#[derive(Debug)]
+pub struct Carrier {
+    phase: Phase,
+    standing: Standing,
+    create_anew: bool,
+    retry: bool,
+    failures: u32,
+}
+
+impl Default for Carrier {
+    fn default() -> Self {
+        Self { phase: Phase::Idle, standing: Standing::Idle, create_anew: false, retry: false, failures: 0 }
+    }
+}
+
+impl Carrier {
+    /// Where the delivery stands.
+    #[must_use]
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// A person says that the problem is mended.
+    pub fn ask_retry(&mut self) {
+        self.retry = true;
+    }
+
+    /// A person wants a new destination.
+    pub fn ask_create_anew(&mut self) {
+        self.create_anew = true;
+    }
+
+    /// What is to be done now.
+    pub fn plan(&mut self, now_ms: u64) -> Plan {
+        if self.create_anew && !matches!(self.phase, Phase::Due(..)) {
+            self.create_anew = false;
+            self.phase = Phase::Due(Work::CreateAnew, Signal::CreateAnew);
+        }
+        let retry = std::mem::take(&mut self.retry);
+        match self.phase.clone() {
+            Phase::Due(..) | Phase::Idle => {}
+            Phase::Waiting { work, until_ms } => {
+                if now_ms < until_ms {
+                    return Plan::WaitUntil(until_ms);
+                }
+                self.phase = Phase::Due(work, Signal::Elapsed);
+            }
+            Phase::Held { work, until_ms } => {
+                if now_ms < until_ms && !retry {
+                    return Plan::WaitUntil(until_ms);
+                }
+                self.phase = Phase::Due(work, Signal::Retry);
+            }
+            Phase::Failed { work, until_ms } => {
+                if now_ms < until_ms && !retry {
+                    return Plan::WaitUntil(until_ms);
+                }
+                self.phase = Phase::Due(work, again(work));
+            }
+        }
+        match &self.phase {
+            Phase::Due(work, signal) => {
+                // What is wrong stays said until a step has shown that it is not.
+                if self.standing == Standing::Idle {
+                    self.standing = Standing::Working;
+                }
+                Plan::Step { work: *work, signal: signal.clone() }
+            }
+            _ => {
+                self.standing = Standing::Idle;
+                Plan::Idle
+            }
+        }
+    }
+
+    /// Gives the carrier work, after [`Plan::Idle`]. `tried`: whether an earlier call may have sent something for it.
+    pub fn begin(&mut self, work: Work, tried: bool) {
+        let signal = match work {
+            Work::Batch if !tried => Signal::Begin,
+            work => again(work),
+        };
+        self.phase = Phase::Due(work, signal);
+    }
+
+    /// The connector answered `work`. Its state is durable.
+    pub fn stepped(&mut self, work: Work, next: Directive, now_ms: u64) -> Next {
+        self.failures = 0;
+        match next {
+            Directive::Send(request) => {
+                self.phase = Phase::Due(work, again(work));
+                Next::Send(request)
+            }
+            Directive::Wait(pause) => {
+                self.phase = Phase::Waiting { work, until_ms: now_ms.saturating_add(pause.milliseconds) };
+                self.standing = Standing::Waiting { problem: pause.problem };
+                Next::Later
+            }
+            Directive::Hold(pause) => {
+                self.phase = Phase::Held { work, until_ms: now_ms.saturating_add(pause.milliseconds) };
+                self.standing = Standing::Held { problem: pause.problem };
+                Next::Later
+            }
+            Directive::Delivered(receipt) => {
+                self.phase = Phase::Idle;
+                self.standing = Standing::Working;
+                Next::Done(work, receipt)
+            }
+        }
+    }
+
+    /// The request of `work` was answered, or failed.
+    pub fn answered(&mut self, work: Work, signal: Signal) {
+        self.phase = Phase::Due(work, signal);
+    }
+
+    /// The connector's call failed. Its work is begun again after a pause that grows with each failure.
+    pub fn failed(&mut self, work: Work, reason: String, now_ms: u64) {
+        self.standing = Standing::Failing { reason };
+        self.phase = Phase::Failed { work, until_ms: now_ms.saturating_add(plan_wait(self.failures, 0)) };
+        self.failures = self.failures.saturating_add(1);
+    }
+}
+
+/// The signal with which work begins, when it may have been begun before.
+fn again(work: Work) -> Signal {
+    match work {
+        Work::Prepare => Signal::Prepare,
+        Work::CreateAnew => Signal::CreateAnew,
+        Work::Batch => Signal::Resumed,
+    }
+}

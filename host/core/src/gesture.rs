@@ -1,0 +1,191 @@
+//! From what a button or key did to presses: one held down, or bouncing, is one press.
+//!
+//! What it deliberately does not know: which button or key it is, and what a press means. Times are milliseconds of a
+//! clock that never decreases, and are given; the caller keeps one [`Button`] for each button or key.
+//!
+//! Two kinds of sources need two rules. Where press and release are both known (GPIO, terminals that report releases),
+//! a contact that bounces is told from a person by time, and a hold by the missing release. Where a terminal only
+//! repeats what it would type, a hold is a train of strokes, the first of which is followed by a longer gap; any stroke
+//! close enough to the one before it belongs to the same hold.
+
+/// What a button or key did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Motion {
+    /// It went down. A release will be reported.
+    Down,
+    /// It is still down, says a source that reports releases.
+    Repeat,
+    /// It went up.
+    Up,
+    /// It typed once, says a source that cannot tell a new press from a held key.
+    Stroke,
+    /// It went down and up, says a source in which nothing is ever held: a script.
+    Tap,
+}
+
+/// The two windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// Milliseconds for which an edge makes those that follow it bounces.
+    pub bounce_ms: u64,
+    /// Milliseconds within which a stroke continues the hold of the stroke before it.
+    pub hold_ms: u64,
+}
+
+impl Default for Timing {
+    /// 40 ms: worn push-buttons bounce for up to 30, nobody presses twice in 40. 700 ms: keyboards begin to repeat after
+    /// 250 to 660.
+    fn default() -> Self {
+        Self { bounce_ms: 40, hold_ms: 700 }
+    }
+}
+
+/// One button or key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Button {
+    timing: Timing,
+    down: bool,
+    moved_at: Option<u64>,
+}
+
+impl Button {
+    /// A button that is up and has not moved yet.
+    #[must_use]
+    pub fn new(timing: Timing) -> Self {
+        Self { timing, down: false, moved_at: None }
+    }
+
+    /// Whether this motion is a press.
+    pub fn press(&mut self, motion: Motion, now_ms: u64) -> bool {
+        // Every motion counts as the one before the next, also one that is not a press: both windows slide.
+        let rested_ms = self.moved_at.replace(now_ms).map(|moved_at| now_ms.saturating_sub(moved_at));
+        let rested = |window_ms| rested_ms.is_none_or(|rested_ms| rested_ms >= window_ms);
+        match motion {
+            Motion::Down => {
+                let was_down = std::mem::replace(&mut self.down, true);
+                !was_down && rested(self.timing.bounce_ms)
+            }
+            Motion::Repeat => {
+                self.down = true;
+                false
+            }
+            Motion::Up => {
+                self.down = false;
+                false
+            }
+            Motion::Stroke => rested(self.timing.hold_ms),
+            Motion::Tap => true,
+        }
+    }
+
+    /// Whether this motion turns a choice by one: as a press does, and again for each repeat while the key is held.
+    pub fn turn(&mut self, motion: Motion, now_ms: u64) -> bool {
+        self.press(motion, now_ms) || matches!(motion, Motion::Repeat | Motion::Stroke)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Motion::{Down, Repeat, Stroke, Tap, Up};
+    use super::*;
+
+    /// The times at which a script of motions makes presses.
+    fn presses(script: &[(u64, Motion)]) -> Vec<u64> {
+        let mut button = Button::new(Timing::default());
+        script.iter().filter(|(at, motion)| button.press(*motion, *at)).map(|(at, _)| *at).collect()
+    }
+
+    #[test]
+    fn a_script_of_motions_makes_these_presses() {
+        type Case = (&'static str, &'static [(u64, Motion)], &'static [u64]);
+        let table: [Case; 12] = [
+            ("one press", &[(0, Down), (90, Up)], &[0]),
+            ("two presses", &[(0, Down), (90, Up), (200, Down), (280, Up)], &[0, 200]),
+            ("bounces when it goes down", &[(0, Down), (1, Up), (3, Down), (4, Up), (7, Down), (99, Up)], &[0]),
+            ("bounces when it goes up", &[(0, Down), (90, Up), (92, Down), (95, Up), (400, Down)], &[0, 400]),
+            ("a shaky contact while held", &[(0, Down), (500, Up), (503, Down), (900, Up)], &[0]),
+            ("held, with repeats", &[(0, Down), (500, Repeat), (530, Repeat), (560, Repeat), (570, Up)], &[0]),
+            ("the release was lost", &[(0, Down), (900, Down), (950, Up), (1_100, Down)], &[0, 1_100]),
+            ("the beginning was lost", &[(0, Repeat), (500, Down), (600, Up), (700, Down)], &[700]),
+            ("exactly the window", &[(0, Down), (10, Up), (50, Down), (60, Up), (99, Down)], &[0, 50]),
+            ("strokes of a held key", &[(0, Stroke), (660, Stroke), (690, Stroke), (720, Stroke)], &[0]),
+            ("strokes of two presses", &[(0, Stroke), (699, Stroke), (1_399, Stroke)], &[0, 1_399]),
+            ("a script's taps", &[(0, Tap), (0, Tap), (1, Tap)], &[0, 0, 1]),
+        ];
+        for (name, script, expected) in table {
+            assert_eq!(presses(script), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_makes_no_press() {
+        assert_eq!(presses(&[(1_000, Stroke), (0, Stroke), (700, Stroke)]), [1_000, 700]);
+    }
+
+    #[test]
+    fn a_held_arrow_goes_on_turning_and_a_bouncing_one_does_not() {
+        let mut button = Button::default();
+        let script =
+            [(0, Down), (2, Up), (4, Down), (500, Repeat), (530, Repeat), (540, Up), (600, Stroke), (610, Tap)];
+        let turns: Vec<u64> =
+            script.iter().filter(|(at, motion)| button.turn(*motion, *at)).map(|(at, _)| *at).collect();
+        assert_eq!(turns, [0, 500, 530, 600, 610]);
+    }
+
+    /// A person's press: the rest before it, how long it is held, and the bounces at both ends.
+    #[derive(Debug, Clone)]
+    struct Held {
+        rest_ms: u64,
+        held_ms: u64,
+        bounces_down: Vec<u64>,
+        bounces_up: Vec<u64>,
+    }
+
+    fn held() -> impl Strategy<Value = Held> {
+        let bounces = || prop::collection::vec(0_u64..40, 0..4);
+        (40_u64..3_000, 40_u64..3_000, bounces(), bounces()).prop_map(|(rest_ms, held_ms, bounces_down, bounces_up)| {
+            Held { rest_ms, held_ms, bounces_down, bounces_up }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_bouncing_contact_gives_as_many_presses_as_the_person_made(script in prop::collection::vec(held(), 0..8)) {
+            let mut button = Button::default();
+            let (mut now, mut model, mut found) = (0, Vec::new(), Vec::new());
+            for press in script {
+                now += press.rest_ms;
+                model.push(now);
+                let mut edge = |now, motion| if button.press(motion, now) { found.push(now) };
+                edge(now, Down);
+                for gap in press.bounces_down {
+                    edge(now + gap, Up);
+                    now += gap + gap;
+                    edge(now, Down);
+                }
+                now += press.held_ms;
+                edge(now, Up);
+                for gap in press.bounces_up {
+                    edge(now + gap, Down);
+                    now += gap + gap;
+                    edge(now, Up);
+                }
+            }
+            prop_assert_eq!(found, model);
+        }
+
+        #[test]
+        fn a_train_of_strokes_is_one_press_for_each_gap_of_a_window(gaps in prop::collection::vec(0_u64..1_500, 0..40)) {
+            let mut button = Button::default();
+            let (mut now, mut model, mut found) = (0, 0, 0);
+            for (index, gap) in gaps.into_iter().enumerate() {
+                now += gap;
+                model += u32::from(index == 0 || gap >= 700);
+                found += u32::from(button.press(Stroke, now));
+            }
+            prop_assert_eq!(found, model);
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Requests as they may leave: what a plugin asked for, checked, with the secrets that the host adds.
+//!
+//! A [`Prepared`] request is made by [`plan_delivery`] and [`plan_authentication`] alone. Always: its URL is covered by
+//! the `reach` of whoever asked; its bearer token goes where the grant's `audience` lets it; its headers frame nothing and
+//! claim no authority that the host did not add; its sizes are bounded. It knows no connection and no address: whether a
+//! name leads to a private network shows only when it is resolved.
+
+mod delivery;
+pub use delivery::{Credential, plan_delivery};
+
+mod authentication;
+pub use authentication::plan_authentication;
+
+mod header;
+
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::http::{Failure, Header, Method};
+use crate::reach::{Prefix, covering, is_private, literal_address, without_query};
+use crate::secret::Secret;
+
+/// Milliseconds that a request may take, where it does not say.
+pub const DEFAULT_TIMEOUT_MS: u32 = 60_000;
+
+/// Bytes of a URL at most.
+const LONGEST_URL: usize = 16 * 1024;
+
+/// Bytes of a body at most. Sheets advises 2 MB.
+const LONGEST_BODY: usize = 16 * 1024 * 1024;
+
+/// A list of URL prefixes in plugins.toml.
+#[derive(Debug, Clone, Copy)]
+pub struct Reach<'a> {
+    /// Where it stands, such as `sinks.timesheet.reach`, for messages.
+    pub key: &'a str,
+    /// Its entries.
+    pub prefixes: &'a [Prefix],
+}
+
+/// A request that may leave. It has no `Debug`: it holds secrets.
+pub struct Prepared {
+    method: Method,
+    url: Url,
+    headers: Vec<Header>,
+    credential: Option<(String, Secret)>,
+    body: Option<Zeroizing<Vec<u8>>>,
+    secrets: Vec<Secret>,
+    idempotent: bool,
+    timeout_ms: u32,
+    private: bool,
+}
+
+impl Prepared {
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// Absolute, https or http, without user and fragment.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// What is no secret, `Content-Type` included.
+    #[must_use]
+    pub fn headers(&self) -> &[Header] {
+        &self.headers
+    }
+
+    /// The header that gives access: its name and its value.
+    #[must_use]
+    pub fn credential(&self) -> Option<(&str, &Secret)> {
+        self.credential.as_ref().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// The body. It may hold secrets.
+    #[must_use]
+    pub fn body(&self) -> Option<&[u8]> {
+        self.body.as_ref().map(|body| body.as_slice())
+    }
+
+    /// The secrets that it carries, as a server may echo them.
+    #[must_use]
+    pub fn secrets(&self) -> &[Secret] {
+        &self.secrets
+    }
+
+    /// Whether sending it twice does no more than sending it once.
+    #[must_use]
+    pub fn idempotent(&self) -> bool {
+        self.idempotent
+    }
+
+    /// Milliseconds until its answer must be there in whole.
+    #[must_use]
+    pub fn timeout_ms(&self) -> u32 {
+        self.timeout_ms
+    }
+
+    /// Whether its name may lead to an address of a private network.
+    #[must_use]
+    pub fn private(&self) -> bool {
+        self.private
+    }
+}
+
+/// The URL, if these prefixes cover it, and whether it may be private.
+fn parse_url(text: &str, reach: Reach<'_>) -> Result<(Url, bool), Failure> {
+    if text.len() > LONGEST_URL {
+        return Err(Failure::Invalid(format!("the URL is longer than {LONGEST_URL} bytes")));
+    }
+    let mut url = Url::parse(text).map_err(|error| Failure::Invalid(format!("the URL is none: {error}")))?;
+    if !matches!(url.scheme(), "https" | "http") {
+        return Err(Failure::Invalid(format!("the URL's scheme is `{}`, neither https nor http", url.scheme())));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Failure::Invalid("the URL names a user; the host adds the authorization".to_owned()));
+    }
+    url.set_fragment(None);
+    let Some(prefix) = covering(reach.prefixes, &url) else {
+        return Err(not_covered(&url, reach));
+    };
+    if !prefix.private() && literal_address(&url).is_some_and(is_private) {
+        return Err(not_covered(&url, reach));
+    }
+    Ok((url, prefix.private()))
+}
+
+fn not_covered(url: &Url, Reach { key, .. }: Reach<'_>) -> Failure {
+    Failure::Denied(format!(
+        "{} is not within `{key}` of plugins.toml; if it is meant, add `{}` there",
+        without_query(url),
+        url.origin().ascii_serialization()
+    ))
+}
+
+fn check_body(body: &[u8]) -> Result<(), Failure> {
+    if body.len() > LONGEST_BODY {
+        return Err(Failure::Invalid(format!("the body is longer than {LONGEST_BODY} bytes")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str, prefixes: &[(&str, bool)]) -> Result<(String, bool), Failure> {
+        let prefixes: Vec<_> =
+            prefixes.iter().map(|(prefix, private)| Prefix::parse(prefix, *private).unwrap()).collect();
+        let reach = Reach { key: "sinks.rows.reach", prefixes: &prefixes };
+        parse_url(text, reach).map(|(url, private)| (url.to_string(), private))
+    }
+
+    #[test]
+    fn a_url_has_to_be_covered() {
+        let reach = [("https://h.example/drive", false), ("http://nas.example", true), ("http://10.0.0.7:8080", false)];
+        let table = [
+            ("https://h.example/drive/x?q=1#fragment", Ok(("https://h.example/drive/x?q=1", false))),
+            ("http://nas.example/x", Ok(("http://nas.example/x", true))),
+            ("http://10.0.0.7:8080/x", Ok(("http://10.0.0.7:8080/x", true))),
+            (
+                "https://h.example/admin?token=t",
+                Err(Failure::Denied(
+                    "https://h.example/admin is not within `sinks.rows.reach` of plugins.toml; \
+                     if it is meant, add `https://h.example` there"
+                        .to_owned(),
+                )),
+            ),
+            ("nonsense", Err(Failure::Invalid("the URL is none: relative URL without a base".to_owned()))),
+            ("ftp://h.example/", Err(Failure::Invalid("the URL's scheme is `ftp`, neither https nor http".to_owned()))),
+            (
+                "https://me@h.example/drive",
+                Err(Failure::Invalid("the URL names a user; the host adds the authorization".to_owned())),
+            ),
+            (
+                "https://:p@h.example/drive",
+                Err(Failure::Invalid("the URL names a user; the host adds the authorization".to_owned())),
+            ),
+        ];
+        for (text, expected) in table {
+            let expected = expected.map(|(url, private): (&str, bool)| (url.to_owned(), private));
+            assert_eq!(parsed(text, &reach), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_bounded() {
+        let url = |length: usize| format!("https://h.example/{}", "a".repeat(length - 18));
+        assert!(parsed(&url(LONGEST_URL), &[("https://h.example", false)]).is_ok());
+        let error = Failure::Invalid("the URL is longer than 16384 bytes".to_owned());
+        assert_eq!(parsed(&url(LONGEST_URL + 1), &[("https://h.example", false)]), Err(error));
+        assert_eq!(check_body(&vec![0; LONGEST_BODY]), Ok(()));
+        let error = Failure::Invalid("the body is longer than 16777216 bytes".to_owned());
+        assert_eq!(check_body(&vec![0; LONGEST_BODY + 1]), Err(error));
+    }
+}
