@@ -1,0 +1,170 @@
+//! Drive: files of one or more accounts, each seen only by the Cloud project that created it.
+//!
+//! That is what the scope `drive.file` means: a file of another project answers 404, not 403. A spreadsheet's cells
+//! live inside its file, so that deleting the file deletes them.
+
+mod body;
+mod file;
+mod query;
+
+use std::collections::BTreeMap;
+
+use hyper::StatusCode;
+use hyper::body::Bytes;
+use jiff::Timestamp;
+use serde_json::json;
+
+pub(crate) use self::file::File;
+use self::query::{Order, Query};
+use crate::call::{Answer, Call};
+use crate::clock::later;
+use crate::oauth::Caller;
+use crate::refusal::Refusal;
+use crate::schema::{DISCOVERY, Found, Mask};
+use crate::sheets::Spreadsheet;
+use crate::switch::Switches;
+
+/// The media type of a spreadsheet.
+pub(crate) const SPREADSHEET: &str = "application/vnd.google-apps.spreadsheet";
+
+/// All files.
+#[derive(Default)]
+pub(crate) struct Drive {
+    /// By id.
+    files: BTreeMap<String, File>,
+}
+
+impl Drive {
+    /// All files, whoever sees them.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &File> {
+        self.files.values()
+    }
+
+    pub(crate) fn file(&self, id: &str) -> Option<&File> {
+        self.files.get(id)
+    }
+
+    pub(crate) fn file_mut(&mut self, id: &str) -> Option<&mut File> {
+        self.files.get_mut(id)
+    }
+
+    pub(crate) fn insert(&mut self, file: File) {
+        self.files.insert(file.id.clone(), file);
+    }
+
+    pub(crate) fn remove(&mut self, id: &str) -> Option<File> {
+        self.files.remove(id)
+    }
+
+    /// A file that the caller may see.
+    pub(crate) fn visible(&self, id: &str, caller: &Caller) -> Option<&File> {
+        self.files.get(id).filter(|file| file.is_visible_to(caller))
+    }
+
+    pub(crate) fn visible_mut(&mut self, id: &str, caller: &Caller) -> Option<&mut File> {
+        self.files.get_mut(id).filter(|file| file.is_visible_to(caller))
+    }
+
+    /// Answers one of Drive's methods. The call was compared with the discovery document before.
+    pub(crate) fn perform(
+        &mut self,
+        found: &Found<'_>,
+        call: &Call,
+        caller: &Caller,
+        switches: &Switches,
+        now: Timestamp,
+    ) -> Result<Answer, Refusal> {
+        let id = found.path_value("fileId");
+        let not_found = || Refusal::file_not_found(id);
+        match found.method.id.as_str() {
+            "drive.files.create" => self.perform_create(&call.body, call, caller, now),
+            "drive.files.list" => self.perform_list(call, caller, switches, now),
+            "drive.files.get" => render_file(self.visible(id, caller).ok_or_else(not_found)?, call),
+            "drive.files.update" => {
+                let file = self.visible_mut(id, caller).ok_or_else(not_found)?;
+                body::perform_update(file, &call.body, now)?;
+                render_file(file, call)
+            }
+            "drive.files.delete" => {
+                self.visible(id, caller).ok_or_else(not_found)?;
+                self.remove(id);
+                Ok(Answer::no_content())
+            }
+            other => Err(Refusal::invalid(format!("The stand-in does not perform {other}"))),
+        }
+    }
+
+    fn perform_create(
+        &mut self,
+        text: &Bytes,
+        call: &Call,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<Answer, Refusal> {
+        let mut file = File::new(caller, now);
+        body::perform_create(&mut file, text)?;
+        if file.mime_type == SPREADSHEET {
+            file.spreadsheet = Some(Spreadsheet::new());
+        }
+        let answer = render_file(&file, call)?;
+        self.insert(file);
+        Ok(answer)
+    }
+
+    fn perform_list(
+        &self,
+        call: &Call,
+        caller: &Caller,
+        switches: &Switches,
+        now: Timestamp,
+    ) -> Result<Answer, Refusal> {
+        let mask = parse_mask(call, "FileList", "kind,incompleteSearch,nextPageToken,files(kind,id,name,mimeType)")?;
+        let query = Query::parse(call.query("q").unwrap_or_default())
+            .ok_or_else(|| Refusal::invalid_parameter("q", "Invalid Value"))?;
+        let order = Order::parse(call.query("orderBy").unwrap_or("modifiedTime desc"))
+            .ok_or_else(|| Refusal::invalid_parameter("orderBy", "Invalid Value"))?;
+        if call.query("spaces").is_some_and(|spaces| spaces != "drive") {
+            return Err(Refusal::invalid_parameter("spaces", "The stand-in has the space drive only"));
+        }
+        let page_size = call.query("pageSize").and_then(|text| text.parse().ok()).unwrap_or(100_usize);
+        let start = match call.query("pageToken").filter(|token| !token.is_empty()) {
+            None => 0,
+            Some(token) => token
+                .strip_prefix("~!!~")
+                .and_then(|start| start.parse::<usize>().ok())
+                .ok_or_else(|| Refusal::invalid_parameter("pageToken", "Invalid Value"))?,
+        };
+        let is_listed = |file: &&File| {
+            file.is_visible_to(caller) && query.matches(file) && now >= later(file.created_at, switches.listing_lag())
+        };
+        let mut files: Vec<&File> = self.files().filter(is_listed).collect();
+        files.sort_by(|a, b| order.compare(a, b));
+        let rest = files.get(start..).unwrap_or_default();
+        let page = rest.get(..page_size).unwrap_or(rest);
+        let mut body = json!({
+            "kind": "drive#fileList",
+            "incompleteSearch": false,
+            "files": page.iter().map(|file| file.to_json()).collect::<Vec<_>>(),
+        });
+        if page.len() < rest.len() {
+            body["nextPageToken"] = json!(format!("~!!~{}", start + page.len()));
+        }
+        Ok(Answer::json(StatusCode::OK, &mask.apply(body)))
+    }
+}
+
+fn render_file(file: &File, call: &Call) -> Result<Answer, Refusal> {
+    let mask = parse_mask(call, "File", "kind,id,name,mimeType")?;
+    Ok(Answer::json(StatusCode::OK, &mask.apply(file.to_json())))
+}
+
+/// Drive answers few fields unless it is asked for more.
+fn parse_mask(call: &Call, message: &str, default: &str) -> Result<Mask, Refusal> {
+    let text = call.query("fields").unwrap_or(default);
+    let selection = |text: &str| Refusal::invalid_parameter("fields", format!("Invalid field selection {text}"));
+    let mask = Mask::parse(text).ok_or_else(|| selection(text))?;
+    match mask.unknown_field(&DISCOVERY.drive, message) {
+        Some(unknown) => Err(selection(unknown.rsplit('.').next().unwrap_or(&unknown))),
+        None => Ok(mask),
+    }
+}

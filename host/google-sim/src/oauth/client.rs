@@ -1,0 +1,65 @@
+//! The OAuth clients that the Cloud console would list.
+
+/// A client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OauthClient {
+    /// `….apps.googleusercontent.com`.
+    pub id: String,
+    /// What Google calls a secret; for devices it is not one, and belongs to the configuration.
+    pub secret: String,
+    /// The number of its Cloud project. Clients of one project share grants and files.
+    pub project: u64,
+    /// What it was created for.
+    pub kind: ClientKind,
+    /// Whether its consent screen is published.
+    pub publishing: Publishing,
+    /// Whether only accounts of one organisation may use it: everybody else gets `org_internal`.
+    pub is_internal: bool,
+}
+
+/// What a client was created for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientKind {
+    /// "TVs and Limited Input devices".
+    LimitedInput,
+    /// Anything else: the device flow refuses it.
+    Web,
+}
+
+/// The publishing status of a consent screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Publishing {
+    /// Refresh tokens live for seven days, unless only identity is asked for.
+    Testing,
+    /// They live on.
+    Production,
+}
+
+impl OauthClient {
+    /// The client of the demonstration.
+    pub const DEMO_ID: &str = "punchcard-demo.apps.googleusercontent.com";
+    /// Its secret.
+    pub const DEMO_SECRET: &str = "GOCSPX-punchcard-demo";
+    /// A client of another project: what it creates, the first one does not see.
+    pub const OTHER_ID: &str = "another-app.apps.googleusercontent.com";
+    /// Its secret.
+    pub const OTHER_SECRET: &str = "GOCSPX-another-app";
+
+    /// A published client for devices, in project 123456789012.
+    pub fn device(id: &str, secret: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            secret: secret.to_owned(),
+            project: 123_456_789_012,
+            kind: ClientKind::LimitedInput,
+            publishing: Publishing::Production,
+            is_internal: false,
+        }
+    }
+
+    /// The clients that are there when nothing else is said: [`Self::DEMO_ID`] and [`Self::OTHER_ID`].
+    pub fn defaults() -> Vec<Self> {
+        let other = Self { project: 210_987_654_321, ..Self::device(Self::OTHER_ID, Self::OTHER_SECRET) };
+        vec![Self::device(Self::DEMO_ID, Self::DEMO_SECRET), other]
+    }
+}
