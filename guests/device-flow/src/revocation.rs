@@ -1,0 +1,82 @@
+//! Signing out: forgetting, and telling the server where that is wished (RFC 7009).
+//!
+//! The device forgets whatever the server answers. What could not be revoked is said in the log: the grant then ends
+//! when a person removes it from the account, or of disuse.
+
+use punchcard_sdk::auth_policy::{Directive, Request};
+
+use crate::answer::Answer;
+use crate::form::{ACCESS_TOKEN, REFRESH_TOKEN, plain, post_authenticated, secret};
+use crate::state::Phase;
+use crate::turn::Turn;
+
+/// A restart amid a revocation repeats it this often, then gives up.
+const TRIES_MAX: u32 = 2;
+
+impl Turn<'_> {
+    /// A person signs out.
+    pub(crate) fn sign_out(&mut self, revoke: bool) -> Directive {
+        if revoke { self.revoke(1) } else { self.forget_all() }
+    }
+
+    /// Tells the server, as try number `tries`; then forgets.
+    pub(crate) fn revoke(&mut self, tries: u32) -> Directive {
+        match self.revocation_request() {
+            Ok(request) if tries <= TRIES_MAX => {
+                self.state.lease = None;
+                self.state.phase = Phase::Revoking(tries);
+                self.send(request)
+            }
+            Ok(_) => self.revocation_failed("it was interrupted repeatedly"),
+            Err(reason) => self.revocation_failed(reason),
+        }
+    }
+
+    /// RFC 7009 §2.1; the refresh token ends the whole grant. Google's form holds nothing but the token.
+    fn revocation_request(&self) -> Result<Request, &'static str> {
+        let slot = [REFRESH_TOKEN, ACCESS_TOKEN]
+            .into_iter()
+            .find(|slot| self.slot_version(slot).is_some())
+            .ok_or("no token is stored")?;
+        let endpoint = self
+            .endpoints()
+            .and_then(|endpoints| endpoints.revocation)
+            .ok_or("the server's revocation endpoint is not known")?;
+        let token = secret("token", slot);
+        Ok(if self.settings.is_google() {
+            let form = punchcard_sdk::auth_policy::Form {
+                url: endpoint.as_str().to_owned(),
+                client: punchcard_sdk::auth_policy::ClientAuthentication::None,
+                fields: vec![token],
+            };
+            Request::Post(form)
+        } else {
+            let kind = if slot == REFRESH_TOKEN { "refresh_token" } else { "access_token" };
+            post_authenticated(self.settings, self.slots, &endpoint, vec![token, plain("token_type_hint", kind)])
+        })
+    }
+
+    /// What the server answered to a revocation, with its HTTP status.
+    pub(crate) fn revocation_answered(&mut self, answer: &Answer, status: u16) -> Directive {
+        // RFC 7009 §2.2: 200, whatever the body; an error body counts before it.
+        if status == 200 && !matches!(answer, Answer::Refusal(_)) {
+            self.info("the grant was revoked");
+            return self.forget_all();
+        }
+        self.revocation_failed(&format!("the server answered with status {status}"))
+    }
+
+    /// The server could not be told.
+    pub(crate) fn revocation_failed(&mut self, reason: &str) -> Directive {
+        self.warn(&format!(
+            "the grant was forgotten, but not revoked: {reason}; remove the device's access in the account's settings"
+        ));
+        self.forget_all()
+    }
+
+    fn forget_all(&mut self) -> Directive {
+        self.forget_sign_in();
+        self.state.phase = Phase::SignedOut;
+        self.rest()
+    }
+}

@@ -1,0 +1,264 @@
+//! Renewing: what keeps a device signed in for years.
+
+use punchcard_sdk::auth_policy::{Signal, Status};
+use punchcard_sdk::http::Failure;
+
+use crate::script::{CODE, DAY, ENDPOINTS, HOUR, RENEWED, SECOND, Script, lost, pairs};
+
+const INVALID_GRANT: &str = r#"{"error":"invalid_grant","error_description":"Token has been expired or revoked."}"#;
+
+#[test]
+fn the_lease_is_renewed_ahead_of_its_end_and_stays_good_meanwhile() {
+    let mut script = Script::authorized();
+    assert_eq!(script.wait(), 3_599 * SECOND / 10 * 8);
+    script.elapse();
+    assert_eq!(script.form().url, "https://oauth2.googleapis.com/token");
+    assert_eq!(script.lease().expires_in_seconds, Some(719), "requests need not wait");
+    script.answer(200, RENEWED);
+    assert_eq!(script.lease().expires_in_seconds, Some(3599));
+    assert_eq!(script.wait(), 3_599 * SECOND / 10 * 8);
+}
+
+#[test]
+fn a_fleet_does_not_renew_in_step() {
+    let mut script = Script::awaiting();
+    script.elapse();
+    script.entropy = vec![0, 0, 0, 0, 0, 0, 3, 232];
+    script.answer(200, crate::script::TOKEN);
+    assert_eq!(script.wait(), 3_599 * SECOND / 10 * 9);
+}
+
+#[test]
+fn an_idle_grant_is_renewed_weekly_however_long_its_lease() {
+    let mut script = Script::awaiting();
+    script.elapse();
+    script.answer(200, &crate::script::TOKEN.replace("3599", "31536000"));
+    for _ in 0..3 {
+        assert!(script.wait() < 7 * DAY);
+        script.elapse();
+        assert_eq!(script.field("grant_type").unwrap(), "refresh_token");
+        script.answer(200, &RENEWED.replace("3599", "31536000"));
+    }
+}
+
+#[test]
+fn point_24_a_renewal_asks_for_no_scope() {
+    let script = Script::renewing();
+    assert_eq!(
+        script.fields(),
+        pairs(&[
+            ("client_id", "the-client"),
+            ("client_secret", "<client-secret>"),
+            ("grant_type", "refresh_token"),
+            ("refresh_token", "<refresh-token>"),
+        ])
+    );
+}
+
+#[test]
+fn point_23_the_newest_refresh_token_is_used_and_the_old_one_kept_where_none_came() {
+    let mut script = Script::renewing();
+    let first = script.slots["refresh-token"];
+    let step = script.answer(200, RENEWED);
+    assert!(!step.forget.iter().any(|slot| slot == "refresh-token" || slot == "access-token"));
+    assert_eq!(script.slots["refresh-token"], first);
+    script.elapse();
+    let step = script.answer(200, &RENEWED.replacen('{', r#"{"refresh_token":"1//new","#, 1));
+    assert!(!step.forget.iter().any(|slot| slot == "refresh-token"));
+    assert!(script.slots["refresh-token"] > first);
+    script.elapse();
+    assert_eq!(script.field("refresh_token").unwrap(), "<refresh-token>");
+}
+
+#[test]
+fn a_statement_about_the_person_is_not_kept() {
+    let mut script = Script::renewing();
+    script.answer(200, &RENEWED.replacen('{', r#"{"id_token":"eyJ.eyJ.sig","#, 1));
+    assert_eq!(script.filled(), ["access-token", "client-secret", "refresh-token"]);
+}
+
+#[test]
+fn point_25_only_invalid_grant_asks_for_a_new_sign_in() {
+    let mut script = Script::renewing();
+    script.answer(400, INVALID_GRANT);
+    assert_eq!(script.form().url, "https://oauth2.googleapis.com/device/code", "the code is shown at once");
+    assert!(script.is(&Status::SignedOut));
+    assert_eq!(script.filled(), ["client-secret"]);
+    script.answer(200, CODE);
+    assert_eq!(script.prompt().user_code, "GQVQ-JKEC");
+}
+
+#[test]
+fn point_25_configuration_stops_it_and_discards_nothing() {
+    for (status, body, headline) in [
+        (401, r#"{"error":"invalid_client"}"#, "client id refused"),
+        (401, r#"{"error":"unauthorized_client"}"#, "device flow refused"),
+        (400, r#"{"error":"admin_policy_enforced"}"#, "blocked by an admin"),
+        (400, r#"{"error":"odd"}"#, "sign-in failed"),
+        (400, r#"{"error":"expired_token"}"#, "answer not understood"),
+        (400, r#"{"error":"authorization_pending"}"#, "answer not understood"),
+        (200, "{}", "answer not understood"),
+        (404, "{}", "sign-in failed"),
+    ] {
+        let mut script = Script::renewing();
+        script.answer(status, body);
+        assert!(script.is_blocked(headline), "{body}");
+        assert!(script.slots.contains_key("refresh-token"), "{body}");
+        assert_eq!(script.wait(), HOUR, "it may be mended elsewhere");
+        script.elapse();
+        assert_eq!(script.field("grant_type").unwrap(), "refresh_token");
+        script.answer(200, RENEWED);
+        script.lease();
+        script.elapse();
+        script.answer(status, body);
+        script.signal(Signal::SignIn);
+        assert_eq!(script.field("grant_type").unwrap(), "refresh_token", "a person need not wait: {body}");
+    }
+}
+
+#[test]
+fn point_25_nothing_is_discarded_while_nothing_is_learnt() {
+    let mut script = Script::renewing();
+    let mut waits = Vec::new();
+    for round in 0..40 {
+        match round % 5 {
+            0 => script.fail(lost()),
+            1 => script.fail(Failure::Unsent("no route".into())),
+            2 => script.answer(503, "<html>"),
+            3 => script.answer(200, "<html>"),
+            _ => script.answer(403, r#"{"error_code":"rate_limit_exceeded"}"#),
+        };
+        waits.push(script.wait() / SECOND);
+        assert!(script.slots.contains_key("refresh-token"));
+        script.elapse();
+        assert_eq!(script.field("grant_type").unwrap(), "refresh_token");
+    }
+    assert_eq!(waits[..8], [1, 2, 4, 8, 16, 32, 64, 64]);
+    assert_eq!(waits[39], 300);
+    assert!(script.is(&Status::Renewing), "the lease has ended: requests wait");
+    script.answer(200, RENEWED);
+    script.lease();
+    script.elapse();
+    script.answer(403, r#"{"error":"slow_down"}"#);
+    assert_eq!(script.wait(), SECOND, "a success ends the counting");
+}
+
+#[test]
+fn a_refusal_a_week_after_the_sign_in_says_to_publish_the_client() {
+    let mut script = Script::authorized();
+    let signed_in_ms = script.now_ms;
+    while script.now_ms - signed_in_ms < 7 * DAY {
+        script.elapse();
+        script.answer(200, RENEWED);
+    }
+    script.elapse();
+    script.answer(400, INVALID_GRANT);
+    assert!(script.is_blocked("sign-in ended") && script.rests());
+    assert!(script.problem().advice.contains("Publish the OAuth client"));
+    assert_eq!(script.filled(), ["client-secret"]);
+    script.reboot(HOUR);
+    script.signal(Signal::Started);
+    assert!(script.is_blocked("sign-in ended") && script.rests());
+    script.signal(Signal::SignIn);
+    assert_eq!(script.form().url, "https://oauth2.googleapis.com/device/code");
+}
+
+#[test]
+fn a_refusal_a_week_after_the_sign_in_at_another_server_shows_a_code() {
+    let mut script = Script::new(ENDPOINTS);
+    script.signal(Signal::Started);
+    script.answer(200, CODE);
+    script.elapse();
+    script.answer(200, r#"{"access_token":"a","refresh_token":"r","expires_in":604800}"#);
+    script.reboot(7 * DAY);
+    script.signal(Signal::Started);
+    script.answer(400, INVALID_GRANT);
+    assert_eq!(script.form().url, "https://a.example/device");
+}
+
+#[test]
+fn point_26_a_refused_token_is_renewed_once() {
+    let mut script = Script::authorized();
+    script.pass(600 * SECOND);
+    script.signal(Signal::TokenRefused);
+    assert!(script.is(&Status::Renewing), "requests wait");
+    assert_eq!(script.field("grant_type").unwrap(), "refresh_token");
+    script.answer(200, RENEWED);
+    script.lease();
+}
+
+#[test]
+fn point_26_a_server_that_refuses_every_token_is_not_fed_with_tokens() {
+    let mut script = Script::authorized();
+    script.pass(10 * SECOND);
+    script.signal(Signal::TokenRefused);
+    assert!(script.is(&Status::Renewing));
+    assert_eq!(script.wait(), 20 * SECOND);
+    script.elapse();
+    assert_eq!(script.field("grant_type").unwrap(), "refresh_token");
+    script.answer(200, RENEWED);
+    script.pass(30 * SECOND);
+    script.signal(Signal::TokenRefused);
+    assert!(script.sends());
+}
+
+#[test]
+fn point_29_nothing_starts_a_second_renewal_beside_the_first() {
+    let mut script = Script::renewing();
+    script.fail(lost());
+    script.signal(Signal::TokenRefused);
+    assert!(script.is(&Status::Renewing));
+    assert_eq!(script.wait(), SECOND, "the next try is due as before");
+    script.signal(Signal::TokenRefused);
+    assert_eq!(script.wait(), SECOND);
+    script.signal(Signal::SignIn);
+    assert!(script.sends(), "a person may try at once");
+    script.signal(Signal::TokenRefused);
+    assert!(!script.sends(), "not while an answer is awaited");
+}
+
+#[test]
+fn point_22_a_renewal_that_lost_a_scope_is_a_problem_to_show() {
+    let mut script = Script::renewing();
+    script.answer(200, &RENEWED.replace("https://www.googleapis.com/auth/drive.file", "openid"));
+    assert!(script.is_blocked("permission missing") && script.rests());
+    assert_eq!(script.filled(), ["client-secret"]);
+}
+
+#[test]
+fn a_renewal_that_names_no_scope_leaves_them_as_they_were() {
+    let mut script = Script::new(ENDPOINTS);
+    script.signal(Signal::Started);
+    script.answer(200, CODE);
+    script.elapse();
+    script.answer(200, r#"{"access_token":"a","refresh_token":"r","expires_in":60,"scope":"write more"}"#);
+    script.elapse();
+    script.answer(200, r#"{"access_token":"a","expires_in":60}"#);
+    assert_eq!(script.lease().scopes, ["write", "more"]);
+}
+
+#[test]
+fn a_refresh_token_that_the_storage_lost_means_a_new_sign_in() {
+    let mut script = Script::authorized();
+    script.slots.remove("refresh-token");
+    script.elapse();
+    assert_eq!(script.form().url, "https://oauth2.googleapis.com/device/code");
+
+    let mut script = Script::renewing();
+    script.fail(Failure::Missing("refresh-token".into()));
+    assert_eq!(script.form().url, "https://oauth2.googleapis.com/device/code");
+
+    let mut script = Script::renewing();
+    script.fail(Failure::Missing("client-secret".into()));
+    assert!(script.is_blocked("secret is missing"));
+    assert!(script.slots.contains_key("refresh-token"));
+}
+
+#[test]
+fn an_answer_whose_token_was_not_stored_is_not_a_lease() {
+    let mut script = Script::renewing();
+    script.slots.remove("access-token");
+    let body = br#"{"access_token":"access-token","expires_in":3599}"#.to_vec();
+    script.signal(Signal::Responded(punchcard_sdk::http::Response { status: 200, headers: Vec::new(), body }));
+    assert!(script.is_blocked("answer not understood"));
+}

@@ -1,0 +1,167 @@
+//! Columns: where in the sheet each column of a batch is.
+//!
+//! A column is known by its key. New ones are added at the right of the grid, whatever a person has put there; those that
+//! a formatter no longer fills stay as they are.
+
+use punchcard_sdk::Column;
+
+use crate::state::{Grid, Placed, Tab};
+
+/// Key of the metadata on a column.
+pub(crate) const KEY: &str = "punchcard.column";
+
+/// Columns of the sheet beyond which nothing is written: each row carries a cell for every column before the last.
+const WIDEST: usize = 1_000;
+
+/// Metadata on a column.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Found {
+    pub(crate) tab: i32,
+    pub(crate) key: String,
+    pub(crate) at: u32,
+}
+
+/// The columns of a tab. Of two with one key, as a person makes them by duplicating, the left one counts.
+pub(crate) fn place(found: &[Found], grid: &Grid, old: &[Placed]) -> Vec<Placed> {
+    let mut found: Vec<&Found> = found.iter().filter(|found| found.tab == grid.id && found.at < grid.columns).collect();
+    found.sort_by_key(|found| found.at);
+    let mut placed: Vec<Placed> = Vec::new();
+    for found in found {
+        if placed.iter().all(|earlier| earlier.key != found.key) {
+            let title = old.iter().find(|old| old.key == found.key).and_then(|old| old.title.clone());
+            placed.push(Placed { key: found.key.clone(), title, at: found.at });
+        }
+    }
+    placed
+}
+
+/// What has to change so that rows of these columns fit.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Extension<'a> {
+    pub(crate) added: Vec<&'a Column>,
+    /// With their new titles.
+    pub(crate) renamed: Vec<(Placed, String)>,
+}
+
+impl Extension<'_> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.renamed.is_empty()
+    }
+}
+
+/// Compares the sheet's columns with the batch's. A title is written again only when the formatter's changed: one that a
+/// person changed in the sheet is theirs.
+pub(crate) fn plan_extension<'a>(tab: &Tab, columns: &'a [Column]) -> Extension<'a> {
+    let mut extension = Extension::default();
+    for column in columns {
+        match tab.columns.iter().find(|placed| placed.key == column.key) {
+            None => extension.added.push(column),
+            Some(placed) if placed.title.as_ref().is_some_and(|title| *title != column.title) => {
+                extension.renamed.push((placed.clone(), column.title.clone()));
+            }
+            Some(_) => {}
+        }
+    }
+    if tab.width as usize + extension.added.len() > WIDEST {
+        extension.added.clear();
+    }
+    extension
+}
+
+/// Takes the formatter's titles for those of a sheet that this device did not write.
+pub(crate) fn remember_titles(tab: &mut Tab, columns: &[Column]) {
+    for placed in tab.columns.iter_mut().filter(|placed| placed.title.is_none()) {
+        let column = columns.iter().find(|column| column.key == placed.key);
+        placed.title = column.map(|column| column.title.clone());
+    }
+}
+
+/// Whether there is a column that can't be written.
+pub(crate) fn is_too_wide(tab: &Tab, columns: &[Column]) -> bool {
+    plan_order(tab, columns).is_none()
+}
+
+/// For each column of the sheet, up to the last that is written, the place of its cell in a row of the batch. `None`:
+/// some column is not there, or too far to the right.
+pub(crate) fn plan_order(tab: &Tab, columns: &[Column]) -> Option<Vec<Option<usize>>> {
+    let mut order = Vec::new();
+    for (index, column) in columns.iter().enumerate() {
+        let at = tab.columns.iter().find(|placed| placed.key == column.key)?.at as usize;
+        if at >= WIDEST {
+            return None;
+        }
+        if order.len() <= at {
+            order.resize(at + 1, None);
+        }
+        *order.get_mut(at)? = Some(index);
+    }
+    Some(order)
+}
+
+#[cfg(test)]
+mod tests {
+    use punchcard_sdk::ColumnKind;
+
+    use super::*;
+
+    fn found(tab: i32, key: &str, at: u32) -> Found {
+        Found { tab, key: key.into(), at }
+    }
+
+    fn placed(key: &str, title: Option<&str>, at: u32) -> Placed {
+        Placed { key: key.into(), title: title.map(Into::into), at }
+    }
+
+    fn column(key: &str, title: &str) -> Column {
+        Column { key: key.into(), title: title.into(), kind: ColumnKind::Text }
+    }
+
+    fn tab(width: u32, columns: Vec<Placed>) -> Tab {
+        Tab { name: "t".into(), id: 7, width, columns, extending: None }
+    }
+
+    #[test]
+    fn columns_are_placed_by_their_metadata_on_this_tab() {
+        let grid = Grid { id: 7, title: "t".into(), columns: 4 };
+        let metadata = [found(7, "b", 3), found(8, "c", 0), found(7, "a", 1), found(7, "a", 0), found(7, "d", 4)];
+        let old = [placed("b", Some("B"), 0), placed("x", Some("X"), 1)];
+        assert_eq!(place(&metadata, &grid, &old), [placed("a", None, 0), placed("b", Some("B"), 3)]);
+    }
+
+    #[test]
+    fn what_is_missing_is_added_and_what_the_formatter_renamed_is_renamed() {
+        let tab = tab(3, vec![placed("a", Some("A"), 0), placed("b", None, 1), placed("c", Some("old"), 2)]);
+        let columns = [column("d", "D"), column("c", "new"), column("b", "B"), column("a", "A")];
+        let extension = plan_extension(&tab, &columns);
+        assert_eq!(extension.added, [&columns[0]]);
+        assert_eq!(extension.renamed, [(placed("c", Some("old"), 2), "new".to_owned())]);
+        assert!(!extension.is_empty());
+        assert!(!Extension { renamed: vec![], ..extension }.is_empty());
+        assert!(plan_extension(&tab, &columns[2..]).is_empty());
+    }
+
+    #[test]
+    fn titles_that_another_device_wrote_are_taken_as_they_are() {
+        let mut tab = tab(3, vec![placed("a", Some("A"), 0), placed("b", None, 1), placed("c", None, 2)]);
+        remember_titles(&mut tab, &[column("a", "x"), column("b", "B")]);
+        assert_eq!(tab.columns, [placed("a", Some("A"), 0), placed("b", Some("B"), 1), placed("c", None, 2)]);
+    }
+
+    #[test]
+    fn cells_go_where_their_column_is() {
+        let tab = tab(9, vec![placed("b", None, 0), placed("c", None, 1), placed("a", None, 4)]);
+        let columns = [column("a", ""), column("b", "")];
+        assert_eq!(plan_order(&tab, &columns).unwrap(), [Some(1), None, None, None, Some(0)]);
+        assert_eq!(plan_order(&tab, &[column("d", "")]), None);
+    }
+
+    #[test]
+    fn nothing_is_written_beyond_the_thousandth_column() {
+        let columns = [column("a", "")];
+        assert!(!is_too_wide(&tab(1_000, vec![placed("a", None, 999)]), &columns));
+        assert!(is_too_wide(&tab(1_001, vec![placed("a", None, 1_000)]), &columns));
+        assert_eq!(plan_extension(&tab(999, vec![]), &columns).added.len(), 1);
+        assert!(plan_extension(&tab(1_000, vec![]), &columns).is_empty());
+        assert!(is_too_wide(&tab(1_000, vec![]), &columns));
+    }
+}

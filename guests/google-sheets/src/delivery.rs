@@ -1,0 +1,134 @@
+//! Delivery: the batch is sent in one request, and what comes back is weighed.
+
+use punchcard_sdk::connector::{Directive, Receipt};
+use punchcard_sdk::{Error, log};
+
+use crate::answer::Answer;
+use crate::state::{Asked, Look, State};
+use crate::step::{self, Call, Next, unanswered};
+use crate::tab::Applied;
+use crate::{append, cell, columns, finding, mark, pause, problem, request};
+
+/// Cells beyond which nothing is appended. Google's own limit is 10 million; other sinks and devices may write too.
+const CELLS: u64 = 9_800_000;
+/// Refusals in a row after which a person is told. The first may be due to what a person changed at the same moment.
+const REFUSALS: u32 = 2;
+
+/// A batch that was delivered before is not delivered again: the host may not have come to write that down.
+pub(crate) fn plan_known(state: &State, call: Call) -> Option<Directive> {
+    let known = !call.batch.rows.is_empty() && state.delivered.as_ref() == Some(&call.batch.id);
+    known.then(|| delivered(state, call))
+}
+
+/// Sends the batch. The spreadsheet, the tab and its columns are ready.
+pub(crate) fn plan(state: &mut State, call: Call) -> Result<Directive, Error> {
+    let rejected = cell::plan_rejections(call.batch);
+    let accepted = call.batch.rows.len() - rejected.len();
+    if accepted == 0 {
+        return Ok(finish(state, call));
+    }
+    if let Some(said) = state.mark.as_mut().and_then(|mark| mark.refusal.take())
+        && let Some(directive) = weigh(state, call, &said)
+    {
+        return Ok(directive);
+    }
+    let not_ready = || Error::Other("rows came without a spreadsheet, a tab or columns for them".to_owned());
+    let spreadsheet = state.spreadsheet.as_mut().ok_or_else(not_ready)?;
+    let tab = spreadsheet.tab.as_ref().ok_or_else(not_ready)?;
+    let rows = u64::try_from(accepted).unwrap_or(u64::MAX);
+    if spreadsheet.cells.saturating_add(rows.saturating_mul(u64::from(tab.width))) > CELLS {
+        spreadsheet.full = true;
+    }
+    if spreadsheet.full {
+        if let Some(directive) = mark::plan_leave(state, call) {
+            return Ok(directive);
+        }
+        state.mark = None;
+        finding::leave_full(state, call)?;
+        return step::plan(state, call);
+    }
+    let order = columns::plan_order(tab, &call.batch.columns).ok_or_else(not_ready)?;
+    let (tab, url) = (tab.id, request::sheets_url(call.settings, &spreadsheet.id, ":batchUpdate"));
+    let mark = mark::prepare(state, call)?;
+    state.asked = Asked::Append;
+    Ok(Directive::Send(request::post(url, append::render_append(tab, &order, call.batch, &mark, &rejected))))
+}
+
+/// Takes in what became of the batch.
+pub(crate) fn absorb(state: &mut State, call: Call, answer: Answer) -> Next {
+    match answer.parse::<Applied>() {
+        Ok(_) => Next::Do(finish(state, call)),
+        Err(Answer::Done(_) | Answer::TooLarge) => {
+            mark::doubt(state, call);
+            Next::Plan
+        }
+        Err(Answer::Doubtful(why)) => {
+            mark::doubt(state, call);
+            Next::Do(pause::back_off(&mut state.failures, &why, call.context))
+        }
+        Err(Answer::Refused(said)) => {
+            // It may have been refused because it is there already.
+            if let Some(mark) = &mut state.mark {
+                mark.ask = true;
+                mark.refusal = Some(said);
+            }
+            Next::Plan
+        }
+        Err(Answer::Missing) => {
+            mark::clear(state);
+            state.look_again(Look::Due);
+            Next::Plan
+        }
+        Err(answer @ (Answer::Busy(_) | Answer::Barred(_))) => {
+            mark::clear(state);
+            Next::Do(unanswered(state, call, answer, "to append rows"))
+        }
+    }
+}
+
+/// The batch is done.
+pub(crate) fn finish(state: &mut State, call: Call) -> Directive {
+    if !call.batch.rows.is_empty() {
+        let rows = call.batch.rows.len() - cell::plan_rejections(call.batch).len();
+        if let Some(spreadsheet) = &mut state.spreadsheet {
+            let width = spreadsheet.tab.as_ref().map_or(0, |tab| tab.width);
+            spreadsheet.cells += u64::try_from(rows).unwrap_or(u64::MAX).saturating_mul(u64::from(width));
+        }
+        mark::confirm(state);
+        state.delivered = Some(call.batch.id.clone());
+    }
+    state.failures = 0;
+    state.refusals = 0;
+    delivered(state, call)
+}
+
+fn delivered(state: &State, call: Call) -> Directive {
+    let link = state.spreadsheet.as_ref().and_then(|spreadsheet| spreadsheet.link.clone());
+    Directive::Delivered(Receipt { rejected: cell::plan_rejections(call.batch), link })
+}
+
+/// Weighs why the batch was refused: the mark is not there and the tab is. `None`: to be sent again.
+fn weigh(state: &mut State, call: Call, said: &str) -> Option<Directive> {
+    let text = said.to_lowercase();
+    if text.contains("number of cells") || text.contains("limit of 10000000 cells") {
+        if let Some(spreadsheet) = &mut state.spreadsheet {
+            spreadsheet.full = true;
+        }
+        return None;
+    }
+    state.refusals += 1;
+    if state.refusals > REFUSALS {
+        mark::clear(state);
+        return Some(pause::hold(problem::refused("to append rows", said)));
+    }
+    log::warn(&format!("Google refused to append rows: {said}"));
+    if text.contains("createdevelopermetadata") {
+        // The id may be in use where this app can't see it.
+        return match mark::replace(state, call) {
+            Next::Plan => None,
+            Next::Do(directive) => Some(directive),
+        };
+    }
+    mark::drop_deletes(state);
+    None
+}

@@ -1,0 +1,83 @@
+//! Random values, drawn from the entropy of the call. Each purpose has bytes of its own.
+
+use punchcard_sdk::{Context, Error};
+
+/// What an id is drawn for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Purpose {
+    /// A mark.
+    Mark,
+    /// A tab.
+    Tab,
+    /// The first of some new columns.
+    Column,
+}
+
+/// A positive id of 31 bits.
+///
+/// # Errors
+/// [`Error::Other`] when the host gave no entropy: an id that is not random could be one that was used before.
+pub(crate) fn id(purpose: Purpose, context: &Context) -> Result<i32, Error> {
+    let start = match purpose {
+        Purpose::Mark => 0,
+        Purpose::Tab => 4,
+        Purpose::Column => 8,
+    };
+    let bytes = context.entropy.get(start..start + 4).and_then(|bytes| bytes.try_into().ok());
+    let bits = u32::from_le_bytes(bytes.ok_or_else(too_little)?) & 0x7fff_ffff;
+    Ok(i32::try_from(bits).unwrap_or(i32::MAX).max(1))
+}
+
+/// 96 bits as text.
+///
+/// # Errors
+/// [`Error::Other`] when the host gave no entropy.
+pub(crate) fn nonce(context: &Context) -> Result<String, Error> {
+    let bytes = context.entropy.get(12..24).ok_or_else(too_little)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// 0 to 1,000. Without entropy none: nothing depends on it.
+pub(crate) fn jitter_ms(context: &Context) -> u64 {
+    let bytes = context.entropy.get(24..26).and_then(|bytes| bytes.try_into().ok()).unwrap_or([0; 2]);
+    u64::from(u16::from_le_bytes(bytes)) * 1_000 / u64::from(u16::MAX)
+}
+
+fn too_little() -> Error {
+    Error::Other("the call's context has fewer than 32 bytes of entropy".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::context;
+
+    fn with(entropy: Vec<u8>) -> Context {
+        Context { entropy, ..context() }
+    }
+
+    #[test]
+    fn ids_are_positive_and_each_from_its_own_bytes() {
+        let counted = with((0..32).collect());
+        assert_eq!(id(Purpose::Mark, &counted).unwrap(), 0x0302_0100);
+        assert_eq!(id(Purpose::Tab, &counted).unwrap(), 0x0706_0504);
+        assert_eq!(id(Purpose::Column, &counted).unwrap(), 0x0b0a_0908);
+        assert_eq!(nonce(&counted).unwrap(), "0c0d0e0f1011121314151617");
+        assert_eq!(id(Purpose::Mark, &with(vec![0xff; 32])).unwrap(), i32::MAX);
+        assert_eq!(id(Purpose::Mark, &with(vec![0; 32])).unwrap(), 1);
+    }
+
+    #[test]
+    fn jitter_is_at_most_a_second() {
+        assert_eq!(jitter_ms(&with(vec![0; 32])), 0);
+        assert_eq!(jitter_ms(&with(vec![0xff; 32])), 1_000);
+        assert_eq!(jitter_ms(&with([vec![0; 25], vec![0x80; 7]].concat())), 500);
+        assert_eq!(jitter_ms(&with(vec![])), 0);
+    }
+
+    #[test]
+    fn without_entropy_there_is_no_id() {
+        assert!(id(Purpose::Mark, &with(vec![7; 3])).is_err());
+        assert!(nonce(&with(vec![7; 23])).is_err());
+    }
+}

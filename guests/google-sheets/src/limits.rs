@@ -1,0 +1,158 @@
+//! Limits: how much the host may put into one batch.
+//!
+//! A request should have at most 2 MB. What a row costs in JSON beyond its text is known from its columns, so the number
+//! of rows is limited by that; `bytes-per-batch` is then what is left for text. Whatever else the host counts towards it
+//! makes batches smaller, never requests larger: it only has to count at least the UTF-8 bytes of text cells.
+
+use std::collections::BTreeSet;
+
+use punchcard_sdk::connector::Limits;
+use punchcard_sdk::{Cell, Column, ColumnKind, Error, Instant};
+
+use crate::{append, cell};
+
+/// Of a request; the rest of the 2 MB is for what frames the rows and for text that JSON makes longer.
+const BYTES: usize = 1_800_000;
+/// Of these, what may go into everything but text.
+const FRAME_BYTES: usize = 1_200_000;
+const ROWS: usize = 10_000;
+const COLUMNS: usize = 200;
+const KEY_CHARACTERS: usize = 100;
+/// Google allows 60 writes a minute, and the 58th was seen refused.
+const REQUESTS_PER_MINUTE: u32 = 50;
+
+/// What can be taken of rows with these columns.
+///
+/// # Errors
+/// [`Error::InvalidSettings`] when there are none, too many, or two with one key.
+pub(crate) fn plan_limits(columns: &[Column]) -> Result<Limits, Error> {
+    check_columns(columns)?;
+    let order: Vec<_> = (0..columns.len()).map(Some).collect();
+    let mut row = Vec::new();
+    append::render_row(&columns.iter().map(longest).collect::<Vec<_>>(), &order, columns, &mut row);
+    let bytes = row.len() + 1;
+    let rows = (FRAME_BYTES / bytes).clamp(1, ROWS);
+    Ok(Limits {
+        rows_per_batch: u32::try_from(rows).unwrap_or(1),
+        bytes_per_batch: u64::try_from(BYTES - rows * bytes).unwrap_or(1),
+        characters_per_cell: u32::try_from(cell::CHARACTERS).unwrap_or(u32::MAX),
+        requests_per_minute: REQUESTS_PER_MINUTE,
+    })
+}
+
+fn check_columns(columns: &[Column]) -> Result<(), Error> {
+    let invalid = |text: String| Err(Error::InvalidSettings(text));
+    if columns.is_empty() {
+        return invalid("the sink's formatter has no columns; a sheet needs one at least".to_owned());
+    }
+    if columns.len() > COLUMNS {
+        return invalid(format!("the sink's formatter has {} columns; a sheet takes 200 at most", columns.len()));
+    }
+    let mut keys = BTreeSet::new();
+    for Column { key, .. } in columns {
+        if key.is_empty() || key.chars().count() > KEY_CHARACTERS {
+            return invalid(format!(
+                "the sink's formatter has a column with the key `{key}`; a key has 1 to 100 characters"
+            ));
+        }
+        if !keys.insert(key) {
+            return invalid(format!("the sink's formatter has two columns with the key `{key}`"));
+        }
+    }
+    Ok(())
+}
+
+/// The cell of such a column that takes the most room, text aside.
+fn longest(column: &Column) -> Cell {
+    match column.kind {
+        ColumnKind::Text => Cell::Text(String::new()),
+        ColumnKind::Flag => Cell::Flag(false),
+        ColumnKind::Number => Cell::Number(-f64::MIN_POSITIVE),
+        ColumnKind::Duration => Cell::Seconds(-f64::MIN_POSITIVE),
+        ColumnKind::Date | ColumnKind::Time | ColumnKind::DateTime => {
+            Cell::Moment(Instant { unix_micros: 1_795_168_800_123_457, utc_offset_minutes: 0 })
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "the limits are small numbers")]
+mod tests {
+    use punchcard_sdk::Row;
+    use punchcard_sdk::connector::Batch;
+
+    use super::*;
+    use crate::state::Mark;
+
+    fn columns(kinds: &[ColumnKind]) -> Vec<Column> {
+        let column = |(index, kind): (usize, &ColumnKind)| Column {
+            key: format!("k{index}"),
+            title: String::new(),
+            kind: *kind,
+        };
+        kinds.iter().enumerate().map(column).collect()
+    }
+
+    #[test]
+    fn a_full_batch_is_a_request_of_at_most_two_megabytes() {
+        use ColumnKind::{Date, DateTime, Duration, Flag, Number, Text, Time};
+        for kinds in [
+            &[Text][..],
+            &[Number],
+            &[Text, DateTime, DateTime, Duration],
+            &[Text, Number, Flag, Date, Time, DateTime, Duration],
+            &[DateTime; 200],
+        ] {
+            let columns = columns(kinds);
+            let limits = plan_limits(&columns).unwrap();
+            let rows = limits.rows_per_batch as usize;
+            let texts = kinds.iter().filter(|kind| **kind == Text).count();
+            let text = (limits.bytes_per_batch as usize).checked_div(rows * texts).unwrap_or(0);
+            let cells: Vec<_> = columns
+                .iter()
+                .map(|column| match longest(column) {
+                    Cell::Text(_) => Cell::Text("x".repeat(text)),
+                    other => other,
+                })
+                .collect();
+            let batch =
+                Batch { id: "b".into(), rows: vec![Row { key: String::new(), cells }; rows], columns: columns.clone() };
+            let order: Vec<_> = (0..columns.len()).map(Some).collect();
+            let mark = Mark {
+                id: i32::MAX,
+                batch: "b".into(),
+                ask: false,
+                doubt: None,
+                deletes: vec![i32::MAX; 25],
+                refusal: None,
+            };
+            let size = append::render_append(i32::MAX, &order, &batch, &mark, &[]).len();
+            assert!(size <= 1_850_000, "{kinds:?}: {size}");
+            assert!(size >= 1_000_000 || limits.rows_per_batch == 10_000, "{kinds:?}: {size}");
+        }
+    }
+
+    #[test]
+    fn the_limits_are_googles() {
+        let limits = plan_limits(&columns(&[ColumnKind::Text])).unwrap();
+        assert_eq!(limits.characters_per_cell, 50_000);
+        assert_eq!(limits.requests_per_minute, 50);
+        assert_eq!(limits.rows_per_batch, 10_000);
+    }
+
+    #[test]
+    fn columns_that_cannot_work_are_refused() {
+        assert!(plan_limits(&[]).is_err());
+        assert!(plan_limits(&columns(&[ColumnKind::Text; 200])).is_ok());
+        assert!(plan_limits(&columns(&[ColumnKind::Text; 201])).is_err());
+        for (key, fits) in [("", false), (&"ä".repeat(100), true), (&"ä".repeat(101), false)] {
+            let mut columns = columns(&[ColumnKind::Text]);
+            columns[0].key = key.to_owned();
+            assert_eq!(plan_limits(&columns).is_ok(), fits, "{key}");
+        }
+        let mut twice = columns(&[ColumnKind::Text; 2]);
+        twice[1].key = twice[0].key.clone();
+        let Err(Error::InvalidSettings(text)) = plan_limits(&twice) else { panic!() };
+        assert_eq!(text, "the sink's formatter has two columns with the key `k0`");
+    }
+}

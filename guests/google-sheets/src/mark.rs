@@ -1,0 +1,151 @@
+//! Mark: the developer metadata that is created together with a batch's rows, and what is known when an answer is not.
+//!
+//! The mark's id is random and used for one batch. A request may be carried out up to 180 s after its connection broke,
+//! so a repeat carries the same id: whichever of the two comes second is refused, with its rows. For the same reason a
+//! mark that was ever in doubt is not deleted for ten minutes, or a request that wakes up late could create it again.
+
+use std::time::Duration;
+
+use punchcard_sdk::connector::Directive;
+use punchcard_sdk::{Error, log};
+use serde::Deserialize;
+
+use crate::answer::Answer;
+use crate::draw::Purpose;
+use crate::state::{Asked, Look, Mark, Spent, Stamp, State};
+use crate::step::{Call, Next, unanswered};
+use crate::{delivery, draw, pause, request};
+
+/// Key of the metadata; its value is the batch's id.
+pub(crate) const KEY: &str = "punchcard.batch";
+
+/// After this a request in doubt will never be carried out.
+const DOUBT_LASTS: Duration = Duration::from_secs(600);
+/// Marks that are deleted along with one batch.
+const DELETES: usize = 25;
+
+/// The mark of the batch, made when there is none. Its request is about to leave.
+pub(crate) fn prepare(state: &mut State, call: Call) -> Result<Mark, Error> {
+    if let Some(mark) = &state.mark {
+        return Ok(mark.clone());
+    }
+    let mut id = draw::id(Purpose::Mark, call.context)?;
+    while state.spent.iter().any(|spent| spent.id == id) {
+        id = id.checked_add(1).unwrap_or(1);
+    }
+    let deletable = |spent: &&Spent| spent.doubt.as_ref().is_none_or(|doubt| is_over(doubt, call));
+    let deletes = state.spent.iter().filter(deletable).map(|spent| spent.id).take(DELETES).collect();
+    let mark = Mark { id, batch: call.batch.id.clone(), ask: false, doubt: None, deletes, refusal: None };
+    Ok(state.mark.insert(mark).clone())
+}
+
+fn is_over(doubt: &Stamp, call: Call) -> bool {
+    doubt.remaining(DOUBT_LASTS, call.context) == 0
+}
+
+/// Takes in that the batch may have been, or may yet be, carried out.
+pub(crate) fn doubt(state: &mut State, call: Call) {
+    if let Some(mark) = &mut state.mark {
+        mark.ask = true;
+        mark.doubt = Some(Stamp::now(call.context));
+    }
+}
+
+/// Takes in that the last request did nothing. An earlier one may have.
+pub(crate) fn clear(state: &mut State) {
+    state.mark.take_if(|mark| mark.doubt.is_none());
+}
+
+/// Takes in that the rows are there.
+pub(crate) fn confirm(state: &mut State) {
+    if let Some(mark) = state.mark.take() {
+        forget(&mut state.spent, &mark.deletes);
+        state.spent.push(Spent { id: mark.id, doubt: mark.doubt });
+    }
+}
+
+/// Leaves these marks where they are, if they are there.
+pub(crate) fn drop_deletes(state: &mut State) {
+    if let Some(mark) = &mut state.mark {
+        forget(&mut state.spent, &mark.deletes);
+        mark.deletes.clear();
+    }
+}
+
+fn forget(spent: &mut Vec<Spent>, ids: &[i32]) {
+    spent.retain(|spent| !ids.contains(&spent.id));
+}
+
+/// A mark of another batch, which the host no longer tries, is of no use. Batches without rows are no other batches.
+pub(crate) fn part_from_others(state: &mut State, call: Call) {
+    if call.batch.rows.is_empty() {
+        return;
+    }
+    if let Some(mark) = state.mark.take_if(|mark| mark.batch != call.batch.id) {
+        log::warn(&format!("batch {} was given up while it was in doubt", mark.batch));
+        state.spent.push(Spent { id: mark.id, doubt: Some(Stamp::now(call.context)) });
+    }
+}
+
+/// Asks for the mark when the batch may be there already.
+pub(crate) fn plan(state: &mut State, call: Call) -> Option<Directive> {
+    let mark = state.mark.as_ref().filter(|mark| mark.ask && mark.batch == call.batch.id)?;
+    let spreadsheet = state.spreadsheet.as_ref()?;
+    let rest = format!("/developerMetadata/{}", mark.id);
+    state.asked = Asked::Mark;
+    Some(Directive::Send(request::get(request::sheets_url(call.settings, &spreadsheet.id, &rest))))
+}
+
+/// Takes in whether the mark is there.
+pub(crate) fn absorb(state: &mut State, call: Call, answer: Answer) -> Next {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Metadata {
+        metadata_key: String,
+        #[serde(default)]
+        metadata_value: String,
+    }
+    let Some(mark) = &mut state.mark else { return Next::Plan };
+    match answer.parse::<Metadata>() {
+        Ok(found) if found.metadata_key == KEY && found.metadata_value == mark.batch => {
+            Next::Do(delivery::finish(state, call))
+        }
+        Ok(_) => {
+            log::warn(&format!("the metadata id {} is in use by somebody else", mark.id));
+            replace(state, call)
+        }
+        Err(Answer::Missing) => {
+            mark.ask = false;
+            if mark.doubt.as_ref().is_some_and(|doubt| is_over(doubt, call)) {
+                mark.doubt = None;
+            }
+            // The spreadsheet being gone looks the same.
+            state.look_again(Look::Tabs);
+            Next::Plan
+        }
+        Err(answer) => Next::Do(unanswered(state, call, answer, "to show a mark")),
+    }
+}
+
+/// Another id, once nothing with this one can happen any more.
+pub(crate) fn replace(state: &mut State, call: Call) -> Next {
+    match plan_leave(state, call) {
+        None => {
+            state.mark = None;
+            Next::Plan
+        }
+        Some(directive) => Next::Do(directive),
+    }
+}
+
+/// What has to be awaited before the batch may be sent with another mark or to another place. `None`: nothing.
+pub(crate) fn plan_leave(state: &mut State, call: Call) -> Option<Directive> {
+    let mark = state.mark.as_mut()?;
+    let remaining = mark.doubt.as_ref()?.remaining(DOUBT_LASTS, call.context);
+    if remaining == 0 && mark.ask {
+        // Asked after the time was over.
+        return None;
+    }
+    mark.ask = true;
+    Some(pause::wait(remaining.max(1)))
+}

@@ -1,0 +1,202 @@
+//! Problems: what a person has to mend, said so that they can.
+
+use punchcard_sdk::Problem;
+
+use crate::Settings;
+
+/// Google's own words are quoted up to here.
+const QUOTE_CHARACTERS: usize = 600;
+
+pub(crate) fn deleted(name: &str) -> Problem {
+    problem(
+        "sheet was deleted",
+        format!(
+            "Google does not show the spreadsheet \"{name}\" any more: it was deleted, or the device is signed in with \
+             another account. Restore it or sign in with its account; or let the device make another with `punchcard \
+             sinks create-anew SINK`. The rows wait on the device."
+        ),
+    )
+}
+
+pub(crate) fn in_the_bin(name: &str) -> Problem {
+    problem(
+        "sheet is in the bin",
+        format!(
+            "The spreadsheet \"{name}\" is in the bin of Google Drive. Restore it there; or let the device make another \
+             with `punchcard sinks create-anew SINK`. The rows wait on the device."
+        ),
+    )
+}
+
+pub(crate) fn tab_deleted(tab: &str, name: &str) -> Problem {
+    problem(
+        "tab was deleted",
+        format!(
+            "The tab \"{tab}\" of the spreadsheet \"{name}\" was deleted. Bring it back with File, Version history; or let \
+             the device make another spreadsheet with `punchcard sinks create-anew SINK`; or name another `tab` in \
+             plugins.toml. The rows wait on the device."
+        ),
+    )
+}
+
+pub(crate) fn tab_taken(tab: &str, name: &str) -> Problem {
+    problem(
+        "tab name is taken",
+        format!(
+            "The spreadsheet \"{name}\" has a tab \"{tab}\" that no device made. Rename that tab, or name another `tab` in \
+             plugins.toml."
+        ),
+    )
+}
+
+pub(crate) fn too_wide(tab: &str, name: &str) -> Problem {
+    problem(
+        "sheet is too wide",
+        format!(
+            "The tab \"{tab}\" of the spreadsheet \"{name}\" has more than 1,000 columns up to those that the device \
+             writes. Delete columns that nobody needs."
+        ),
+    )
+}
+
+pub(crate) fn refused(what: &str, said: &str) -> Problem {
+    problem("refused by Google", format!("Google refused {what}: \"{}\".", quote(said)))
+}
+
+pub(crate) fn no_answer(why: &str) -> Problem {
+    problem("no answer from Google", format!("{} It is tried again by itself.", sentence(why)))
+}
+
+pub(crate) fn api_disabled(said: &str) -> Problem {
+    let headline = if said.contains("Drive") { "Drive API is off" } else { "Sheets API is off" };
+    problem(
+        headline,
+        format!(
+            "The Google Cloud project of the OAuth client has not enabled this API. Google says: \"{}\". The Sheets API \
+             and the Drive API both have to be enabled.",
+            quote(said)
+        ),
+    )
+}
+
+pub(crate) fn scope_missing() -> Problem {
+    problem(
+        "permission is missing",
+        "The sign-in did not include the permission to keep files in Google Drive. Sign in again and tick its box; \
+         `scopes` of the grant in plugins.toml needs `https://www.googleapis.com/auth/drive.file`."
+            .to_owned(),
+    )
+}
+
+pub(crate) fn storage_full() -> Problem {
+    problem(
+        "Google Drive is full",
+        "The storage of the Google account is used up. Make room in it. The rows wait on the device.".to_owned(),
+    )
+}
+
+pub(crate) fn unauthenticated() -> Problem {
+    problem(
+        "access was refused",
+        "Google does not accept the device's sign-in any more, even renewed. Sign in again with `punchcard sign-in`."
+            .to_owned(),
+    )
+}
+
+pub(crate) fn forbidden(said: &str) -> Problem {
+    problem(
+        "access was refused",
+        format!("Google says: \"{}\". Look whether the account may still edit the spreadsheet.", quote(said)),
+    )
+}
+
+pub(crate) fn out_of_reach(said: &str, settings: &Settings) -> Problem {
+    problem(
+        "address not granted",
+        format!(
+            "{} The sink's `reach` in plugins.toml needs \"{}\" and \"{}\", and so does the `audience` of its grant.",
+            sentence(said),
+            settings.sheets_url,
+            settings.drive_url
+        ),
+    )
+}
+
+pub(crate) fn unsendable(said: &str) -> Problem {
+    problem(
+        "request was refused",
+        format!(
+            "The device could not send a request of this connector: {} That is a defect of one of them.",
+            sentence(said)
+        ),
+    )
+}
+
+pub(crate) fn secret_missing(said: &str) -> Problem {
+    problem("secret is missing", format!("{} Look at the sink's `authorize` in plugins.toml.", sentence(said)))
+}
+
+fn problem(headline: &str, advice: String) -> Problem {
+    Problem { headline: headline.to_owned(), advice }
+}
+
+/// As much of it as a person reads.
+fn quote(said: &str) -> String {
+    let said = said.trim().trim_end_matches('.');
+    match said.char_indices().nth(QUOTE_CHARACTERS) {
+        None => said.to_owned(),
+        Some((end, _)) => format!("{}…", said.get(..end).unwrap_or_default()),
+    }
+}
+
+/// With a capital at the beginning and a full stop at the end.
+fn sentence(text: &str) -> String {
+    let text = quote(text);
+    let mut characters = text.chars();
+    match characters.next() {
+        None => "No reason was given.".to_owned(),
+        Some(first) => format!("{}{}.", first.to_uppercase(), characters.as_str()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headlines_fit_a_panel_of_one_line() {
+        let settings = crate::tests::settings();
+        for problem in [
+            deleted("a"),
+            in_the_bin("a"),
+            tab_deleted("a", "b"),
+            tab_taken("a", "b"),
+            too_wide("a", "b"),
+            refused("rows", "a"),
+            no_answer("a"),
+            api_disabled("Google Drive API has not been used"),
+            api_disabled("Google Sheets API has not been used"),
+            scope_missing(),
+            storage_full(),
+            unauthenticated(),
+            forbidden("a"),
+            out_of_reach("a", &settings),
+            unsendable("a"),
+            secret_missing("a"),
+        ] {
+            assert!(problem.headline.chars().count() <= 21, "{}", problem.headline);
+            assert!(problem.advice.ends_with('.'), "{}", problem.advice);
+        }
+        assert_eq!(api_disabled("Google Drive API has not been used").headline, "Drive API is off");
+        assert_eq!(api_disabled("Google Sheets API has not been used").headline, "Sheets API is off");
+    }
+
+    #[test]
+    fn what_others_said_is_quoted_up_to_600_characters() {
+        assert_eq!(quote(" said. "), "said");
+        assert_eq!(quote(&"ä".repeat(600)), "ä".repeat(600));
+        assert_eq!(quote(&"ä".repeat(601)), format!("{}…", "ä".repeat(600)));
+        assert_eq!(sentence(""), "No reason was given.");
+        assert_eq!(sentence("connection reset"), "Connection reset.");
+    }
+}

@@ -1,0 +1,282 @@
+//! What is remembered from one step to the next. The host makes it durable before it does what a step asked for.
+
+use std::time::Duration;
+
+use punchcard_sdk::Context;
+use serde::{Deserialize, Serialize};
+
+/// The state of one sink.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// The request whose answer is awaited.
+    pub(crate) asked: Asked,
+    /// Requests in a row that brought nothing; for the back-off.
+    pub(crate) failures: u32,
+    /// Refused changes of the sheet in a row.
+    pub(crate) refusals: u32,
+    /// Where rows go.
+    pub(crate) spreadsheet: Option<Spreadsheet>,
+    /// A search for, or the creation of, the spreadsheet where rows will go. While there is one nothing is appended.
+    pub(crate) finding: Option<Finding>,
+    /// The mark of the batch that may be under way.
+    pub(crate) mark: Option<Mark>,
+    /// Marks that have done their work and are to be deleted along with a later batch.
+    pub(crate) spent: Vec<Spent>,
+    /// The batch that was reported as delivered last: asked for again, it is there.
+    pub(crate) delivered: Option<String>,
+    /// The batch of the last `create-anew` that was carried out: asked for again, it is done.
+    pub(crate) created_anew: Option<String>,
+}
+
+/// A request to the service.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Asked {
+    /// None, or one that has been answered.
+    #[default]
+    Nothing,
+    /// Which spreadsheets there are.
+    Files,
+    /// To create a spreadsheet.
+    File,
+    /// Whether the spreadsheet is in the bin.
+    Trashed,
+    /// Which tabs there are, and how large.
+    Tabs,
+    /// Which of them, and which of their columns, are whose.
+    Columns,
+    /// To add the tab.
+    Setup,
+    /// To add columns or change titles.
+    Extension,
+    /// Whether the mark is there.
+    Mark,
+    /// To append rows.
+    Append,
+}
+
+/// A spreadsheet that rows go into.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Spreadsheet {
+    /// What it is found by: the title of the settings, with the year.
+    pub(crate) name: String,
+    /// Of several with one name, the one with the highest volume is in use.
+    pub(crate) volume: u32,
+    pub(crate) id: String,
+    pub(crate) link: Option<String>,
+    /// It was created by this sink just now, and nothing is known to be in it.
+    pub(crate) fresh: bool,
+    /// It answered 404 when it was last looked at.
+    pub(crate) gone: bool,
+    /// It has no room for more cells.
+    pub(crate) full: bool,
+    /// Cells of all tabs, used or not, as far as known.
+    pub(crate) cells: u64,
+    pub(crate) look: Look,
+    /// Unix seconds.
+    pub(crate) looked_at: i64,
+    /// The empty tab that Google puts into a new spreadsheet.
+    pub(crate) blank: Option<Grid>,
+    /// The id of the tab that is being added.
+    pub(crate) adding: Option<i32>,
+    pub(crate) tab: Option<Tab>,
+}
+
+/// How far looking at a spreadsheet has come.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Look {
+    /// Whether it is in the bin is to be asked.
+    Due,
+    /// Its tabs are to be asked for.
+    Tabs,
+    /// Its columns are to be asked for.
+    Columns(Vec<Grid>),
+    /// Nothing is to be asked.
+    Settled,
+}
+
+/// A tab as the service describes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Grid {
+    pub(crate) id: i32,
+    pub(crate) title: String,
+    pub(crate) columns: u32,
+}
+
+/// The tab that rows go into.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Tab {
+    /// The title of the settings. A person may have given it another one since.
+    pub(crate) name: String,
+    pub(crate) id: i32,
+    /// Columns of the grid, whoever's they are.
+    pub(crate) width: u32,
+    pub(crate) columns: Vec<Placed>,
+    /// The metadata id of the first of the columns that are being added: the request can't be carried out twice.
+    pub(crate) extending: Option<i32>,
+}
+
+/// A column of the batch and where it is in the sheet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Placed {
+    pub(crate) key: String,
+    /// What was written at its top, where known. A person may have changed it since.
+    pub(crate) title: Option<String>,
+    /// 0 is the leftmost.
+    pub(crate) at: u32,
+}
+
+/// The search for a spreadsheet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Finding {
+    /// What it is found by.
+    pub(crate) name: String,
+    /// Only volumes above this one count.
+    pub(crate) above: u32,
+    /// What to do when there is none, or even when there is one.
+    pub(crate) intent: Intent,
+    /// The volume that is being created.
+    pub(crate) volume: u32,
+    /// Tells what this sink created from what others did.
+    pub(crate) nonce: String,
+    pub(crate) stage: Stage,
+}
+
+/// What a search may lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Intent {
+    /// Take one that exists, or else none.
+    Find,
+    /// Take one that exists, or else create one.
+    FindOrCreate,
+    /// Create one.
+    Create,
+}
+
+/// How far a search has come.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Stage {
+    /// To look for one.
+    Look,
+    /// To create one.
+    Create,
+    /// This one was created: to see whether another sink was faster.
+    Settle(String),
+    /// One may have been created: to look for it, having looked so many times.
+    Doubt(u32),
+}
+
+/// The developer metadata that says that a batch's rows are there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Mark {
+    pub(crate) id: i32,
+    pub(crate) batch: String,
+    /// To be read before the batch is sent again.
+    pub(crate) ask: bool,
+    /// When a request with this id was last left without a certain answer.
+    pub(crate) doubt: Option<Stamp>,
+    /// Spent marks that are deleted along with the batch, the same in each repeat.
+    pub(crate) deletes: Vec<i32>,
+    /// What was said against the batch, not yet believed.
+    pub(crate) refusal: Option<String>,
+}
+
+/// A mark that is to be deleted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Spent {
+    pub(crate) id: i32,
+    /// When it was last in doubt.
+    pub(crate) doubt: Option<Stamp>,
+}
+
+/// A moment on the monotonic clock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stamp {
+    boot: String,
+    at_ms: u64,
+}
+
+impl Stamp {
+    pub(crate) fn now(context: &Context) -> Self {
+        Self { boot: context.boot.clone(), at_ms: context.monotonic_ms }
+    }
+
+    /// Milliseconds until it is `span` old. Zero: it is. A stamp of another boot counts as fresh: how much time went by
+    /// in between is not known.
+    pub(crate) fn remaining(&self, span: Duration, context: &Context) -> u64 {
+        let span = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        if self.boot == context.boot {
+            span.saturating_sub(context.monotonic_ms.saturating_sub(self.at_ms))
+        } else {
+            span
+        }
+    }
+}
+
+impl State {
+    /// Begins to count anew what was stamped in another boot.
+    pub(crate) fn restamp(&mut self, context: &Context) {
+        let marks = self.mark.iter_mut().map(|mark| &mut mark.doubt);
+        let spent = self.spent.iter_mut().map(|spent| &mut spent.doubt);
+        for stamp in marks.chain(spent).flatten().filter(|stamp| stamp.boot != context.boot) {
+            *stamp = Stamp::now(context);
+        }
+    }
+
+    /// Has the spreadsheet looked at before anything is written.
+    pub(crate) fn look_again(&mut self, look: Look) {
+        if let Some(spreadsheet) = &mut self.spreadsheet {
+            spreadsheet.look = look;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::context;
+
+    fn at(boot: &str, monotonic_ms: u64) -> Context {
+        Context { boot: boot.into(), monotonic_ms, ..context() }
+    }
+
+    #[test]
+    fn a_stamp_grows_old_on_its_own_boot_only() {
+        let span = Duration::from_secs(600);
+        let stamp = Stamp::now(&at("a", 5_000));
+        for (boot, now, expected) in [
+            ("a", 5_000, 600_000),
+            ("a", 5_001, 599_999),
+            ("a", 604_999, 1),
+            ("a", 605_000, 0),
+            ("a", u64::MAX, 0),
+            ("a", 0, 600_000),
+            ("b", 9_000_000, 600_000),
+        ] {
+            assert_eq!(stamp.remaining(span, &at(boot, now)), expected, "{boot} {now}");
+        }
+    }
+
+    #[test]
+    fn stamps_of_another_boot_begin_anew() {
+        let old = Some(Stamp::now(&at("a", 5_000)));
+        let mark = Mark { id: 1, batch: String::new(), ask: false, doubt: old.clone(), deletes: vec![], refusal: None };
+        let mut state = State {
+            mark: Some(mark),
+            spent: vec![Spent { id: 2, doubt: old.clone() }, Spent { id: 3, doubt: None }],
+            ..State::default()
+        };
+        let before = state.clone();
+        state.restamp(&at("a", 9_000));
+        assert_eq!(state, before);
+
+        state.restamp(&at("b", 70));
+        let new = Some(Stamp { boot: "b".into(), at_ms: 70 });
+        assert_eq!(state.mark.unwrap().doubt, new);
+        assert_eq!(state.spent, [Spent { id: 2, doubt: new }, Spent { id: 3, doubt: None }]);
+    }
+}

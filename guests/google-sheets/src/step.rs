@@ -1,0 +1,133 @@
+//! A step: what happened is taken in, then what comes next is planned.
+//!
+//! This module only knows the order of things; what each of them means stands in the module of its name.
+
+use punchcard_sdk::connector::{Batch, Directive, Signal};
+use punchcard_sdk::{Context, Error};
+
+use crate::answer::{Answer, parse_failure, parse_response};
+use crate::state::{Asked, Look, State};
+use crate::{Settings, delivery, finding, look, mark, pause, problem, tab};
+
+/// What a step is given, beside the state.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) batch: &'a Batch,
+    pub(crate) context: &'a Context,
+}
+
+/// What taking in an answer leads to.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Next {
+    /// To whatever the state now calls for.
+    Plan,
+    /// To this.
+    Do(Directive),
+}
+
+/// One step.
+///
+/// # Errors
+/// [`Error::Other`] when the host gave no entropy.
+pub(crate) fn step(
+    settings: &Settings,
+    state: &mut State,
+    batch: &Batch,
+    signal: Signal,
+    context: &Context,
+) -> Result<Directive, Error> {
+    let call = Call { settings, batch, context };
+    state.restamp(context);
+    let next = match signal {
+        Signal::Responded(response) => absorb(state, call, parse_response(response)),
+        Signal::Failed(failure) => absorb(state, call, parse_failure(failure, settings)),
+        signal => {
+            interrupt(state, call);
+            take_up(state, call, &signal)?;
+            Next::Plan
+        }
+    };
+    match next {
+        Next::Plan => plan(state, call),
+        Next::Do(directive) => Ok(directive),
+    }
+}
+
+/// Takes in what became of the request whose answer was awaited.
+fn absorb(state: &mut State, call: Call, answer: Answer) -> Next {
+    match std::mem::take(&mut state.asked) {
+        Asked::Nothing => Next::Plan,
+        Asked::Files => finding::absorb_files(state, call, answer),
+        Asked::File => finding::absorb_file(state, call, answer),
+        Asked::Trashed => look::absorb_trashed(state, call, answer),
+        Asked::Tabs => look::absorb_tabs(state, call, answer),
+        Asked::Columns => look::absorb_columns(state, call, answer),
+        Asked::Setup => tab::absorb_setup(state, call, answer),
+        Asked::Extension => tab::absorb_extension(state, call, answer),
+        Asked::Mark => mark::absorb(state, call, answer),
+        Asked::Append => delivery::absorb(state, call, answer),
+    }
+}
+
+/// Takes in that the answer that was awaited will never come.
+fn interrupt(state: &mut State, call: Call) {
+    match std::mem::take(&mut state.asked) {
+        Asked::File => finding::doubt(state),
+        Asked::Setup | Asked::Extension => state.look_again(Look::Tabs),
+        Asked::Append => mark::doubt(state, call),
+        // Reading leaves nothing in doubt.
+        Asked::Nothing | Asked::Files | Asked::Trashed | Asked::Tabs | Asked::Columns | Asked::Mark => {}
+    }
+}
+
+/// Takes in a signal that is no answer.
+fn take_up(state: &mut State, call: Call, signal: &Signal) -> Result<(), Error> {
+    match signal {
+        Signal::Elapsed | Signal::Responded(_) | Signal::Failed(_) => return Ok(()),
+        Signal::Prepare | Signal::Retry => state.look_again(Look::Due),
+        Signal::Begin | Signal::Resumed => {
+            mark::part_from_others(state, call);
+            if state.mark.is_none() && look::is_old(state, call) {
+                state.look_again(Look::Due);
+            }
+        }
+        Signal::CreateAnew => finding::take_up_anew(state, call)?,
+    }
+    state.failures = 0;
+    state.refusals = 0;
+    Ok(())
+}
+
+/// Decides what comes next.
+pub(crate) fn plan(state: &mut State, call: Call) -> Result<Directive, Error> {
+    if let Some(directive) = delivery::plan_known(state, call) {
+        return Ok(directive);
+    }
+    if let Some(directive) = mark::plan(state, call) {
+        return Ok(directive);
+    }
+    if let Some(directive) = finding::plan(state, call)? {
+        return Ok(directive);
+    }
+    if let Some(directive) = look::plan(state, call) {
+        return Ok(directive);
+    }
+    if let Some(directive) = tab::plan(state, call)? {
+        return Ok(directive);
+    }
+    delivery::plan(state, call)
+}
+
+/// What an answer leads to that brought nothing and did nothing: `what` was asked for.
+pub(crate) fn unanswered(state: &mut State, call: Call, answer: Answer, what: &str) -> Directive {
+    match answer {
+        Answer::Busy(why) | Answer::Doubtful(why) => pause::back_off(&mut state.failures, &why, call.context),
+        Answer::Done(_) | Answer::TooLarge => {
+            pause::back_off(&mut state.failures, "Google's answer is too long.", call.context)
+        }
+        Answer::Barred(problem) => pause::hold(problem),
+        Answer::Refused(said) => pause::hold(problem::refused(what, &said)),
+        Answer::Missing => pause::hold(problem::refused(what, "not found")),
+    }
+}

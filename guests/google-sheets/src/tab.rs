@@ -1,0 +1,252 @@
+//! Tab: made with its header, and kept in step with the formatter's columns.
+//!
+//! Both requests are harmless when they are carried out twice: a tab's id, and the metadata id of the first new column,
+//! are durable before the request leaves and are refused the second time, and with them the whole request.
+
+use punchcard_sdk::connector::Directive;
+use punchcard_sdk::{Column, ColumnKind, Error};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::draw::Purpose;
+use crate::state::{Asked, Grid, Look, Placed, State, Tab};
+use crate::step::{Call, Next, unanswered};
+use crate::{Settings, columns, destination, draw, pause, problem, request};
+
+/// Key of the metadata on a tab.
+pub(crate) const KEY: &str = "punchcard.tab";
+/// Of who may see metadata: everybody who may see the spreadsheet.
+pub(crate) const VISIBILITY: &str = "DOCUMENT";
+
+/// The header, and one row: all of a tab can't be frozen.
+const ROWS: u32 = 2;
+/// A date with its time does not fit into the usual 100 pixels.
+const DATE_TIME_PIXELS: u32 = 150;
+/// Refusals in a row after which a person is told. The first may be due to what another sink did at the same moment.
+const REFUSALS: u32 = 2;
+
+/// The tab that rows go into: the known one, or that which has the settings' title in its metadata. A duplicate that a
+/// person made may have that too.
+pub(crate) fn choose<'a>(grids: &'a [Grid], tabs: &[i32], known: Option<i32>, settings: &Settings) -> Option<&'a Grid> {
+    if let Some(known) = known {
+        return grids.iter().find(|grid| grid.id == known);
+    }
+    let mut owned = grids.iter().filter(|grid| tabs.contains(&grid.id));
+    owned.clone().find(|grid| grid.title == settings.tab).or_else(|| owned.next())
+}
+
+/// Two tabs of one spreadsheet can't differ in case only.
+pub(crate) fn same_title(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
+}
+
+/// What is to be changed before rows of these columns can be appended.
+pub(crate) fn plan(state: &mut State, call: Call) -> Result<Option<Directive>, Error> {
+    let Some(spreadsheet) = &mut state.spreadsheet else { return Ok(None) };
+    let columns = &call.batch.columns;
+    if columns.is_empty() {
+        return Ok(None);
+    }
+    let (asked, requests) = match &mut spreadsheet.tab {
+        None => {
+            let id = match spreadsheet.adding {
+                Some(id) => id,
+                None => *spreadsheet.adding.insert(draw::id(Purpose::Tab, call.context)?),
+            };
+            (Asked::Setup, render_setup(id, call, spreadsheet.blank.as_ref()))
+        }
+        Some(tab) => {
+            columns::remember_titles(tab, columns);
+            let extension = columns::plan_extension(tab, columns);
+            if extension.is_empty() {
+                tab.extending = None;
+                return if columns::is_too_wide(tab, columns) {
+                    let title = destination::title(&spreadsheet.name, spreadsheet.volume);
+                    Ok(Some(pause::hold(problem::too_wide(&tab.name, &title))))
+                } else {
+                    Ok(None)
+                };
+            }
+            let guard = match tab.extending {
+                Some(id) => id,
+                None => *tab.extending.insert(draw::id(Purpose::Column, call.context)?),
+            };
+            (Asked::Extension, render_extension(tab, &extension, guard))
+        }
+    };
+    let url = request::sheets_url(call.settings, &spreadsheet.id, ":batchUpdate");
+    let body = json!({ "requests": requests }).to_string().into_bytes();
+    state.asked = asked;
+    Ok(Some(Directive::Send(request::post(url, body))))
+}
+
+/// A batchUpdate that was carried out says where.
+#[derive(Deserialize)]
+pub(crate) struct Applied {
+    #[serde(rename = "spreadsheetId")]
+    _spreadsheet_id: String,
+}
+
+/// Takes in what became of the tab.
+pub(crate) fn absorb_setup(state: &mut State, call: Call, answer: Answer) -> Next {
+    let Some(spreadsheet) = &mut state.spreadsheet else { return Next::Plan };
+    match answer.parse::<Applied>() {
+        Ok(_) => {
+            let Some(id) = spreadsheet.adding.take() else { return Next::Plan };
+            let columns: Vec<_> = (0..).zip(&call.batch.columns).map(|(at, column)| placed(column, at)).collect();
+            let width = u32::try_from(columns.len()).unwrap_or(u32::MAX);
+            spreadsheet.fresh = false;
+            if spreadsheet.blank.take().is_some() {
+                // It was the only one.
+                spreadsheet.cells = 0;
+            }
+            spreadsheet.cells += u64::from(ROWS * width);
+            spreadsheet.tab = Some(Tab { name: call.settings.tab.clone(), id, width, columns, extending: None });
+            applied(state)
+        }
+        Err(answer) => {
+            if matches!(answer, Answer::Refused(_)) {
+                spreadsheet.adding = None;
+            }
+            not_applied(state, call, answer, "to add the tab")
+        }
+    }
+}
+
+/// Takes in what became of new columns and titles.
+pub(crate) fn absorb_extension(state: &mut State, call: Call, answer: Answer) -> Next {
+    let Some(spreadsheet) = &mut state.spreadsheet else { return Next::Plan };
+    let Some(tab) = &mut spreadsheet.tab else { return Next::Plan };
+    match answer.parse::<Applied>() {
+        Ok(_) => {
+            let extension = columns::plan_extension(tab, &call.batch.columns);
+            tab.extending = None;
+            for (placed, title) in extension.renamed {
+                if let Some(column) = tab.columns.iter_mut().find(|column| column.key == placed.key) {
+                    column.title = Some(title);
+                }
+            }
+            tab.columns.extend((tab.width..).zip(&extension.added).map(|(at, column)| placed(column, at)));
+            tab.width += u32::try_from(extension.added.len()).unwrap_or(0);
+            applied(state)
+        }
+        Err(answer) => {
+            if matches!(answer, Answer::Refused(_)) {
+                tab.extending = None;
+            }
+            not_applied(state, call, answer, "to add columns")
+        }
+    }
+}
+
+fn placed(column: &Column, at: u32) -> Placed {
+    Placed { key: column.key.clone(), title: Some(column.title.clone()), at }
+}
+
+fn applied(state: &mut State) -> Next {
+    state.failures = 0;
+    state.refusals = 0;
+    Next::Plan
+}
+
+/// What the sheet looks like now is seen by looking.
+fn not_applied(state: &mut State, call: Call, answer: Answer, what: &str) -> Next {
+    match answer {
+        Answer::Done(_) | Answer::TooLarge => {
+            state.look_again(Look::Tabs);
+            Next::Plan
+        }
+        Answer::Missing => {
+            state.look_again(Look::Due);
+            Next::Plan
+        }
+        Answer::Doubtful(_) => {
+            state.look_again(Look::Tabs);
+            Next::Do(unanswered(state, call, answer, what))
+        }
+        Answer::Refused(_) => {
+            state.look_again(Look::Tabs);
+            state.refusals += 1;
+            if state.refusals < REFUSALS { Next::Plan } else { Next::Do(unanswered(state, call, answer, what)) }
+        }
+        Answer::Busy(_) | Answer::Barred(_) => Next::Do(unanswered(state, call, answer, what)),
+    }
+}
+
+fn render_setup(id: i32, call: Call, blank: Option<&Grid>) -> Vec<Value> {
+    let columns: Vec<&Column> = call.batch.columns.iter().collect();
+    let title = &call.settings.tab;
+    let mut requests = Vec::new();
+    if let Some(blank) = blank.filter(|blank| same_title(&blank.title, title)) {
+        // It goes in the same request, but a moment too late to make room for its title.
+        requests.push(json!({ "updateSheetProperties": {
+            "properties": { "sheetId": blank.id, "title": format!("{title} {id}") },
+            "fields": "title",
+        }}));
+    }
+    let grid = json!({ "rowCount": ROWS, "columnCount": columns.len(), "frozenRowCount": 1 });
+    requests.push(json!({ "addSheet": { "properties": { "sheetId": id, "title": title, "gridProperties": grid } } }));
+    requests.push(metadata(None, KEY, title, &json!({ "sheetId": id })));
+    requests.extend(render_columns(id, 0, &columns, None));
+    if let Some(blank) = blank {
+        requests.push(json!({ "deleteSheet": { "sheetId": blank.id } }));
+    }
+    requests
+}
+
+fn render_extension(tab: &Tab, extension: &columns::Extension, guard: i32) -> Vec<Value> {
+    let mut requests = Vec::new();
+    if !extension.added.is_empty() {
+        requests.push(json!({ "appendDimension": {
+            "sheetId": tab.id, "dimension": "COLUMNS", "length": extension.added.len(),
+        }}));
+        requests.extend(render_columns(tab.id, tab.width, &extension.added, Some(guard)));
+    }
+    for (placed, title) in &extension.renamed {
+        requests.push(render_header(tab.id, placed.at, &[title], false));
+    }
+    requests
+}
+
+/// What makes columns of the grid columns of ours: header, width, metadata.
+fn render_columns(tab: i32, start: u32, columns: &[&Column], guard: Option<i32>) -> Vec<Value> {
+    let titles: Vec<&String> = columns.iter().map(|column| &column.title).collect();
+    let mut requests = vec![render_header(tab, start, &titles, true)];
+    for (at, column) in (start..).zip(columns) {
+        let range = json!({ "sheetId": tab, "dimension": "COLUMNS", "startIndex": at, "endIndex": at + 1 });
+        if column.kind == ColumnKind::DateTime {
+            requests.push(json!({ "updateDimensionProperties": {
+                "range": range, "properties": { "pixelSize": DATE_TIME_PIXELS }, "fields": "pixelSize",
+            }}));
+        }
+        let id = guard.filter(|_| at == start);
+        requests.push(metadata(id, columns::KEY, &column.key, &json!({ "dimensionRange": range })));
+    }
+    requests
+}
+
+fn render_header(tab: i32, start: u32, titles: &[&String], bold: bool) -> Value {
+    let cell = |title: &&String| {
+        let mut cell = json!({ "userEnteredValue": { "stringValue": title } });
+        if bold {
+            cell["userEnteredFormat"] = json!({ "textFormat": { "bold": true } });
+        }
+        cell
+    };
+    json!({ "updateCells": {
+        "start": { "sheetId": tab, "rowIndex": 0, "columnIndex": start },
+        "rows": [{ "values": titles.iter().map(cell).collect::<Vec<_>>() }],
+        "fields": if bold { "userEnteredValue,userEnteredFormat.textFormat.bold" } else { "userEnteredValue" },
+    }})
+}
+
+fn metadata(id: Option<i32>, key: &str, value: &str, location: &Value) -> Value {
+    let mut metadata = json!({
+        "metadataKey": key, "metadataValue": value, "location": location, "visibility": VISIBILITY,
+    });
+    if let Some(id) = id {
+        metadata["metadataId"] = json!(id);
+    }
+    json!({ "createDeveloperMetadata": { "developerMetadata": metadata } })
+}

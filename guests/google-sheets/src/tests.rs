@@ -1,0 +1,50 @@
+//! Scripts of steps: what the connector does, answer by answer, with the model of the service.
+
+mod creation;
+mod doubt;
+mod fault;
+mod refusal;
+mod sheet;
+mod snapshot;
+
+use punchcard_sdk::connector::Receipt;
+use punchcard_sdk::{Context, Instant};
+
+use crate::Settings;
+use crate::model::End;
+
+/// 2026-11-20 10:00 UTC, 20:00 in Brisbane.
+pub(crate) fn context() -> Context {
+    Context {
+        now: Instant { unix_micros: 1_795_168_800_000_000, utc_offset_minutes: 600 },
+        monotonic_ms: 1_000_000,
+        boot: "boot-1".into(),
+        entropy: (0..32).collect(),
+        device: "door".into(),
+    }
+}
+
+pub(crate) fn settings() -> Settings {
+    Settings {
+        spreadsheet: "Time clock".into(),
+        tab: "Punches".into(),
+        yearly: true,
+        sheets_url: "https://sheets.googleapis.com".into(),
+        drive_url: "https://www.googleapis.com/drive".into(),
+    }
+}
+
+/// Delivered, with every row, into this file.
+fn delivered(file: &str) -> End {
+    let link = Some(format!("https://docs.google.com/spreadsheets/d/{file}/edit"));
+    End::Delivered(Receipt { rejected: vec![], link })
+}
+
+fn held(headline: &str) -> End {
+    End::Held(headline.into())
+}
+
+/// The first column of rows that the model shows.
+fn first_cells(rows: &[Vec<String>]) -> Vec<&str> {
+    rows.iter().map(|row| row[0].as_str()).collect()
+}

@@ -1,0 +1,432 @@
+//! How the spreadsheet is found, created, given up and exchanged.
+
+use punchcard_sdk::connector::Signal;
+
+use super::{delivered, first_cells, held};
+use crate::Settings;
+use crate::model::{Fault, Google, Host};
+
+#[test]
+fn a_new_device_creates_its_spreadsheet_with_the_tab_alone() {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    let empty = host.batch(0);
+    assert_eq!(host.run(&mut google, &empty, Signal::Prepare), delivered("file1"));
+    assert_eq!(google.log, ["files", "create", "files", "tabs", "setup"]);
+    let file = google.file("Time clock 2026");
+    assert_eq!(file.tabs.len(), 1);
+    assert_eq!(file.properties["punchcard"], "Time clock 2026");
+    assert_eq!(file.properties["punchcard-volume"], "1");
+    let tab = file.tab("Punches");
+    assert_eq!(tab.rows, [["ROW", "AT"]]);
+    assert_eq!((tab.row_count, tab.column_count), (2, 2));
+}
+
+#[test]
+fn a_batch_that_comes_first_creates_it_too() {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    assert_eq!(google.log, ["files", "create", "files", "tabs", "setup", "append"]);
+}
+
+#[test]
+fn a_tab_called_like_the_blank_one_takes_its_place() {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    host.settings.tab = "sheet1".into();
+    host.settle(&mut google);
+    let file = google.file("Time clock 2026");
+    assert_eq!(file.tabs.len(), 1);
+    assert_eq!(file.tabs[0].title, "sheet1");
+}
+
+#[test]
+fn what_a_person_wrote_into_the_blank_tab_stays() {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    let batch = host.batch(1);
+    let steps = |host: &mut Host, google: &mut Google| {
+        // Up to the moment at which the spreadsheet was just created.
+        let mut signal = Signal::Begin;
+        while google.files.is_empty() {
+            signal = match host.step(google, &batch, signal.clone()) {
+                punchcard_sdk::connector::Directive::Send(request) => match google.perform(&request) {
+                    crate::model::Reply::Response(response) => Signal::Responded(response),
+                    _ => unreachable!(),
+                },
+                other => panic!("{other:?}"),
+            };
+        }
+        host.step(google, &batch, signal);
+    };
+    steps(&mut host, &mut google);
+    google.files[0].tabs[0].rows.push(vec![String::new(), "mine".into()]);
+    assert_eq!(host.run(&mut google, &batch, Signal::Resumed), delivered("file1"));
+    assert_eq!(google.files[0].tabs.len(), 2);
+    assert_eq!(first_cells(&google.rows("Punches")), ["row-1/0"]);
+}
+
+#[test]
+fn preparing_again_looks_and_changes_nothing() {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    host.settle(&mut google);
+    let empty = host.batch(0);
+    assert_eq!(host.run(&mut google, &empty, Signal::Prepare), delivered("file1"));
+    assert_eq!(google.log, ["trashed", "tabs", "columns"]);
+}
+
+#[test]
+fn a_device_whose_card_was_replaced_goes_on_in_its_spreadsheet() {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    host.settle(&mut google);
+    google.files[0].tab("Punches").title = "Renamed by a person".into();
+    google.files[0].name = "Renamed as well".into();
+    let mut replaced = Host::new(2);
+    let batch = replaced.batch(1);
+    assert_eq!(replaced.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    assert_eq!(google.log, ["files", "tabs", "columns", "append"]);
+    assert_eq!(google.files.len(), 1);
+    assert_eq!(first_cells(&google.rows("Renamed by a person")), ["row-2/0", "row-2/1", "row-1/0"]);
+}
+
+#[test]
+fn a_title_with_quotes_is_found_again() {
+    let mut google = Google::default();
+    for seed in [1, 2] {
+        let mut host = Host::new(seed);
+        host.settings.spreadsheet = r"Anna's \ clock".into();
+        host.settle(&mut google);
+    }
+    assert_eq!(google.files.len(), 1);
+}
+
+#[test]
+fn two_sinks_that_create_at_the_same_moment_agree_on_one() {
+    for lag_ms in [0, 1_500, 3_000] {
+        let mut google = Google { listing_lag_ms: lag_ms, ..Google::default() };
+        let mut hosts = [Host::new(1), Host::new(2)];
+        hosts[1].settings.tab = "Readings".into();
+        let batches = hosts.each_mut().map(|host| host.batch(1));
+        let mut signals = [Some(Signal::Begin), Some(Signal::Begin)];
+        for _ in 0..40 {
+            for ((host, batch), signal) in hosts.iter_mut().zip(&batches).zip(&mut signals) {
+                use punchcard_sdk::connector::Directive;
+                let Some(current) = signal.take() else { continue };
+                *signal = match host.step(&google, batch, current) {
+                    Directive::Delivered(_) => None,
+                    Directive::Wait(pause) => {
+                        google.advance(pause.milliseconds / 2 + 10);
+                        Some(Signal::Elapsed)
+                    }
+                    Directive::Send(request) => match google.perform(&request) {
+                        crate::model::Reply::Response(response) => Some(Signal::Responded(response)),
+                        _ => unreachable!(),
+                    },
+                    Directive::Hold(pause) => panic!("{pause:?}"),
+                };
+                google.advance(20);
+            }
+        }
+        assert_eq!(signals, [None, None]);
+        assert_eq!(google.files.len(), 2, "both created one");
+        let ids: Vec<_> = hosts.iter().map(|host| host.state().spreadsheet.unwrap().id).collect();
+        assert_eq!(ids, ["file1", "file1"], "{lag_ms}");
+    }
+}
+
+#[test]
+fn a_doubtful_creation_is_looked_for_twice_before_it_is_repeated() {
+    // The listing shows what was created only after 50 s: the second look sees it.
+    for fault in [
+        Fault::LostAfter,
+        Fault::HtmlAfter,
+        Fault::Garbled,
+        Fault::TooLarge,
+        Fault::CrashAfter { reboot: true },
+        Fault::Late(30_000),
+    ] {
+        let mut google = Google { listing_lag_ms: 40_000, faults: [Fault::None, fault].into(), ..Google::default() };
+        let mut host = Host::new(1);
+        let batch = host.batch(1);
+        assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"), "{fault:?}");
+        assert_eq!(google.log, ["files", "create", "files", "files", "tabs", "setup", "append"], "{fault:?}");
+        assert_eq!(google.files[0].tabs.len(), 1, "its blank tab was taken away");
+    }
+}
+
+#[test]
+fn a_creation_that_never_happened_is_repeated_with_the_same_nonce() {
+    let mut google = Google { faults: [Fault::None, Fault::LostBefore].into(), ..Google::default() };
+    let mut host = Host::new(1);
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    let creations: Vec<_> = google.requests.iter().filter(|(kind, ..)| *kind == "create").collect();
+    assert_eq!(creations.len(), 2);
+    assert_eq!(creations[0], creations[1]);
+    assert_eq!(google.log[..5], ["files", "create", "files", "files", "create"]);
+    assert!(host.waited_ms[0] >= 10_000 && host.waited_ms[1] == 60_000, "{:?}", host.waited_ms);
+}
+
+#[test]
+fn a_creation_that_was_refused_for_the_moment_is_not_looked_for() {
+    for fault in [Fault::Status(429), Fault::Status(403), Fault::Unsent] {
+        let mut google = Google { faults: [Fault::None, fault].into(), ..Google::default() };
+        let mut host = Host::new(1);
+        let batch = host.batch(1);
+        assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+        assert_eq!(google.log[..3], ["files", "create", "create"], "{fault:?}");
+    }
+}
+
+#[test]
+fn a_listing_that_is_incomplete_is_asked_for_again() {
+    let mut google = Google::default();
+    google.scripted.push_back(("files", 200, r#"{"incompleteSearch":true,"files":[]}"#.into()));
+    let mut host = Host::new(1);
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    assert_eq!(google.log[..3], ["files", "files", "create"]);
+}
+
+#[test]
+fn each_year_has_its_spreadsheet() {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    host.settle(&mut google);
+    host.epoch_ms += 50 * 86_400_000;
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file2"));
+    assert_eq!(google.files[1].name, "Time clock 2027");
+    assert_eq!(host.state().spent.len(), 1, "marks of the old spreadsheet are forgotten");
+    // A clock that was wrong goes back: so do the rows.
+    host.epoch_ms -= 50 * 86_400_000;
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    assert_eq!(google.files.len(), 2);
+}
+
+#[test]
+fn without_years_there_is_one_spreadsheet() {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    host.settings.yearly = false;
+    host.settle(&mut google);
+    host.epoch_ms += 50 * 86_400_000;
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    assert_eq!(google.files[0].name, "Time clock");
+}
+
+#[test]
+fn a_batch_in_doubt_is_finished_where_it_began_whatever_the_year_and_the_settings() {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    host.settle(&mut google);
+    let batch = host.batch(1);
+    google.faults = [Fault::CrashAfter { reboot: true }].into();
+    let mut crashed = false;
+    // The crash is where the settings and the year change.
+    let mut signal = Signal::Begin;
+    while !crashed {
+        use punchcard_sdk::connector::Directive;
+        let Directive::Send(request) = host.step(&google, &batch, signal.clone()) else { panic!() };
+        match google.perform(&request) {
+            crate::model::Reply::Crash { .. } => crashed = true,
+            crate::model::Reply::Response(response) => signal = Signal::Responded(response),
+            crate::model::Reply::Failure(failure) => signal = Signal::Failed(failure),
+        }
+    }
+    host.reboot(&google);
+    host.epoch_ms += 50 * 86_400_000;
+    host.settings = Settings { spreadsheet: "Another".into(), ..host.settings };
+    let empty = host.batch(0);
+    assert_eq!(host.run(&mut google, &empty, Signal::Prepare), delivered("file1"), "preparing keeps what is in doubt");
+    assert_eq!(host.run(&mut google, &batch, Signal::Resumed), delivered("file1"));
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file2"));
+    assert_eq!(google.files[1].name, "Another 2027");
+    assert_eq!(first_cells(&google.rows("Punches")), ["row-2/0", "row-2/1", "row-3/0", "row-5/0"]);
+}
+
+#[test]
+fn other_settings_mean_another_place_and_the_first_is_found_again() {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    host.settle(&mut google);
+    host.settings.spreadsheet = "Another".into();
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file2"));
+    host.settings.spreadsheet = "Time clock".into();
+    host.settings.tab = "Readings".into();
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    assert_eq!(google.files[0].tabs.len(), 2);
+    host.settings.tab = "Punches".into();
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    assert_eq!(first_cells(&google.files[0].tab("Punches").rows), ["ROW", "row-2/0", "row-2/1", "row-5/0"]);
+    assert_eq!(first_cells(&google.files[0].tab("Readings").rows), ["ROW", "row-4/0"]);
+}
+
+#[test]
+fn a_spreadsheet_that_is_gone_is_never_made_again_by_itself() {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    host.settle(&mut google);
+    google.files.clear();
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), held("sheet was deleted"));
+    assert_eq!(google.log, ["append", "trashed", "tabs"]);
+    assert!(host.problems[0].advice.contains("`punchcard sinks create-anew SINK`"));
+    for signal in [Signal::Retry, Signal::Resumed, Signal::Begin] {
+        assert_eq!(host.run(&mut google, &batch, signal), held("sheet was deleted"));
+    }
+    let empty = host.batch(0);
+    assert_eq!(host.run(&mut google, &empty, Signal::Prepare), held("sheet was deleted"));
+    assert!(!google.log.contains(&"create"));
+    // The grant was another account's: it is back.
+    let (mut again, mut host) = (Google::default(), Host::new(1));
+    host.settle(&mut again);
+    let files = std::mem::take(&mut again.files);
+    assert_eq!(host.run(&mut again, &batch, Signal::Begin), held("sheet was deleted"));
+    again.files = files;
+    assert_eq!(host.run(&mut again, &batch, Signal::Retry), delivered("file1"));
+}
+
+#[test]
+fn a_person_has_another_one_made_and_the_waiting_batch_goes_there() {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    host.settle(&mut google);
+    google.files.clear();
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), held("sheet was deleted"));
+    let anew = host.batch(0);
+    assert_eq!(host.run(&mut google, &anew, Signal::CreateAnew), delivered("file2"));
+    assert_eq!(google.files[0].name, "Time clock 2026 (2)");
+    assert_eq!(google.files[0].properties["punchcard-volume"], "2");
+    assert_eq!(host.run(&mut google, &batch, Signal::Resumed), delivered("file2"));
+    assert_eq!(first_cells(&google.rows("Punches")), ["row-3/0"]);
+}
+
+#[test]
+fn create_anew_makes_another_even_where_the_old_one_is_there_but_only_once_for_each_wish() {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    host.settle(&mut google);
+    let anew = host.batch(0);
+    assert_eq!(host.run(&mut google, &anew, Signal::CreateAnew), delivered("file2"));
+    assert_eq!(host.run(&mut google, &anew, Signal::CreateAnew), delivered("file2"), "the same wish, after a crash");
+    assert_eq!(google.files.len(), 2);
+    let anew = host.batch(0);
+    assert_eq!(host.run(&mut google, &anew, Signal::CreateAnew), delivered("file3"));
+    let nameless = punchcard_sdk::connector::Batch { id: String::new(), ..host.batch(0) };
+    assert_eq!(host.run(&mut google, &nameless, Signal::CreateAnew), delivered("file4"));
+    assert_eq!(host.run(&mut google, &nameless, Signal::CreateAnew), delivered("file5"));
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file5"));
+    assert_eq!(google.files[4].properties["punchcard-volume"], "5");
+    let mut replaced = Host::new(2);
+    assert_eq!(replaced.run(&mut google, &batch, Signal::Begin), delivered("file5"), "the last one is the one in use");
+}
+
+#[test]
+fn create_anew_goes_on_after_a_crash() {
+    for crash in [Fault::CrashBefore { reboot: false }, Fault::CrashAfter { reboot: true }] {
+        for crash_at in 1..4 {
+            let (mut google, mut host) = (Google::default(), Host::new(1));
+            host.settle(&mut google);
+            google.faults = vec![Fault::None; crash_at].into();
+            google.faults.push_back(crash);
+            let anew = host.batch(0);
+            assert_eq!(host.run(&mut google, &anew, Signal::CreateAnew), delivered("file2"), "{crash:?} {crash_at}");
+            assert_eq!(google.files.len(), 2);
+            let batch = host.batch(1);
+            assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file2"));
+        }
+    }
+}
+
+#[test]
+fn create_anew_takes_its_own_whatever_others_created() {
+    let (mut google, mut host, mut other) = (Google::default(), Host::new(1), Host::new(2));
+    host.settle(&mut google);
+    let anew = other.batch(0);
+    assert_eq!(other.run(&mut google, &anew, Signal::CreateAnew), delivered("file2"));
+    google.faults = [Fault::None, Fault::LostAfter].into();
+    let anew = host.batch(0);
+    assert_eq!(host.run(&mut google, &anew, Signal::CreateAnew), delivered("file3"));
+    assert_eq!(google.files[2].properties["punchcard-volume"], "3");
+}
+
+#[test]
+fn what_another_sink_had_made_anew_is_followed_once_the_old_one_is_gone() {
+    let (mut google, mut host, mut other) = (Google::default(), Host::new(1), Host::new(2));
+    other.settings.tab = "Readings".into();
+    host.settle(&mut google);
+    other.settle(&mut google);
+    google.files.clear();
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), held("sheet was deleted"));
+    let anew = other.batch(0);
+    assert_eq!(other.run(&mut google, &anew, Signal::CreateAnew), delivered("file2"));
+    assert_eq!(host.run(&mut google, &batch, Signal::Retry), delivered("file2"));
+}
+
+#[test]
+fn rows_in_doubt_do_not_follow() {
+    let (mut google, mut host, mut other) = (Google::default(), Host::new(1), Host::new(2));
+    host.settle(&mut google);
+    other.settle(&mut google);
+    let batch = host.batch(1);
+    google.faults = [Fault::LostAfter].into();
+    let files = google.files.clone();
+    let punchcard_sdk::connector::Directive::Send(request) = host.step(&google, &batch, Signal::Begin) else {
+        panic!()
+    };
+    assert!(matches!(google.perform(&request), crate::model::Reply::Failure(_)));
+    google.files.clear();
+    let anew = other.batch(0);
+    assert_eq!(other.run(&mut google, &anew, Signal::CreateAnew), delivered("file2"));
+    for signal in [Signal::Resumed, Signal::Retry, Signal::Retry] {
+        assert_eq!(host.run(&mut google, &batch, signal), held("sheet was deleted"));
+    }
+    google.files.extend(files);
+    assert_eq!(host.run(&mut google, &batch, Signal::Retry), delivered("file1"));
+}
+
+#[test]
+fn a_full_spreadsheet_is_followed_by_the_next_volume() {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    host.settle(&mut google);
+    google.cell_limit = Some(8);
+    let batch = host.batch(2);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file2"));
+    assert_eq!(google.files[1].name, "Time clock 2026 (2)");
+    assert_eq!(
+        google.log,
+        ["append", "mark", "tabs", "columns", "files", "create", "files", "tabs", "setup", "append"]
+    );
+    assert_eq!(first_cells(&google.files[1].tab("Punches").rows), ["ROW", "row-3/0", "row-3/1"]);
+    let mut other = Host::new(2);
+    let batch = other.batch(1);
+    assert_eq!(other.run(&mut google, &batch, Signal::Begin), delivered("file2"));
+}
+
+#[test]
+fn a_batch_in_doubt_does_not_leave_a_full_spreadsheet_before_it_is_certain() {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    host.settle(&mut google);
+    google.cell_limit = Some(8);
+    google.faults = [Fault::LostBefore].into();
+    let batch = host.batch(2);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file2"));
+    assert!(host.waited_ms.iter().sum::<u64>() >= 600_000, "{:?}", host.waited_ms);
+    let left = google.log.iter().position(|kind| *kind == "files").unwrap();
+    assert_eq!(google.log[left - 3..left], ["mark", "tabs", "columns"], "asked once more after the wait");
+}
+
+#[test]
+fn the_limit_is_kept_before_it_is_met() {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    host.settle(&mut google);
+    // 4,899,998 x 2 cells: two more rows of two are within 9.8 million, a third is not.
+    google.files[0].tab("Punches").row_count = 4_899_998;
+    let empty = host.batch(0);
+    host.run(&mut google, &empty, Signal::Prepare);
+    let batch = host.batch(2);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file2"));
+}

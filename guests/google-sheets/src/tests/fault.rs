@@ -1,0 +1,132 @@
+//! Random faults: whatever happens to requests, host and machine, each row is in the sheet once, and in order.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use punchcard_sdk::connector::Signal;
+use punchcard_sdk::{Column, ColumnKind};
+
+use crate::model::{End, Fault, Google, Host};
+
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        6 => Just(Fault::None),
+        1 => Just(Fault::Unsent),
+        2 => Just(Fault::LostBefore),
+        2 => Just(Fault::LostAfter),
+        4 => (0..180_000_u64).prop_map(Fault::Late),
+        2 => prop::sample::select(vec![429, 403, 500, 503, 409, 302]).prop_map(Fault::Status),
+        1 => Just(Fault::HtmlAfter),
+        1 => Just(Fault::Garbled),
+        1 => Just(Fault::TooLarge),
+        1 => any::<bool>().prop_map(|reboot| Fault::CrashBefore { reboot }),
+        1 => any::<bool>().prop_map(|reboot| Fault::CrashAfter { reboot }),
+        3 => (any::<bool>(), 0..180_000_u64).prop_map(|(reboot, after_ms)| Fault::CrashLate { reboot, after_ms }),
+    ]
+}
+
+/// What happens before a batch.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    Nothing,
+    /// So many milliseconds pass.
+    Time(u64),
+    Reboot,
+    Prepare,
+    /// The formatter has one more column.
+    Column,
+    /// A person renames the tab.
+    Rename,
+    /// The last batch comes again: the host died before it wrote down that it is done.
+    Again,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => Just(Event::Nothing),
+        2 => (0..4_000_000_u64).prop_map(Event::Time),
+        1 => Just(Event::Reboot),
+        1 => Just(Event::Prepare),
+        1 => Just(Event::Column),
+        1 => Just(Event::Rename),
+        1 => Just(Event::Again),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn each_row_is_in_the_sheet_once_and_in_order(
+        seed in 1..u64::MAX,
+        deleting_missing_fails in any::<bool>(),
+        listing_lag_ms in prop::sample::select(vec![0, 1_000, 8_000, 30_000]),
+        faults in vec(fault(), 0..60),
+        batches in vec((event(), 1..4_usize), 1..12),
+    ) {
+        let mut google = Google {
+            deleting_missing_fails,
+            listing_lag_ms,
+            faults: faults.into(),
+            ..Google::default()
+        };
+        let mut host = Host::new(seed);
+        let mut expected = vec![];
+        let mut last = None;
+        for (event, rows) in batches {
+            match event {
+                Event::Nothing => {}
+                Event::Time(milliseconds) => google.advance(milliseconds),
+                Event::Reboot => host.reboot(&google),
+                Event::Prepare => {
+                    let empty = host.batch(0);
+                    let end = host.run(&mut google, &empty, Signal::Prepare);
+                    prop_assert!(matches!(end, End::Delivered(_)), "{end:?} {:?}", google.log);
+                }
+                Event::Column => {
+                    let key = format!("c{}", host.columns.len());
+                    host.columns.push(Column { title: key.clone(), key, kind: ColumnKind::Text });
+                }
+                Event::Rename => {
+                    if let Some(tab) = google.files.iter_mut().flat_map(|file| &mut file.tabs).find(|tab| tab.id != 0) {
+                        tab.title.push('x');
+                    }
+                }
+                Event::Again => {
+                    if let Some(last) = &last {
+                        let end = host.run(&mut google, last, Signal::Resumed);
+                        prop_assert!(matches!(end, End::Delivered(_)), "{end:?} {:?}", google.log);
+                    }
+                }
+            }
+            let batch = host.batch(rows);
+            expected.extend((0..rows).map(|row| batch.rows[row].key.clone()));
+            let end = host.run(&mut google, &batch, Signal::Begin);
+            prop_assert!(matches!(end, End::Delivered(_)), "{end:?} {:?}", google.log);
+            last = Some(batch);
+        }
+        google.advance(200_000);
+        let found: Vec<String> = google
+            .files
+            .iter()
+            .flat_map(|file| &file.tabs)
+            .flat_map(|tab| tab.rows.iter().skip(1))
+            .map(|row| row[0].trim_start_matches("row-").to_owned())
+            .collect();
+        prop_assert_eq!(found, expected, "{:?}", google.log);
+        let used: Vec<_> = google.files.iter().filter(|file| file.tabs.iter().any(|tab| tab.rows.len() > 1)).collect();
+        prop_assert_eq!(used.len(), 1);
+        prop_assert_eq!(used[0].tabs.iter().filter(|tab| tab.rows.len() > 1).count(), 1);
+
+        // The storm is over: a batch is one request again, and the marks go.
+        google.faults.clear();
+        google.advance(700_000);
+        for _ in 0..4 {
+            let batch = host.batch(1);
+            host.run(&mut google, &batch, Signal::Begin);
+        }
+        google.log.clear();
+        let batch = host.batch(1);
+        host.run(&mut google, &batch, Signal::Begin);
+        prop_assert_eq!(&google.log, &["append"]);
+    }
+}

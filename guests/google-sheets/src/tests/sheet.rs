@@ -1,0 +1,235 @@
+//! Tabs and columns that change.
+
+use punchcard_sdk::connector::Signal;
+use punchcard_sdk::{Column, ColumnKind};
+
+use super::{delivered, held};
+use crate::model::{Fault, Google, Host};
+
+fn settled() -> (Google, Host) {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    host.settle(&mut google);
+    (google, host)
+}
+
+fn column(key: &str, kind: ColumnKind) -> Column {
+    Column { key: key.into(), title: key.to_uppercase(), kind }
+}
+
+#[test]
+fn new_columns_are_added_at_the_right_and_old_ones_stay() {
+    let (mut google, mut host) = settled();
+    host.columns =
+        vec![column("note", ColumnKind::Text), column("row", ColumnKind::Text), column("end", ColumnKind::DateTime)];
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    assert_eq!(google.log, ["extend", "append"]);
+    let tab = google.files[0].tab("Punches");
+    assert_eq!(tab.column_count, 4);
+    assert_eq!(tab.rows[0], ["ROW", "AT", "NOTE", "END"]);
+    assert_eq!(tab.rows[3], ["row-3/0", "", "note-3/0", "25569.0yyyy-mm-dd hh:mm:ss"]);
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    assert_eq!(google.log, ["extend", "append", "append"]);
+}
+
+#[test]
+fn columns_are_added_once_however_often_that_is_tried() {
+    for fault in [
+        Fault::LostAfter,
+        Fault::LostBefore,
+        Fault::HtmlAfter,
+        Fault::Garbled,
+        Fault::TooLarge,
+        Fault::Late(1_020),
+        Fault::Late(1_120),
+        Fault::Late(60_000),
+        Fault::CrashAfter { reboot: true },
+        Fault::CrashBefore { reboot: false },
+        Fault::Status(429),
+        Fault::Status(503),
+    ] {
+        let (mut google, mut host) = settled();
+        host.columns.push(column("note", ColumnKind::Text));
+        google.faults = [fault].into();
+        let batch = host.batch(1);
+        assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"), "{fault:?}");
+        google.advance(200_000);
+        let tab = google.files[0].tab("Punches");
+        assert_eq!(tab.rows[0], ["ROW", "AT", "NOTE"], "{fault:?}");
+        assert_eq!(tab.column_count, 3, "{fault:?}");
+        host.columns.push(column("more", ColumnKind::Text));
+        google.log.clear();
+        let batch = host.batch(1);
+        assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+        assert_eq!(google.log, ["extend", "append"], "{fault:?}");
+    }
+}
+
+#[test]
+fn the_tab_is_added_once_however_often_that_is_tried() {
+    for fault in [
+        Fault::LostAfter,
+        Fault::LostBefore,
+        Fault::HtmlAfter,
+        Fault::Garbled,
+        Fault::TooLarge,
+        Fault::Late(1_020),
+        Fault::Late(1_120),
+        Fault::Late(60_000),
+        Fault::CrashAfter { reboot: true },
+        Fault::CrashBefore { reboot: false },
+        Fault::Status(429),
+        Fault::Status(503),
+    ] {
+        let (mut google, mut host) = (Google::default(), Host::new(1));
+        google.faults = [Fault::None, Fault::None, Fault::None, Fault::None, fault].into();
+        let batch = host.batch(1);
+        assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"), "{fault:?}");
+        google.advance(200_000);
+        let batch = host.batch(1);
+        assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"), "{fault:?}");
+        let file = &mut google.files[0];
+        assert_eq!(file.tabs.len(), 1, "{fault:?}");
+        assert_eq!(file.tab("Punches").rows.len(), 3, "{fault:?}");
+    }
+}
+
+#[test]
+fn a_layout_that_google_refuses_is_held_after_looking_once_more() {
+    let body = r#"{"error":{"code":400,"message":"Invalid requests[0].addSheet: no","status":"INVALID_ARGUMENT"}}"#;
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    google.scripted = vec![("setup", 400, body.to_owned()); 2].into();
+    let empty = host.batch(0);
+    assert_eq!(host.run(&mut google, &empty, Signal::Prepare), held("refused by Google"));
+    assert_eq!(google.log, ["files", "create", "files", "tabs", "setup", "tabs", "setup"]);
+    let ids: Vec<_> = google.requests.iter().filter(|(kind, ..)| *kind == "setup").collect();
+    assert_ne!(ids[0], ids[1], "another id for the tab");
+    assert_eq!(host.run(&mut google, &empty, Signal::Retry), delivered("file1"));
+
+    let (mut google, mut host) = settled();
+    host.columns.push(column("note", ColumnKind::Text));
+    google.scripted = vec![("extend", 400, body.to_owned()); 2].into();
+    let empty = host.batch(0);
+    assert_eq!(host.run(&mut google, &empty, Signal::Prepare), held("refused by Google"));
+    assert_eq!(google.log, ["trashed", "tabs", "columns", "extend", "tabs", "columns", "extend"]);
+    let ids: Vec<_> = google.requests.iter().filter(|(kind, ..)| *kind == "extend").collect();
+    assert_ne!(ids[0], ids[1], "another id for the column");
+    assert_eq!(host.run(&mut google, &empty, Signal::Retry), delivered("file1"));
+}
+
+#[test]
+fn a_spreadsheet_that_goes_while_its_layout_changes_is_gone() {
+    let (mut google, mut host) = settled();
+    host.columns.push(column("note", ColumnKind::Text));
+    google.files.clear();
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), held("sheet was deleted"));
+    assert_eq!(google.log, ["extend", "trashed", "tabs"]);
+}
+
+#[test]
+fn two_devices_that_add_the_same_tab_share_it() {
+    let (mut google, mut host, mut other) = (Google::default(), Host::new(1), Host::new(2));
+    host.settings.tab = "First".into();
+    host.settle(&mut google);
+    host.settings.tab = "Shared".into();
+    other.settings.tab = "Shared".into();
+    let (batch, theirs) = (host.batch(1), other.batch(1));
+    // Ours has looked and is about to add the tab when the other one does it.
+    let mut signal = Signal::Begin;
+    while !google.log.contains(&"columns") {
+        use punchcard_sdk::connector::Directive;
+        let Directive::Send(request) = host.step(&google, &batch, signal.clone()) else { panic!() };
+        let crate::model::Reply::Response(response) = google.perform(&request) else { panic!() };
+        signal = Signal::Responded(response);
+    }
+    assert_eq!(other.run(&mut google, &theirs, Signal::Begin), delivered("file1"));
+    assert_eq!(host.run(&mut google, &batch, signal), delivered("file1"));
+    assert_eq!(google.files[0].tabs.len(), 2);
+    assert_eq!(google.files[0].tab("Shared").rows.len(), 3);
+}
+
+#[test]
+fn a_renamed_tab_and_moved_columns_are_followed() {
+    let (mut google, mut host) = settled();
+    google.files[0].tab("Punches").title = "Times".into();
+    google.files[0].move_to_front("Times", 1);
+    google.advance(3_600_000);
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    assert_eq!(google.log, ["trashed", "tabs", "columns", "append"]);
+    let tab = google.files[0].tab("Times");
+    assert_eq!(tab.rows[0], ["AT", "ROW"]);
+    assert_eq!(tab.rows[3], ["25569.0yyyy-mm-dd hh:mm:ss", "row-3/0"]);
+}
+
+#[test]
+fn a_column_that_a_person_deleted_is_added_again_at_the_right() {
+    let (mut google, mut host) = settled();
+    google.files[0].metadata.retain(|_, found| found.value != "row");
+    google.advance(3_600_000);
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    let tab = google.files[0].tab("Punches");
+    assert_eq!(tab.rows[0], ["ROW", "AT", "ROW"]);
+    assert_eq!(tab.rows[3], ["", "25569.0yyyy-mm-dd hh:mm:ss", "row-3/0"]);
+}
+
+#[test]
+fn of_two_tabs_with_one_origin_the_one_with_the_title_is_taken() {
+    let (mut google, mut host) = settled();
+    // A person duplicated the tab; the metadata came along, and the duplicate stands first.
+    let mut copy = google.files[0].tabs[0].clone();
+    let original = copy.id;
+    copy.id = 5;
+    copy.title = "Copy of Punches".into();
+    google.files[0].tabs.insert(0, copy);
+    let copies: Vec<_> = google.files[0].metadata.values().cloned().collect();
+    for (id, mut metadata) in (900..).zip(copies) {
+        use crate::model::Location;
+        metadata.location = match metadata.location {
+            Location::Tab(_) => Location::Tab(5),
+            Location::Column(_, at) => Location::Column(5, at),
+            Location::Spreadsheet => continue,
+        };
+        google.files[0].metadata.insert(id, metadata);
+    }
+    let mut replaced = Host::new(3);
+    let batch = replaced.batch(1);
+    assert_eq!(replaced.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    assert_eq!(i64::from(replaced.state().spreadsheet.unwrap().tab.unwrap().id), original);
+    google.advance(3_600_000);
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    assert_eq!(google.files[0].tab("Punches").rows.len(), 5);
+}
+
+#[test]
+fn a_title_that_the_formatter_changed_is_written_and_one_that_a_person_changed_stays() {
+    let (mut google, mut host) = settled();
+    google.files[0].tab("Punches").rows[0][1] = "Mine".into();
+    host.columns[0].title = "Project".into();
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    assert_eq!(google.log, ["extend", "append"]);
+    assert_eq!(google.files[0].tab("Punches").rows[0], ["Project", "Mine"]);
+    let mut replaced = Host::new(2);
+    let batch = replaced.batch(1);
+    google.log.clear();
+    assert_eq!(replaced.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    assert_eq!(google.log, ["files", "tabs", "columns", "append"], "what it did not write it does not write over");
+    replaced.columns[0].title = "Newer".into();
+    let batch = replaced.batch(1);
+    assert_eq!(replaced.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    assert_eq!(google.files[0].tab("Punches").rows[0], ["Newer", "Mine"]);
+}
+
+#[test]
+fn a_batch_without_columns_makes_the_spreadsheet_ready_as_far_as_possible() {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    host.columns.clear();
+    let empty = host.batch(0);
+    assert_eq!(host.run(&mut google, &empty, Signal::Prepare), delivered("file1"));
+    assert_eq!(google.log, ["files", "create", "files", "tabs"]);
+}

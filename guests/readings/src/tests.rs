@@ -1,0 +1,140 @@
+//! Settings and readings, and what becomes of them.
+
+use punchcard_sdk::settings::parse_settings;
+use punchcard_sdk::{Accepted, Field, Instant};
+
+use super::*;
+
+const AT: Instant = Instant { unix_micros: 1, utc_offset_minutes: 60 };
+
+fn settings(json: &str) -> Settings {
+    parse_settings(json).unwrap()
+}
+
+fn refusal(json: &str) -> String {
+    match parse_settings(json).and_then(|settings| Readings::columns(&settings)) {
+        Err(Error::InvalidSettings(text)) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn reading(fields: &[(&str, Value)]) -> Event {
+    let fields = fields.iter().map(|(name, value)| Field { name: (*name).into(), value: value.clone() }).collect();
+    Event { id: "01J".into(), at: AT, source: "bench".into(), kind: "reading".into(), fields }
+}
+
+fn verdict(settings: &Settings, fields: &[(&str, Value)]) -> Verdict {
+    let context = Context { now: AT, monotonic_ms: 0, boot: String::new(), entropy: vec![], device: "x".into() };
+    Readings::format(settings, &mut (), &reading(fields), &context).unwrap()
+}
+
+fn cells(verdict: Verdict) -> Vec<Cell> {
+    match verdict {
+        Verdict::Accepted(Accepted { rows, notice: None }) if rows.len() == 1 => rows[0].cells.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_settings_name_the_columns() {
+    let settings =
+        settings(r#"{"columns":["temperature",{"field":"note","title":"Remark","kind":"text"}],"time-title":"When"}"#);
+    let column = |key: &str, title: &str, kind| Column { key: key.into(), title: title.into(), kind };
+    assert_eq!(
+        Readings::columns(&settings).unwrap(),
+        [
+            column(TIME, "When", ColumnKind::DateTime),
+            column("temperature", "Temperature", ColumnKind::Number),
+            column("note", "Remark", ColumnKind::Text),
+        ]
+    );
+}
+
+#[test]
+fn every_kind_has_its_column() {
+    for (name, kind) in [
+        ("number", ColumnKind::Number),
+        ("text", ColumnKind::Text),
+        ("flag", ColumnKind::Flag),
+        ("date-time", ColumnKind::DateTime),
+        ("duration", ColumnKind::Duration),
+    ] {
+        let settings = settings(&format!(r#"{{"columns":[{{"field":"f","kind":"{name}"}}]}}"#));
+        let columns = Readings::columns(&settings).unwrap();
+        assert_eq!((columns[0].title.as_str(), columns[1].kind), ("Time", kind));
+    }
+}
+
+#[test]
+fn wrong_settings_are_refused_by_name() {
+    assert_eq!(refusal(r#"{"columns":[]}"#), "`columns` is empty; name at least one field");
+    assert_eq!(refusal(r#"{"columns":["a","b","a"]}"#), "`columns` names the field `a` twice");
+    assert_eq!(refusal(r#"{"columns":["the time"]}"#), "`columns` names `the time`, which is no field's name");
+    assert_eq!(refusal(r#"{"columns":[""]}"#), "`columns` names ``, which is no field's name");
+    assert_eq!(refusal("{}"), "missing field `columns`");
+    assert!(
+        refusal(r#"{"columns":[{"field":"a","knd":"text"}]}"#).starts_with("a column is the name of a field, or {")
+    );
+}
+
+#[test]
+fn values_fill_the_cells_of_their_columns() {
+    let settings = settings(
+        r#"{"columns":["a","b",{"field":"t","kind":"text"},{"field":"f","kind":"flag"},
+            {"field":"m","kind":"date-time"},{"field":"d","kind":"duration"}]}"#,
+    );
+    let made = cells(verdict(
+        &settings,
+        &[
+            ("d", Value::Integer(90)),
+            ("m", Value::Moment(AT)),
+            ("f", Value::Flag(false)),
+            ("t", Value::Text("=1+1".into())),
+            ("b", Value::Integer(-3)),
+            ("a", Value::Number(21.5)),
+        ],
+    ));
+    assert_eq!(
+        made,
+        [
+            Cell::Moment(AT),
+            Cell::Number(21.5),
+            Cell::Number(-3.0),
+            Cell::Text("=1+1".into()),
+            Cell::Flag(false),
+            Cell::Moment(AT),
+            Cell::Seconds(90.0)
+        ]
+    );
+}
+
+#[test]
+fn numbers_can_be_texts_and_durations_have_fractions() {
+    let settings = settings(
+        r#"{"columns":[{"field":"i","kind":"text"},{"field":"n","kind":"text"},{"field":"d","kind":"duration"}]}"#,
+    );
+    let made =
+        cells(verdict(&settings, &[("i", Value::Integer(7)), ("n", Value::Number(0.5)), ("d", Value::Number(1.5))]));
+    assert_eq!(made[1..], [Cell::Text("7".into()), Cell::Text("0.5".into()), Cell::Seconds(1.5)]);
+}
+
+#[test]
+fn a_missing_field_leaves_its_cell_empty() {
+    let settings = settings(r#"{"columns":["a","b"]}"#);
+    assert_eq!(cells(verdict(&settings, &[("b", Value::Number(1.0))]))[1..], [Cell::Empty, Cell::Number(1.0)]);
+}
+
+#[test]
+fn a_value_of_another_kind_rejects_the_reading() {
+    for (kind, value) in [
+        ("number", Value::Text("21.5".into())),
+        ("text", Value::Flag(true)),
+        ("flag", Value::Integer(1)),
+        ("date-time", Value::Number(1.0)),
+        ("duration", Value::Moment(AT)),
+    ] {
+        let settings = settings(&format!(r#"{{"columns":[{{"field":"f","kind":"{kind}"}}]}}"#));
+        let Verdict::Reject(reason) = verdict(&settings, &[("f", value)]) else { panic!("{kind} accepted") };
+        assert_eq!(reason, "the field `f` is not what its column holds");
+    }
+}

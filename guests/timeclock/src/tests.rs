@@ -1,0 +1,145 @@
+//! Scripts of presses, and the rows and words that they lead to.
+
+use punchcard_sdk::settings::parse_settings;
+use punchcard_sdk::{Accepted, Cell, ColumnKind, Field, Instant};
+
+use super::*;
+
+const MINUTE: i64 = 60_000_000;
+
+fn settings(json: &str) -> Settings {
+    parse_settings(json).unwrap()
+}
+
+fn at(minutes: i64) -> Instant {
+    Instant { unix_micros: minutes * MINUTE, utc_offset_minutes: 600 }
+}
+
+fn punch(project: Option<Value>, minutes: i64) -> Event {
+    Event {
+        id: "01J".into(),
+        at: at(minutes),
+        source: "clock".into(),
+        kind: "punch".into(),
+        fields: project.into_iter().map(|value| Field { name: "project".into(), value }).collect(),
+    }
+}
+
+fn context() -> Context {
+    Context { now: at(0), monotonic_ms: 0, boot: String::new(), entropy: vec![0; 32], device: "door".into() }
+}
+
+/// Presses one after the other: the rows, the notice and the standing line after each.
+fn script(settings: &Settings, presses: &[(&str, i64)]) -> Vec<(Vec<Vec<Cell>>, String, Option<String>)> {
+    let mut running = None;
+    presses
+        .iter()
+        .map(|(project, minutes)| {
+            let event = punch(Some(Value::Text((*project).into())), *minutes);
+            let Verdict::Accepted(Accepted { rows, notice }) =
+                Timeclock::format(settings, &mut running, &event, &context()).unwrap()
+            else {
+                panic!("rejected")
+            };
+            let cells = rows.into_iter().map(|row| row.cells).collect();
+            (cells, notice.unwrap(), Timeclock::standing(settings, &running))
+        })
+        .collect()
+}
+
+fn stretch(project: &str, from: i64, to: i64, seconds: f64) -> Vec<Cell> {
+    vec![Cell::Text(project.into()), Cell::Moment(at(from)), Cell::Moment(at(to)), Cell::Seconds(seconds)]
+}
+
+#[test]
+fn a_press_starts_and_the_next_finishes() {
+    let said = script(&settings(r#"{"layout":"pairs"}"#), &[("Garden", 0), ("Garden", 90), ("Garden", 100)]);
+    assert_eq!(said[0], (vec![], "Garden: started".into(), Some("Garden since 10:00".into())));
+    assert_eq!(said[1], (vec![stretch("Garden", 0, 90, 5_400.0)], "Garden: 1:30 h".into(), None));
+    assert_eq!(said[2], (vec![], "Garden: started".into(), Some("Garden since 11:40".into())));
+}
+
+#[test]
+fn a_press_with_another_project_finishes_one_and_starts_the_other() {
+    let said = script(&settings(r#"{"layout":"pairs"}"#), &[("Garden", 0), ("Workshop", 30), ("Workshop", 60)]);
+    let row = stretch("Garden", 0, 30, 1_800.0);
+    assert_eq!(said[1], (vec![row], "Workshop: started".into(), Some("Workshop since 10:30".into())));
+    assert_eq!(said[2], (vec![stretch("Workshop", 30, 60, 1_800.0)], "Workshop: 0:30 h".into(), None));
+}
+
+#[test]
+fn a_clock_that_was_set_back_gives_no_negative_hours() {
+    let said = script(&settings(r#"{"layout":"pairs"}"#), &[("Garden", 60), ("Garden", 0)]);
+    assert_eq!(said[1].0, vec![stretch("Garden", 60, 0, 0.0)]);
+}
+
+#[test]
+fn summer_time_gives_and_takes_nothing() {
+    let settings = settings(r#"{"layout":"pairs"}"#);
+    let mut running = None;
+    let mut event = punch(None, 0);
+    Timeclock::format(&settings, &mut running, &event, &context()).unwrap();
+    event.at = Instant { unix_micros: 60 * MINUTE, utc_offset_minutes: 660 };
+    let Verdict::Accepted(accepted) = Timeclock::format(&settings, &mut running, &event, &context()).unwrap() else {
+        panic!("rejected")
+    };
+    assert_eq!(accepted.rows[0].cells[3], Cell::Seconds(3_600.0));
+    assert_eq!(accepted.notice.unwrap(), "Work: 1:00 h");
+}
+
+#[test]
+fn punches_are_a_row_each_and_nothing_is_running() {
+    let said = script(&settings(r#"{"layout":"punches"}"#), &[("Garden", 0), ("Garden", 1)]);
+    let row = |minutes| vec![Cell::Moment(at(minutes)), Cell::Text("Garden".into()), Cell::Text("clock".into())];
+    assert_eq!(said[0], (vec![row(0)], "Garden: 10:00".into(), None));
+    assert_eq!(said[1], (vec![row(1)], "Garden: 10:01".into(), None));
+}
+
+#[test]
+fn the_project_can_be_any_value_of_any_field() {
+    let table = [
+        (None, ""),
+        (Some(Value::Integer(7)), "7"),
+        (Some(Value::Number(1.5)), "1.5"),
+        (Some(Value::Flag(true)), "true"),
+        (Some(Value::Moment(at(0))), "10:00"),
+    ];
+    for (value, project) in table {
+        assert_eq!(project_of(&punch(value, 0), "project"), project);
+    }
+    assert_eq!(project_of(&punch(Some(Value::Text("Garden".into())), 0), "site"), "");
+    assert_eq!(settings(r#"{"layout":"pairs","project-field":"site"}"#).project_field, "site");
+    assert_eq!(settings(r#"{"layout":"pairs"}"#).project_field, "project");
+}
+
+#[test]
+fn rows_fit_the_columns_of_their_layout() {
+    let kinds = |layout: &str| -> Vec<(String, ColumnKind)> {
+        let columns = Timeclock::columns(&settings(&format!(r#"{{"layout":"{layout}"}}"#))).unwrap();
+        columns.into_iter().map(|column| (column.key, column.kind)).collect()
+    };
+    assert_eq!(
+        kinds("pairs"),
+        [
+            ("project".into(), ColumnKind::Text),
+            ("start".into(), ColumnKind::DateTime),
+            ("finish".into(), ColumnKind::DateTime),
+            ("hours".into(), ColumnKind::Duration)
+        ]
+    );
+    assert_eq!(
+        kinds("punches"),
+        [
+            ("time".into(), ColumnKind::DateTime),
+            ("project".into(), ColumnKind::Text),
+            ("input".into(), ColumnKind::Text)
+        ]
+    );
+}
+
+#[test]
+fn wrong_settings_are_refused_with_what_is_accepted() {
+    let refused = parse_settings::<Settings>(r#"{"layout":"pears"}"#).unwrap_err();
+    let Error::InvalidSettings(text) = refused else { panic!("{refused:?}") };
+    assert_eq!(text, "unknown variant `pears`, expected `pairs` or `punches`");
+}
