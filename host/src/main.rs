@@ -1,3 +1,17 @@
-//! The command line.
+//! The command line: what was asked for goes to its room in `cli`, and how it ended becomes an exit status.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use punchcard::cli::{Arguments, render_failure, run};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            anstream::eprintln!("{}", render_failure(&failure));
+            failure.exit.into()
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Where the adapters and the sandbox meet: a device, put together from a configuration.
+//!
+//! Decisions stand in `punchcard-core`; here they are carried out, in the order that the promises need. Each part is one
+//! file: how it is assembled, what it keeps true while it runs, and what becomes of the rest when it fails.
+
+pub mod configuration;
+
+pub mod assembly;
+pub mod device;
+mod part;
+
+mod intake;
+mod known_time;
+
+mod formatting;
+
+mod delivery;
+mod grant;
+
+mod display;
+
+mod pruning;
+
+pub mod control;
+mod report;
+pub mod status;
+
+mod timer;

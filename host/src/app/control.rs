@@ -1,0 +1,182 @@
+//! The Unix socket in the state folder, by which the command line talks to the running host.
+//!
+//! One line of JSON each way for each connection. The socket lies in a folder of mode 0700: who can open it owns the
+//! device's state anyway.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tracing::{debug, warn};
+
+use super::status::Report;
+
+/// The socket's name in the state folder.
+const FILE_NAME: &str = "control.sock";
+/// The longest question, in bytes.
+const QUESTION_BYTES: u64 = 64 << 10;
+/// How long either side waits for the other.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What can be asked of a running host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum Question {
+    /// How everything stands.
+    Status,
+    /// What the panel shows at this moment.
+    Frame,
+    /// Begin to sign in, or try again.
+    SignIn {
+        /// The grant.
+        grant: String,
+    },
+    /// Sign out.
+    SignOut {
+        /// The grant.
+        grant: String,
+        /// And give up the grant on every device that shares it.
+        revoke: bool,
+    },
+    /// A problem was mended.
+    Retry {
+        /// The sink.
+        sink: String,
+    },
+    /// Make a new destination.
+    CreateAnew {
+        /// The sink.
+        sink: String,
+    },
+}
+
+/// What a running host answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum Answer {
+    /// How everything stands.
+    Status(Box<Report>),
+    /// The panel's pixels.
+    Frame {
+        /// Pixels a line.
+        width: u32,
+        /// Lines.
+        height: u32,
+        /// Eight rows a byte, in the controller's order of pages.
+        pages: Vec<u8>,
+    },
+    /// It will be done.
+    Accepted,
+    /// It can't be done.
+    Refused {
+        /// Why, and what to do.
+        reason: String,
+    },
+}
+
+/// Why a question was not answered.
+#[derive(Debug, Error)]
+pub enum ControlError {
+    /// No host runs on this state folder.
+    #[error("no host runs on {}; start it with `punchcard run`", state.display())]
+    NoHost {
+        /// The state folder.
+        state: PathBuf,
+    },
+    /// The socket can't be used.
+    #[error("can't use {}", path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The other side did not answer in time.
+    #[error("the running host did not answer within {} s", PATIENCE.as_secs())]
+    Patience,
+    /// The other side speaks another language: it is another version.
+    #[error("the running host's answer is not understood; is it of another version?")]
+    Answer(#[source] serde_json::Error),
+}
+
+/// Asks the host that runs on a state folder.
+///
+/// # Errors
+/// When there is none, or it does not answer.
+pub async fn ask(state: &Path, question: &Question) -> Result<Answer, ControlError> {
+    let path = state.join(FILE_NAME);
+    let in_socket = |source| ControlError::Socket { path: path.clone(), source };
+    let exchange = async {
+        let mut stream = UnixStream::connect(&path).await.map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
+                ControlError::NoHost { state: state.to_owned() }
+            }
+            _ => in_socket(error),
+        })?;
+        let mut line = serde_json::to_vec(question).map_err(ControlError::Answer)?;
+        line.push(b'\n');
+        stream.write_all(&line).await.map_err(in_socket)?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.map_err(in_socket)?;
+        serde_json::from_slice(&answer).map_err(ControlError::Answer)
+    };
+    tokio::time::timeout(PATIENCE, exchange).await.unwrap_or(Err(ControlError::Patience))
+}
+
+/// Opens the socket. The caller holds the state folder's lock, so a socket that lies there is a dead host's.
+///
+/// # Errors
+/// When it can't be made.
+pub fn listen(state: &Path) -> Result<UnixListener, ControlError> {
+    let path = state.join(FILE_NAME);
+    match std::fs::remove_file(&path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            return Err(ControlError::Socket { path, source });
+        }
+        _ => {}
+    }
+    UnixListener::bind(&path).map_err(|source| ControlError::Socket { path, source })
+}
+
+/// Answers questions until the task is dropped.
+pub async fn serve<F>(listener: UnixListener, answer: impl Fn(Question) -> F + Clone + Send + Sync + 'static)
+where
+    F: Future<Output = Answer> + Send,
+{
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let answer = answer.clone();
+                tokio::spawn(async move {
+                    match tokio::time::timeout(PATIENCE, converse(stream, answer)).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(error)) => debug!(%error, "a question was not answered"),
+                        Err(_) => debug!("a question was not finished in time"),
+                    }
+                });
+            }
+            Err(error) => {
+                warn!(%error, "the control socket can't accept");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+async fn converse<F>(mut stream: UnixStream, answer: impl Fn(Question) -> F) -> std::io::Result<()>
+where
+    F: Future<Output = Answer>,
+{
+    let (read, mut write) = stream.split();
+    let mut line = String::new();
+    BufReader::new(read.take(QUESTION_BYTES)).read_line(&mut line).await?;
+    let reply = match serde_json::from_str(&line) {
+        Ok(question) => answer(question).await,
+        Err(error) => Answer::Refused { reason: format!("the question is not understood: {error}") },
+    };
+    write.write_all(&serde_json::to_vec(&reply)?).await?;
+    write.shutdown().await
+}

@@ -1,0 +1,395 @@
+//! Grants at work: one keeper for each drives its policy, and hands the lease to those who wait for it.
+//!
+//! What always holds here: the policy's state is durable before anything of its answer is done; what an answer brings is in
+//! the token storage before the policy sees the answer, which then holds no secret; what it forgets is erased before its
+//! next directive, and again after a crash between the two; never two requests of one grant's policy at once.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use punchcard_core::config;
+use punchcard_core::grant::{Keeper, LeaseId, Plan, Standing};
+use punchcard_core::http::{AuthRequest, Failure};
+use punchcard_core::name::{GrantName, SlotName};
+use punchcard_core::pace::{Departure, Pace};
+use punchcard_core::plugin::auth::{Outcome, Signal, Slot};
+use punchcard_core::reach::Prefix;
+use punchcard_core::redact::Blanker;
+use punchcard_core::request::{Reach, plan_authentication};
+use punchcard_core::secret::Secret;
+use tokio::sync::{mpsc, watch};
+use tracing::{error, info, warn};
+
+use super::known_time::KnownTime;
+use super::timer::sleep_until;
+use crate::clock::Clock;
+use crate::http::Http;
+use crate::ledger::{Ledger, RememberedGrant};
+use crate::vault::{Loaded, Slots, Vault};
+use crate::wasm::AuthPolicy;
+
+/// The slot that a lease is for.
+const ACCESS_TOKEN: &str = "access-token";
+
+/// What is asked of a keeper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// A person wants to sign in, or to try again.
+    SignIn,
+    /// A person wants to sign out.
+    SignOut {
+        /// And to give the grant up for every device that shares it.
+        revoke: bool,
+    },
+    /// A server answered 401.
+    Refused(LeaseId),
+}
+
+/// A grant, as those see it who ask for its lease.
+pub(super) struct Grant {
+    /// Its name.
+    pub(super) name: GrantName,
+    audience_key: String,
+    audience: Vec<Prefix>,
+    standing: watch::Sender<Standing>,
+    asks: mpsc::UnboundedSender<Ask>,
+    /// None until the storage has been read.
+    slots: Mutex<Option<Slots>>,
+    pace: Mutex<Pace>,
+}
+
+impl Grant {
+    /// Where it stands, whenever that changes.
+    #[must_use]
+    pub(super) fn standing(&self) -> watch::Receiver<Standing> {
+        self.standing.subscribe()
+    }
+
+    /// Asks its keeper for something. It is done when the policy is free.
+    pub(super) fn ask(&self, ask: Ask) {
+        if self.asks.send(ask).is_err() {
+            warn!(grant = %self.name, "its keeper has ended; the request is lost");
+        }
+    }
+
+    /// Where its token may go.
+    #[must_use]
+    pub(super) fn audience(&self) -> Reach<'_> {
+        Reach { key: &self.audience_key, prefixes: &self.audience }
+    }
+
+    /// Waits until there is a lease, and gives the token with its version.
+    pub(super) async fn lease(&self, clock: &Clock) -> (LeaseId, Secret) {
+        let mut standing = self.standing.subscribe();
+        loop {
+            let now_ms = clock.monotonic_ms();
+            if standing.borrow_and_update().lease(now_ms).is_some()
+                && let Some((version, token)) = self.token()
+            {
+                return (version, token);
+            }
+            // A lease ends by the clock, too, but never begins by it.
+            if standing.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Waits until a token other than this one may be used.
+    pub(super) async fn another_lease(&self, refused: LeaseId, clock: &Clock) -> (LeaseId, Secret) {
+        self.ask(Ask::Refused(refused));
+        let mut standing = self.standing.subscribe();
+        loop {
+            let current = standing.borrow_and_update().lease(clock.monotonic_ms());
+            if current.is_some_and(|lease| lease != refused) {
+                return self.lease(clock).await;
+            }
+            if standing.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Waits until a request may leave within the service's pace, and counts it.
+    pub(super) async fn depart(&self, clock: &Clock) {
+        depart(&self.pace, clock).await;
+    }
+
+    fn token(&self) -> Option<(LeaseId, Secret)> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let slots = slots.as_ref()?;
+        let version = slots.filled().into_iter().find(|slot| slot.name == ACCESS_TOKEN)?.version;
+        let token = slots.get(&SlotName::parse(ACCESS_TOKEN).ok()?)?;
+        Some((version, token.clone()))
+    }
+}
+
+/// Waits until a request may leave within a pace, and counts it.
+pub(super) async fn depart(pace: &Mutex<Pace>, clock: &Clock) {
+    loop {
+        let at_ms = {
+            let mut pace = pace.lock().unwrap_or_else(PoisonError::into_inner);
+            let now_ms = clock.monotonic_ms();
+            match pace.plan(now_ms) {
+                Departure::Now => {
+                    pace.record(now_ms);
+                    return;
+                }
+                Departure::At(at_ms) => at_ms,
+            }
+        };
+        sleep_until(clock, at_ms).await;
+    }
+}
+
+/// What drives one grant's policy.
+pub(super) struct GrantKeeper {
+    grant: Arc<Grant>,
+    asks: mpsc::UnboundedReceiver<Ask>,
+    keeper: Keeper,
+    policy: AuthPolicy,
+    settings: String,
+    reach_key: String,
+    reach: Vec<Prefix>,
+    /// From plugins.toml: the client's secret and the like.
+    configured: BTreeMap<SlotName, Secret>,
+    vault: Arc<Vault>,
+    ledger: Ledger,
+    http: Arc<Http>,
+    clock: Clock,
+}
+
+/// What a keeper works with, besides its policy.
+#[derive(Clone)]
+pub(super) struct Surroundings {
+    pub(super) vault: Arc<Vault>,
+    pub(super) ledger: Ledger,
+    pub(super) http: Arc<Http>,
+    pub(super) clock: Clock,
+    pub(super) time: KnownTime,
+}
+
+impl GrantKeeper {
+    /// Prepares a grant's keeper. Nothing happens before [`GrantKeeper::run`].
+    pub(super) fn new(
+        name: &GrantName,
+        configured: &config::grant::Grant,
+        secrets: BTreeMap<SlotName, Secret>,
+        policy: AuthPolicy,
+        pace: Pace,
+        surroundings: Surroundings,
+    ) -> (Arc<Grant>, Self) {
+        let (asks, inbox) = mpsc::unbounded_channel();
+        let Surroundings { vault, ledger, http, clock, .. } = surroundings;
+        let grant = Arc::new(Grant {
+            name: name.clone(),
+            audience_key: format!("grants.{name}.audience"),
+            audience: configured.audience.clone(),
+            standing: watch::channel(Standing::Starting).0,
+            asks,
+            slots: Mutex::new(None),
+            pace: Mutex::new(pace),
+        });
+        let keeper = Self {
+            grant: Arc::clone(&grant),
+            asks: inbox,
+            keeper: Keeper::default(),
+            policy,
+            settings: configured.settings.to_json(),
+            reach_key: format!("grants.{name}.reach"),
+            reach: configured.reach.clone(),
+            configured: secrets,
+            vault,
+            ledger,
+            http,
+            clock,
+        };
+        (grant, keeper)
+    }
+
+    /// Keeps the grant until the task is dropped.
+    pub(super) async fn run(mut self) {
+        let mut state = self.recall().await;
+        loop {
+            while let Ok(ask) = self.asks.try_recv() {
+                self.take(ask);
+            }
+            match self.keeper.plan(self.clock.monotonic_ms()) {
+                Plan::Step(signal) => {
+                    if let Some(request) = self.step(&mut state, signal).await {
+                        let signal = self.perform(&request).await;
+                        self.keeper.answered(signal);
+                    }
+                }
+                Plan::WaitUntil(until_ms) => {
+                    tokio::select! {
+                        () = sleep_until(&self.clock, until_ms) => {}
+                        Some(ask) = self.asks.recv() => self.take(ask),
+                    }
+                }
+                Plan::Rest => {
+                    let Some(ask) = self.asks.recv().await else { return };
+                    self.take(ask);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, ask: Ask) {
+        match ask {
+            Ask::SignIn => self.keeper.ask(Signal::SignIn),
+            Ask::SignOut { revoke } => self.keeper.ask(Signal::SignOut { revoke }),
+            Ask::Refused(lease) => {
+                if self.keeper.refuse(lease) {
+                    self.publish();
+                }
+            }
+        }
+    }
+
+    /// What the policy remembers, once what it wanted forgotten before a crash is.
+    async fn recall(&mut self) -> Vec<u8> {
+        loop {
+            match self.try_recall().await {
+                Ok(state) => return state,
+                Err(reason) => {
+                    let now_ms = self.clock.monotonic_ms();
+                    self.fail(reason, now_ms);
+                    sleep_until(&self.clock, now_ms + 10_000).await;
+                }
+            }
+        }
+    }
+
+    async fn try_recall(&mut self) -> Result<Vec<u8>, String> {
+        let remembered = self.ledger.grant(&self.grant.name).await.map_err(chain)?;
+        self.forget(&remembered.forget)?;
+        self.hold(self.vault.load(&self.grant.name).map_err(chain)?);
+        Ok(remembered.state)
+    }
+
+    /// One step of the policy. What it wants to be sent is returned when everything before it is done.
+    async fn step(&mut self, state: &mut Vec<u8>, signal: Signal) -> Option<AuthRequest> {
+        match self.try_step(state, signal).await {
+            Ok(outcome) => {
+                let token = self.grant.token().map(|(version, _)| version);
+                let request = self.keeper.stepped(outcome.status, outcome.next, token, self.clock.monotonic_ms());
+                self.publish();
+                request
+            }
+            Err(reason) => {
+                self.fail(reason, self.clock.monotonic_ms());
+                None
+            }
+        }
+    }
+
+    async fn try_step(&mut self, state: &mut Vec<u8>, signal: Signal) -> Result<Outcome, String> {
+        let filled = self.filled_slots();
+        let context = self.clock.context();
+        let outcome = self
+            .policy
+            .step(&self.settings, state.clone(), signal, filled, &context)
+            .await
+            .map_err(|error| error.to_string())?;
+        let remembered = RememberedGrant { state: outcome.state.clone(), forget: outcome.forget.clone() };
+        self.ledger.store_grant(&self.grant.name, remembered).await.map_err(chain)?;
+        state.clone_from(&outcome.state);
+        self.forget(&outcome.forget)?;
+        Ok(outcome)
+    }
+
+    async fn perform(&self, request: &AuthRequest) -> Signal {
+        match self.try_perform(request).await {
+            Ok(signal) => signal,
+            Err(failure) => {
+                info!(grant = %self.grant.name, %failure, "the authorization server was not reached");
+                Signal::Failed(failure)
+            }
+        }
+    }
+
+    /// Sends a request of the policy. The secrets of the answer are durable when this returns.
+    async fn try_perform(&self, request: &AuthRequest) -> Result<Signal, Failure> {
+        let prepared = {
+            let slots = self.grant.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            plan_authentication(request, Reach { key: &self.reach_key, prefixes: &self.reach }, |name| {
+                self.configured.get(name).or_else(|| slots.as_ref()?.get(name))
+            })?
+        };
+        let mut known: Vec<Secret> = self.secrets();
+        let (answer, brought) = match self.http.perform(&prepared).await {
+            Ok(answer) => answer.take_secrets(),
+            Err(failure) => return Err(Blanker::new(&known.iter().collect::<Vec<_>>()).blank_failure(failure)),
+        };
+        if !brought.is_empty() {
+            known.extend(brought.iter().map(|(_, secret)| secret.clone()));
+            match self.vault.store(&self.grant.name, brought) {
+                Ok(loaded) => self.hold(loaded),
+                // The server has given what could not be kept: as if the answer had never come.
+                Err(error) => {
+                    error!(grant = %self.grant.name, error = chain(error), "the tokens can't be stored");
+                    return Err(Failure::Interrupted("the device could not store the answer's tokens".into()));
+                }
+            }
+        }
+        Ok(Signal::Responded(answer.blank(&Blanker::new(&known.iter().collect::<Vec<_>>()))))
+    }
+
+    fn forget(&self, slots: &[String]) -> Result<(), String> {
+        let names: Vec<SlotName> = slots.iter().filter_map(|slot| SlotName::parse(slot).ok()).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let loaded = self.vault.forget(&self.grant.name, &names).map_err(chain)?;
+        self.hold(loaded);
+        Ok(())
+    }
+
+    /// All secrets that a server of this grant could echo.
+    fn secrets(&self) -> Vec<Secret> {
+        let slots = self.grant.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        self.configured.values().chain(slots.iter().flat_map(Slots::secrets)).cloned().collect()
+    }
+
+    fn filled_slots(&self) -> Vec<Slot> {
+        let slots = self.grant.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        // What plugins.toml gives does not change while the host runs: its version is always the first.
+        let configured = self.configured.keys().map(|name| Slot { name: name.to_string(), version: 1 });
+        configured.chain(slots.iter().flat_map(Slots::filled)).collect()
+    }
+
+    fn hold(&self, loaded: Loaded) {
+        if let Some(damage) = loaded.damage {
+            error!(grant = %self.grant.name, "{damage}");
+        }
+        *self.grant.slots.lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded.slots);
+    }
+
+    fn fail(&mut self, reason: String, now_ms: u64) {
+        warn!(grant = %self.grant.name, reason, "the sign-in policy failed; it is started again");
+        self.keeper.failed(reason, now_ms);
+        self.publish();
+    }
+
+    fn publish(&self) {
+        let standing = self.keeper.standing().clone();
+        self.grant.standing.send_if_modified(|current| {
+            let news = *current != standing;
+            *current = standing;
+            news
+        });
+    }
+}
+
+/// An error with its causes, for a line of the log or of `status`.
+pub(super) fn chain(error: impl std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

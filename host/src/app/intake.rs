@@ -1,0 +1,263 @@
+//! From keys to events in the ledger, and to what the panel says of them.
+//!
+//! What always holds here: *recorded* is said after the ledger has returned, never before; a press of an input whose last
+//! press is still being saved is the impatience of one who waits, not a second event; presses of other inputs wait their
+//! turn and are not lost; turning a choice never waits for the card.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use punchcard_core::choice::Choice;
+use punchcard_core::config::Configuration;
+use punchcard_core::config::input::{Action, FieldValue, Press, Step, Trigger, Turn};
+use punchcard_core::event::{Event, Field, NewEvent, Value};
+use punchcard_core::gesture::{Button, Motion, Timing};
+use punchcard_core::key::Key;
+use punchcard_core::name::{ChoiceName, InputName};
+use punchcard_core::plugin::Problem;
+use punchcard_core::scene::{Choosing, Chosen, PanelState};
+use tokio::sync::mpsc;
+use tracing::{error, info, warn};
+use ulid::Ulid;
+
+use super::display::Display;
+use super::grant::chain;
+use super::known_time::KnownTime;
+use crate::clock::{Clock, entropy};
+use crate::input::keyboard::{Input, KeyMotion};
+use crate::ledger::{AcceptError, Ledger};
+
+/// Presses of other inputs that wait while one is saved. More would be a stuck contact, not people.
+const WAITING: usize = 16;
+
+/// What the person's hands reach.
+pub(super) struct Intake {
+    inputs: Vec<Touch>,
+    choices: BTreeMap<ChoiceName, Choice>,
+    ledger: Ledger,
+    clock: Clock,
+    time: KnownTime,
+    display: Display,
+}
+
+/// A key of an input.
+struct Touch {
+    input: InputName,
+    key: Key,
+    button: Button,
+    action: Action,
+}
+
+impl Intake {
+    /// Takes the inputs of a configuration, and the choices as they stood last.
+    pub(super) async fn new(
+        configuration: &Configuration,
+        ledger: Ledger,
+        clock: Clock,
+        time: KnownTime,
+        display: Display,
+    ) -> Self {
+        let mut choices = BTreeMap::new();
+        for (name, configured) in &configuration.choices {
+            let Some(mut choice) = Choice::new(configured.label.clone(), configured.items.clone()) else { continue };
+            match ledger.recall(&memory_key(name)).await {
+                Ok(Some(item)) if !choice.restore(&item) => {
+                    info!(choice = %name, item, "the item that was chosen last is no longer there");
+                }
+                Ok(_) => {}
+                Err(error) => warn!(choice = %name, error = chain(error), "what was chosen last can't be read"),
+            }
+            choices.insert(name.clone(), choice);
+        }
+        let inputs = configuration
+            .inputs
+            .iter()
+            .filter_map(|(name, input)| {
+                let Trigger::Key(key) = &input.trigger else { return None };
+                let debounce_ms = u64::try_from(input.debounce_for.as_millis()).unwrap_or(u64::MAX);
+                let timing = Timing { bounce_ms: debounce_ms.min(Timing::default().bounce_ms), hold_ms: debounce_ms };
+                Some(Touch {
+                    input: name.clone(),
+                    key: *key,
+                    button: Button::new(timing),
+                    action: input.action.clone(),
+                })
+            })
+            .collect();
+        let intake = Self { inputs, choices, ledger, clock, time, display };
+        intake.show_chosen();
+        intake
+    }
+
+    /// The keys that are inputs.
+    pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
+        self.inputs.iter().map(|touch| touch.key)
+    }
+
+    /// Takes keys until a person wants the device to stop, or nobody can press any more. What was pressed is then saved.
+    pub(super) async fn run(mut self, mut keys: mpsc::Receiver<Input>) {
+        let mut waiting: VecDeque<(InputName, NewEvent)> = VecDeque::new();
+        loop {
+            if let Some((input, event)) = waiting.pop_front() {
+                let quit = self.save(&input, event, &mut keys, &mut waiting).await;
+                if !quit {
+                    continue;
+                }
+                for (_, event) in waiting {
+                    let accepted = self.ledger.accept(event).await;
+                    self.tell(accepted);
+                }
+                return;
+            }
+            match keys.recv().await {
+                Some(Input::Key(motion)) => waiting.extend(self.take(motion, None)),
+                Some(Input::Quit) => return,
+                // The keyboard has ended; the device has not.
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Saves an event while keys go on being taken. Whether a person wants the device to stop.
+    async fn save(
+        &mut self,
+        input: &InputName,
+        event: NewEvent,
+        keys: &mut mpsc::Receiver<Input>,
+        waiting: &mut VecDeque<(InputName, NewEvent)>,
+    ) -> bool {
+        self.display.note(PanelState::note_accepting);
+        let ledger = self.ledger.clone();
+        let accept = ledger.accept(event);
+        tokio::pin!(accept);
+        let mut quit = false;
+        let mut listening = true;
+        let accepted = loop {
+            tokio::select! {
+                accepted = &mut accept => break accepted,
+                key = keys.recv(), if listening => match key {
+                    Some(Input::Key(motion)) => {
+                        let pressed = self.take(motion, Some(input));
+                        if waiting.len() < WAITING {
+                            waiting.extend(pressed);
+                        } else if let Some((input, _)) = pressed {
+                            warn!(%input, "a press is not taken: too many wait for a slow card");
+                        }
+                    }
+                    Some(Input::Quit) => quit = true,
+                    None => listening = false,
+                },
+            }
+        };
+        self.tell(accepted);
+        quit
+    }
+
+    /// What a key means: a press to save, if it is one. `saving`: the input whose press is being saved.
+    fn take(&mut self, motion: KeyMotion, saving: Option<&InputName>) -> Option<(InputName, NewEvent)> {
+        let touch = self.inputs.iter_mut().find(|touch| touch.key == motion.key)?;
+        match touch.action.clone() {
+            Action::Turn(turn) => {
+                if touch.button.turn(motion.motion, motion.at_ms) {
+                    self.turn(&turn);
+                }
+                None
+            }
+            Action::Press(press) => {
+                let input = touch.input.clone();
+                if !touch.button.press(motion.motion, motion.at_ms) {
+                    return None;
+                }
+                if saving == Some(&input) && motion.motion != Motion::Tap {
+                    info!(%input, "pressed again while the press before is being saved; that is one press");
+                    return None;
+                }
+                let event = self.form(&input, &press);
+                Some((input, event))
+            }
+        }
+    }
+
+    fn form(&self, input: &InputName, press: &Press) -> NewEvent {
+        let now = self.time.now(&self.clock);
+        let fields = press
+            .fields
+            .iter()
+            .map(|(name, value)| Field {
+                name: name.to_string(),
+                value: match value {
+                    FieldValue::Fixed(value) => value.clone(),
+                    FieldValue::Chosen(choice) => {
+                        Value::Text(self.choices.get(choice).map(|choice| choice.item().to_owned()).unwrap_or_default())
+                    }
+                },
+            })
+            .collect();
+        let mut random = [0; 16];
+        random.copy_from_slice(&entropy()[..16]);
+        // A ULID's first 48 bits are a time of the clock, right or wrong: ids differ by the 80 random bits.
+        let milliseconds = u64::try_from(now.wall.unix_micros / 1_000).unwrap_or(0);
+        NewEvent {
+            id: Ulid::from_parts(milliseconds, u128::from_le_bytes(random)),
+            at: now.known.then_some(now.wall),
+            monotonic: now.monotonic,
+            source: input.clone(),
+            kind: press.event.to_string(),
+            fields,
+        }
+    }
+
+    fn tell(&self, accepted: Result<Event, AcceptError>) {
+        match accepted {
+            Ok(event) => {
+                if let Some(at) = event.happened.at {
+                    self.time.see(at.unix_micros);
+                }
+                info!(event = event.sequence.0, input = %event.happened.source, kind = event.happened.kind, "recorded");
+                self.display.note(|panel, now_ms| panel.note_recorded(event.sequence, None, now_ms));
+            }
+            Err(error) => {
+                let advice = chain(error);
+                error!(error = advice, "a press is NOT recorded");
+                let problem = Problem { headline: "NOT recorded".into(), advice };
+                self.display.note(|panel, now_ms| panel.note_refused(&problem, now_ms));
+            }
+        }
+    }
+
+    fn turn(&mut self, turn: &Turn) {
+        let Some(choice) = self.choices.get_mut(&turn.choice) else { return };
+        choice.turn(match turn.step {
+            Step::Forward => 1,
+            Step::Back => -1,
+        });
+        let choosing = Choosing {
+            label: choice.label().to_owned(),
+            item: choice.item().to_owned(),
+            index: choice.index(),
+            count: choice.count(),
+        };
+        let (ledger, key, item) = (self.ledger.clone(), memory_key(&turn.choice), choosing.item.clone());
+        // Only a convenience after a restart: turning does not wait for the card.
+        tokio::spawn(async move {
+            if let Err(error) = ledger.remember(&key, &item).await {
+                warn!(error = chain(error), "what was chosen can't be remembered");
+            }
+        });
+        self.display.note(|panel, now_ms| panel.note_turned(choosing, now_ms));
+        self.show_chosen();
+    }
+
+    /// The idle panel shows the choice that the first input's press will carry.
+    fn show_chosen(&self) {
+        let chosen = self
+            .choices
+            .values()
+            .next()
+            .map(|choice| Chosen { label: choice.label().to_owned(), item: choice.item().to_owned() });
+        self.display.note(|panel, _| panel.set_chosen(chosen));
+    }
+}
+
+fn memory_key(choice: &ChoiceName) -> String {
+    format!("choice/{choice}")
+}

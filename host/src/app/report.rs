@@ -1,0 +1,133 @@
+//! The report behind `punchcard status`, gathered from the parts of a running device.
+
+use std::sync::PoisonError;
+
+use punchcard_core::config::input::Trigger;
+use punchcard_core::delivery;
+use punchcard_core::grant::Standing;
+
+use super::device::Device;
+use super::formatting;
+use super::part::{GrantPart, Parts, SinkPart};
+use super::status::{GrantReport, GrantStanding, InputReport, PluginReport, Report, SinkReport, StageReport};
+use crate::ledger::SinkCounts;
+
+/// Gathers the report.
+///
+/// # Errors
+/// When the ledger can't be read; the reason.
+pub(super) async fn report(device: &Device) -> Result<Report, String> {
+    let now_ms = device.clock.monotonic_ms();
+    let parts = device.parts.get();
+    let mut sinks = Vec::new();
+    for (name, part) in parts.iter().flat_map(|parts| &parts.sinks) {
+        let counts = device.ledger.sink_counts(name).await.ok();
+        sinks.push(sink_report(name.to_string(), part, counts, parts, now_ms));
+    }
+    Ok(Report {
+        device: device.configuration.device.name.to_string(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        configuration: device.report.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        clock_known: device.time.now(&device.clock).known,
+        events: device.ledger.accepted().borrow().0,
+        plugins: parts.map_or_else(|| starting_plugins(device), |parts| parts.plugins.clone()),
+        grants: parts
+            .iter()
+            .flat_map(|parts| &parts.grants)
+            .map(|(name, part)| GrantReport { name: name.to_string(), standing: grant_standing(part, now_ms) })
+            .collect(),
+        sinks,
+        inputs: device
+            .configuration
+            .inputs
+            .iter()
+            .map(|(name, input)| InputReport {
+                name: name.to_string(),
+                error: match &input.trigger {
+                    Trigger::Key(_) => None,
+                    _ => Some("this version does not read GPIO lines yet".into()),
+                },
+            })
+            .collect(),
+    })
+}
+
+fn starting_plugins(device: &Device) -> Vec<PluginReport> {
+    let starting = |name: &_| PluginReport { name: ToString::to_string(name), world: None, sha256: None, error: None };
+    device.configuration.plugins.keys().map(starting).collect()
+}
+
+fn grant_standing(part: &GrantPart, now_ms: u64) -> GrantStanding {
+    let seconds_left = |until_ms: u64| until_ms.saturating_sub(now_ms).div_ceil(1_000);
+    match part {
+        GrantPart::Off(reason) => GrantStanding::Off { reason: reason.clone() },
+        GrantPart::On(grant) => match grant.standing().borrow().clone() {
+            Standing::Starting => GrantStanding::Starting,
+            Standing::SignedOut => GrantStanding::SignedOut,
+            Standing::AwaitingPerson { prompt, until_ms } => GrantStanding::AwaitingPerson {
+                user_code: prompt.user_code,
+                url: prompt.url,
+                complete_url: prompt.complete_url,
+                purpose: prompt.purpose,
+                seconds_left: seconds_left(until_ms),
+            },
+            Standing::Authorized { until_ms, scopes, .. } => {
+                GrantStanding::Authorized { seconds_left: until_ms.map(seconds_left), scopes }
+            }
+            Standing::Renewing => GrantStanding::Renewing,
+            Standing::Blocked(problem) => GrantStanding::Blocked { problem },
+            Standing::Failing { reason } => GrantStanding::Failing { reason },
+        },
+    }
+}
+
+fn sink_report(
+    name: String,
+    part: &SinkPart,
+    counts: Option<SinkCounts>,
+    parts: Option<&Parts>,
+    now_ms: u64,
+) -> SinkReport {
+    let (formatting, delivery) = match part {
+        SinkPart::Off(reason) => {
+            (StageReport::Off { reason: reason.clone() }, StageReport::Off { reason: reason.clone() })
+        }
+        SinkPart::On(sink) => {
+            let formatting = match sink.formatting.borrow().clone() {
+                formatting::Standing::Idle => StageReport::Idle,
+                formatting::Standing::Working => StageReport::Working,
+                formatting::Standing::AwaitingTime => StageReport::AwaitingTime,
+                formatting::Standing::Failing { reason } => StageReport::Failing { reason },
+            };
+            let has_lease = sink.grant.as_ref().is_none_or(|grant| {
+                parts.and_then(|parts| parts.grants.get(grant)).is_some_and(|grant| match grant {
+                    GrantPart::On(grant) => grant.standing().borrow().lease(now_ms).is_some(),
+                    GrantPart::Off(_) => false,
+                })
+            });
+            let delivery = match sink.delivery.borrow().clone() {
+                delivery::Standing::Idle => StageReport::Idle,
+                delivery::Standing::Working if !has_lease => StageReport::AwaitingGrant,
+                delivery::Standing::Working => StageReport::Working,
+                delivery::Standing::Waiting { problem } => StageReport::Waiting { problem },
+                delivery::Standing::Held { problem } => StageReport::Held { problem },
+                delivery::Standing::Failing { reason } => StageReport::Failing { reason },
+            };
+            (formatting, delivery)
+        }
+    };
+    let count = |of: fn(&SinkCounts) -> u64| counts.as_ref().map_or(0, of);
+    SinkReport {
+        name,
+        formatting,
+        delivery,
+        events_waiting: count(|counts| counts.events_waiting),
+        rows_waiting: count(|counts| counts.rows_waiting),
+        rows_in_flight: count(|counts| counts.rows_in_flight),
+        rows_delivered: count(|counts| counts.rows_delivered),
+        set_aside: count(|counts| counts.rows_set_aside + counts.events_set_aside),
+        last_delivered_at: counts.as_ref().and_then(|counts| counts.delivered_at).map(|at| at.unix_micros),
+        standing: counts.as_ref().and_then(|counts| counts.standing.clone()),
+        link: counts.and_then(|counts| counts.link),
+    }
+}

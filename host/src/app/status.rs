@@ -1,0 +1,216 @@
+//! What a running host says of itself: the report behind `punchcard status`, and its form as JSON.
+//!
+//! No secret and nothing that a plugin could use for one stands in it; a code that a person must enter does.
+
+use punchcard_core::plugin::{Problem, World};
+use serde::{Deserialize, Serialize};
+
+/// The whole report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Report {
+    /// The device's name in plugins.toml.
+    pub device: String,
+    /// The host's version.
+    pub version: String,
+    /// Which configuration is in force.
+    pub configuration: ConfigurationReport,
+    /// Whether the device knows the time.
+    pub clock_known: bool,
+    /// Events in the ledger.
+    pub events: u64,
+    /// What every plugin is, or why it is off.
+    pub plugins: Vec<PluginReport>,
+    /// Where every grant stands.
+    pub grants: Vec<GrantReport>,
+    /// Where every sink stands.
+    pub sinks: Vec<SinkReport>,
+    /// Inputs that are off, and why.
+    pub inputs: Vec<InputReport>,
+}
+
+/// Which configuration is in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ConfigurationReport {
+    /// The file that was asked for.
+    pub path: String,
+    /// What is used instead of it, where it has errors.
+    pub fallback: Option<Fallback>,
+    /// Its errors, as `punchcard check` prints them.
+    pub errors: Option<String>,
+}
+
+/// What is used instead of a configuration with errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fallback {
+    /// The last one that was valid.
+    LastValid,
+    /// The parts of it that are valid by themselves.
+    ValidParts,
+}
+
+/// A plugin.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PluginReport {
+    /// Its name.
+    pub name: String,
+    /// What it fills, where it was loaded.
+    pub world: Option<WorldName>,
+    /// The SHA-256 of its component, where that was read.
+    pub sha256: Option<String>,
+    /// Why it is off.
+    pub error: Option<String>,
+}
+
+/// What a plugin fills, by the contract's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names are the contract's")]
+pub enum WorldName {
+    AuthPolicy,
+    Formatter,
+    Connector,
+}
+
+impl From<World> for WorldName {
+    fn from(world: World) -> Self {
+        match world {
+            World::AuthPolicy => Self::AuthPolicy,
+            World::Formatter => Self::Formatter,
+            World::Connector => Self::Connector,
+        }
+    }
+}
+
+/// An input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct InputReport {
+    /// Its name.
+    pub name: String,
+    /// Why it is off.
+    pub error: Option<String>,
+}
+
+/// A grant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct GrantReport {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub standing: GrantStanding,
+}
+
+/// Where a grant stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum GrantStanding {
+    /// The policy has not answered yet.
+    Starting,
+    /// Nobody is signed in.
+    SignedOut,
+    /// A person has to enter the code.
+    AwaitingPerson {
+        /// The code, exactly.
+        user_code: String,
+        /// Where.
+        url: String,
+        /// A link that needs no typing.
+        complete_url: Option<String>,
+        /// What is asked for.
+        purpose: String,
+        /// Until the code is worthless.
+        seconds_left: u64,
+    },
+    /// Signed in.
+    Authorized {
+        /// Until the access token is renewed, where the server said.
+        seconds_left: Option<u64>,
+        /// What it allows.
+        scopes: Vec<String>,
+    },
+    /// The access token is being renewed.
+    Renewing,
+    /// A person has to mend something.
+    Blocked {
+        /// What.
+        problem: Problem,
+    },
+    /// The policy does not work.
+    Failing {
+        /// Why.
+        reason: String,
+    },
+    /// The policy's plugin is off.
+    Off {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A sink.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SinkReport {
+    /// Its name.
+    pub name: String,
+    /// How its formatter does.
+    pub formatting: StageReport,
+    /// How its connector does.
+    pub delivery: StageReport,
+    /// What the idle panel says for it.
+    pub standing: Option<String>,
+    /// Events not yet formatted.
+    pub events_waiting: u64,
+    /// Rows not yet in a batch.
+    pub rows_waiting: u64,
+    /// Rows in the batch in flight.
+    pub rows_in_flight: u64,
+    /// Rows delivered.
+    pub rows_delivered: u64,
+    /// Events and rows set aside, which never become rows of the sheet.
+    pub set_aside: u64,
+    /// Where a person finds the rows.
+    pub link: Option<String>,
+    /// The last delivery, in Unix microseconds.
+    pub last_delivered_at: Option<i64>,
+}
+
+/// How a stage of a sink does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum StageReport {
+    /// Nothing to do.
+    Idle,
+    /// At work.
+    Working,
+    /// Waiting for the time to be known.
+    AwaitingTime,
+    /// Waiting for the grant.
+    AwaitingGrant,
+    /// Waiting a moment.
+    Waiting {
+        /// For what, where something is wrong.
+        problem: Option<Problem>,
+    },
+    /// A person has to mend something.
+    Held {
+        /// What.
+        problem: Option<Problem>,
+    },
+    /// The plugin does not work. It is tried again.
+    Failing {
+        /// Why.
+        reason: String,
+    },
+    /// The plugin is off.
+    Off {
+        /// Why.
+        reason: String,
+    },
+}

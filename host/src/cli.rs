@@ -1,0 +1,111 @@
+//! What can be asked of `punchcard` on the command line.
+//!
+//! Each subcommand is one file. None of them decides anything about events, grants or sinks: they read the ledger beside
+//! the running host, ask it over its socket, or start it.
+
+pub mod exit;
+mod log;
+
+mod run;
+
+mod check;
+mod events;
+mod panel;
+mod sign_in;
+mod sinks;
+mod status;
+mod time;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use owo_colors::OwoColorize;
+
+pub use exit::{Exit, Failure};
+
+/// Records presses and readings, exactly once, as rows of a sheet.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = exit::HELP, disable_help_subcommand = true)]
+pub struct Arguments {
+    #[command(flatten)]
+    device: DeviceArguments,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Which device is meant.
+#[derive(Debug, Clone, Args)]
+struct DeviceArguments {
+    /// The configuration.
+    #[arg(long, short, global = true, value_name = "FILE", env = "PUNCHCARD_CONFIG", default_value = "plugins.toml")]
+    config: PathBuf,
+    /// The folder of everything that outlives a restart: ledger, tokens, compiled plugins.
+    #[arg(long, short, global = true, value_name = "FOLDER", env = "STATE_DIRECTORY", default_value = "state")]
+    state: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the device until it is told to stop (Ctrl-C, SIGTERM).
+    Run,
+    /// Check the configuration and every plugin in it, without starting anything.
+    Check,
+    /// Say how the running device stands.
+    Status {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List what happened, and what became of it.
+    Events(events::EventsArguments),
+    /// List the sinks, or have one of them mended.
+    Sinks(sinks::SinksArguments),
+    /// Sign in, or try again after a problem: shows the code and waits.
+    SignIn(sign_in::SignInArguments),
+    /// Forget the tokens of a grant on this device.
+    SignOut(sign_in::SignOutArguments),
+    /// Show what the panel shows.
+    Panel {
+        /// Write a PNG file instead.
+        #[arg(long, value_name = "FILE")]
+        png: Option<PathBuf>,
+        /// Pixels of the picture for each pixel of the panel.
+        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=32))]
+        scale: u32,
+    },
+}
+
+/// Does what was asked for.
+///
+/// # Errors
+/// What kept it from being done, with the exit status that says so.
+pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let device = &arguments.device;
+    match &arguments.command {
+        Command::Run => run::run(device),
+        Command::Check => check::check(device),
+        Command::Status { json } => status::status(device, *json),
+        Command::Events(arguments) => events::events(device, arguments),
+        Command::Sinks(arguments) => sinks::sinks(device, arguments),
+        Command::SignIn(arguments) => sign_in::sign_in(device, arguments),
+        Command::SignOut(arguments) => sign_in::sign_out(device, arguments),
+        Command::Panel { png, scale } => panel::panel(device, png.as_deref(), *scale),
+    }
+}
+
+/// A failure as a person reads it: what, and below it why.
+#[must_use]
+pub fn render_failure(failure: &Failure) -> String {
+    let mut text = format!("{} {}", "error:".red().bold(), failure.error);
+    let mut source = std::error::Error::source(failure.error.as_ref());
+    while let Some(cause) = source {
+        text.push_str(&format!("\n  because {cause}"));
+        source = cause.source();
+    }
+    text
+}
+
+/// A runtime for a command that asks and is done.
+fn small_runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::general)
+}

@@ -1,0 +1,243 @@
+//! `punchcard events`: reads the ledger itself, with or without a running host.
+
+use std::time::Duration;
+
+use clap::Args;
+use comfy_table::{ContentArrangement, Table, presets};
+use jiff::tz::TimeZone;
+use punchcard_core::config::parse_what_is_valid;
+use punchcard_core::event::{Field, Sequence, Value};
+use serde_json::json;
+
+use super::exit::{Exit, Failure};
+use super::time::{render_local, render_rfc_3339};
+use super::{DeviceArguments, small_runtime};
+use crate::app::configuration::Source;
+use crate::ledger::{Fate, Listed, Moment, Reader, Stage};
+
+/// Events that are read at once.
+const PAGE: u32 = 500;
+/// How often is looked for new ones.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+#[derive(Debug, Args)]
+pub(super) struct EventsArguments {
+    /// Go on with new ones as they come.
+    #[arg(long, short)]
+    follow: bool,
+    /// Only those after this sequence number.
+    #[arg(long, value_name = "N")]
+    after: Option<u64>,
+    /// Only the newest N (all with --csv and --json).
+    #[arg(long, short = 'n', value_name = "N")]
+    last: Option<u64>,
+    /// As CSV (RFC 4180), one event a line.
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+    /// As JSON, one event a line.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn events(device: &DeviceArguments, arguments: &EventsArguments) -> Result<Exit, Failure> {
+    let mut reader = Reader::open(&device.state, zone(device)).map_err(Failure::general)?;
+    let mut writer = Writer::new(arguments);
+    let newest = reader.newest().map_err(Failure::general)?;
+    let last = arguments.last.or((!arguments.csv && !arguments.json && arguments.after.is_none()).then_some(50));
+    let mut after = Sequence(arguments.after.unwrap_or(0).max(last.map_or(0, |last| newest.0.saturating_sub(last))));
+    loop {
+        let page = reader.events(Some(after), PAGE).map_err(Failure::general)?;
+        match page.last() {
+            Some(last) => {
+                after = last.event.sequence;
+                writer.write(&page)?;
+            }
+            None if arguments.follow => small_runtime()?.block_on(tokio::time::sleep(LOOK_AGAIN)),
+            None => return Ok(Exit::Success),
+        }
+    }
+}
+
+/// The device's zone, for events whose time became known only afterwards.
+fn zone(device: &DeviceArguments) -> TimeZone {
+    let configuration = Source::read(&device.config).map(|source| parse_what_is_valid(&source.text).0);
+    configuration.map_or(TimeZone::UTC, |configuration| configuration.device.time_zone)
+}
+
+enum Form {
+    Table,
+    Csv,
+    Json,
+}
+
+struct Writer {
+    form: Form,
+    begun: bool,
+}
+
+impl Writer {
+    fn new(arguments: &EventsArguments) -> Self {
+        let form = if arguments.csv {
+            Form::Csv
+        } else if arguments.json {
+            Form::Json
+        } else {
+            Form::Table
+        };
+        Self { form, begun: false }
+    }
+
+    fn write(&mut self, page: &[Listed]) -> Result<(), Failure> {
+        let first = !std::mem::replace(&mut self.begun, true);
+        match self.form {
+            Form::Table => anstream::println!("{}", table(page, first)),
+            Form::Csv => {
+                if first {
+                    anstream::print!("sequence,id,time,source,kind,fields,fate\r\n");
+                }
+                for listed in page {
+                    anstream::print!("{}", csv_line(listed));
+                }
+            }
+            Form::Json => {
+                for listed in page {
+                    anstream::println!("{}", json_line(listed));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn table(page: &[Listed], first: bool) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    if first {
+        table.set_header(["", "time", "source", "kind", "fields", "fate"]);
+    }
+    for listed in page {
+        let happened = &listed.event.happened;
+        table.add_row([
+            listed.event.sequence.0.to_string(),
+            render_moment(listed.at),
+            happened.source.to_string(),
+            happened.kind.clone(),
+            happened.fields.iter().map(render_field).collect::<Vec<_>>().join(", "),
+            listed.fates.iter().map(render_fate).collect::<Vec<_>>().join("; "),
+        ]);
+    }
+    table
+}
+
+fn render_moment(at: Moment) -> String {
+    match at {
+        Moment::Known(at) => render_local(at),
+        Moment::Estimated(at) => format!("about {}", render_local(at)),
+        Moment::Unknown => "not known yet".into(),
+    }
+}
+
+fn render_field(field: &Field) -> String {
+    format!("{} = {}", field.name, render_value(&field.value))
+}
+
+fn render_value(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.clone(),
+        Value::Integer(integer) => integer.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::Flag(flag) => flag.to_string(),
+        Value::Moment(at) => render_local(*at),
+    }
+}
+
+fn render_fate(fate: &Fate) -> String {
+    let stage = match &fate.stage {
+        Stage::Unformatted => "waits for its formatter".to_owned(),
+        Stage::NoRows => "no row".to_owned(),
+        Stage::Waiting => "waits for delivery".to_owned(),
+        Stage::InFlight => "on its way".to_owned(),
+        Stage::Delivered(_) => "delivered".to_owned(),
+        Stage::SetAside(reason) => format!("set aside: {reason}"),
+    };
+    format!("{}: {stage}", fate.sink)
+}
+
+fn csv_line(listed: &Listed) -> String {
+    let happened = &listed.event.happened;
+    let fields: serde_json::Map<_, _> =
+        happened.fields.iter().map(|field| (field.name.clone(), json_value(&field.value))).collect();
+    let cells = [
+        listed.event.sequence.0.to_string(),
+        happened.id.to_string(),
+        listed.at.instant().map(render_rfc_3339).unwrap_or_default(),
+        happened.source.to_string(),
+        happened.kind.clone(),
+        serde_json::Value::Object(fields).to_string(),
+        listed.fates.iter().map(render_fate).collect::<Vec<_>>().join("; "),
+    ];
+    let quoted: Vec<String> = cells.into_iter().map(|cell| quote(&cell)).collect();
+    format!("{}\r\n", quoted.join(","))
+}
+
+/// A field of RFC 4180 §2.
+fn quote(cell: &str) -> String {
+    if cell.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
+}
+
+fn json_line(listed: &Listed) -> serde_json::Value {
+    let happened = &listed.event.happened;
+    let fields: serde_json::Map<_, _> =
+        happened.fields.iter().map(|field| (field.name.clone(), json_value(&field.value))).collect();
+    json!({
+        "sequence": listed.event.sequence.0,
+        "id": happened.id.to_string(),
+        "time": listed.at.instant().map(render_rfc_3339),
+        "time-is": match listed.at {
+            Moment::Known(_) => "known",
+            Moment::Estimated(_) => "estimated",
+            Moment::Unknown => "unknown",
+        },
+        "source": happened.source,
+        "kind": happened.kind,
+        "fields": fields,
+        "fates": listed.fates.iter().map(|fate| json!({
+            "sink": fate.sink,
+            "rows": fate.rows,
+            "stage": match &fate.stage {
+                Stage::Unformatted => "unformatted",
+                Stage::NoRows => "no-rows",
+                Stage::Waiting => "waiting",
+                Stage::InFlight => "in-flight",
+                Stage::Delivered(_) => "delivered",
+                Stage::SetAside(_) => "set-aside",
+            },
+            "reason": if let Stage::SetAside(reason) = &fate.stage { Some(reason) } else { None },
+            "link": fate.link,
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn json_value(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Text(text) => json!(text),
+        Value::Integer(integer) => json!(integer),
+        Value::Number(number) => json!(number),
+        Value::Flag(flag) => json!(flag),
+        Value::Moment(at) => json!(render_rfc_3339(*at)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_of_csv_is_quoted_where_it_has_to_be() {
+        let table =
+            [("plain", "plain"), ("a,b", "\"a,b\""), ("say \"hi\"", "\"say \"\"hi\"\"\""), ("a\nb", "\"a\nb\"")];
+        for (cell, quoted) in table {
+            assert_eq!(quote(cell), quoted);
+        }
+    }
+}

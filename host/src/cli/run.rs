@@ -1,0 +1,27 @@
+//! `punchcard run`.
+
+use super::exit::{Exit, Failure};
+use super::{DeviceArguments, log};
+use crate::app::device::{DeviceError, Options, run as run_device};
+use crate::ledger::OpenError;
+
+pub(super) fn run(device: &DeviceArguments) -> Result<Exit, Failure> {
+    log::start(&device.state).map_err(Failure::general)?;
+    let options = Options { configuration: device.config.clone(), state: device.state.clone() };
+    // Two threads: a plugin that computes holds neither, and a small board has few cores.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(Failure::general)?;
+    let ended = runtime.block_on(run_device(&options));
+    // A thread that waits for a key would hold the end up for ever.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => Ok(Exit::Success),
+        Err(error) => {
+            let exit = match &error {
+                DeviceError::Ledger(OpenError::InUse { .. }) => Exit::InUse,
+                _ => Exit::Failure,
+            };
+            Err(Failure::with(exit, error))
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! `punchcard status`.
+
+use std::fmt::Write;
+
+use owo_colors::OwoColorize;
+use punchcard_core::plugin::Problem;
+use punchcard_core::time::Instant;
+
+use super::exit::{Exit, Failure};
+use super::time::{render_local, render_span};
+use super::{DeviceArguments, small_runtime};
+use crate::app::control::{Answer, Question, ask};
+use crate::app::status::{Fallback, GrantStanding, Report, SinkReport, StageReport};
+
+pub(super) fn status(device: &DeviceArguments, json: bool) -> Result<Exit, Failure> {
+    let report = fetch(device)?;
+    if json {
+        anstream::println!("{}", serde_json::to_string_pretty(&report).map_err(Failure::general)?);
+    } else {
+        anstream::print!("{}", render_report(&report));
+    }
+    Ok(Exit::Success)
+}
+
+/// Asks the running host for its report.
+pub(super) fn fetch(device: &DeviceArguments) -> Result<Report, Failure> {
+    match small_runtime()?.block_on(ask(&device.state, &Question::Status))? {
+        Answer::Status(report) => Ok(*report),
+        other => Err(unexpected(other)),
+    }
+}
+
+/// An answer that does not fit its question: a refusal, or another version.
+pub(super) fn unexpected(answer: Answer) -> Failure {
+    match answer {
+        Answer::Refused { reason } => Failure::with(Exit::Refused, reason),
+        _ => Failure::general("the running host's answer does not fit; is it of another version?"),
+    }
+}
+
+fn render_report(report: &Report) -> String {
+    let mut text = format!("{}  punchcard {}\n", report.device.bold(), report.version);
+    let mut line = |part: &str, says: String| {
+        // A String takes everything.
+        let _infallible = writeln!(text, "  {part:<24} {says}");
+    };
+    line("events", report.events.to_string());
+    if !report.clock_known {
+        line("clock", format!("{}; events are recorded and formatted later", "the time is not known yet".yellow()));
+    }
+    if let Some(fallback) = report.configuration.fallback {
+        let used = match fallback {
+            Fallback::LastValid => "the last valid configuration is in force",
+            Fallback::ValidParts => "only its valid parts are in force",
+        };
+        line("configuration", format!("{}; {used}; see `punchcard check`", "has errors".red()));
+    }
+    for input in &report.inputs {
+        if let Some(error) = &input.error {
+            line(&format!("input {}", input.name), format!("{}: {error}", "off".red()));
+        }
+    }
+    for plugin in &report.plugins {
+        if let Some(error) = &plugin.error {
+            line(&format!("plugin {}", plugin.name), format!("{}: {error}", "off".red()));
+        }
+    }
+    for grant in &report.grants {
+        line(&format!("grant {}", grant.name), render_grant(&grant.name, &grant.standing));
+    }
+    for sink in &report.sinks {
+        line(&format!("sink {}", sink.name), render_counts(sink));
+        for (stage, standing) in [("formatting", &sink.formatting), ("delivery", &sink.delivery)] {
+            if let Some(says) = render_stage(standing) {
+                line(&format!("  {stage}"), says);
+            }
+        }
+        if let Some(link) = &sink.link {
+            line("  rows", link.clone());
+        }
+    }
+    text
+}
+
+fn render_grant(name: &str, standing: &GrantStanding) -> String {
+    match standing {
+        GrantStanding::Starting => "starting".into(),
+        GrantStanding::SignedOut => format!("{}; `punchcard sign-in {name}` signs in", "signed out".yellow()),
+        GrantStanding::AwaitingPerson { user_code, url, purpose, seconds_left, .. } => format!(
+            "{}: go to {url} and enter {} within {}, to let it {purpose}",
+            "waits for a person".yellow(),
+            user_code.bold(),
+            render_span(*seconds_left)
+        ),
+        GrantStanding::Authorized { .. } => "signed in".green().to_string(),
+        GrantStanding::Renewing => "renewing its token".into(),
+        GrantStanding::Blocked { problem } => render_problem(problem),
+        GrantStanding::Failing { reason } => format!("{}: {reason}; it is tried again", "fails".red()),
+        GrantStanding::Off { reason } => format!("{}: {reason}", "off".red()),
+    }
+}
+
+fn render_counts(sink: &SinkReport) -> String {
+    let waiting = sink.rows_waiting + sink.rows_in_flight;
+    let mut text = format!("{} rows delivered", sink.rows_delivered);
+    if let Some(at) = sink.last_delivered_at {
+        let at = Instant { unix_micros: at, utc_offset_minutes: 0 };
+        text.push_str(&format!(" (last {} UTC)", render_local(at)));
+    }
+    if sink.events_waiting + waiting > 0 {
+        text.push_str(&format!(", {} events and {waiting} rows waiting", sink.events_waiting));
+    }
+    if sink.set_aside > 0 {
+        text.push_str(&format!(", {}", format!("{} set aside", sink.set_aside).red()));
+    }
+    text
+}
+
+fn render_stage(stage: &StageReport) -> Option<String> {
+    match stage {
+        StageReport::Idle | StageReport::Working | StageReport::Waiting { problem: None } => None,
+        StageReport::AwaitingTime => Some("waits until the time is known".into()),
+        StageReport::AwaitingGrant => Some("waits for its grant".into()),
+        StageReport::Waiting { problem: Some(problem) } => {
+            Some(format!("{}: {}", problem.headline.yellow(), problem.advice))
+        }
+        StageReport::Held { problem: Some(problem) } => Some(render_problem(problem)),
+        StageReport::Held { problem: None } => Some("waits for a person".into()),
+        StageReport::Failing { reason } => Some(format!("{}: {reason}; it is tried again", "fails".red())),
+        StageReport::Off { reason } => Some(format!("{}: {reason}", "off".red())),
+    }
+}
+
+fn render_problem(problem: &Problem) -> String {
+    format!("{}: {}", problem.headline.red(), problem.advice)
+}

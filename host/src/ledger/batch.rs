@@ -1,0 +1,365 @@
+//! From rows to batches: what travels together, and what became of it.
+//!
+//! A batch is a contiguous range of its sink's rows, at most one of a sink on its way. Which range is decided once; from
+//! then on the batch has the same id and rows until it is complete, whatever limits a newer connector has.
+
+use punchcard_core::batch::{Measure, estimate_bytes};
+use punchcard_core::name::SinkName;
+use punchcard_core::plugin::delivery::{Batch, Limits, Receipt};
+use punchcard_core::row::Row;
+use punchcard_core::time::Instant;
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
+use thiserror::Error;
+use ulid::Ulid;
+use uuid::Uuid;
+
+use super::Ledger;
+use super::encoding;
+use super::error::StorageError;
+use super::event::from_column;
+use super::reader::Reader;
+use super::sink::{self, SetAsideBy};
+
+const FORMED: i64 = 0;
+const TRIED: i64 = 1;
+const DELIVERED: i64 = 2;
+
+/// Whether an earlier call may have sent a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tried {
+    /// It never left the device: the connector's signal is `begin`.
+    Never,
+    /// It may have: the connector's signal is `resumed`.
+    Before,
+}
+
+/// A batch that is on its way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenBatch {
+    /// What the connector is given.
+    pub batch: Batch,
+    /// Whether it was before.
+    pub tried: Tried,
+}
+
+/// Why a batch or a connector's state could not be read or kept. Nothing of it was.
+#[derive(Debug, Error)]
+pub enum BatchError {
+    /// No such sink was ever declared.
+    #[error("the ledger knows no sink `{0}`")]
+    UnknownSink(SinkName),
+    /// Another batch is on its way, or none.
+    #[error("batch {id} of sink `{sink}` is not on its way")]
+    NotOpen {
+        /// The sink.
+        sink: SinkName,
+        /// The batch that was named.
+        id: String,
+    },
+    /// The connector refused a row that the batch does not have.
+    #[error("the receipt refuses row {row} of a batch of {rows}")]
+    NoSuchRow {
+        /// Position that was named.
+        row: u32,
+        /// Rows of the batch.
+        rows: u32,
+    },
+    /// The file was not read or written.
+    #[error("the batch could not be read or kept")]
+    Storage(#[from] StorageError),
+}
+
+impl From<rusqlite::Error> for BatchError {
+    fn from(source: rusqlite::Error) -> Self {
+        Self::Storage(source.into())
+    }
+}
+
+impl Ledger {
+    /// The batch that is on its way, or else the next one, formed of the rows that wait within `limits`, with `fresh`
+    /// for its id; `None` when no row waits. It is on the disk when this returns.
+    ///
+    /// # Errors
+    /// When there is no such sink, or the disk refuses.
+    pub async fn open_batch(
+        &self,
+        sink: &SinkName,
+        limits: Limits,
+        fresh: Uuid,
+    ) -> Result<Option<OpenBatch>, BatchError> {
+        // Reading the rows is the long part, and is done beside the writer. Nobody else forms this sink's batches, or
+        // else `form` notices.
+        loop {
+            let name = sink.clone();
+            let found = self.read(move |reader| find_or_plan(reader, &name, &limits, fresh)).await?;
+            let (range, batch) = match found {
+                Found::Nothing => return Ok(None),
+                Found::Open(open) => return Ok(Some(open)),
+                Found::Planned(range, batch) => (range, batch),
+            };
+            if self.write(move |store| store.transact(|transaction| form(transaction, &range, fresh))).await? {
+                return Ok(Some(OpenBatch { batch, tried: Tried::Never }));
+            }
+        }
+    }
+
+    /// What the last step of a sink's connector returned; empty before the first.
+    ///
+    /// # Errors
+    /// When there is no such sink, or the file can't be read.
+    pub async fn connector_state(&self, sink: &SinkName) -> Result<Vec<u8>, BatchError> {
+        let sink = sink.clone();
+        self.read(move |reader| {
+            reader.snapshot(|snapshot, _| {
+                let id = number(snapshot, &sink)?;
+                let mut find = snapshot.prepare_cached("SELECT state FROM connector_state WHERE sink = ?1")?;
+                Ok(find.query_row([id], |row| row.get(0)).optional()?.unwrap_or_default())
+            })
+        })
+        .await
+    }
+
+    /// Keeps what a step returned. With `batch_begun`, the batch that is on its way counts as tried from now on: for a
+    /// step whose directive may carry it out of the device. Both are on the disk when this returns, before the host does
+    /// what the step asked for.
+    ///
+    /// # Errors
+    /// When there is no such sink, or the disk refuses.
+    pub async fn store_connector_state(
+        &self,
+        sink: &SinkName,
+        state: Vec<u8>,
+        batch_begun: bool,
+    ) -> Result<(), BatchError> {
+        let sink = sink.clone();
+        self.write(move |store| {
+            store.transact(|transaction| {
+                let id = number(transaction, &sink)?;
+                keep_state(transaction, id, &state)?;
+                if batch_begun {
+                    let begin = "UPDATE batch SET stage = ?2 WHERE sink = ?1 AND stage = ?3
+                                 AND (first_sequence, first_position) = (
+                                     SELECT first_sequence, first_position FROM batch WHERE sink = ?1
+                                     ORDER BY first_sequence DESC, first_position DESC LIMIT 1)";
+                    transaction.prepare_cached(begin)?.execute((id, TRIED, FORMED))?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Closes the batch that is on its way: its rows arrived, but for those that the receipt refuses, which are set
+    /// aside. The connector's state is kept with it. `now` is `None` where the device does not know the time.
+    ///
+    /// # Errors
+    /// When that batch is not on its way, when the receipt names a row that it does not have, or when the disk refuses.
+    pub async fn complete_batch(
+        &self,
+        sink: &SinkName,
+        batch: &str,
+        state: Vec<u8>,
+        receipt: Receipt,
+        now: Option<Instant>,
+    ) -> Result<(), BatchError> {
+        let (sink, batch) = (sink.clone(), batch.to_owned());
+        self.write(move |store| {
+            store.transact(|transaction| {
+                let id = number(transaction, &sink)?;
+                let last = last_batch(transaction, id)?.filter(|last| last.stage < DELIVERED && last.id == batch);
+                let last = last.ok_or(BatchError::NotOpen { sink, id: batch })?;
+                let refused = refuse_rows(transaction, &last.range, &receipt)?;
+                keep_state(transaction, id, &state)?;
+                let now = now.map(|now| now.unix_micros);
+                let done = "UPDATE batch SET stage = ?4, delivered_at = ?5, link = ?6
+                            WHERE sink = ?1 AND first_sequence = ?2 AND first_position = ?3";
+                let (sequence, position) = last.range.first;
+                transaction.prepare_cached(done)?.execute((id, sequence, position, DELIVERED, now, &receipt.link))?;
+                let count =
+                    "UPDATE sink SET rows_delivered = rows_delivered + ?2, rows_set_aside = rows_set_aside + ?3,
+                                    delivered_at = coalesce(?4, delivered_at), link = coalesce(?5, link) WHERE id = ?1";
+                let arrived = i64::from(last.range.rows) - refused;
+                transaction.prepare_cached(count)?.execute((id, arrived, refused, now, &receipt.link))?;
+                Ok(())
+            })
+        })
+        .await
+    }
+}
+
+/// A row's place in its sink's order: the event's sequence, and the position among that event's rows.
+type Place = (i64, i64);
+
+/// The rows of a batch.
+struct Range {
+    sink: i64,
+    /// The last row before it; (0, 0) before the first. No event has sequence 0.
+    after: Place,
+    first: Place,
+    last: Place,
+    rows: u32,
+    column_set: i64,
+}
+
+struct StoredBatch {
+    id: String,
+    stage: i64,
+    range: Range,
+}
+
+enum Found {
+    Nothing,
+    Open(OpenBatch),
+    Planned(Range, Batch),
+}
+
+fn find_or_plan(reader: &mut Reader, sink: &SinkName, limits: &Limits, fresh: Uuid) -> Result<Found, BatchError> {
+    reader.snapshot(|snapshot, _| {
+        let id = number(snapshot, sink)?;
+        let last = last_batch(snapshot, id)?;
+        match last {
+            Some(open) if open.stage < DELIVERED => {
+                let rows = read_rows(snapshot, &open.range)?;
+                let columns = read_columns(snapshot, open.range.column_set)?;
+                let tried = if open.stage == FORMED { Tried::Never } else { Tried::Before };
+                Ok(Found::Open(OpenBatch { batch: Batch { id: open.id, columns, rows }, tried }))
+            }
+            last => plan(snapshot, id, last.map_or((0, 0), |last| last.range.last), limits, fresh),
+        }
+    })
+}
+
+const ROWS: &str = "SELECT sequence, position, event_id, column_set, cells FROM row
+                    WHERE sink = ?1 AND (sequence, position) > (?2, ?3) ORDER BY sequence, position";
+
+struct PlacedRow {
+    place: Place,
+    column_set: i64,
+    row: Row,
+}
+
+impl PlacedRow {
+    fn parse(row: &rusqlite::Row<'_>) -> Result<Self, StorageError> {
+        let place: Place = (row.get(0)?, row.get(1)?);
+        let event = Ulid(u128::from_be_bytes(row.get(2)?));
+        let cells = encoding::parse_cells(row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?)?;
+        let row_of_sheet = Row { key: format!("{event}/{}", place.1), cells };
+        Ok(Self { place, column_set: row.get(3)?, row: row_of_sheet })
+    }
+}
+
+/// The rows that come next: as many as the limits take, all made for the same columns.
+fn plan(snapshot: &Connection, sink: i64, after: Place, limits: &Limits, fresh: Uuid) -> Result<Found, BatchError> {
+    let mut select = snapshot.prepare_cached(ROWS)?;
+    let mut found = select.query((sink, after.0, after.1))?;
+    let mut measure = Measure::new(limits);
+    let mut rows = Vec::new();
+    let mut range: Option<Range> = None;
+    while let Some(row) = found.next()? {
+        let placed = PlacedRow::parse(row)?;
+        let same_columns = range.as_ref().is_none_or(|range| range.column_set == placed.column_set);
+        if !(same_columns && measure.admits(estimate_bytes(&placed.row))) {
+            break;
+        }
+        let PlacedRow { place, column_set, row } = placed;
+        rows.push(row);
+        let range = range.get_or_insert(Range { sink, after, first: place, last: place, rows: 0, column_set });
+        range.last = place;
+        range.rows += 1;
+    }
+    let Some(range) = range else { return Ok(Found::Nothing) };
+    let columns = read_columns(snapshot, range.column_set)?;
+    Ok(Found::Planned(range, Batch { id: fresh.to_string(), columns, rows }))
+}
+
+fn read_rows(snapshot: &Connection, range: &Range) -> Result<Vec<Row>, BatchError> {
+    let select = "SELECT sequence, position, event_id, column_set, cells FROM row
+                  WHERE sink = ?1 AND (sequence, position) >= (?2, ?3) AND (sequence, position) <= (?4, ?5)
+                  ORDER BY sequence, position";
+    let mut select = snapshot.prepare_cached(select)?;
+    let mut found = select.query((range.sink, range.first.0, range.first.1, range.last.0, range.last.1))?;
+    let mut rows = Vec::with_capacity(range.rows as usize);
+    while let Some(row) = found.next()? {
+        rows.push(PlacedRow::parse(row)?.row);
+    }
+    Ok(rows)
+}
+
+fn read_columns(snapshot: &Connection, set: i64) -> Result<Vec<punchcard_core::row::Column>, BatchError> {
+    let mut select = snapshot.prepare_cached("SELECT columns FROM column_set WHERE id = ?1")?;
+    let columns: String = select.query_row([set], |row| row.get(0))?;
+    Ok(encoding::parse_columns(&columns)?)
+}
+
+/// Writes a planned batch down, unless another one was formed since it was planned.
+fn form(transaction: &Transaction<'_>, range: &Range, fresh: Uuid) -> Result<bool, BatchError> {
+    let last = last_batch(transaction, range.sink)?;
+    let unchanged = match &last {
+        Some(last) => last.stage == DELIVERED && last.range.last == range.after,
+        None => range.after == (0, 0),
+    };
+    if !unchanged {
+        return Ok(false);
+    }
+    let form = "INSERT INTO batch (sink, first_sequence, first_position, last_sequence, last_position,
+                                   rows, column_set, id, stage) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let ((first, first_position), (last, last_position)) = (range.first, range.last);
+    transaction.prepare_cached(form)?.execute((
+        range.sink,
+        first,
+        first_position,
+        last,
+        last_position,
+        range.rows,
+        range.column_set,
+        fresh.to_string(),
+        FORMED,
+    ))?;
+    Ok(true)
+}
+
+/// The sink's newest batch: the only one that may still be on its way.
+fn last_batch(connection: &Connection, sink: i64) -> Result<Option<StoredBatch>, StorageError> {
+    let select = "SELECT id, stage, first_sequence, first_position, last_sequence, last_position, rows, column_set
+                  FROM batch WHERE sink = ?1 ORDER BY first_sequence DESC, first_position DESC LIMIT 1";
+    let mut select = connection.prepare_cached(select)?;
+    let found = select.query_row([sink], |row| {
+        let (first, last) = ((row.get(2)?, row.get(3)?), (row.get(4)?, row.get(5)?));
+        let range = Range { sink, after: (0, 0), first, last, rows: row.get(6)?, column_set: row.get(7)? };
+        Ok(StoredBatch { id: row.get(0)?, stage: row.get(1)?, range })
+    });
+    Ok(found.optional()?)
+}
+
+/// Sets the rows aside that the service refused. Returns how many.
+fn refuse_rows(transaction: &Transaction<'_>, range: &Range, receipt: &Receipt) -> Result<i64, BatchError> {
+    if receipt.rejected.is_empty() {
+        return Ok(0);
+    }
+    let places = "SELECT sequence, position FROM row
+                  WHERE sink = ?1 AND (sequence, position) >= (?2, ?3) ORDER BY sequence, position LIMIT ?4";
+    let mut places = transaction.prepare_cached(places)?;
+    let from = (range.sink, range.first.0, range.first.1, range.rows);
+    let places = places.query_map(from, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let places: Vec<Place> = places.collect::<Result<_, _>>()?;
+    let mut refused = 0;
+    for rejection in &receipt.rejected {
+        let place = places.get(rejection.row as usize);
+        let (sequence, position) = *place.ok_or(BatchError::NoSuchRow { row: rejection.row, rows: range.rows })?;
+        let (sequence, position) = (from_column(sequence), Some(position));
+        let by = SetAsideBy::Service;
+        refused += sink::put_aside(transaction, range.sink, sequence, position, by, &rejection.reason)?;
+    }
+    Ok(refused)
+}
+
+fn keep_state(transaction: &Transaction<'_>, sink: i64, state: &[u8]) -> Result<(), BatchError> {
+    let keep = "INSERT INTO connector_state (sink, state) VALUES (?1, ?2)
+                ON CONFLICT (sink) DO UPDATE SET state = ?2 WHERE state <> ?2";
+    transaction.prepare_cached(keep)?.execute((sink, state))?;
+    Ok(())
+}
+
+fn number(connection: &Connection, sink: &SinkName) -> Result<i64, BatchError> {
+    sink::find(connection, sink)?.ok_or_else(|| BatchError::UnknownSink(sink.clone()))
+}

@@ -1,0 +1,156 @@
+//! What can go wrong with the file itself, apart from what any one operation refuses.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+use thiserror::Error;
+
+/// Why the file could not be written or read, once it is open.
+#[derive(Debug, Error)]
+pub enum StorageError {
+    /// There is no room left. Nothing of the operation was kept.
+    #[error("the disk is full: nothing was recorded; make room on it")]
+    Full,
+    /// The file is no longer what was written.
+    #[error("the ledger is damaged; stop the host, keep a copy, and recover it with `sqlite3 ledger.sqlite .recover`")]
+    Damaged(#[source] rusqlite::Error),
+    /// A value in it is none that the ledger writes.
+    #[error("the ledger holds {what} that can't be read; keep a copy of it")]
+    Unreadable {
+        /// Which kind of value.
+        what: &'static str,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// Anything else that the disk or SQLite refused.
+    #[error("the ledger could not be written or read")]
+    Refused(#[source] rusqlite::Error),
+    /// One more connection to read with could not be opened.
+    #[error("the ledger could not be opened once more for reading")]
+    Reopen(#[source] Box<OpenError>),
+    /// The ledger was closed.
+    #[error("the ledger is closed")]
+    Stopped,
+}
+
+impl From<rusqlite::Error> for StorageError {
+    fn from(source: rusqlite::Error) -> Self {
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(source),
+            _ => Self::Refused(source),
+        }
+    }
+}
+
+/// Why the ledger could not be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The state folder can't be made or used.
+    #[error("the state folder {path} can't be used; make it a folder that this user may write to")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another host has it.
+    #[error("another host, process {pid}, is running on the state folder {path}; stop it first, or use another folder")]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// The other process, as it wrote itself down.
+        pid: String,
+    },
+    /// There is no ledger, where one is only read.
+    #[error("there is no ledger at {path}; `punchcard run` makes one")]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The file is not, or no longer, a ledger.
+    #[error(
+        "the ledger {path} is damaged: {what}; nothing was changed. Keep a copy, recover what is in it with `sqlite3 \
+         {path} .recover`, or move it away to start with an empty one"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        what: String,
+    },
+    /// The file belongs to another program.
+    #[error("{path} is an SQLite file of another program; move it away, or use another state folder")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file was written by a later version of this program.
+    #[error(
+        "the ledger {path} has version {found}, and this punchcard knows versions up to {known}; install the newer \
+         punchcard again, or use another state folder"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest that is known here.
+        known: u32,
+    },
+    /// The file has an older form, where it is only read.
+    #[error("the ledger {path} has the older version {found}; start `punchcard run` once, which brings it up to date")]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+    },
+    /// A step to a newer form failed. The file still has its old form.
+    #[error("the ledger {path} could not be brought from version {from} to the next; it is unchanged")]
+    Migration {
+        /// The file.
+        path: PathBuf,
+        /// The version that it has.
+        from: u32,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// The file could not be created in full. There is none now.
+    #[error("the ledger {path} could not be created")]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The file could not be opened or read.
+    #[error("the ledger {path} could not be opened; see that this user may read and write it and its folder")]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// No thread for the writer.
+    #[error("the ledger's writer could not be started")]
+    Thread {
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl OpenError {
+    /// Tells damage from everything else that keeps a file from being read.
+    pub(super) fn reading(path: &Path, source: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Damaged { path, what: source.to_string() }
+            }
+            _ => Self::Refused { path, source },
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Recording what happens.
+
+use punchcard_core::event::{Event, NewEvent, Sequence};
+use punchcard_core::name::InputName;
+use punchcard_core::time::Monotonic;
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction};
+use thiserror::Error;
+use ulid::Ulid;
+
+use super::Ledger;
+use super::encoding::{self, NotFinite};
+use super::error::StorageError;
+use super::moment::{self, StoredMoment};
+
+/// Bytes of an event's kind and fields together, as they are stored.
+const MOST_BYTES: usize = 64 << 10;
+
+/// Why an event was not recorded.
+#[derive(Debug, Error)]
+pub enum AcceptError {
+    /// A field holds a number that is none.
+    #[error("the event can't be recorded")]
+    NotFinite(#[from] NotFinite),
+    /// It is larger than anything that a button or a sensor says.
+    #[error("the event has {bytes} bytes, and at most {MOST_BYTES} are recorded")]
+    TooLarge {
+        /// Its kind and fields together.
+        bytes: usize,
+    },
+    /// The file was not written.
+    #[error("the event was not recorded")]
+    Storage(#[from] StorageError),
+}
+
+impl Ledger {
+    /// Records an event. When this returns the event is on the disk, whatever happens to the power; after an error it is
+    /// not in the ledger. An event whose id is there already is the one that is there: giving it again after a doubtful
+    /// outcome never makes a second.
+    ///
+    /// # Errors
+    /// When the event can't be stored as it is, or the disk refuses or is full.
+    pub async fn accept(&self, event: NewEvent) -> Result<Event, AcceptError> {
+        let fields = encoding::render_fields(&event.fields)?;
+        let bytes = fields.len() + event.kind.len();
+        if bytes > MOST_BYTES {
+            return Err(AcceptError::TooLarge { bytes });
+        }
+        Ok(self.shared.writer.accept(Press { event, fields }).await?)
+    }
+}
+
+/// An event on its way into the file.
+pub(super) struct Press {
+    event: NewEvent,
+    fields: String,
+}
+
+/// Records one event, or finds it recorded.
+pub(super) fn record(transaction: &Transaction<'_>, press: &Press) -> Result<Event, StorageError> {
+    let event = &press.event;
+    let id = event.id.0.to_be_bytes();
+    let known =
+        format!("SELECT {} FROM event JOIN boot ON boot.id = event.boot WHERE event.id = ?1", EventRow::COLUMNS);
+    let known = transaction.prepare_cached(&known)?.query_row([id], |row| EventRow::parse(row, 0)).optional()?;
+    if let Some(known) = known {
+        return known.event();
+    }
+    let seen = moment::last_time_seen(transaction)?;
+    let boot = record_boot(transaction, event, seen)?;
+    if let (Some(at), Some(seen)) = (event.at, seen)
+        && at.unix_micros < seen
+    {
+        moment::keep_time_seen(transaction, seen)?;
+    }
+    let sequence = Sequence(newest(transaction)?.0 + 1);
+    let insert = "INSERT INTO event (sequence, id, at, utc_offset, boot, monotonic, source, kind, fields)
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    transaction.prepare_cached(insert)?.execute((
+        to_column(sequence),
+        id,
+        event.at.map(|at| at.unix_micros),
+        event.at.map(|at| at.utc_offset_minutes),
+        boot,
+        i64::try_from(event.monotonic.milliseconds).unwrap_or(i64::MAX),
+        event.source.as_str(),
+        &event.kind,
+        &press.fields,
+    ))?;
+    Ok(Event { sequence, happened: event.clone() })
+}
+
+/// The event's boot. The first event of a boot that has a time gives one to those before it.
+fn record_boot(transaction: &Transaction<'_>, event: &NewEvent, seen: Option<i64>) -> Result<i64, StorageError> {
+    let zero = event.at.map(|at| moment::zero_of(at.unix_micros, &event.monotonic));
+    let find = "SELECT id, zero FROM boot WHERE name = ?1";
+    let found: Option<(i64, Option<i64>)> = transaction
+        .prepare_cached(find)?
+        .query_row([&event.monotonic.boot], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    if let Some((boot, known)) = found {
+        if known.is_none() && zero.is_some() {
+            transaction.prepare_cached("UPDATE boot SET zero = ?2 WHERE id = ?1")?.execute((boot, zero))?;
+        }
+        return Ok(boot);
+    }
+    let insert = "INSERT INTO boot (name, zero, floor) VALUES (?1, ?2, ?3)";
+    transaction.prepare_cached(insert)?.execute((&event.monotonic.boot, zero, seen))?;
+    Ok(transaction.last_insert_rowid())
+}
+
+/// The newest event's sequence, pruned ones included; 0 before the first.
+pub(super) fn newest(connection: &Connection) -> Result<Sequence, rusqlite::Error> {
+    let newest = "SELECT max(coalesce((SELECT max(sequence) FROM event), 0), (SELECT pruned_through FROM history))";
+    connection.prepare_cached(newest)?.query_row([], |row| Ok(from_column(row.get(0)?)))
+}
+
+/// SQLite's integers have a sign; a ledger never comes near it.
+pub(super) fn to_column(sequence: Sequence) -> i64 {
+    i64::try_from(sequence.0).unwrap_or(i64::MAX)
+}
+
+pub(super) fn from_column(sequence: i64) -> Sequence {
+    Sequence(u64::try_from(sequence).unwrap_or(0))
+}
+
+/// An event as it stands in the file.
+pub(super) struct EventRow {
+    pub(super) sequence: Sequence,
+    pub(super) id: Ulid,
+    source: String,
+    kind: String,
+    fields: String,
+    pub(super) moment: StoredMoment,
+}
+
+impl EventRow {
+    /// The columns that [`EventRow::parse`] reads, of `event` joined with `boot`.
+    pub(super) const COLUMNS: &str = "event.sequence, event.id, event.source, event.kind, event.fields, \
+                                      event.at, event.utc_offset, event.monotonic, boot.name, boot.zero, boot.floor";
+
+    /// Only the sequence and the kind: enough to tell that an event is not wanted.
+    pub(super) fn glance<'row>(row: &'row Row<'_>, first: usize) -> Result<(Sequence, &'row str), rusqlite::Error> {
+        Ok((from_column(row.get(first)?), row.get_ref(first + 3)?.as_str()?))
+    }
+
+    pub(super) fn parse(row: &Row<'_>, first: usize) -> Result<Self, rusqlite::Error> {
+        Ok(Self {
+            sequence: from_column(row.get(first)?),
+            id: Ulid(u128::from_be_bytes(row.get(first + 1)?)),
+            source: row.get(first + 2)?,
+            kind: row.get(first + 3)?,
+            fields: row.get(first + 4)?,
+            moment: StoredMoment::parse(row, first + 5)?,
+        })
+    }
+
+    /// About what it takes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.fields.len() + self.kind.len()
+    }
+
+    pub(super) fn event(self) -> Result<Event, StorageError> {
+        let happened = NewEvent {
+            id: self.id,
+            at: self.moment.given(),
+            monotonic: Monotonic {
+                milliseconds: u64::try_from(self.moment.monotonic).unwrap_or(0),
+                boot: self.moment.boot,
+            },
+            source: InputName::parse(&self.source).map_err(|source| StorageError::Unreadable {
+                what: "an input's name",
+                source: serde::de::Error::custom(source),
+            })?,
+            kind: self.kind,
+            fields: encoding::parse_fields(&self.fields)?,
+        };
+        Ok(Event { sequence: self.sequence, happened })
+    }
+}

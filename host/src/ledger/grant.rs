@@ -1,0 +1,56 @@
+//! What an auth policy remembers, and which slots it wants erased. No secret is in it: those are in the token storage.
+
+use punchcard_core::name::GrantName;
+use rusqlite::OptionalExtension as _;
+
+use super::error::StorageError;
+use super::{Ledger, encoding};
+
+/// What the last step of a grant's policy left; nothing before the first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RememberedGrant {
+    /// Its state.
+    pub state: Vec<u8>,
+    /// The slots that it wanted erased. After a crash they may still be filled.
+    pub forget: Vec<String>,
+}
+
+impl Ledger {
+    /// What the last step of a grant's policy left.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub async fn grant(&self, grant: &GrantName) -> Result<RememberedGrant, StorageError> {
+        let grant = grant.to_string();
+        self.read(move |reader| {
+            reader.snapshot(|snapshot, _| {
+                let mut find =
+                    snapshot.prepare_cached("SELECT state, forget FROM grant_state WHERE grant_name = ?1")?;
+                let found = find.query_row([grant], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).optional()?;
+                let Some((state, forget)) = found else { return Ok(RememberedGrant::default()) };
+                Ok(RememberedGrant { state, forget: encoding::parse(&forget, "slots to erase")? })
+            })
+        })
+        .await
+    }
+
+    /// Keeps what a step returned. It is on the disk when this returns, before the host does what the step asked for.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn store_grant(&self, grant: &GrantName, remembered: RememberedGrant) -> Result<(), StorageError> {
+        let grant = grant.to_string();
+        let RememberedGrant { state, forget } = remembered;
+        let forget = encoding::render(&forget)?;
+        let store_state = "INSERT INTO grant_state (grant_name, state, forget) VALUES (?1, ?2, ?3)
+                           ON CONFLICT (grant_name) DO UPDATE SET state = ?2, forget = ?3
+                           WHERE state <> ?2 OR forget <> ?3";
+        self.write(move |store| {
+            store.transact(|transaction| {
+                transaction.prepare_cached(store_state)?.execute((grant, state, forget))?;
+                Ok(())
+            })
+        })
+        .await
+    }
+}

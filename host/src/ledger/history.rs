@@ -1,0 +1,161 @@
+//! How much of the past is kept.
+//!
+//! An event goes only when every sink that plugins.toml names is done with it; what a sink waits for is never pruned,
+//! however old or large it is. Its rows, batches and reasons go with it; rows of a removed sink that did not arrive stay.
+//! The file does not shrink: its free pages are used again.
+
+use std::time::Duration;
+
+use punchcard_core::name::SinkName;
+use punchcard_core::time::Instant;
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
+
+use super::Ledger;
+use super::error::StorageError;
+use super::event::{EventRow, to_column};
+use super::moment::{self, Moment, Resolver};
+use super::sink;
+
+/// Events that one call prunes at most: some milliseconds of the writer's time.
+const MOST_AT_ONCE: i64 = 1000;
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// Events that are older go.
+    pub keep_for: Duration,
+    /// While more bytes of the file than this are in use, the oldest go.
+    pub bytes: u64,
+}
+
+/// What was pruned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pruned {
+    /// So many events.
+    pub events: u64,
+    /// There is more to prune right after this.
+    pub more: bool,
+    /// A sink that is not done with what would go next.
+    pub held_by: Option<SinkName>,
+}
+
+impl Ledger {
+    /// Prunes the oldest events, a bounded number: call again while there is `more`.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn prune(&self, keep: Keep, now: Instant) -> Result<Pruned, StorageError> {
+        let zone = self.shared.setup.zone.clone();
+        self.write(move |store| {
+            store.transact(|transaction| {
+                let last = last_that_may_go(transaction, &keep, now, &zone)?;
+                let Some((wanted, more)) = last else { return Ok(Pruned { events: 0, more: false, held_by: None }) };
+                let (done, slowest) = done_by_all(transaction)?;
+                let through = wanted.min(done);
+                let events = perform_prune(transaction, through)?;
+                let held_by = if done < wanted { slowest } else { None };
+                Ok(Pruned { events, more: more && held_by.is_none(), held_by })
+            })
+        })
+        .await
+    }
+}
+
+/// The last event that is too much, of the next few, and whether there may be more.
+fn last_that_may_go(
+    transaction: &Transaction<'_>,
+    keep: &Keep,
+    now: Instant,
+    zone: &jiff::tz::TimeZone,
+) -> Result<Option<(i64, bool)>, StorageError> {
+    let too_large = bytes_in_use(transaction)? > keep.bytes;
+    let span = i64::try_from(keep.keep_for.as_micros()).unwrap_or(i64::MAX);
+    let oldest_kept = now.unix_micros.saturating_sub(span);
+    let select = format!(
+        "SELECT {} FROM event JOIN boot ON boot.id = event.boot ORDER BY event.sequence LIMIT ?1",
+        EventRow::COLUMNS
+    );
+    let mut select = transaction.prepare_cached(&select)?;
+    let mut rows = select.query([MOST_AT_ONCE])?;
+    let mut resolver = Resolver::new(transaction, zone);
+    let mut last = None;
+    let mut looked_at = 0;
+    while let Some(row) = rows.next()? {
+        let event = EventRow::parse(row, 0)?;
+        let too_old = match resolver.resolve(event.sequence, &event.moment)? {
+            Moment::Known(at) | Moment::Estimated(at) => at.unix_micros < oldest_kept,
+            Moment::Unknown => false,
+        };
+        if !(too_old || too_large) {
+            return Ok(last.map(|last| (last, false)));
+        }
+        looked_at += 1;
+        last = Some(to_column(event.sequence));
+    }
+    Ok(last.map(|last| (last, looked_at == MOST_AT_ONCE)))
+}
+
+/// Pages that hold something, in bytes.
+fn bytes_in_use(connection: &Connection) -> Result<u64, rusqlite::Error> {
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
+    Ok(u64::try_from(pages.saturating_mul(pragma("page_size")?)).unwrap_or(0))
+}
+
+/// The last event that every declared sink is done with, and the sink that is furthest behind.
+fn done_by_all(transaction: &Transaction<'_>) -> Result<(i64, Option<SinkName>), StorageError> {
+    let mut select = transaction.prepare_cached("SELECT id, name, cursor FROM sink WHERE declared = 1")?;
+    let mut sinks = select.query([])?;
+    let (mut done, mut slowest) = (i64::MAX, None);
+    while let Some(row) = sinks.next()? {
+        let (id, name, cursor): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let undelivered = first_undelivered(transaction, id)?;
+        let done_here = undelivered.map_or(cursor, |(sequence, _)| cursor.min(sequence - 1));
+        if done_here < done {
+            (done, slowest) = (done_here, Some(sink::parse_name(&name)?));
+        }
+    }
+    Ok((done, slowest))
+}
+
+/// The first row that has not arrived: of the batch that is on its way, or after the last one.
+fn first_undelivered(transaction: &Transaction<'_>, sink: i64) -> Result<Option<(i64, i64)>, StorageError> {
+    let last = "SELECT last_sequence, last_position FROM batch WHERE sink = ?1 AND stage = 2
+                ORDER BY first_sequence DESC, first_position DESC LIMIT 1";
+    let place = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let last: Option<(i64, i64)> = transaction.prepare_cached(last)?.query_row([sink], place).optional()?;
+    let (sequence, position) = last.unwrap_or((0, 0));
+    let next = "SELECT sequence, position FROM row WHERE sink = ?1 AND (sequence, position) > (?2, ?3)
+                ORDER BY sequence, position LIMIT 1";
+    Ok(transaction.prepare_cached(next)?.query_row((sink, sequence, position), place).optional()?)
+}
+
+/// Prunes every event up to one. Returns how many that were.
+fn perform_prune(transaction: &Transaction<'_>, through: i64) -> Result<u64, StorageError> {
+    let seen = moment::last_time_seen(transaction)?;
+    if let Some(seen) = seen {
+        moment::keep_time_seen(transaction, seen)?;
+    }
+    let mut sinks = transaction.prepare_cached("SELECT id FROM sink")?;
+    let sinks: Vec<i64> = sinks.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for sink in sinks {
+        // Of a removed sink, only what arrived.
+        let through = match first_undelivered(transaction, sink)? {
+            Some((sequence, _)) => through.min(sequence - 1),
+            None => through,
+        };
+        for table in ["row", "set_aside", "failure"] {
+            let delete = format!("DELETE FROM {table} WHERE sink = ?1 AND sequence <= ?2");
+            transaction.prepare_cached(&delete)?.execute((sink, through))?;
+        }
+        let batches =
+            "DELETE FROM batch WHERE sink = ?1 AND first_sequence <= ?2 AND last_sequence <= ?2 AND stage = 2";
+        transaction.prepare_cached(batches)?.execute((sink, through))?;
+        let checkpoints = "DELETE FROM checkpoint WHERE sink = ?1 AND after < ?2";
+        transaction.prepare_cached(checkpoints)?.execute((sink, through))?;
+    }
+    let events = transaction.prepare_cached("DELETE FROM event WHERE sequence <= ?1")?.execute([through])?;
+    let pruned = "UPDATE history SET pruned_through = ?1 WHERE pruned_through < ?1";
+    transaction.prepare_cached(pruned)?.execute([through])?;
+    Ok(events as u64)
+}

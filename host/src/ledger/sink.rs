@@ -1,0 +1,315 @@
+//! The sinks that the ledger keeps rows for, and how each of them stands.
+
+use std::collections::BTreeMap;
+
+use punchcard_core::event::Sequence;
+use punchcard_core::name::SinkName;
+use punchcard_core::time::Instant;
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction};
+use thiserror::Error;
+
+use super::Ledger;
+use super::encoding;
+use super::error::StorageError;
+use super::event::{from_column, to_column};
+use super::moment;
+use super::reader::Reader;
+
+/// Characters of a reason that are kept.
+const REASON_CHARACTERS: usize = 500;
+
+/// Why something about a sink could not be read or kept.
+#[derive(Debug, Error)]
+pub enum SinkError {
+    /// No such sink was ever declared.
+    #[error("the ledger knows no sink `{0}`")]
+    UnknownSink(SinkName),
+    /// The file was not read or written.
+    #[error("the sink's part of the ledger could not be read or written")]
+    Storage(#[from] StorageError),
+}
+
+impl From<rusqlite::Error> for SinkError {
+    fn from(source: rusqlite::Error) -> Self {
+        Self::Storage(source.into())
+    }
+}
+
+/// A sink that was declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    /// Which.
+    pub sink: SinkName,
+    /// It was not in the ledger before. It starts at the beginning of the history that is kept.
+    pub new: bool,
+    /// Events that were pruned while the sink was not declared, before its formatter saw them. Some may have been none
+    /// of its kinds.
+    pub missed: u64,
+}
+
+/// How a sink stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SinkCounts {
+    /// Which.
+    pub sink: SinkName,
+    /// Whether plugins.toml names it now.
+    pub declared: bool,
+    /// Events of its kinds that wait for the formatter.
+    pub events_waiting: u64,
+    /// Rows that wait for a batch.
+    pub rows_waiting: u64,
+    /// Rows of the batch that is on its way.
+    pub rows_in_flight: u64,
+    /// Rows that arrived, ever.
+    pub rows_delivered: u64,
+    /// Rows that the service refused, ever.
+    pub rows_set_aside: u64,
+    /// Events that never became rows because the formatter refused them or failed, ever.
+    pub events_set_aside: u64,
+    /// What the formatter says for the idle panel.
+    pub standing: Option<String>,
+    /// When rows arrived last.
+    pub delivered_at: Option<Instant>,
+    /// Where a person finds the rows.
+    pub link: Option<String>,
+}
+
+/// Who gave up on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetAsideBy {
+    /// The formatter refused the event.
+    Formatter,
+    /// The formatter failed on the event, again and again.
+    Failure,
+    /// The service refused the row.
+    Service,
+}
+
+impl SetAsideBy {
+    pub(super) fn column(self) -> i64 {
+        match self {
+            Self::Formatter => 0,
+            Self::Failure => 1,
+            Self::Service => 2,
+        }
+    }
+
+    fn from_column(column: i64) -> Self {
+        match column {
+            0 => Self::Formatter,
+            1 => Self::Failure,
+            _ => Self::Service,
+        }
+    }
+}
+
+/// An event or row that will not arrive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetAside {
+    /// The event.
+    pub sequence: Sequence,
+    /// The row's position among the event's rows; `None`: the whole event.
+    pub position: Option<u32>,
+    /// Who gave up on it.
+    pub by: SetAsideBy,
+    /// Why.
+    pub reason: String,
+}
+
+impl Ledger {
+    /// Declares the sinks that plugins.toml names, with the kinds of events that each takes. A sink that is no longer
+    /// named keeps what it has, but pruning no longer waits for it.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn declare_sinks(&self, sinks: BTreeMap<SinkName, Vec<String>>) -> Result<Vec<Declared>, StorageError> {
+        self.write(move |store| {
+            store.transact(|transaction| {
+                transaction.execute("UPDATE sink SET declared = 0 WHERE declared = 1", [])?;
+                sinks.iter().map(|(sink, kinds)| declare(transaction, sink, kinds)).collect()
+            })
+        })
+        .await
+    }
+
+    /// How every sink stands that was ever declared, by name.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub async fn sinks(&self) -> Result<Vec<SinkCounts>, StorageError> {
+        self.read(Reader::sinks).await
+    }
+
+    /// How a sink stands.
+    ///
+    /// # Errors
+    /// When there is no such sink, or the file can't be read.
+    pub async fn sink_counts(&self, sink: &SinkName) -> Result<SinkCounts, SinkError> {
+        let sink = sink.clone();
+        self.read(move |reader| {
+            reader.snapshot(|snapshot, zone| {
+                let select = format!("{COUNTS} WHERE name = ?1");
+                let mut select = snapshot.prepare_cached(&select)?;
+                let found = select.query_row([sink.as_str()], RawCounts::parse).optional()?;
+                let found = found.ok_or(SinkError::UnknownSink(sink))?;
+                Ok(found.count(snapshot, zone)?)
+            })
+        })
+        .await
+    }
+}
+
+impl Reader {
+    /// How every sink stands that was ever declared, by name.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn sinks(&mut self) -> Result<Vec<SinkCounts>, StorageError> {
+        self.snapshot(|snapshot, zone| {
+            let select = format!("{COUNTS} ORDER BY name");
+            let mut select = snapshot.prepare_cached(&select)?;
+            let found: Vec<_> = select.query_map([], RawCounts::parse)?.collect::<Result<_, _>>()?;
+            found.into_iter().map(|sink| sink.count(snapshot, zone)).collect()
+        })
+    }
+
+    /// What a sink set aside and is still in the history, newest first.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn set_aside(&mut self, sink: &SinkName, most: u32) -> Result<Vec<SetAside>, StorageError> {
+        self.snapshot(|snapshot, _| {
+            let select = "SELECT sequence, position, stage, reason FROM set_aside
+                          WHERE sink = (SELECT id FROM sink WHERE name = ?1)
+                          ORDER BY sequence DESC, position DESC LIMIT ?2";
+            let mut select = snapshot.prepare_cached(select)?;
+            let found = select.query_map((sink.as_str(), most), |row| {
+                Ok(SetAside {
+                    sequence: from_column(row.get(0)?),
+                    position: u32::try_from(row.get::<_, i64>(1)?).ok(),
+                    by: SetAsideBy::from_column(row.get(2)?),
+                    reason: row.get(3)?,
+                })
+            })?;
+            Ok(found.collect::<Result<_, _>>()?)
+        })
+    }
+}
+
+fn declare(transaction: &Transaction<'_>, sink: &SinkName, kinds: &[String]) -> Result<Declared, StorageError> {
+    let kinds = render_kinds(kinds)?;
+    let pruned: i64 = transaction.query_row("SELECT pruned_through FROM history", [], |row| row.get(0))?;
+    let cursor: Option<i64> = transaction
+        .prepare_cached("SELECT cursor FROM sink WHERE name = ?1")?
+        .query_row([sink.as_str()], |row| row.get(0))
+        .optional()?;
+    let missed = cursor.map_or(0, |cursor| u64::try_from(pruned - cursor).unwrap_or(0));
+    let declare = "INSERT INTO sink (name, kinds, declared, cursor) VALUES (?1, ?2, 1, ?3)
+                   ON CONFLICT (name) DO UPDATE SET kinds = ?2, declared = 1, cursor = max(cursor, ?3)";
+    transaction.prepare_cached(declare)?.execute((sink.as_str(), kinds, pruned))?;
+    Ok(Declared { sink: sink.clone(), new: cursor.is_none(), missed })
+}
+
+fn render_kinds(kinds: &[String]) -> Result<String, StorageError> {
+    serde_json::to_string(kinds).map_err(|source| StorageError::Unreadable { what: "a sink's kinds", source })
+}
+
+pub(super) fn parse_kinds(text: &str) -> Result<Vec<String>, StorageError> {
+    encoding::parse(text, "a sink's kinds")
+}
+
+/// The number under which the tables know a sink.
+pub(super) fn find(connection: &Connection, sink: &SinkName) -> Result<Option<i64>, StorageError> {
+    let find = "SELECT id FROM sink WHERE name = ?1";
+    Ok(connection.prepare_cached(find)?.query_row([sink.as_str()], |row| row.get(0)).optional()?)
+}
+
+/// Sets an event (`position` is `None`) or a row aside. Returns how many that are: a second time for the same changes
+/// nothing.
+pub(super) fn put_aside(
+    transaction: &Transaction<'_>,
+    sink: i64,
+    sequence: Sequence,
+    position: Option<i64>,
+    by: SetAsideBy,
+    reason: &str,
+) -> Result<i64, StorageError> {
+    let put = "INSERT OR IGNORE INTO set_aside (sink, sequence, position, stage, reason) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let position = position.unwrap_or(-1);
+    let reason = shorten(reason);
+    let put = transaction.prepare_cached(put)?.execute((sink, to_column(sequence), position, by.column(), reason))?;
+    Ok(i64::try_from(put).unwrap_or(i64::MAX))
+}
+
+/// A reason comes from a plugin or a server, and may be of any length.
+pub(super) fn shorten(reason: &str) -> String {
+    reason.chars().take(REASON_CHARACTERS).collect()
+}
+
+const COUNTS: &str = "SELECT id, name, declared, kinds, cursor, rows_made, rows_delivered, rows_set_aside,
+                             events_set_aside, standing, delivered_at, link FROM sink";
+
+struct RawCounts {
+    sink: i64,
+    name: String,
+    declared: bool,
+    kinds: String,
+    cursor: i64,
+    made: i64,
+    delivered: i64,
+    rows_set_aside: i64,
+    events_set_aside: i64,
+    standing: Option<String>,
+    delivered_at: Option<i64>,
+    link: Option<String>,
+}
+
+impl RawCounts {
+    fn parse(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+        Ok(Self {
+            sink: row.get(0)?,
+            name: row.get(1)?,
+            declared: row.get(2)?,
+            kinds: row.get(3)?,
+            cursor: row.get(4)?,
+            made: row.get(5)?,
+            delivered: row.get(6)?,
+            rows_set_aside: row.get(7)?,
+            events_set_aside: row.get(8)?,
+            standing: row.get(9)?,
+            delivered_at: row.get(10)?,
+            link: row.get(11)?,
+        })
+    }
+
+    fn count(self, connection: &Connection, zone: &jiff::tz::TimeZone) -> Result<SinkCounts, StorageError> {
+        let waiting = "SELECT count(*) FROM event
+                       WHERE sequence > ?1 AND kind IN (SELECT value FROM json_each(?2))";
+        let waiting: i64 =
+            connection.prepare_cached(waiting)?.query_row((self.cursor, &self.kinds), |row| row.get(0))?;
+        let in_flight = "SELECT rows FROM batch WHERE sink = ?1 AND stage < 2
+                         ORDER BY first_sequence DESC, first_position DESC LIMIT 1";
+        let in_flight: Option<i64> =
+            connection.prepare_cached(in_flight)?.query_row([self.sink], |row| row.get(0)).optional()?;
+        let in_flight = in_flight.unwrap_or(0);
+        let count = |column: i64| u64::try_from(column).unwrap_or(0);
+        Ok(SinkCounts {
+            sink: parse_name(&self.name)?,
+            declared: self.declared,
+            events_waiting: count(waiting),
+            rows_waiting: count(self.made - self.delivered - self.rows_set_aside - in_flight),
+            rows_in_flight: count(in_flight),
+            rows_delivered: count(self.delivered),
+            rows_set_aside: count(self.rows_set_aside),
+            events_set_aside: count(self.events_set_aside),
+            standing: self.standing,
+            delivered_at: self.delivered_at.map(|micros| moment::instant(micros, zone)),
+            link: self.link,
+        })
+    }
+}
+
+pub(super) fn parse_name(name: &str) -> Result<SinkName, StorageError> {
+    SinkName::parse(name)
+        .map_err(|source| StorageError::Unreadable { what: "a sink's name", source: serde::de::Error::custom(source) })
+}

@@ -1,0 +1,164 @@
+//! Pruning.
+
+use std::time::Duration;
+
+use super::super::{Keep, Pruned, Reader};
+use super::*;
+
+const EVERYTHING: Keep = Keep { keep_for: Duration::MAX, bytes: u64::MAX };
+const NOTHING: Keep = Keep { keep_for: Duration::MAX, bytes: 0 };
+
+fn pruned(events: u64, held_by: Option<&str>) -> Pruned {
+    Pruned { events, more: false, held_by: held_by.map(sink) }
+}
+
+async fn prune(ledger: &Ledger, keep: Keep) -> Pruned {
+    ledger.prune(keep, at(1_010_000_000)).await.unwrap()
+}
+
+async fn kept(ledger: &Ledger) -> Vec<u64> {
+    ledger.events(None, 10_000).await.unwrap().iter().map(|listed| listed.event.sequence.0).collect()
+}
+
+async fn count(ledger: &Ledger, table: &str) -> i64 {
+    let count = format!("SELECT count(*) FROM {table}");
+    ledger
+        .read(move |reader| {
+            reader.snapshot(|snapshot, _| {
+                Ok::<_, super::super::StorageError>(snapshot.query_row(&count, [], |row| row.get(0))?)
+            })
+        })
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn what_a_sink_waits_for_is_never_pruned() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    declare(&ledger, &["sheet"]).await;
+    accept(&ledger, 1..=6).await;
+    assert_eq!(prune(&ledger, NOTHING).await, pruned(0, Some("sheet")), "not formatted");
+    format_all(&ledger, "sheet").await;
+    assert_eq!(prune(&ledger, NOTHING).await, pruned(0, Some("sheet")), "not delivered");
+    let open = open_batch(&ledger, "sheet", 2, 1).await.unwrap();
+    assert_eq!(prune(&ledger, NOTHING).await, pruned(0, Some("sheet")), "on its way");
+    ledger.complete_batch(&sink("sheet"), &open.batch.id, Vec::new(), arrived(), None).await.unwrap();
+    assert_eq!(prune(&ledger, EVERYTHING).await, pruned(0, None));
+    assert_eq!(kept(&ledger).await, [1, 2, 3, 4, 5, 6]);
+    assert_eq!(prune(&ledger, NOTHING).await, pruned(2, Some("sheet")));
+    assert_eq!(kept(&ledger).await, [3, 4, 5, 6]);
+    deliver_all(&ledger, "sheet").await;
+    assert_eq!(prune(&ledger, NOTHING).await, pruned(4, None));
+    for table in ["event", "row", "batch", "set_aside"] {
+        assert_eq!(count(&ledger, table).await, 0, "{table}");
+    }
+    let counts = ledger.sink_counts(&sink("sheet")).await.unwrap();
+    assert_eq!((counts.rows_delivered, counts.rows_waiting), (6, 0));
+}
+
+#[tokio::test]
+async fn sequences_and_the_last_time_seen_go_on_after_everything_was_pruned() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    accept(&ledger, 1..=3).await;
+    assert_eq!(prune(&ledger, NOTHING).await, pruned(3, None));
+    ledger.close().await;
+    let (ledger, opened) = Ledger::open(folder.path(), setup("second")).unwrap();
+    assert_eq!((opened.newest, opened.last_time_seen), (Sequence(3), Some(at(1_003_000_000))));
+    assert_eq!(accept(&ledger, 4..=4).await[0].sequence, Sequence(4));
+    // A sink that comes now starts with what is kept, and missed nothing that it was there for.
+    assert_eq!(declare(&ledger, &["sheet"]).await[0].missed, 0);
+    format_all(&ledger, "sheet").await;
+    assert_eq!(keys(&open_batch(&ledger, "sheet", 9, 1).await.unwrap()), [format!("{}/0", punch(4).id)]);
+}
+
+#[tokio::test]
+async fn events_go_by_age() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    accept(&ledger, 1..=6).await;
+    let mut timeless = punch(7);
+    timeless.at = None;
+    timeless.monotonic.boot = "never".to_owned();
+    ledger.accept(timeless).await.unwrap();
+    // It is 1,010 s; the third event was at 1,003 s.
+    let keep = Keep { keep_for: Duration::from_secs(7), bytes: u64::MAX };
+    assert_eq!(prune(&ledger, keep).await, pruned(2, None));
+    assert_eq!(kept(&ledger).await, [3, 4, 5, 6, 7]);
+    // The seventh stands at the last time known before it.
+    let keep = Keep { keep_for: Duration::from_micros(3_999_999), bytes: u64::MAX };
+    assert_eq!(prune(&ledger, keep).await, pruned(5, None));
+}
+
+#[tokio::test]
+async fn events_without_any_time_stay_until_room_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let mut timeless = punch(1);
+    timeless.at = None;
+    ledger.accept(timeless).await.unwrap();
+    assert_eq!(prune(&ledger, Keep { keep_for: Duration::ZERO, bytes: u64::MAX }).await, pruned(0, None));
+    assert_eq!(prune(&ledger, NOTHING).await, pruned(1, None));
+}
+
+#[tokio::test]
+async fn a_call_prunes_a_bounded_number_and_says_that_there_is_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let accepted = (1..=1001).map(|number| {
+        let ledger = ledger.clone();
+        tokio::spawn(async move { ledger.accept(punch(number)).await.unwrap() })
+    });
+    for accepted in accepted.collect::<Vec<_>>() {
+        accepted.await.unwrap();
+    }
+    assert_eq!(prune(&ledger, NOTHING).await, Pruned { events: 1000, more: true, held_by: None });
+    assert_eq!(prune(&ledger, NOTHING).await, pruned(1, None));
+    assert_eq!(prune(&ledger, NOTHING).await, pruned(0, None));
+}
+
+#[tokio::test]
+async fn size_counts_the_pages_in_use_and_not_those_that_are_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    for number in 1..=20 {
+        let mut large = punch(number);
+        large.fields[0].value = Value::Text("x".repeat(60_000));
+        ledger.accept(large).await.unwrap();
+    }
+    assert_eq!(prune(&ledger, Keep { bytes: 2 << 20, ..EVERYTHING }).await, pruned(0, None));
+    assert_eq!(prune(&ledger, Keep { bytes: 1 << 20, ..EVERYTHING }).await.events, 20);
+    accept(&ledger, 21..=21).await;
+    assert_eq!(prune(&ledger, Keep { bytes: 1 << 20, ..EVERYTHING }).await, pruned(0, None));
+}
+
+#[tokio::test]
+async fn a_removed_sink_holds_nothing_up_and_keeps_the_rows_that_did_not_arrive() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    declare(&ledger, &["old", "sheet"]).await;
+    accept(&ledger, 1..=4).await;
+    format_all(&ledger, "old").await;
+    let open = open_batch(&ledger, "old", 2, 1).await.unwrap();
+    ledger.complete_batch(&sink("old"), &open.batch.id, Vec::new(), arrived(), None).await.unwrap();
+    format_all(&ledger, "sheet").await;
+    deliver_all(&ledger, "sheet").await;
+    assert_eq!(prune(&ledger, NOTHING).await, pruned(2, Some("old")));
+    declare(&ledger, &["sheet"]).await;
+    accept(&ledger, 5..=6).await;
+    format_all(&ledger, "sheet").await;
+    deliver_all(&ledger, "sheet").await;
+    assert_eq!(prune(&ledger, NOTHING).await, pruned(4, None));
+
+    let declared = declare(&ledger, &["old"]).await;
+    assert_eq!((declared[0].new, declared[0].missed), (false, 2));
+    let mut reader = Reader::open(folder.path(), TimeZone::UTC).unwrap();
+    let declared: Vec<_> = reader.sinks().unwrap().into_iter().map(|counts| (counts.sink, counts.declared)).collect();
+    assert_eq!(declared, [(sink("old"), true), (sink("sheet"), false)]);
+    let open = open_batch(&ledger, "old", 9, 2).await.unwrap();
+    assert_eq!(keys(&open), [format!("{}/0", punch(3).id), format!("{}/0", punch(4).id)]);
+    ledger.complete_batch(&sink("old"), &open.batch.id, Vec::new(), arrived(), None).await.unwrap();
+    assert_eq!(open_batch(&ledger, "old", 9, 3).await, None);
+    assert_eq!(ledger.sink_counts(&sink("old")).await.unwrap().rows_delivered, 4);
+}

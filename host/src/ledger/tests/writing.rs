@@ -1,0 +1,214 @@
+//! Accepting events, and everything that is kept under a name.
+
+use punchcard_core::event::Value;
+use punchcard_core::name::GrantName;
+
+use super::super::{AcceptError, Opened, Reader, RememberedGrant, StorageError};
+use super::*;
+
+#[tokio::test]
+async fn events_come_back_as_they_were_given_and_numbered_from_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let mut bare = punch(2);
+    bare.at = None;
+    bare.fields = vec![
+        Field { name: "value".to_owned(), value: Value::Number(21.5) },
+        Field { name: "count".to_owned(), value: Value::Integer(-1) },
+        Field { name: "ok".to_owned(), value: Value::Flag(true) },
+        Field { name: "since".to_owned(), value: Value::Moment(Instant { unix_micros: 5, utc_offset_minutes: 570 }) },
+    ];
+    let first = ledger.accept(punch(1)).await.unwrap();
+    let second = ledger.accept(bare.clone()).await.unwrap();
+    assert_eq!((first.sequence, &first.happened), (FIRST, &punch(1)));
+    assert_eq!((second.sequence, &second.happened), (Sequence(2), &bare));
+    let listed = ledger.events(None, 10).await.unwrap();
+    assert_eq!(listed.iter().map(|listed| &listed.event).collect::<Vec<_>>(), [&first, &second]);
+    let page = ledger.events(Some(FIRST), 10).await.unwrap();
+    assert_eq!(page.iter().map(|listed| listed.event.sequence.0).collect::<Vec<_>>(), [2]);
+    assert_eq!(ledger.events(None, 1).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_id_that_is_given_twice_is_one_event_with_its_first_content() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let first = ledger.accept(punch(1)).await.unwrap();
+    let mut again = punch(1);
+    again.kind = "another".to_owned();
+    assert_eq!(ledger.accept(again.clone()).await.unwrap(), first);
+    let other = punch(2);
+    // Given at once, they may share a commit.
+    let (one, two, three) = tokio::join!(ledger.accept(other.clone()), ledger.accept(again), ledger.accept(other));
+    assert_eq!((one.unwrap().sequence.0, two.unwrap().sequence.0, three.unwrap().sequence.0), (2, 1, 2));
+    assert_eq!(ledger.events(None, 10).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn what_was_accepted_survives_a_power_cut_and_a_restart() {
+    let (folder, after) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ledger = open(folder.path());
+    accept(&ledger, 1..=3).await;
+    power_cut(folder.path(), after.path());
+    let (cut, opened) = Ledger::open(after.path(), setup("second")).unwrap();
+    let expected =
+        Opened { created: false, migrated_from: None, newest: Sequence(3), last_time_seen: Some(at(1_003_000_000)) };
+    assert_eq!(opened, expected);
+    assert_eq!(cut.events(None, 10).await.unwrap().len(), 3);
+    ledger.close().await;
+    let (_ledger, opened) = Ledger::open(folder.path(), setup("second")).unwrap();
+    assert_eq!(opened, expected);
+}
+
+#[tokio::test]
+async fn a_new_ledger_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, opened) = Ledger::open(&folder.path().join("deep/state"), setup("first")).unwrap();
+    assert_eq!(opened, Opened { created: true, migrated_from: None, newest: Sequence(0), last_time_seen: None });
+    assert_eq!(ledger.path(), folder.path().join("deep/state/ledger.sqlite"));
+}
+
+#[tokio::test]
+async fn an_event_that_can_not_be_kept_as_it_is_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let with = |value: Value| {
+        let mut event = punch(1);
+        event.fields = vec![Field { name: "a".to_owned(), value }];
+        event
+    };
+    assert!(matches!(ledger.accept(with(Value::Number(f64::NAN))).await, Err(AcceptError::NotFinite(_))));
+    // {"a":"…"} and `punch` are 13 bytes around the text.
+    let fits = Value::Text("x".repeat(65_536 - 13));
+    let too_large = Value::Text("x".repeat(65_536 - 12));
+    assert!(matches!(ledger.accept(with(too_large)).await, Err(AcceptError::TooLarge { bytes: 65_537 })));
+    assert_eq!(ledger.accept(with(fits)).await.unwrap().sequence, FIRST);
+}
+
+#[tokio::test]
+async fn whoever_watches_hears_of_the_newest_event() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let mut accepted = ledger.accepted();
+    assert_eq!(*accepted.borrow_and_update(), Sequence(0));
+    accept(&ledger, 1..=2).await;
+    assert!(accepted.has_changed().unwrap());
+    assert_eq!(*accepted.borrow_and_update(), Sequence(2));
+    accept(&ledger, 1..=1).await;
+    assert!(!accepted.has_changed().unwrap());
+    ledger.close().await;
+    assert_eq!(*open(folder.path()).accepted().borrow(), Sequence(2));
+}
+
+#[tokio::test]
+async fn a_press_overtakes_what_waits_for_the_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (started, starting) = tokio::sync::oneshot::channel();
+    let mut started = Some(started);
+    let mut seen_by = |ledger: &Ledger, before: Option<std::sync::mpsc::Receiver<()>>| {
+        let (ledger, started) = (ledger.clone(), started.take());
+        tokio::spawn(async move {
+            ledger
+                .write(move |store| {
+                    if let (Some(before), Some(started)) = (before, started) {
+                        started.send(()).unwrap();
+                        before.recv().unwrap();
+                    }
+                    Ok::<_, StorageError>(super::super::event::newest(&store.connection)?)
+                })
+                .await
+                .unwrap()
+        })
+    };
+    let first = seen_by(&ledger, Some(wait));
+    starting.await.unwrap();
+    let second = seen_by(&ledger, None);
+    let press = tokio::spawn({
+        let ledger = ledger.clone();
+        async move { ledger.accept(punch(1)).await.unwrap().sequence }
+    });
+    tokio::task::yield_now().await;
+    go.send(()).unwrap();
+    assert_eq!(first.await.unwrap(), Sequence(0));
+    assert_eq!(press.await.unwrap(), FIRST);
+    assert_eq!(second.await.unwrap(), FIRST);
+}
+
+#[tokio::test]
+async fn a_closed_ledger_finishes_what_was_asked_for_and_answers_nobody_after_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let other = ledger.clone();
+    accept(&ledger, 1..=1).await;
+    ledger.close().await;
+    assert!(matches!(other.accept(punch(2)).await, Err(AcceptError::Storage(StorageError::Stopped))));
+    assert!(matches!(other.events(None, 1).await, Err(StorageError::Stopped)));
+    assert!(matches!(other.remember("a", "b").await, Err(StorageError::Stopped)));
+    assert!(!folder.path().join("ledger.sqlite-wal").exists());
+    assert_eq!(Reader::open(folder.path(), TimeZone::UTC).unwrap().newest().unwrap(), FIRST);
+}
+
+#[tokio::test]
+async fn a_writer_that_panics_leaves_nobody_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let job = ledger.write(|_| -> Result<(), StorageError> { panic!("a defect") });
+    let press = ledger.accept(punch(1));
+    let (job, press) = tokio::join!(job, press);
+    assert!(matches!(job, Err(StorageError::Stopped)));
+    drop(press);
+    assert!(matches!(ledger.accept(punch(2)).await, Err(AcceptError::Storage(StorageError::Stopped))));
+}
+
+#[tokio::test]
+async fn small_facts_and_the_states_of_grants_are_kept_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let (google, other) = (GrantName::parse("google").unwrap(), GrantName::parse("other").unwrap());
+    assert_eq!(ledger.recall("choice.project").await.unwrap(), None);
+    assert_eq!(ledger.grant(&google).await.unwrap(), RememberedGrant::default());
+    for turn in ["Workshop", "Garden", "Garden"] {
+        ledger.remember("choice.project", turn).await.unwrap();
+        ledger.store_grant(&google, remembered(turn.as_bytes())).await.unwrap();
+    }
+    ledger.close().await;
+    let ledger = open(folder.path());
+    assert_eq!(ledger.recall("choice.project").await.unwrap().as_deref(), Some("Garden"));
+    assert_eq!(ledger.recall("choice").await.unwrap(), None);
+    assert_eq!(ledger.grant(&google).await.unwrap(), remembered(b"Garden"));
+    assert_eq!(ledger.grant(&other).await.unwrap(), RememberedGrant::default());
+}
+
+#[tokio::test]
+async fn the_command_line_reads_beside_a_running_host_and_without_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    accept(&ledger, 1..=2).await;
+    let mut reader = Reader::open(folder.path(), TimeZone::UTC).unwrap();
+    assert_eq!(reader.newest().unwrap(), Sequence(2));
+    accept(&ledger, 3..=3).await;
+    assert_eq!(reader.events(None, 10).unwrap().len(), 3);
+    drop(reader);
+    ledger.close().await;
+    assert_eq!(Reader::open(folder.path(), TimeZone::UTC).unwrap().events(None, 10).unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_long_log_is_moved_into_the_main_file_and_used_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    for turn in 0_u8..30 {
+        // Each is some 250 pages, and together more than the log may hold.
+        ledger.store_grant(&GrantName::parse("google").unwrap(), remembered(&vec![turn; 1 << 20])).await.unwrap();
+    }
+    let log = std::fs::metadata(folder.path().join("ledger.sqlite-wal")).unwrap().len();
+    assert!(log < 24 << 20, "{log} bytes");
+    assert_eq!(ledger.grant(&GrantName::parse("google").unwrap()).await.unwrap().state, vec![29; 1 << 20]);
+}
+
+/// What a policy leaves that wants a slot erased.
+fn remembered(state: &[u8]) -> RememberedGrant {
+    RememberedGrant { state: state.to_vec(), forget: vec!["device-code".to_owned()] }
+}

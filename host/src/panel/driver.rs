@@ -1,0 +1,39 @@
+//! What shows frames.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::frame::Frame;
+use super::picture::PictureError;
+
+/// A panel that can show a frame.
+///
+/// A driver may be slow: nothing about a frame depends on how long the one before it took.
+pub trait Driver: Send {
+    /// Shows the frame, and returns when it can be seen.
+    ///
+    /// # Errors
+    /// When the panel does not take it. The next frame may be shown nevertheless.
+    fn show(&mut self, frame: &Frame) -> Result<(), DriverError>;
+}
+
+/// Why a frame is not shown.
+#[derive(Debug, Error)]
+pub enum DriverError {
+    /// The terminal did not take it.
+    #[error("the terminal could not be written to")]
+    Terminal(#[source] io::Error),
+    /// There is no picture.
+    #[error("the picture for the panel's file could not be made")]
+    Picture(#[from] PictureError),
+    /// The file could not be written.
+    #[error("the panel's picture could not be written to {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,172 @@
+//! A picture in the form that an SSD1306 takes.
+
+use std::convert::Infallible;
+
+use embedded_graphics::Pixel;
+use embedded_graphics::draw_target::DrawTarget;
+use embedded_graphics::geometry::{OriginDimensions, Point, Size};
+use embedded_graphics::pixelcolor::BinaryColor;
+use ssd1306::size::{DisplaySize, DisplaySize128x32, DisplaySize128x64};
+use thiserror::Error;
+
+/// The panels that there are layouts for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FrameSize {
+    /// 128 pixels wide, 32 high.
+    Low,
+    /// 128 pixels wide, 64 high.
+    High,
+}
+
+/// Why a text is not the size of a panel.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{found}` is not a size that a panel can have: 128x32 or 128x64")]
+pub struct FrameSizeError {
+    /// What stood there.
+    pub found: String,
+}
+
+impl FrameSize {
+    /// Takes `128x32` or `128x64`.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn parse(text: &str) -> Result<Self, FrameSizeError> {
+        match text {
+            "128x32" => Ok(Self::Low),
+            "128x64" => Ok(Self::High),
+            _ => Err(FrameSizeError { found: text.to_owned() }),
+        }
+    }
+
+    /// Pixels from left to right.
+    #[must_use]
+    pub const fn width(self) -> u32 {
+        match self {
+            Self::Low => DisplaySize128x32::WIDTH as u32,
+            Self::High => DisplaySize128x64::WIDTH as u32,
+        }
+    }
+
+    /// Pixels from top to bottom. A multiple of 8.
+    #[must_use]
+    pub const fn height(self) -> u32 {
+        match self {
+            Self::Low => DisplaySize128x32::HEIGHT as u32,
+            Self::High => DisplaySize128x64::HEIGHT as u32,
+        }
+    }
+}
+
+/// A picture of one bit a pixel, in the SSD1306's page order (data sheet, section 8.7): a byte is a column of eight
+/// pixels, the uppermost in its lowest bit; the bytes of the upper eight rows come first, from left to right.
+///
+/// It is drawn on with `embedded-graphics`; what falls outside is left out. It starts dark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    size: FrameSize,
+    bytes: Vec<u8>,
+}
+
+impl Frame {
+    /// A dark picture.
+    #[must_use]
+    pub fn new(size: FrameSize) -> Self {
+        let bytes = size.width() * size.height() / 8;
+        Self { size, bytes: vec![0; bytes as usize] }
+    }
+
+    /// A picture from the bytes of another one. None where they are not those of a panel of this size.
+    #[must_use]
+    pub fn from_pages(width: u32, height: u32, bytes: &[u8]) -> Option<Self> {
+        let sizes = [FrameSize::Low, FrameSize::High];
+        let size = sizes.into_iter().find(|size| (size.width(), size.height()) == (width, height))?;
+        let frame = Self { size, bytes: bytes.to_vec() };
+        (frame.bytes.len() == Self::new(size).bytes.len()).then_some(frame)
+    }
+
+    /// Its size.
+    #[must_use]
+    pub fn size(&self) -> FrameSize {
+        self.size
+    }
+
+    /// The bytes, as the chip's memory holds them.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Whether the pixel is lit. What is outside is dark.
+    #[must_use]
+    pub fn is_lit(&self, x: u32, y: u32) -> bool {
+        let place = self.place(x, y);
+        place.and_then(|(index, bit)| self.bytes.get(index).map(|byte| byte & bit != 0)).unwrap_or(false)
+    }
+
+    fn place(&self, x: u32, y: u32) -> Option<(usize, u8)> {
+        let width = self.size.width();
+        (x < width && y < self.size.height()).then_some(((y / 8 * width + x) as usize, 1 << (y % 8)))
+    }
+
+    fn set(&mut self, at: Point, color: BinaryColor) {
+        let inside = u32::try_from(at.x).ok().zip(u32::try_from(at.y).ok()).and_then(|(x, y)| self.place(x, y));
+        if let Some((index, bit)) = inside
+            && let Some(byte) = self.bytes.get_mut(index)
+        {
+            *byte = if color.is_on() { *byte | bit } else { *byte & !bit };
+        }
+    }
+}
+
+impl OriginDimensions for Frame {
+    fn size(&self) -> Size {
+        Size::new(self.size.width(), self.size.height())
+    }
+}
+
+impl DrawTarget for Frame {
+    type Color = BinaryColor;
+    type Error = Infallible;
+
+    fn draw_iter<I>(&mut self, pixels: I) -> Result<(), Infallible>
+    where
+        I: IntoIterator<Item = Pixel<BinaryColor>>,
+    {
+        for Pixel(at, color) in pixels {
+            self.set(at, color);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_parsed() {
+        assert_eq!(FrameSize::parse("128x32"), Ok(FrameSize::Low));
+        assert_eq!(FrameSize::parse("128x64"), Ok(FrameSize::High));
+        assert_eq!(FrameSize::parse("64x128"), Err(FrameSizeError { found: "64x128".to_owned() }));
+    }
+
+    #[test]
+    fn what_falls_outside_is_left_out() {
+        let mut frame = Frame::new(FrameSize::Low);
+        let outside = [(-1, 0), (0, -1), (128, 0), (0, 32), (i32::MIN, i32::MAX)];
+        let Ok(()) = frame.draw_iter(outside.map(|(x, y)| Pixel(Point::new(x, y), BinaryColor::On)));
+        assert_eq!(frame, Frame::new(FrameSize::Low));
+        assert!(!frame.is_lit(128, 0) && !frame.is_lit(0, 32));
+    }
+
+    #[test]
+    fn a_pixel_is_lit_and_made_dark_again() {
+        let mut frame = Frame::new(FrameSize::High);
+        let Ok(()) = frame.draw_iter([Pixel(Point::new(3, 63), BinaryColor::On)]);
+        assert!(frame.is_lit(3, 63));
+        assert_eq!(frame.bytes()[7 * 128 + 3], 0x80);
+        let Ok(()) = frame.draw_iter([Pixel(Point::new(3, 63), BinaryColor::Off)]);
+        assert_eq!(frame, Frame::new(FrameSize::High));
+    }
+}

@@ -1,0 +1,236 @@
+//! The token storage: one file of slots for each grant.
+//!
+//! It knows neither what a slot is for nor who asks. Always: a file has mode 0600, in a folder of mode 0700 that nothing
+//! but this module opens; it is replaced whole, so that what one answer brought is stored together or not at all; the
+//! version of a slot grows with every new content and is not used again, not even after the slot was forgotten. A file
+//! that can't be believed is set aside and reported once, and counts as empty: the device signs in again.
+//!
+//! The calls block for as long as the disk takes for a few kilobytes and their fsync. Async callers use
+//! `tokio::task::spawn_blocking` where that matters.
+
+mod slots;
+pub use slots::Slots;
+
+mod replacement;
+
+mod damage;
+pub use damage::Damage;
+
+mod configured;
+pub use configured::{ConfiguredSecretError, ConfiguredSecrets};
+
+use std::fs::DirBuilder;
+use std::io::{self, Read as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, MetadataExt as _, PermissionsExt as _};
+use punchcard_core::name::{GrantName, SlotName};
+use punchcard_core::plugin::auth::Slot;
+use punchcard_core::secret::Secret;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use damage::{Facts, plan_distrust};
+pub use replacement::Step;
+use replacement::perform_replacement;
+
+/// No file of slots is larger, in bytes.
+const LARGEST: u64 = 1024 * 1024;
+
+/// Why the storage could not be opened, read or written.
+#[derive(Debug, Error)]
+pub enum VaultError {
+    /// The folder could not be made or opened.
+    #[error("the folder `{path}` of the token storage can't be opened; check that its owner is the user of this program", path = .path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The folder is somebody else's, or none.
+    #[error("`{path}` is not a folder of this program's own user; remove it, or give it to that user", path = .path.display())]
+    NotOwn {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The file could not be read.
+    #[error("the tokens of grant `{grant}` can't be read")]
+    Read {
+        /// Whose.
+        grant: GrantName,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file could not be replaced. The old content is still there, in whole; unless only the last step failed: then
+    /// either may be there after a power cut.
+    #[error("the tokens of grant `{grant}` can't be stored: {step} failed")]
+    Write {
+        /// Whose.
+        grant: GrantName,
+        /// What failed.
+        step: Step,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file that can't be believed could not be renamed either.
+    #[error("the damaged tokens of grant `{grant}` can't be set aside")]
+    SetAside {
+        /// Whose.
+        grant: GrantName,
+        /// Why.
+        source: io::Error,
+    },
+    /// What should be stored is larger than a file may be.
+    #[error("the tokens of grant `{grant}` are longer than {LARGEST} bytes together")]
+    TooLarge {
+        /// Whose.
+        grant: GrantName,
+    },
+}
+
+/// What the storage holds of a grant.
+pub struct Loaded {
+    /// Its slots.
+    pub slots: Slots,
+    /// The file that had to be set aside, if there was one: to be said to a person.
+    pub damage: Option<Damage>,
+}
+
+/// The token storage.
+pub struct Vault {
+    folder: Dir,
+    /// Held over every reading and writing: a change is made of both.
+    turn: Mutex<()>,
+}
+
+impl Vault {
+    /// Opens the storage in this folder, which is made if it isn't there. A folder that others may look into is closed to
+    /// them. What a crash left half-written is removed.
+    ///
+    /// # Errors
+    /// When the folder can't be made or opened, or is somebody else's.
+    pub fn open(path: &Path) -> Result<Self, VaultError> {
+        let failed = |source| VaultError::Folder { path: path.to_owned(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        if !path.symlink_metadata().map_err(failed)?.is_dir() {
+            return Err(VaultError::NotOwn { path: path.to_owned() });
+        }
+        let folder = Dir::open_ambient_dir(path, ambient_authority()).map_err(failed)?;
+        let metadata = folder.dir_metadata().map_err(failed)?;
+        if metadata.uid() != rustix::process::geteuid().as_raw() {
+            return Err(VaultError::NotOwn { path: path.to_owned() });
+        }
+        if metadata.mode() & 0o077 != 0 {
+            let closed = cap_std::fs::Permissions::from_mode(0o700);
+            folder.set_permissions(".", closed).map_err(failed)?;
+        }
+        for entry in folder.entries().map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            if name.to_str().is_some_and(replacement::is_temporary_name) {
+                folder.remove_file(&name).map_err(failed)?;
+            }
+        }
+        Ok(Self { folder, turn: Mutex::new(()) })
+    }
+
+    /// What is stored of a grant. Nothing, if it never signed in.
+    ///
+    /// # Errors
+    /// When the file is there and can't be read, or can't be believed and can't be set aside.
+    pub fn load(&self, grant: &GrantName) -> Result<Loaded, VaultError> {
+        let _turn = self.take_turn();
+        self.read(grant)
+    }
+
+    /// Stores what one answer brought, all of it together, and durably: after a power cut either all of it is there or
+    /// nothing. A slot whose content is the one that it has keeps its version.
+    ///
+    /// # Errors
+    /// As [`Self::load`], and when the file can't be replaced.
+    pub fn store(&self, grant: &GrantName, secrets: Vec<(SlotName, Secret)>) -> Result<Loaded, VaultError> {
+        let _turn = self.take_turn();
+        let mut loaded = self.read(grant)?;
+        if loaded.slots.fill(secrets) {
+            self.write(grant, &loaded.slots)?;
+        }
+        Ok(loaded)
+    }
+
+    /// Erases these slots, durably. Those that are not filled are left out of account.
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub fn forget(&self, grant: &GrantName, slots: &[SlotName]) -> Result<Loaded, VaultError> {
+        let _turn = self.take_turn();
+        let mut loaded = self.read(grant)?;
+        if loaded.slots.forget(slots) {
+            self.write(grant, &loaded.slots)?;
+        }
+        Ok(loaded)
+    }
+
+    /// Which slots are filled, as the auth policy is told.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn filled(&self, grant: &GrantName) -> Result<Vec<Slot>, VaultError> {
+        Ok(self.load(grant)?.slots.filled())
+    }
+
+    /// A panic elsewhere can't have left anything half-done: the folder itself is what is kept whole.
+    fn take_turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self, grant: &GrantName) -> Result<Loaded, VaultError> {
+        let failed = |source| VaultError::Read { grant: grant.clone(), source };
+        let name = file_name(grant);
+        let metadata = match self.folder.symlink_metadata(&name) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let before = damage::count(&self.folder, &name).map_err(failed)?;
+                return Ok(Loaded { slots: Slots::empty(before), damage: None });
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        let facts = Facts::new(&metadata);
+        let reason = match plan_distrust(facts, rustix::process::geteuid().as_raw()) {
+            Some(reason) => reason,
+            None => {
+                let mut content = Zeroizing::new(Vec::new());
+                self.folder.open(&name).map_err(failed)?.take(LARGEST).read_to_end(&mut content).map_err(failed)?;
+                match Slots::parse(&content) {
+                    Ok(slots) => return Ok(Loaded { slots, damage: None }),
+                    Err(reason) => reason,
+                }
+            }
+        };
+        let failed = |source| VaultError::SetAside { grant: grant.clone(), source };
+        let (number, damage) = damage::perform_setting_aside(&self.folder, &name, facts, reason).map_err(failed)?;
+        Ok(Loaded { slots: Slots::empty(number), damage: Some(damage) })
+    }
+
+    fn write(&self, grant: &GrantName, slots: &Slots) -> Result<(), VaultError> {
+        let content = slots.render();
+        if content.len() as u64 >= LARGEST {
+            return Err(VaultError::TooLarge { grant: grant.clone() });
+        }
+        perform_replacement(&self.folder, &file_name(grant), &content).map_err(|(step, source)| VaultError::Write {
+            grant: grant.clone(),
+            step,
+            source,
+        })
+    }
+}
+
+/// A grant's name is safe in a file name.
+fn file_name(grant: &GrantName) -> String {
+    format!("{grant}.json")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! Secrets that plugins.toml names: a systemd credential, or a file.
+//!
+//! They are read when they are needed and never written. It knows neither plugins.toml nor what they are for.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use punchcard_core::secret::Secret;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// No configured secret is longer, in bytes.
+const LONGEST: u64 = 64 * 1024;
+
+/// Why a configured secret can't be used.
+#[derive(Debug, Error)]
+pub enum ConfiguredSecretError {
+    /// There is no folder of credentials.
+    #[error(
+        "there is no credential `{0}`: $CREDENTIALS_DIRECTORY is not set; run as a systemd service with `LoadCredential={0}:…`, \
+         or use {{ file = \"…\" }}"
+    )]
+    NoCredentials(String),
+    /// Not a name that a credential can have.
+    #[error("`{0}` is not the name of a credential")]
+    CredentialName(String),
+    /// It is not there, or can't be read.
+    #[error("the secret in `{path}` can't be read", path = .path.display())]
+    Read {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is no file.
+    #[error("`{path}` is no regular file", path = .0.display())]
+    NoFile(PathBuf),
+    /// Anybody can read it.
+    #[error("the secret in `{path}` can be read by anybody; run `chmod o= {path}`", path = .0.display())]
+    Open(PathBuf),
+    /// It holds nothing.
+    #[error("the secret in `{path}` is empty", path = .0.display())]
+    Empty(PathBuf),
+    /// It is longer than any secret.
+    #[error("the secret in `{path}` is longer than {LONGEST} bytes", path = .0.display())]
+    TooLong(PathBuf),
+    /// It is no text.
+    #[error("the secret in `{path}` is not text in UTF-8", path = .0.display())]
+    NoText(PathBuf),
+}
+
+/// Where configured secrets are.
+#[derive(Debug, Clone)]
+pub struct ConfiguredSecrets {
+    credentials: Option<PathBuf>,
+}
+
+impl ConfiguredSecrets {
+    /// `credentials` is `$CREDENTIALS_DIRECTORY`, where systemd set it.
+    #[must_use]
+    pub fn new(credentials: Option<PathBuf>) -> Self {
+        Self { credentials }
+    }
+
+    /// Reads a credential.
+    ///
+    /// # Errors
+    /// When there are none, or as [`Self::read_file`].
+    pub fn read_credential(&self, name: &str) -> Result<Secret, ConfiguredSecretError> {
+        if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
+            return Err(ConfiguredSecretError::CredentialName(name.to_owned()));
+        }
+        let folder = self.credentials.as_ref().ok_or_else(|| ConfiguredSecretError::NoCredentials(name.to_owned()))?;
+        self.read_file(&folder.join(name))
+    }
+
+    /// Reads a file that holds nothing but the secret, as text. Line ends after it do not belong to it.
+    ///
+    /// # Errors
+    /// When it can't be read, is no file, can be read by anybody, is empty, too long or no text.
+    pub fn read_file(&self, path: &Path) -> Result<Secret, ConfiguredSecretError> {
+        let failed = |source| ConfiguredSecretError::Read { path: path.to_owned(), source };
+        // Before it is opened: opening a pipe would wait for a writer.
+        let metadata = path.metadata().map_err(failed)?;
+        if !metadata.is_file() {
+            return Err(ConfiguredSecretError::NoFile(path.to_owned()));
+        }
+        if metadata.permissions().mode() & 0o007 != 0 {
+            return Err(ConfiguredSecretError::Open(path.to_owned()));
+        }
+        let mut content = Zeroizing::new(Vec::new());
+        File::open(path).map_err(failed)?.take(LONGEST + 1).read_to_end(&mut content).map_err(failed)?;
+        if content.len() as u64 > LONGEST {
+            return Err(ConfiguredSecretError::TooLong(path.to_owned()));
+        }
+        let text = std::str::from_utf8(&content).map_err(|_| ConfiguredSecretError::NoText(path.to_owned()))?;
+        match text.trim_end_matches(['\r', '\n']) {
+            "" => Err(ConfiguredSecretError::Empty(path.to_owned())),
+            secret => Ok(Secret::new(secret.to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+
+    use super::*;
+
+    fn file(folder: &Path, name: &str, content: &[u8], mode: u32) -> PathBuf {
+        let path = folder.join(name);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    fn said(result: Result<Secret, ConfiguredSecretError>, folder: &Path) -> Result<String, String> {
+        let folder = format!("{}/", folder.display());
+        result.map(|secret| secret.reveal().to_owned()).map_err(|error| error.to_string().replace(&folder, ""))
+    }
+
+    #[test]
+    fn a_secret_is_the_text_of_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let secrets = ConfiguredSecrets::new(None);
+        let longest = "x".repeat(64 * 1024);
+        let table: [(&[u8], u32, Result<&str, &str>); 12] = [
+            (b"k3y", 0o600, Ok("k3y")),
+            (b"k3y\n", 0o400, Ok("k3y")),
+            (b"k3y\r\n\n", 0o640, Ok("k3y")),
+            (b" two\nlines \n", 0o660, Ok(" two\nlines ")),
+            (longest.as_bytes(), 0o600, Ok(&longest)),
+            (b"", 0o600, Err("the secret in `x` is empty")),
+            (b"\n", 0o600, Err("the secret in `x` is empty")),
+            (&[b'x'; 64 * 1024 + 1], 0o600, Err("the secret in `x` is longer than 65536 bytes")),
+            (b"\xff", 0o600, Err("the secret in `x` is not text in UTF-8")),
+            (b"k3y", 0o644, Err("the secret in `x` can be read by anybody; run `chmod o= x`")),
+            (b"k3y", 0o602, Err("the secret in `x` can be read by anybody; run `chmod o= x`")),
+            (b"k3y", 0o606, Err("the secret in `x` can be read by anybody; run `chmod o= x`")),
+        ];
+        for (content, mode, expected) in table {
+            let path = file(folder.path(), "x", content, mode);
+            let expected = expected.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(said(secrets.read_file(&path), folder.path()), expected, "mode {mode:o}");
+            fs::remove_file(path).unwrap();
+        }
+        let nothing = said(secrets.read_file(&folder.path().join("x")), folder.path());
+        assert_eq!(nothing, Err("the secret in `x` can't be read".to_owned()));
+        let folder_itself = said(secrets.read_file(folder.path()), folder.path().parent().unwrap());
+        assert!(folder_itself.unwrap_err().ends_with("is no regular file"));
+    }
+
+    #[test]
+    fn a_credential_is_a_file_in_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        file(folder.path(), "google", b"s3cret\n", 0o400);
+        let secrets = ConfiguredSecrets::new(Some(folder.path().to_owned()));
+        assert_eq!(said(secrets.read_credential("google"), folder.path()), Ok("s3cret".to_owned()));
+        assert_eq!(
+            said(secrets.read_credential("other"), folder.path()),
+            Err("the secret in `other` can't be read".to_owned())
+        );
+        for name in ["", ".", "..", "../google", "a/b", "a\0"] {
+            assert_eq!(
+                said(secrets.read_credential(name), folder.path()),
+                Err(format!("`{name}` is not the name of a credential"))
+            );
+        }
+        let none = said(ConfiguredSecrets::new(None).read_credential("google"), folder.path()).unwrap_err();
+        assert_eq!(
+            none,
+            "there is no credential `google`: $CREDENTIALS_DIRECTORY is not set; run as a systemd service with \
+             `LoadCredential=google:…`, or use { file = \"…\" }"
+        );
+    }
+}

@@ -1,0 +1,27 @@
+//! The sandbox: plugins as WebAssembly components, called with data and answering with data.
+//!
+//! What always holds here: a component that asks for more than the contract offers is refused when it is loaded; every
+//! call gets a fresh instance and forgets it; its clocks and random numbers come from the call's context; it has a time
+//! limit, a memory limit and a limit on what it returns. A value, an error that it returned, a trap, a deadline and an
+//! answer that breaks the contract stay five different things ([`CallError`]).
+//!
+//! Deliberately unknown here: what a plugin is for, the ledger, the network, the configuration's file.
+
+mod contract;
+
+pub mod admission;
+pub mod cache;
+pub mod call;
+pub mod confinement;
+pub mod sandbox;
+mod watchdog;
+
+pub mod auth_policy;
+pub mod connector;
+pub mod formatter;
+
+pub use auth_policy::AuthPolicy;
+pub use call::CallError;
+pub use connector::Connector;
+pub use formatter::Formatter;
+pub use sandbox::{LoadError, Plugin, Sandbox, SandboxError};

@@ -1,0 +1,79 @@
+//! Calls of an auth policy, and what is checked in its answers.
+
+use std::sync::Arc;
+
+use punchcard_core::plugin::auth::{Outcome, Signal, Slot};
+use punchcard_core::time::Context;
+
+use super::cache::Fingerprint;
+use super::call::CallError;
+use super::confinement::Confinement;
+use super::contract::v0_1::auth_policy::AuthPolicyPre;
+use super::formatter::check_state;
+use super::sandbox::Loaded;
+
+/// A plugin that signs the device in.
+#[derive(Clone)]
+pub struct AuthPolicy {
+    loaded: Arc<Loaded>,
+    bindings: AuthPolicyPre<Confinement>,
+}
+
+impl AuthPolicy {
+    pub(super) fn new(loaded: Loaded) -> wasmtime::Result<Self> {
+        let bindings = AuthPolicyPre::new(loaded.instance())?;
+        Ok(Self { loaded: Arc::new(loaded), bindings })
+    }
+
+    /// The SHA-256 of the component.
+    #[must_use]
+    pub fn sha256(&self) -> &Fingerprint {
+        &self.loaded.sha256
+    }
+
+    /// Whether these settings can work.
+    ///
+    /// # Errors
+    /// When they can't, or the call fails.
+    pub async fn check(&self, settings: &str) -> Result<(), CallError> {
+        let (bindings, settings) = (self.bindings.clone(), settings.to_owned());
+        self.loaded
+            .call(None, async move |store| {
+                let plugin = bindings.instantiate_async(&mut *store).await?;
+                plugin.punchcard_plugin_auth_flow().call_check(store, &settings).await
+            })
+            .await?
+            .map_err(|error| CallError::Returned(error.into()))
+    }
+
+    /// One step.
+    ///
+    /// # Errors
+    /// When the call fails or its answer breaks the contract; the next signal is then `started`.
+    pub async fn step(
+        &self,
+        settings: &str,
+        state: Vec<u8>,
+        signal: Signal,
+        slots: Vec<Slot>,
+        context: &Context,
+    ) -> Result<Outcome, CallError> {
+        let (bindings, settings) = (self.bindings.clone(), settings.to_owned());
+        let theirs = context.clone();
+        let outcome: Outcome = self
+            .loaded
+            .call(Some(context), async move |store| {
+                let plugin = bindings.instantiate_async(&mut *store).await?;
+                let slots: Vec<_> = slots.into_iter().map(Into::into).collect();
+                plugin
+                    .punchcard_plugin_auth_flow()
+                    .call_step(store, &settings, &state, &signal.into(), &slots, &theirs.into())
+                    .await
+            })
+            .await?
+            .map_err(|error| CallError::Returned(error.into()))?
+            .into();
+        check_state(&outcome.state, self.loaded.limits.state_bytes)?;
+        Ok(outcome)
+    }
+}

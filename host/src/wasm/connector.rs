@@ -1,0 +1,97 @@
+//! Calls of a connector, and what is checked in its answers.
+
+use std::sync::Arc;
+
+use punchcard_core::plugin::delivery::{Batch, Directive, Limits, Outcome, Signal};
+use punchcard_core::row::Column;
+use punchcard_core::time::Context;
+
+use super::cache::Fingerprint;
+use super::call::CallError;
+use super::confinement::Confinement;
+use super::contract::v0_1::connector::ConnectorPre;
+use super::formatter::check_state;
+use super::sandbox::Loaded;
+
+/// A plugin that carries rows.
+#[derive(Clone)]
+pub struct Connector {
+    loaded: Arc<Loaded>,
+    bindings: ConnectorPre<Confinement>,
+}
+
+impl Connector {
+    pub(super) fn new(loaded: Loaded) -> wasmtime::Result<Self> {
+        let bindings = ConnectorPre::new(loaded.instance())?;
+        Ok(Self { loaded: Arc::new(loaded), bindings })
+    }
+
+    /// The SHA-256 of the component.
+    #[must_use]
+    pub fn sha256(&self) -> &Fingerprint {
+        &self.loaded.sha256
+    }
+
+    /// Whether these settings can work with these columns, and what the service takes.
+    ///
+    /// # Errors
+    /// When they can't, or the call fails.
+    pub async fn check(&self, settings: &str, columns: &[Column]) -> Result<Limits, CallError> {
+        let (bindings, settings) = (self.bindings.clone(), settings.to_owned());
+        let columns: Vec<_> = columns.iter().cloned().map(Into::into).collect();
+        let limits: Limits = self
+            .loaded
+            .call(None, async move |store| {
+                let plugin = bindings.instantiate_async(&mut *store).await?;
+                plugin.punchcard_plugin_delivery().call_check(store, &settings, &columns).await
+            })
+            .await?
+            .map_err(|error| CallError::Returned(error.into()))?
+            .into();
+        let least = [limits.rows_per_batch, limits.characters_per_cell, limits.requests_per_minute];
+        if limits.bytes_per_batch == 0 || least.contains(&0) {
+            return Err(CallError::refused("limits of zero, within which nothing can be delivered"));
+        }
+        Ok(limits)
+    }
+
+    /// One step.
+    ///
+    /// # Errors
+    /// When the call fails or its answer breaks the contract; the batch is then resumed.
+    pub async fn step(
+        &self,
+        settings: &str,
+        state: Vec<u8>,
+        batch: Batch,
+        signal: Signal,
+        context: &Context,
+    ) -> Result<Outcome, CallError> {
+        let (bindings, settings, rows) = (self.bindings.clone(), settings.to_owned(), batch.rows.len());
+        let theirs = context.clone();
+        let outcome: Outcome = self
+            .loaded
+            .call(Some(context), async move |store| {
+                let plugin = bindings.instantiate_async(&mut *store).await?;
+                plugin
+                    .punchcard_plugin_delivery()
+                    .call_step(store, &settings, &state, &batch.into(), &signal.into(), &theirs.into())
+                    .await
+            })
+            .await?
+            .map_err(|error| CallError::Returned(error.into()))?
+            .into();
+        check_state(&outcome.state, self.loaded.limits.state_bytes)?;
+        if let Directive::Delivered(receipt) = &outcome.next {
+            let mut seen = vec![false; rows];
+            for rejection in &receipt.rejected {
+                match seen.get_mut(rejection.row as usize) {
+                    Some(seen) if !*seen => *seen = true,
+                    Some(_) => return Err(CallError::refused(format!("row {} rejected twice", rejection.row))),
+                    None => return Err(CallError::refused(format!("row {} of {rows} rejected", rejection.row))),
+                }
+            }
+        }
+        Ok(outcome)
+    }
+}

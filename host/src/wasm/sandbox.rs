@@ -1,0 +1,294 @@
+//! The engine, and the way of every call through it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use punchcard_core::config::limit::Limits;
+use punchcard_core::name::PluginName;
+use punchcard_core::plugin::World;
+use punchcard_core::time::{Context, Instant, Monotonic};
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
+use wasmtime::{Config, Engine, Store, Trap};
+
+use super::admission::{AdmissionError, admit};
+use super::cache::{Cache, CacheError, Fingerprint};
+use super::call::CallError;
+use super::confinement::{Confinement, LogRate};
+use super::contract::v0_1::shared;
+use super::watchdog::{Watchdog, epochs};
+use super::{AuthPolicy, Connector, Formatter};
+
+/// The largest component that is looked at, in bytes. JavaScript and Python bring their interpreters along.
+const COMPONENT_BYTES: usize = 64 << 20;
+/// How much one call may hand over to the host, in bytes: 1,000 events with some rows each are a fraction of it.
+const HANDED_OVER_BYTES: usize = 32 << 20;
+
+/// Why a plugin could not be loaded. The others run without it.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// Too large to be looked at.
+    #[error("plugin `{plugin}` has {bytes} bytes; at most {COMPONENT_BYTES} are loaded")]
+    TooLarge {
+        /// The plugin.
+        plugin: PluginName,
+        /// Its size.
+        bytes: usize,
+    },
+    /// Not a component: text, a core module, or cut short.
+    #[error("plugin `{plugin}` is no WebAssembly component: {reason}")]
+    NotAComponent {
+        /// The plugin.
+        plugin: PluginName,
+        /// What it is instead.
+        reason: String,
+    },
+    /// It asks for more than is offered, or offers nothing.
+    #[error("plugin `{plugin}` can't be used: {source}")]
+    NotAdmitted {
+        /// The plugin.
+        plugin: PluginName,
+        /// Why.
+        source: AdmissionError,
+    },
+    /// It has the right names with other types behind them.
+    #[error("plugin `{plugin}` does not fit the contract: {reason}")]
+    Misfit {
+        /// The plugin.
+        plugin: PluginName,
+        /// Where.
+        reason: String,
+    },
+    /// It fills another part than the one it is named for.
+    #[error("plugin `{plugin}` is {}, but {} is wanted here", describe(*found), describe(*wanted))]
+    WrongWorld {
+        /// The plugin.
+        plugin: PluginName,
+        /// What it is.
+        found: World,
+        /// What plugins.toml uses it as.
+        wanted: World,
+    },
+}
+
+fn describe(world: World) -> &'static str {
+    match world {
+        World::AuthPolicy => "an auth policy",
+        World::Formatter => "a formatter",
+        World::Connector => "a connector",
+    }
+}
+
+/// Why there is no sandbox at all.
+#[derive(Debug, Error)]
+pub enum SandboxError {
+    /// The engine does not run here.
+    #[error("the engine can't be set up on this machine: {0}")]
+    Engine(String),
+    /// The time limits can't be kept.
+    #[error("no thread for the plugins' time limits")]
+    Watchdog(#[source] std::io::Error),
+    /// Compiled code has nowhere to go.
+    #[error("the cache of compiled plugins can't be used")]
+    Cache(#[from] CacheError),
+}
+
+/// The engine with everything that is offered to plugins.
+pub struct Sandbox {
+    engine: Engine,
+    linker: Linker<Confinement>,
+    cache: Cache,
+    watchdog: Watchdog,
+}
+
+/// A plugin that was let in.
+pub(super) struct Loaded {
+    pub(super) sandbox: Arc<Sandbox>,
+    pub(super) sha256: Fingerprint,
+    pub(super) limits: Limits,
+    log: Arc<LogRate>,
+    instance: InstancePre<Confinement>,
+}
+
+/// A plugin, by what it fills.
+pub enum Plugin {
+    /// Signs the device in.
+    AuthPolicy(AuthPolicy),
+    /// Makes rows.
+    Formatter(Formatter),
+    /// Carries rows.
+    Connector(Connector),
+}
+
+impl Plugin {
+    /// What it fills.
+    #[must_use]
+    pub fn world(&self) -> World {
+        match self {
+            Self::AuthPolicy(_) => World::AuthPolicy,
+            Self::Formatter(_) => World::Formatter,
+            Self::Connector(_) => World::Connector,
+        }
+    }
+}
+
+impl Sandbox {
+    /// Sets the engine up. `cache` is a folder of this user's own.
+    ///
+    /// # Errors
+    /// When the engine does not run here, or the folder can't be used.
+    pub fn start(cache: &Path) -> Result<Arc<Self>, SandboxError> {
+        let failed = |error: wasmtime::Error| SandboxError::Engine(error.to_string());
+        let memory = Limits::default().memory_bytes;
+        let mut config = Config::new();
+        config
+            .wasm_component_model(true)
+            .wasm_memory64(false)
+            .concurrency_support(false)
+            .epoch_interruption(true)
+            // Small boards have little address space: reserve what a plugin may use, not four gigabytes.
+            .memory_reservation(memory)
+            .memory_reservation_for_growth(0)
+            .memory_guard_size(64 << 10)
+            .guard_before_linear_memory(false)
+            .max_wasm_stack(512 << 10)
+            .async_stack_size(1 << 20);
+        let engine = Engine::new(&config).map_err(failed)?;
+        let mut linker = Linker::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(failed)?;
+        shared::punchcard::plugin::logging::add_to_linker::<_, HasSelf<Confinement>>(&mut linker, |state| state)
+            .map_err(failed)?;
+        let watchdog = Watchdog::start(engine.weak()).map_err(SandboxError::Watchdog)?;
+        Ok(Arc::new(Self { engine, linker, cache: Cache::open(cache)?, watchdog }))
+    }
+
+    /// Loads a component: compiles it, or takes the compiled code from the cache, and decides whether it is let in.
+    ///
+    /// # Errors
+    /// When it is no component, or not let in, with what to do about it.
+    pub fn load(self: &Arc<Self>, name: &PluginName, bytes: &[u8], limits: Limits) -> Result<Plugin, LoadError> {
+        let plugin = || name.clone();
+        if bytes.len() > COMPONENT_BYTES {
+            return Err(LoadError::TooLarge { plugin: plugin(), bytes: bytes.len() });
+        }
+        recognise(bytes).map_err(|reason| LoadError::NotAComponent { plugin: plugin(), reason })?;
+        let sha256 = Sha256::digest(bytes).into();
+        let (component, _) = self
+            .cache
+            .compile(&self.engine, bytes, &sha256)
+            .map_err(|error| LoadError::NotAComponent { plugin: plugin(), reason: format!("{error:#}") })?;
+        self.admit(name, &component, sha256, limits)
+    }
+
+    fn admit(
+        self: &Arc<Self>,
+        name: &PluginName,
+        component: &Component,
+        sha256: Fingerprint,
+        limits: Limits,
+    ) -> Result<Plugin, LoadError> {
+        let misfit = |error: wasmtime::Error| LoadError::Misfit { plugin: name.clone(), reason: format!("{error:#}") };
+        let world =
+            admit(&self.engine, component).map_err(|source| LoadError::NotAdmitted { plugin: name.clone(), source })?;
+        let instance = self.linker.instantiate_pre(component).map_err(misfit)?;
+        let log = Arc::new(LogRate::new(name, limits.log_lines_per_minute));
+        let loaded = Loaded { sandbox: Arc::clone(self), sha256, limits, log, instance };
+        match world {
+            World::AuthPolicy => AuthPolicy::new(loaded).map(Plugin::AuthPolicy),
+            World::Formatter => Formatter::new(loaded).map(Plugin::Formatter),
+            World::Connector => Connector::new(loaded).map(Plugin::Connector),
+        }
+        .map_err(misfit)
+    }
+}
+
+/// Tells a component from what people mistake for one. The header is that of the component model's binary format: `\0asm`,
+/// then the version 13 of layer 1.
+fn recognise(bytes: &[u8]) -> Result<(), String> {
+    match bytes {
+        [0, b'a', b's', b'm', 13, 0, 1, 0, ..] => Ok(()),
+        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => Err("it is a core module; make a component of it with \
+             `cargo xtask guests` or `wasm-tools component new`"
+            .into()),
+        [0, b'a', b's', b'm', ..] => Err("its format's version is not known".into()),
+        [] => Err("the file is empty".into()),
+        _ => Err("it does not begin as one; was the file cut short, or is it something else?".into()),
+    }
+}
+
+impl Loaded {
+    pub(super) fn instance(&self) -> InstancePre<Confinement> {
+        self.instance.clone()
+    }
+
+    /// Runs one call in a fresh store, on a thread that may be held, within the plugin's limits.
+    ///
+    /// A guest that computes is stopped by the epoch; one that sleeps in WASI, by the time-out around the call.
+    pub(super) async fn call<T: Send + 'static>(
+        self: &Arc<Self>,
+        context: Option<&Context>,
+        call: impl AsyncFnOnce(&mut Store<Confinement>) -> wasmtime::Result<T> + Send + 'static,
+    ) -> Result<T, CallError> {
+        let plugin = Arc::clone(self);
+        let context = context.cloned().unwrap_or_else(no_context);
+        let runtime = tokio::runtime::Handle::current();
+        let done = tokio::task::spawn_blocking(move || {
+            let mut store = plugin.confine(&context);
+            let watch = plugin.sandbox.watchdog.watch();
+            let ended = runtime.block_on(tokio::time::timeout(plugin.limits.call_for, call(&mut store)));
+            drop(watch);
+            match ended {
+                Ok(Ok(value)) => Ok(value),
+                Ok(Err(error)) => Err(plugin.explain(&error, store.data())),
+                Err(_elapsed) => Err(plugin.overran()),
+            }
+        });
+        done.await
+            .unwrap_or_else(|error| Err(CallError::Trapped { reason: format!("the host's call failed: {error}") }))
+    }
+
+    fn confine(&self, context: &Context) -> Store<Confinement> {
+        let memory_bytes = usize::try_from(self.limits.memory_bytes).unwrap_or(usize::MAX);
+        let state = Confinement::new(memory_bytes, Arc::clone(&self.log), context);
+        let mut store = Store::new(&self.sandbox.engine, state);
+        store.limiter(|state| state);
+        store.set_epoch_deadline(epochs(self.limits.call_for));
+        store.set_hostcall_fuel(HANDED_OVER_BYTES);
+        store
+    }
+
+    fn explain(&self, error: &wasmtime::Error, state: &Confinement) -> CallError {
+        let trap = error.downcast_ref::<Trap>();
+        if trap == Some(&Trap::Interrupt) {
+            return self.overran();
+        }
+        let mut reason = if state.starved {
+            format!("it asked for more than {} MiB of memory", self.limits.memory_bytes >> 20)
+        } else {
+            match trap {
+                Some(trap) => trap.to_string(),
+                // The backtrace stands in the outer layers; the cause is the innermost.
+                None => error.root_cause().to_string(),
+            }
+        };
+        if let Some(words) = &state.last_words {
+            reason = format!("{reason}; its last words: {words}");
+        }
+        CallError::Trapped { reason }
+    }
+
+    fn overran(&self) -> CallError {
+        CallError::Deadline { limit: self.limits.call_for }
+    }
+}
+
+/// The context of calls that the contract gives none: the beginning of time, so that they can be replayed too.
+fn no_context() -> Context {
+    Context {
+        now: Instant { unix_micros: 0, utc_offset_minutes: 0 },
+        monotonic: Monotonic { milliseconds: 0, boot: String::new() },
+        entropy: [0; 32],
+        device: String::new(),
+    }
+}

@@ -1,0 +1,153 @@
+//! What a malicious, broken or mistaken plugin meets: real components in the real engine.
+//!
+//! The components are made of the contract itself: every function of a world with the same body, in which the plugin
+//! traps, loops or hoards.
+
+#![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use punchcard::wasm::{CallError, Formatter, LoadError, Plugin, Sandbox};
+use punchcard_core::config::limit::Limits;
+use punchcard_core::name::PluginName;
+use punchcard_core::plugin::World;
+use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
+use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
+
+/// A component of a world of the contract in which every function has this body.
+fn component(world: &str, body: &str) -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/v0.1");
+    let (package, _) = resolve.push_path(contract).unwrap();
+    let world = resolve.select_world(&[package], Some(world)).unwrap();
+    let dummy = dummy_module(&resolve, world, ManglingAndAbi::Legacy(LiftLowerAbi::Sync));
+    // Allocation has to work for arguments to arrive.
+    let text = wasmprinter::print_bytes(&dummy).unwrap();
+    let text = text.replace("unreachable", body);
+    let mut module = wat::parse_str(text).unwrap();
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
+    ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
+}
+
+struct Bench {
+    sandbox: Arc<Sandbox>,
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let sandbox = Sandbox::start(&folder.path().join("cache")).unwrap();
+        Self { sandbox, folder }
+    }
+
+    fn load(&self, bytes: &[u8]) -> Result<Plugin, LoadError> {
+        let limits = Limits { call_for: Duration::from_millis(200), memory_bytes: 4 << 20, ..Limits::default() };
+        self.sandbox.load(&PluginName::parse("guest").unwrap(), bytes, limits)
+    }
+
+    fn formatter(&self, body: &str) -> Formatter {
+        match self.load(&component("formatter", body)) {
+            Ok(Plugin::Formatter(formatter)) => formatter,
+            Ok(other) => panic!("{:?}", other.world()),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn refusal(&self, bytes: &[u8]) -> String {
+        match self.load(bytes) {
+            Ok(_) => panic!("it was let in"),
+            Err(error) => error.to_string(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_plugin_that_traps_has_failed_its_call_and_nothing_else() {
+    let bench = Bench::new();
+    let formatter = bench.formatter("unreachable");
+    for _ in 0..3 {
+        let failed = formatter.columns("{}").await.unwrap_err();
+        let CallError::Trapped { reason } = failed else { panic!("{failed:?}") };
+        assert!(reason.contains("unreachable"), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_plugin_that_loops_is_stopped_at_its_deadline() {
+    let bench = Bench::new();
+    let formatter = bench.formatter("(loop (br 0)) unreachable");
+    let failed = formatter.columns("{}").await.unwrap_err();
+    assert_eq!(failed, CallError::Deadline { limit: Duration::from_millis(200) });
+    assert_eq!(failed.to_string(), "it took longer than 200 ms");
+}
+
+#[tokio::test]
+async fn a_plugin_that_allocates_without_end_is_told_why_it_ended() {
+    let bench = Bench::new();
+    let hoard = "(loop (br_if 0 (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) unreachable";
+    let failed = bench.formatter(hoard).columns("{}").await.unwrap_err();
+    let CallError::Trapped { reason } = failed else { panic!("{failed:?}") };
+    assert_eq!(reason, "it asked for more than 4 MiB of memory");
+}
+
+#[test]
+fn each_world_is_recognised() {
+    let bench = Bench::new();
+    for (world, is) in
+        [("formatter", World::Formatter), ("connector", World::Connector), ("auth-policy", World::AuthPolicy)]
+    {
+        assert_eq!(bench.load(&component(world, "unreachable")).ok().map(|plugin| plugin.world()), Some(is));
+    }
+}
+
+#[test]
+fn what_is_lent_hardware_is_not_let_in_yet() {
+    let refusal = Bench::new().refusal(&component("sensor", "unreachable"));
+    assert!(
+        refusal.starts_with("plugin `guest` can't be used: it wants `punchcard:plugin/hardware@0.1.0`"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn what_is_no_component_is_refused_by_what_it_is() {
+    let bench = Bench::new();
+    let whole = component("formatter", "unreachable");
+    let core_module = wat::parse_str("(module)").unwrap();
+    let table: [(&[u8], &str); 4] = [
+        (b"", "plugin `guest` is no WebAssembly component: the file is empty"),
+        (b"#!/bin/sh", "plugin `guest` is no WebAssembly component: it does not begin as one"),
+        (&core_module, "plugin `guest` is no WebAssembly component: it is a core module; make a component of it"),
+        (&whole[..whole.len() / 2], "plugin `guest` is no WebAssembly component: "),
+    ];
+    for (bytes, says) in table {
+        let refusal = bench.refusal(bytes);
+        assert!(refusal.starts_with(says), "{refusal}");
+    }
+}
+
+#[test]
+fn compiled_code_is_used_again_and_damaged_code_is_not() {
+    let bench = Bench::new();
+    let bytes = component("formatter", "unreachable");
+    bench.load(&bytes).unwrap_or_else(|error| panic!("{error}"));
+    let cache = bench.folder.path().join("cache");
+    let code = std::fs::read_dir(&cache)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "cwasm"))
+        .unwrap();
+    let first = std::fs::metadata(&code).unwrap().modified().unwrap();
+    bench.load(&bytes).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(std::fs::metadata(&code).unwrap().modified().unwrap(), first, "compiled twice");
+
+    let mut damaged = std::fs::read(&code).unwrap();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    std::fs::write(&code, &damaged).unwrap();
+    bench.load(&bytes).unwrap_or_else(|error| panic!("{error}"));
+    assert_ne!(std::fs::read(&code).unwrap(), damaged, "damaged code was kept");
+}
