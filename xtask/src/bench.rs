@@ -1,0 +1,166 @@
+//! `cargo xtask bench`: the figures of speed and size, each with its target.
+//!
+//! The sizes are measured here. Everything else is measured by the host's example program `bench`, in the release
+//! profile: `bench FIGURE` prints a line of JSON for that figure, and for others where it got them along the way:
+//!
+//! ```json
+//! {"figure": "ready_ms", "value": 41.0, "unit": "ms", "runs": [43.1, 41.0, 40.2]}
+//! ```
+//!
+//! Where there are `runs`, their median counts. `quota_requests` also has `least`, the number that the limits allow.
+//! Nothing is hidden: a figure that misses its target, or that nothing measured, is in the table as such.
+
+mod figure;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use cargo_metadata::Message;
+use comfy_table::{CellAlignment, Table, presets};
+
+use self::figure::{FIGURES, Measurement, Outcome, Verdict};
+use crate::toolchain::{Source, Toolchain};
+use crate::workspace::Workspace;
+use crate::{guests, process};
+
+/// For one figure: a backlog of 100,000 rows five times over, on a slow board.
+const MEASURING_LIMIT_FOR: Duration = Duration::from_mins(15);
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The figures to measure; all of them when none is named.
+    figures: Vec<String>,
+    /// Write the table as JSON too.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Fail where a target is missed, or a figure was not measured.
+    #[arg(long)]
+    strict: bool,
+    /// Where the guests' standard library comes from; the first source that works when not given.
+    #[arg(long, value_enum, value_name = "SOURCE")]
+    std: Option<Source>,
+}
+
+/// Measures, and says how it went.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    for name in &arguments.figures {
+        if !FIGURES.iter().any(|figure| figure.name == name) {
+            let known: Vec<&str> = FIGURES.iter().map(|figure| figure.name).collect();
+            bail!("there is no figure `{name}`; there are: {}", known.join(", "));
+        }
+    }
+    let is_wanted = |name: &str| arguments.figures.is_empty() || arguments.figures.iter().any(|figure| figure == name);
+    let workspace = Workspace::of_this_program()?;
+    let toolchain = Toolchain::find(&workspace, arguments.std)?;
+    let folder = guests::default_folder(&workspace);
+    let all_built = guests::build(&workspace, &toolchain, &workspace.guests, &folder)?;
+
+    let mut outcomes = Vec::new();
+    let mut program = None;
+    let mut measured = BTreeMap::new();
+    for figure in FIGURES.iter().filter(|figure| is_wanted(figure.name)) {
+        if figure.name == figure::GUEST_SIZE {
+            outcomes.extend(all_built.iter().map(|built| {
+                let measurement = Measurement::of_guest(built.component.bytes.len());
+                Outcome::new(figure, Some(&built.name), Ok(measurement))
+            }));
+            continue;
+        }
+        if !measured.contains_key(figure.name) {
+            let program = program.get_or_insert_with(|| build_program(&workspace));
+            let result = match program {
+                Ok(program) => measure(program, figure.name, &folder).map_err(|error| format!("{error:#}")),
+                Err(reason) => Err(reason.clone()),
+            };
+            match result {
+                Ok(found) => {
+                    for measurement in found {
+                        measured.insert(measurement.figure.clone(), Ok(measurement));
+                    }
+                }
+                Err(reason) => {
+                    measured.insert(figure.name.to_owned(), Err(reason));
+                }
+            }
+        }
+        let result = measured.get(figure.name).cloned();
+        let result = result.unwrap_or_else(|| Err("the bench program printed nothing for it".to_owned()));
+        outcomes.push(Outcome::new(figure, None, result));
+    }
+
+    println!("{}", render_table(&outcomes));
+    for outcome in &outcomes {
+        if let Some(reason) = &outcome.reason {
+            println!("{}: {reason}", outcome.figure);
+        }
+    }
+    if let Some(file) = &arguments.json {
+        let text = serde_json::to_string_pretty(&outcomes).context("cannot write the table as JSON")?;
+        std::fs::write(file, text + "\n").with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    let all_met = outcomes.iter().all(|outcome| outcome.verdict == Verdict::Met);
+    Ok(if all_met || !arguments.strict { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn render_table(outcomes: &[Outcome]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header(["figure", "what", "target", "measured", "verdict"]);
+    for outcome in outcomes {
+        let cells = [&outcome.figure, outcome.what, &outcome.render_target(), &outcome.render_value()];
+        table.add_row(cells.into_iter().map(str::to_owned).chain([outcome.verdict.to_string()]));
+    }
+    for column in [2, 3] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// Builds the host's bench program and tells where it is; the error is for the table.
+fn build_program(workspace: &Workspace) -> Result<PathBuf, String> {
+    let build = || -> Result<PathBuf> {
+        if !workspace.root.join("host/examples/bench.rs").is_file() {
+            bail!("there is no host/examples/bench.rs to measure it");
+        }
+        let mut command = process::cargo();
+        command.current_dir(&workspace.root);
+        command.args(["build", "--release", "--locked", "--package", "punchcard", "--example", "bench"]);
+        command.args(["--message-format", "json-render-diagnostics"]);
+        let line = process::render_command(&command);
+        let output = command
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit())
+            .output()
+            .with_context(|| format!("cannot start `{line}`"))?;
+        if !output.status.success() {
+            bail!("`{line}` ended with {}", output.status);
+        }
+        for message in Message::parse_stream(output.stdout.as_slice()) {
+            if let Message::CompilerArtifact(artifact) = message.context("cannot read what cargo reports")?
+                && artifact.target.name == "bench"
+                && let Some(executable) = artifact.executable
+            {
+                return Ok(executable.into_std_path_buf());
+            }
+        }
+        bail!("cargo built no bench program")
+    };
+    build().map_err(|error| format!("{error:#}"))
+}
+
+fn measure(program: &Path, figure: &str, guests: &Path) -> Result<Vec<Measurement>> {
+    eprintln!("measuring {figure}");
+    let mut command = Command::new(program);
+    process::remove_variables(&mut command, process::is_left_by_cargo);
+    command.arg(figure).env("PUNCHCARD_GUESTS", guests);
+    let (status, text) = process::answer_within(&mut command, MEASURING_LIMIT_FOR)?;
+    if !status.success() {
+        bail!("the bench program ended with {status}");
+    }
+    figure::parse_measurements(&text)
+}

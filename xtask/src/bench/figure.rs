@@ -1,0 +1,264 @@
+//! The figures, their targets, and how a measurement compares with them.
+
+use std::fmt;
+
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
+
+/// The figure that stands for each guest.
+pub(super) const GUEST_SIZE: &str = "guest_kb";
+
+/// Something that is measured.
+#[derive(Debug)]
+pub(super) struct Figure {
+    /// As the bench program calls it.
+    pub(super) name: &'static str,
+    /// In words, for the table.
+    pub(super) what: &'static str,
+    pub(super) target: Target,
+}
+
+/// In the figure's unit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Target {
+    AtMost(f64),
+    AtLeast(f64),
+    /// The measurement brings the least number that is possible, and must not be above it.
+    LeastPossible,
+}
+
+const fn figure(name: &'static str, what: &'static str, target: Target) -> Figure {
+    Figure { name, what, target }
+}
+
+/// Everything that has a target, in the order of the table.
+pub(super) const FIGURES: [Figure; 9] = [
+    figure("ready_ms", "host ready, three plugins, warm cache", Target::AtMost(60.0)),
+    figure("idle_rss_mb", "resident when idle", Target::AtMost(25.0)),
+    figure("format_one_us", "one event in a fresh instance", Target::AtMost(60.0)),
+    figure("format_batched_us", "an event in a batch of 1,000", Target::AtMost(2.0)),
+    figure("accept_p99_ratio", "press to commit, p99, against a bare write and fsync", Target::AtMost(1.5)),
+    figure("backlog_rows_per_s", "100,000 events delivered, no quota", Target::AtLeast(20_000.0)),
+    figure("backlog_rss_mb", "resident meanwhile", Target::AtMost(64.0)),
+    figure("quota_requests", "requests for the same, with the quota", Target::LeastPossible),
+    figure(GUEST_SIZE, "size of a guest", Target::AtMost(200.0)),
+];
+
+/// What was measured of one figure: a line of the bench program.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Measurement {
+    pub(super) figure: String,
+    value: f64,
+    unit: String,
+    /// Where it was measured several times, each.
+    #[serde(default)]
+    runs: Vec<f64>,
+    /// For [`Target::LeastPossible`]: the least number that the limits allow.
+    #[serde(default)]
+    least: Option<f64>,
+}
+
+impl Measurement {
+    /// Of a component of so many bytes.
+    pub(super) fn of_guest(bytes: usize) -> Self {
+        // A guest is far below what an f64 holds exactly.
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let value = f64::from(bytes) / 1_000.0;
+        Self { figure: GUEST_SIZE.to_owned(), value, unit: "KB".to_owned(), runs: Vec::new(), least: None }
+    }
+
+    /// The median of the runs, or the one value.
+    fn median(&self) -> f64 {
+        let mut runs = self.runs.clone();
+        runs.sort_by(f64::total_cmp);
+        let middle = runs.len() / 2;
+        match (runs.get(middle), middle.checked_sub(1).and_then(|before| runs.get(before))) {
+            (Some(upper), Some(lower)) if runs.len().is_multiple_of(2) => f64::midpoint(*lower, *upper),
+            (Some(only), _) => *only,
+            (None, _) => self.value,
+        }
+    }
+}
+
+/// Reads a measurement from each line; a line that is none is an error, as a typo would otherwise pass unseen.
+pub(super) fn parse_measurements(text: &str) -> Result<Vec<Measurement>> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    lines
+        .map(|line| {
+            let measurement: Measurement =
+                serde_json::from_str(line).with_context(|| format!("no measurement: {line}"))?;
+            if !FIGURES.iter().any(|figure| figure.name == measurement.figure) {
+                bail!("the bench program measured `{}`, which has no target", measurement.figure);
+            }
+            Ok(measurement)
+        })
+        .collect()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Verdict {
+    Met,
+    Missed,
+    NotMeasured,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Met => "met",
+            Self::Missed => "MISSED",
+            Self::NotMeasured => "not measured",
+        })
+    }
+}
+
+/// A row of the table.
+#[derive(Debug, Serialize)]
+pub(super) struct Outcome {
+    pub(super) figure: String,
+    pub(super) what: &'static str,
+    target: Target,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    least: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    runs: Vec<f64>,
+    pub(super) verdict: Verdict,
+    /// Why it was not measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
+}
+
+impl Outcome {
+    /// Compares `result` with the target of `figure`; `subject` tells what it was measured of, where that is one of several.
+    pub(super) fn new(figure: &Figure, subject: Option<&str>, result: Result<Measurement, String>) -> Self {
+        let name = match subject {
+            Some(subject) => format!("{} {subject}", figure.name),
+            None => figure.name.to_owned(),
+        };
+        let mut outcome = Self {
+            figure: name,
+            what: figure.what,
+            target: figure.target,
+            least: None,
+            value: None,
+            unit: None,
+            runs: Vec::new(),
+            verdict: Verdict::NotMeasured,
+            reason: None,
+        };
+        match result {
+            Err(reason) => outcome.reason = Some(reason),
+            Ok(measurement) => {
+                let value = measurement.median();
+                let is_met = match figure.target {
+                    Target::AtMost(limit) => Some(value <= limit),
+                    Target::AtLeast(limit) => Some(value >= limit),
+                    Target::LeastPossible => measurement.least.map(|least| value <= least),
+                };
+                outcome.verdict = match is_met {
+                    Some(true) => Verdict::Met,
+                    Some(false) => Verdict::Missed,
+                    None => {
+                        outcome.reason = Some("the bench program did not say what the least is".to_owned());
+                        Verdict::NotMeasured
+                    }
+                };
+                outcome.value = Some(value);
+                outcome.least = measurement.least;
+                outcome.unit = Some(measurement.unit);
+                outcome.runs = measurement.runs;
+            }
+        }
+        outcome
+    }
+
+    pub(super) fn render_target(&self) -> String {
+        match (self.target, self.least) {
+            (Target::AtMost(limit), _) => format!("≤ {limit}"),
+            (Target::AtLeast(limit), _) => format!("≥ {limit}"),
+            (Target::LeastPossible, Some(least)) => format!("≤ {least}"),
+            (Target::LeastPossible, None) => "least possible".to_owned(),
+        }
+    }
+
+    pub(super) fn render_value(&self) -> String {
+        match (self.value, &self.unit) {
+            (Some(value), Some(unit)) if value.abs() < 100.0 => format!("{value:.1} {unit}"),
+            (Some(value), Some(unit)) => format!("{value:.0} {unit}"),
+            _ => "–".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(name: &str, line: &str) -> Outcome {
+        let figure = FIGURES.iter().find(|figure| figure.name == name).expect("a figure");
+        let mut measurements = parse_measurements(line).expect("a measurement");
+        Outcome::new(figure, None, Ok(measurements.remove(0)))
+    }
+
+    #[test]
+    fn a_measurement_meets_or_misses_its_target() {
+        let table = [
+            ("ready_ms", r#"{"figure":"ready_ms","value":60,"unit":"ms"}"#, Verdict::Met),
+            ("ready_ms", r#"{"figure":"ready_ms","value":60.1,"unit":"ms"}"#, Verdict::Missed),
+            ("backlog_rows_per_s", r#"{"figure":"backlog_rows_per_s","value":20000,"unit":"rows/s"}"#, Verdict::Met),
+            ("backlog_rows_per_s", r#"{"figure":"backlog_rows_per_s","value":19999,"unit":"rows/s"}"#, Verdict::Missed),
+            ("quota_requests", r#"{"figure":"quota_requests","value":101,"unit":"","least":101}"#, Verdict::Met),
+            ("quota_requests", r#"{"figure":"quota_requests","value":102,"unit":"","least":101}"#, Verdict::Missed),
+            ("quota_requests", r#"{"figure":"quota_requests","value":101,"unit":""}"#, Verdict::NotMeasured),
+        ];
+        for (name, line, verdict) in table {
+            assert_eq!(outcome(name, line).verdict, verdict, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_median_of_the_runs_counts_and_not_the_value() {
+        let table = [("[70, 50, 55]", 55.0), ("[70, 50, 55, 57]", 56.0), ("[50]", 50.0), ("[]", 99.0)];
+        for (runs, median) in table {
+            let line = format!(r#"{{"figure":"ready_ms","value":99,"unit":"ms","runs":{runs}}}"#);
+            assert_eq!(outcome("ready_ms", &line).value, Some(median), "{runs}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_no_measurement_is_an_error() {
+        for line in ["ready", r#"{"figure":"ready_ms","value":1}"#, r#"{"figure":"steady_ms","value":1,"unit":"ms"}"#] {
+            assert!(parse_measurements(line).is_err(), "{line}");
+        }
+        assert_eq!(parse_measurements("\n").expect("nothing"), []);
+    }
+
+    #[test]
+    fn what_was_not_measured_is_said_with_the_reason() {
+        let figure = FIGURES.first().expect("a figure");
+        let outcome = Outcome::new(figure, None, Err("no program".to_owned()));
+        assert_eq!(outcome.verdict, Verdict::NotMeasured);
+        assert_eq!(outcome.render_value(), "–");
+        let json = serde_json::to_value(&outcome).expect("JSON");
+        let expected = serde_json::json!({
+            "figure": "ready_ms", "what": figure.what, "target": { "at-most": 60.0 }, "verdict": "not-measured",
+            "reason": "no program",
+        });
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn a_guest_one_byte_over_the_limit_misses_it() {
+        let figure = FIGURES.iter().find(|figure| figure.name == GUEST_SIZE).expect("a figure");
+        let verdict = |bytes| Outcome::new(figure, Some("one"), Ok(Measurement::of_guest(bytes))).verdict;
+        assert_eq!(verdict(crate::guests::SIZE_LIMIT), Verdict::Met);
+        assert_eq!(verdict(crate::guests::SIZE_LIMIT + 1), Verdict::Missed);
+    }
+}

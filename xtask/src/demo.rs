@@ -1,0 +1,208 @@
+//! `cargo xtask demo`: the whole way from a press to a row, on one machine, without an account.
+//!
+//! It builds the guests and the host, starts a stand-in Google on loopback, and lets a device run against it. With
+//! `--auto` nobody need be there: the code is entered as a browser would, presses come from a script, the device is
+//! restarted once in between, and what the stand-in's sheet then holds is compared with the script. The device is only
+//! ever pressed and looked at; what it says of itself decides when to go on, never whether all went well.
+
+mod configuration;
+
+mod stand_in;
+
+mod device;
+
+mod script;
+
+mod patience;
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use self::configuration::Demonstration;
+use self::device::{Device, Key, Report};
+use self::script::{PROJECTS, Step};
+use self::stand_in::StandIn;
+use crate::toolchain::{Source, Toolchain};
+use crate::workspace::Workspace;
+use crate::{guests, process};
+
+/// For the device to show a code, to find that it is signed in, to record a press: seconds, on a slow board.
+const DEVICE_LIMIT_FOR: Duration = Duration::from_secs(60);
+
+/// For all rows to arrive. The quota of the stand-in may make a batch wait for a minute.
+const DELIVERY_LIMIT_FOR: Duration = Duration::from_mins(3);
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Do it all with nobody present, and compare the sheet with the script.
+    #[arg(long)]
+    pub(crate) auto: bool,
+    /// Where the guests' standard library comes from; the first source that works when not given.
+    #[arg(long, value_enum, value_name = "SOURCE")]
+    pub(crate) std: Option<Source>,
+}
+
+/// Where the programs are that take part.
+struct Programs {
+    host: PathBuf,
+    stand_in: PathBuf,
+}
+
+/// Runs the demonstration.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let has_person = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    if !(arguments.auto || has_person) {
+        bail!("nobody can press keys without a terminal; `cargo xtask demo --auto` needs none");
+    }
+    let workspace = Workspace::of_this_program()?;
+    let toolchain = Toolchain::find(&workspace, arguments.std)?;
+    eprintln!("building the guests with {}", toolchain.description);
+    let plugins = guests::default_folder(&workspace);
+    guests::build(&workspace, &toolchain, &workspace.guests, &plugins)?;
+    let programs = build_programs(&workspace)?;
+
+    // The stand-in forgets everything when it ends, so a device that remembered would only be confused.
+    let folder = workspace.target.join("demo");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let stand_in = StandIn::start(&programs.stand_in, &folder)?;
+    let demonstration = Demonstration { stand_in: stand_in.origin(), plugins: &plugins, is_automatic: arguments.auto };
+    let configuration = demonstration.write(&folder)?;
+    let device = Device::new(programs.host, configuration, folder.join("state"), folder.join("device.log"));
+    if arguments.auto { run_script(&stand_in, device) } else { run_by_hand(&stand_in, &device) }
+}
+
+fn build_programs(workspace: &Workspace) -> Result<Programs> {
+    eprintln!("building the host and the stand-in; the first time that takes some minutes");
+    let mut command = process::cargo();
+    command.current_dir(&workspace.root);
+    command.args(["build", "--locked", "--package", "punchcard", "--package", "google-sim", "--bins"]);
+    process::perform(&mut command)?;
+    let programs = workspace.target.join("debug");
+    Ok(Programs { host: existing(programs.join("punchcard"))?, stand_in: existing(programs.join("google-sim"))? })
+}
+
+fn existing(program: PathBuf) -> Result<PathBuf> {
+    if !program.is_file() {
+        bail!("cargo built no {}", program.display());
+    }
+    Ok(program)
+}
+
+/// A person presses the keys; the device can be restarted as often as they like.
+fn run_by_hand(stand_in: &StandIn, device: &Device) -> Result<ExitCode> {
+    let origin = stand_in.origin();
+    println!(
+        "
+A stand-in for Google runs at {origin}/ and the device starts in this terminal.
+  1. Open {origin}/device in a browser, enter the code that the panel shows, and allow it.
+     Or, with curl:  curl -d user_code=CODE -d decision=allow {origin}/device
+  2. Choose a project with the arrow keys and punch with the space bar: once to start, once to finish.
+  3. Look at {origin}/ : a row appears for each start and finish.
+Ctrl-C stops the device. What it does is written to {}.
+
+Enter starts it.",
+        device.log().display(),
+    );
+    loop {
+        if !wait_for_enter()? {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let status = device.run_in_terminal()?;
+        println!("\nThe device ended ({status}). Enter starts it again, as after a power cut; q and Enter ends all.");
+    }
+}
+
+/// Whether a person pressed Enter and nothing before it.
+fn wait_for_enter() -> Result<bool> {
+    let mut line = String::new();
+    let length = std::io::stdin().lock().read_line(&mut line).context("cannot read from the terminal")?;
+    Ok(length > 0 && line.trim().is_empty())
+}
+
+fn run_script(stand_in: &StandIn, mut device: Device) -> Result<ExitCode> {
+    println!("\nThe device starts.");
+    device.start()?;
+    let prompt = device.await_report("show a code", DEVICE_LIMIT_FOR, Report::prompt)?;
+    println!("It asks for the code {} to be entered at {}.", prompt.user_code, prompt.url);
+    print_frame(&device)?;
+    stand_in.allow(&prompt.user_code)?;
+    println!("The code was entered and allowed, as in a browser.");
+    device
+        .await_report("find that it is signed in", DEVICE_LIMIT_FOR, |report| report.is_authorized().then_some(()))?;
+    print_frame(&device)?;
+
+    let mut punches = 0;
+    for step in script::plan() {
+        match step {
+            Step::Punch { project, meaning } => {
+                punches += 1;
+                device.press(Key::Space)?;
+                device.await_report("record a press", DEVICE_LIMIT_FOR, |report| {
+                    (report.events >= punches).then_some(())
+                })?;
+                println!("Punch {punches}: {project} {meaning}.");
+                print_frame(&device)?;
+            }
+            Step::Turn => device.press(Key::Right)?,
+            Step::Restart => {
+                device.stop()?;
+                println!("The device stops, and starts again.");
+                device.start()?;
+                device.await_report("sign in without a person", DEVICE_LIMIT_FOR, |report| {
+                    report.is_authorized().then_some(())
+                })?;
+                print_frame(&device)?;
+            }
+        }
+        // Longer than the configuration's `debounce-ms`: what follows is another press and not the same.
+        patience::rest(Duration::from_millis(2 * configuration::DEBOUNCE_MS));
+    }
+
+    // The device says when it is done; what it did is read from the sheet. Where it never says so, the sheet tells more
+    // than the clock.
+    let delivered =
+        device.await_report("deliver everything", DELIVERY_LIMIT_FOR, |report| report.is_idle().then_some(()));
+    print_frame(&device)?;
+    device.stop()?;
+    let rows = stand_in.rows(configuration::SPREADSHEET, configuration::TAB)?;
+    println!("\nThe sheet, as the stand-in holds it:\n{}", script::render_sheet(&rows));
+    let comparison = script::compare(&PROJECTS, &rows);
+    for difference in &comparison.differences {
+        println!("differs: {difference}");
+    }
+    if let Err(reason) = &delivered {
+        println!("differs: {reason:#}");
+    }
+    println!(
+        "demo: {punches} punches, {} rows in the sheet, {} lost, {} doubled",
+        comparison.rows, comparison.lost, comparison.doubled
+    );
+    let is_right = comparison.differences.is_empty() && delivered.is_ok();
+    if !is_right {
+        println!("what the device did is in {}", device.log().display());
+    }
+    Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print_frame(device: &Device) -> Result<()> {
+    for line in device.frame()?.lines() {
+        println!("    {line}");
+    }
+    Ok(())
+}
+
+/// Writes what `program` logs into a file of its own, and returns the file for the child's streams.
+fn log_file(path: &Path) -> Result<std::fs::File> {
+    std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .with_context(|| format!("cannot write {}", path.display()))
+}

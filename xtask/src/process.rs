@@ -1,0 +1,161 @@
+//! Other programs: a clean environment, a bounded wait, and errors that name the command line.
+//!
+//! `cargo run` leaves its own variables (`CARGO`, `CARGO_PKG_NAME`, …) to what it runs. A second cargo would take some of
+//! them for the person's wishes, so no child gets them.
+
+use std::ffi::OsStr;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use wait_timeout::ChildExt as _;
+
+/// Cargo of the active toolchain, without what `cargo run` left in the environment.
+pub(crate) fn cargo() -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    remove_variables(&mut command, is_left_by_cargo);
+    command
+}
+
+/// Removes from `command` the variables of our own environment for which `is_unwanted` holds.
+pub(crate) fn remove_variables(command: &mut Command, is_unwanted: impl Fn(&str) -> bool) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(&is_unwanted) {
+            command.env_remove(name);
+        }
+    }
+}
+
+/// Whether `cargo run` sets this variable for its child.
+pub(crate) fn is_left_by_cargo(name: &str) -> bool {
+    const NAMES: [&str; 7] = [
+        "CARGO",
+        "CARGO_CRATE_NAME",
+        "CARGO_MANIFEST_DIR",
+        "CARGO_MANIFEST_PATH",
+        "CARGO_PRIMARY_PACKAGE",
+        "OUT_DIR",
+        "RUST_RECURSION_COUNT",
+    ];
+    NAMES.contains(&name) || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_BIN_")
+}
+
+/// The command as a person would type it, without its environment.
+pub(crate) fn render_command(command: &Command) -> String {
+    let mut words = vec![command.get_program().to_string_lossy().into_owned()];
+    words.extend(command.get_args().map(|argument| argument.to_string_lossy().into_owned()));
+    words.join(" ")
+}
+
+/// Runs `command` to its end and fails when it does.
+pub(crate) fn perform(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot start `{}`", render_command(command)))?;
+    if !status.success() {
+        bail!("`{}` ended with {status}", render_command(command));
+    }
+    Ok(())
+}
+
+/// Runs `command` for at most `limit_for`; past that it is killed, and `None` is returned.
+pub(crate) fn perform_within(command: &mut Command, limit_for: Duration) -> Result<Option<ExitStatus>> {
+    let line = render_command(command);
+    let mut child = command.stdin(Stdio::null()).spawn().with_context(|| format!("cannot start `{line}`"))?;
+    let ended = child.wait_timeout(limit_for).with_context(|| format!("cannot wait for `{line}`"))?;
+    if ended.is_none() {
+        child.kill().with_context(|| format!("cannot stop `{line}`"))?;
+        child.wait().with_context(|| format!("cannot wait for `{line}`"))?;
+    }
+    Ok(ended)
+}
+
+/// Runs `command` for at most `limit_for`, and returns how it ended and what it printed on its standard output.
+pub(crate) fn answer_within(command: &mut Command, limit_for: Duration) -> Result<(ExitStatus, String)> {
+    let line = render_command(command);
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start `{line}`"))?;
+    let stdout = child.stdout.take();
+    std::thread::scope(|scope| {
+        // A full pipe would stop it.
+        let reader = scope.spawn(|| stdout.map_or(Ok(String::new()), std::io::read_to_string));
+        let ended = child.wait_timeout(limit_for).with_context(|| format!("cannot wait for `{line}`"))?;
+        let Some(status) = ended else {
+            child.kill().with_context(|| format!("cannot stop `{line}`"))?;
+            child.wait().with_context(|| format!("cannot wait for `{line}`"))?;
+            bail!("`{line}` did not end within {} s", limit_for.as_secs());
+        };
+        let text = reader.join().map_err(|_panic| anyhow!("cannot read what `{line}` prints"))?;
+        Ok((status, text.with_context(|| format!("`{line}` did not print text"))?))
+    })
+}
+
+/// What `command` prints on its standard output, without the white space at both ends; fails when the command does.
+pub(crate) fn answer(command: &mut Command) -> Result<String> {
+    let line = render_command(command);
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .output()
+        .with_context(|| format!("cannot start `{line}`"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("`{line}` ended with {}: {}", output.status, said.trim());
+    }
+    let text = String::from_utf8(output.stdout).with_context(|| format!("`{line}` did not print text"))?;
+    Ok(text.trim().to_owned())
+}
+
+/// Whether `program` can be found on the path.
+pub(crate) fn is_on_path(program: impl AsRef<OsStr>) -> bool {
+    let program = program.as_ref();
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cargo_leaves_is_told_from_what_a_person_sets() {
+        for name in ["CARGO", "CARGO_PKG_VERSION", "CARGO_MANIFEST_DIR", "CARGO_BIN_EXE_punchcard", "OUT_DIR"] {
+            assert!(is_left_by_cargo(name), "{name}");
+        }
+        for name in ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_TERM_COLOR", "PATH", "RUSTUP_TOOLCHAIN"] {
+            assert!(!is_left_by_cargo(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_takes_too_long_is_ended() {
+        let ended =
+            perform_within(Command::new("cat").arg("/dev/zero").stdout(Stdio::null()), Duration::from_millis(50));
+        assert!(ended.expect("cat runs").is_none());
+    }
+
+    #[test]
+    fn a_command_that_ends_in_time_tells_its_status() {
+        let ended = perform_within(&mut Command::new("false"), Duration::from_secs(60)).expect("false runs");
+        assert_eq!(ended.and_then(|status| status.code()), Some(1));
+    }
+
+    #[test]
+    fn the_answer_of_a_command_comes_within_the_limit_or_not_at_all() {
+        let (status, text) = answer_within(Command::new("echo").arg("one"), Duration::from_secs(60)).expect("in time");
+        assert!(status.success());
+        assert_eq!(text, "one\n");
+        let error = answer_within(Command::new("tail").args(["-f", "/dev/null"]), Duration::from_millis(50))
+            .expect_err("endless");
+        assert!(error.to_string().contains("tail -f"), "{error}");
+    }
+
+    #[test]
+    fn a_failure_names_the_command_and_what_it_said() {
+        let error = answer(Command::new("sh").args(["-c", "echo no such thing >&2; exit 3"])).expect_err("exit 3");
+        let text = error.to_string();
+        assert!(text.contains("sh -c") && text.contains("no such thing") && text.contains('3'), "{text}");
+    }
+}

@@ -1,0 +1,297 @@
+//! `cargo xtask test`: every check that a change has to pass.
+//!
+//! The checks do not depend on one another, so one that fails does not keep the others from running: a person gets all
+//! the news at once. The quick ones come first. What each check means is known by the tool that it calls.
+
+mod tally;
+
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Read};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum;
+
+use self::tally::Tally;
+use crate::process::{self, perform};
+use crate::stopwatch::Stopwatch;
+use crate::toolchain::{Source, Toolchain};
+use crate::workspace::Workspace;
+use crate::{demo, guests, rule};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The checks to run; all of them when none is named.
+    checks: Vec<Check>,
+    /// Where the guests' standard library comes from; the first source that works when not given.
+    #[arg(long, value_enum, value_name = "SOURCE")]
+    std: Option<Source>,
+}
+
+/// In the order in which they run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Check {
+    /// Every file is formatted.
+    Format,
+    /// Crates and modules depend in one direction, and no file holds what none may.
+    Rules,
+    /// The guests build, import nothing but the contract, and are small.
+    Guests,
+    /// When named: the guests built from another folder are the same bytes.
+    Repeatable,
+    /// Clippy has nothing to say.
+    Lints,
+    /// The tests of every crate, those of the guests' logic too.
+    Tests,
+    /// The examples in the documentation.
+    Examples,
+    /// The whole way from a press to a row: `cargo xtask demo --auto`.
+    Demo,
+    /// The documentation builds, and its links lead somewhere.
+    Documentation,
+    /// Licences, sources and bans of what we depend on; needs cargo-deny.
+    Dependencies,
+}
+
+/// How a check ended.
+enum Verdict {
+    Passed,
+    Skipped(String),
+    Failed(String),
+}
+
+struct Report {
+    check: Check,
+    verdict: Verdict,
+    took_for: Duration,
+}
+
+/// Runs the checks and says how each ended.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let workspace = Workspace::of_this_program()?;
+    let inspection = Inspection { workspace, std: arguments.std, tally: Mutex::default() };
+    let mut reports = Vec::new();
+    for &check in Check::value_variants() {
+        let is_named = arguments.checks.contains(&check);
+        if !arguments.checks.is_empty() && !is_named {
+            continue;
+        }
+        eprintln!("\n== {}", name_of(check));
+        let watch = Stopwatch::start();
+        let verdict = inspection.perform(check, is_named).unwrap_or_else(|error| Verdict::Failed(format!("{error:#}")));
+        if let Verdict::Failed(reason) = &verdict {
+            eprintln!("{reason}");
+        }
+        reports.push(Report { check, verdict, took_for: watch.elapsed() });
+    }
+    let tally = inspection.tally.into_inner().unwrap_or_default();
+    println!("\n{}", render_summary(&reports, &tally));
+    let all_passed = reports.iter().all(|report| !matches!(report.verdict, Verdict::Failed(_)));
+    Ok(if all_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn name_of(check: Check) -> String {
+    check.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+/// A line for each check, what failed, and the totals as test runners close with them.
+fn render_summary(reports: &[Report], tally: &Tally) -> String {
+    let mut text = String::from("Summary\n");
+    let mut totals = Tally::default();
+    for Report { check, verdict, took_for } in reports {
+        let (word, remark) = match verdict {
+            Verdict::Passed => {
+                totals.passed += 1;
+                ("passed", "")
+            }
+            Verdict::Skipped(reason) => {
+                totals.skipped += 1;
+                ("skipped", reason.as_str())
+            }
+            Verdict::Failed(reason) => {
+                totals.failed += 1;
+                ("FAILED", reason.lines().next().unwrap_or_default())
+            }
+        };
+        let name = name_of(*check);
+        let line = format!("  {name:<14} {word:<8} {:>7.1} s  {remark}", took_for.as_secs_f64());
+        // Writing to a String cannot fail.
+        writeln!(text, "{}", line.trim_end()).ok();
+    }
+    write!(text, "\nchecks: {totals}\ntests: {tally}").ok();
+    text
+}
+
+/// What the checks are run on, and what they count.
+struct Inspection {
+    workspace: Workspace,
+    std: Option<Source>,
+    /// Of all tests that ran.
+    tally: Mutex<Tally>,
+}
+
+impl Inspection {
+    fn perform(&self, check: Check, is_named: bool) -> Result<Verdict> {
+        match check {
+            Check::Format => perform(&mut self.cargo(&["fmt", "--all", "--check"]))?,
+            Check::Rules => self.check_rules()?,
+            Check::Guests => self.check_guests()?,
+            Check::Repeatable => {
+                if !is_named {
+                    return Ok(Verdict::Skipped("it builds everything twice; name it to have it run".to_owned()));
+                }
+                self.check_repeatable()?;
+            }
+            Check::Lints => {
+                let lints = ["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"];
+                perform(&mut self.cargo(&lints))?;
+            }
+            Check::Tests => self.check_tests()?,
+            Check::Examples => {
+                self.count(self.cargo(&["test", "--workspace", "--doc", "--locked", "--no-fail-fast"]))?;
+            }
+            Check::Demo => {
+                let exit = demo::run(&demo::Arguments { auto: true, std: self.std })?;
+                if exit != ExitCode::SUCCESS {
+                    bail!("the sheet does not hold what was punched; see above");
+                }
+            }
+            Check::Documentation => {
+                let documentation = ["doc", "--workspace", "--no-deps", "--locked"];
+                perform(self.cargo(&documentation).env("RUSTDOCFLAGS", "--deny warnings"))?;
+            }
+            Check::Dependencies => {
+                if !process::is_on_path("cargo-deny") {
+                    return Ok(Verdict::Skipped(
+                        "cargo-deny is not installed (cargo install cargo-deny --locked)".to_owned(),
+                    ));
+                }
+                perform(&mut self.cargo(&["deny", "--workspace", "check", "bans", "licenses", "sources"]))?;
+            }
+        }
+        Ok(Verdict::Passed)
+    }
+
+    fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut command = process::cargo();
+        command.current_dir(&self.workspace.root).args(arguments);
+        // Where tests find the components that the guests' check built.
+        command.env("PUNCHCARD_GUESTS", guests::default_folder(&self.workspace));
+        command
+    }
+
+    fn check_rules(&self) -> Result<()> {
+        let breaches = rule::find_breaches(&self.workspace)?;
+        if breaches.is_empty() {
+            return Ok(());
+        }
+        let lines: Vec<String> = breaches.iter().map(|breach| format!("  {breach}")).collect();
+        bail!("{} rules are broken\n{}", breaches.len(), lines.join("\n"))
+    }
+
+    fn build_guests(&self) -> Result<(Toolchain, Vec<guests::Built>)> {
+        let toolchain = Toolchain::find(&self.workspace, self.std)?;
+        eprintln!("guests are built with {}", toolchain.description);
+        let folder = guests::default_folder(&self.workspace);
+        let all_built = guests::build(&self.workspace, &toolchain, &self.workspace.guests, &folder)?;
+        Ok((toolchain, all_built))
+    }
+
+    fn check_guests(&self) -> Result<()> {
+        let (_, all_built) = self.build_guests()?;
+        for built in &all_built {
+            println!("{}", guests::render_built(&self.workspace, built));
+        }
+        let too_big: Vec<String> = all_built
+            .iter()
+            .filter(|built| built.component.bytes.len() > guests::SIZE_LIMIT)
+            .map(|built| format!("{} has {}", built.name, guests::render_size(built.component.bytes.len())))
+            .collect();
+        // A size is a figure of `cargo xtask bench`; here it is only said.
+        if !too_big.is_empty() {
+            println!("above the aim of {}: {}", guests::render_size(guests::SIZE_LIMIT), too_big.join(", "));
+        }
+        Ok(())
+    }
+
+    fn check_repeatable(&self) -> Result<()> {
+        let (toolchain, all_built) = self.build_guests()?;
+        let differing = guests::check_repeatable(&self.workspace, &toolchain, &all_built)?;
+        if !differing.is_empty() {
+            bail!("built from another folder, other bytes came out: {}", differing.join(", "));
+        }
+        Ok(())
+    }
+
+    fn check_tests(&self) -> Result<()> {
+        if process::is_on_path("cargo-nextest") {
+            return self.count(self.cargo(&["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]));
+        }
+        let every_target = ["test", "--workspace", "--all-targets", "--locked", "--no-fail-fast"];
+        self.count(self.cargo(&every_target))
+    }
+
+    /// Runs tests, showing what they print, and adds their totals to the tally.
+    fn count(&self, mut command: Command) -> Result<()> {
+        let line = process::render_command(&command);
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start `{line}`"))?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        // Test runners close on one or the other; each is read on its own, or a full pipe would stop them.
+        std::thread::scope(|scope| {
+            scope.spawn(|| self.follow(stdout, |line| println!("{line}")));
+            scope.spawn(|| self.follow(stderr, |line| eprintln!("{line}")));
+        });
+        let status = child.wait().with_context(|| format!("cannot wait for `{line}`"))?;
+        if !status.success() {
+            bail!("`{line}` ended with {status}");
+        }
+        Ok(())
+    }
+
+    fn follow(&self, stream: Option<impl Read>, show: impl Fn(&str)) {
+        let Some(stream) = stream else { return };
+        for line in BufReader::new(stream).split(b'\n') {
+            let Ok(line) = line else { return };
+            let line = String::from_utf8_lossy(&line);
+            show(&line);
+            if let Some(counted) = tally::parse_closing_line(&line)
+                && let Ok(mut tally) = self.tally.lock()
+            {
+                tally.add(&counted);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(check: Check, verdict: Verdict) -> Report {
+        Report { check, verdict, took_for: Duration::from_millis(12_340) }
+    }
+
+    #[test]
+    fn the_summary_tells_each_check_and_closes_with_the_totals() {
+        let reports = [
+            report(Check::Format, Verdict::Passed),
+            report(Check::Tests, Verdict::Failed("`cargo test` ended with 101\nand more".to_owned())),
+            report(Check::Dependencies, Verdict::Skipped("cargo-deny is not installed".to_owned())),
+        ];
+        let text = render_summary(&reports, &Tally { passed: 7, failed: 2, skipped: 0 });
+        let expected = "Summary\n  \
+             format         passed      12.3 s\n  \
+             tests          FAILED      12.3 s  `cargo test` ended with 101\n  \
+             dependencies   skipped     12.3 s  cargo-deny is not installed\n\n\
+             checks: 1 passed, 1 failed, 1 skipped\n\
+             tests: 7 passed, 2 failed";
+        assert_eq!(text, expected);
+    }
+}
