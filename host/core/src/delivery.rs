@@ -226,3 +226,6 @@ fn again(work: Work) -> Signal {
         Work::Batch => Signal::Resumed,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -204,3 +204,6 @@ impl Keeper {
         self.failures = self.failures.saturating_add(1);
     }
 }
+
+#[cfg(test)]
+mod tests;

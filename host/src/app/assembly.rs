@@ -13,7 +13,7 @@ use punchcard_core::config::{Configuration, Diagnostic, Part};
 use punchcard_core::name::{GrantName, PluginName, SinkName, SlotName};
 use punchcard_core::plugin::delivery::Limits;
 use punchcard_core::plugin::{PluginError, World};
-use punchcard_core::row::Column;
+use punchcard_core::row::{Column, ColumnKind};
 use punchcard_core::secret::Secret;
 
 use super::grant::chain;
@@ -211,9 +211,12 @@ impl Assembly {
             },
             None => None,
         };
-        let limits = match (&connector, &columns) {
-            (Some(connector), Some(columns)) => {
-                match connector.check(&sink.deliver.settings.to_json(), columns).await {
+        // Where the formatter does not say its columns, the connector's settings are checked with any: all errors at once.
+        let any = [Column { key: "any".into(), title: "Any".into(), kind: ColumnKind::Text }];
+        let limits = match &connector {
+            Some(connector) => {
+                let checked = columns.as_deref().unwrap_or(&any);
+                match connector.check(&sink.deliver.settings.to_json(), checked).await {
                     Ok(limits) => Some(limits),
                     Err(error) => {
                         faults.push(refusal(Part::DeliverSettings(name.clone()), &sink.deliver.plugin, error));
@@ -221,7 +224,7 @@ impl Assembly {
                     }
                 }
             }
-            _ => None,
+            None => None,
         };
         let key = match &sink.authorize {
             Some(Authorization::Header { secret, .. }) => match read_secret(secret, folder) {

@@ -17,7 +17,7 @@ use punchcard_core::request::{Credential, Prepared, Reach, plan_delivery};
 use punchcard_core::row::Column;
 use punchcard_core::secret::Secret;
 use tokio::sync::{Notify, mpsc, watch};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use super::grant::{Grant, chain, depart};
@@ -189,7 +189,7 @@ impl Delivery {
         match self.authorize_and_send(request).await {
             Ok(response) => Signal::Responded(response),
             Err(failure) => {
-                info!(sink = %self.sink, %failure, "a request failed");
+                debug!(sink = %self.sink, %failure, "a request failed");
                 Signal::Failed(failure)
             }
         }

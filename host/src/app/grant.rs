@@ -18,7 +18,7 @@ use punchcard_core::redact::Blanker;
 use punchcard_core::request::{Reach, plan_authentication};
 use punchcard_core::secret::Secret;
 use tokio::sync::{mpsc, watch};
-use tracing::{error, info, warn};
+use tracing::{debug, error, warn};
 
 use super::known_time::KnownTime;
 use super::timer::sleep_until;
@@ -303,7 +303,7 @@ impl GrantKeeper {
         match self.try_perform(request).await {
             Ok(signal) => signal,
             Err(failure) => {
-                info!(grant = %self.grant.name, %failure, "the authorization server was not reached");
+                debug!(grant = %self.grant.name, %failure, "a request of the policy failed");
                 Signal::Failed(failure)
             }
         }

@@ -1,0 +1,148 @@
+//! Scripts of what happens to a sink's deliveries, and the connector's next signal.
+
+use super::*;
+use crate::http::{Failure, Method};
+use crate::plugin::delivery::Pause;
+
+fn request() -> Request {
+    Request {
+        method: Method::Get,
+        url: "https://example.com".into(),
+        headers: Vec::new(),
+        body: None,
+        authorized: false,
+        idempotent: true,
+        timeout_ms: None,
+    }
+}
+
+fn pause(milliseconds: u64) -> Pause {
+    Pause { milliseconds, problem: Some(problem()) }
+}
+
+fn problem() -> Problem {
+    Problem { headline: "sheet was deleted".into(), advice: "create anew".into() }
+}
+
+fn step(work: Work, signal: Signal) -> Plan {
+    Plan::Step { work, signal }
+}
+
+fn receipt() -> Receipt {
+    Receipt { rejected: Vec::new(), link: None }
+}
+
+/// A carrier that was given work.
+fn begun(work: Work, tried: bool) -> Carrier {
+    let mut carrier = Carrier::default();
+    assert_eq!(carrier.plan(0), Plan::Idle);
+    carrier.begin(work, tried);
+    carrier
+}
+
+#[test]
+fn work_begins_with_its_signal() {
+    for (work, tried, signal) in [
+        (Work::Prepare, false, Signal::Prepare),
+        (Work::Prepare, true, Signal::Prepare),
+        (Work::CreateAnew, false, Signal::CreateAnew),
+        (Work::Batch, false, Signal::Begin),
+        (Work::Batch, true, Signal::Resumed),
+    ] {
+        let mut carrier = begun(work, tried);
+        assert_eq!(carrier.plan(0), step(work, signal), "{work:?} {tried}");
+        assert_eq!(carrier.standing(), &Standing::Working);
+    }
+}
+
+#[test]
+fn a_request_is_sent_and_its_answer_is_the_next_signal() {
+    let mut carrier = begun(Work::Batch, false);
+    carrier.plan(0);
+    assert_eq!(carrier.stepped(Work::Batch, Directive::Send(request()), 0), Next::Send(request()));
+    let failed = Signal::Failed(Failure::Interrupted("reset".into()));
+    carrier.answered(Work::Batch, failed.clone());
+    assert_eq!(carrier.plan(0), step(Work::Batch, failed));
+    let next = carrier.stepped(Work::Batch, Directive::Delivered(receipt()), 0);
+    assert_eq!(next, Next::Done(Work::Batch, receipt()));
+    assert_eq!((carrier.plan(0), carrier.standing()), (Plan::Idle, &Standing::Idle));
+}
+
+#[test]
+fn what_is_cut_off_while_a_request_is_under_way_is_resumed() {
+    let mut carrier = begun(Work::Batch, false);
+    carrier.plan(0);
+    carrier.stepped(Work::Batch, Directive::Send(request()), 0);
+    assert_eq!(carrier.plan(0), step(Work::Batch, Signal::Resumed));
+}
+
+#[test]
+fn a_wait_ends_with_elapsed_and_a_person_does_not_shorten_it() {
+    let mut carrier = begun(Work::Prepare, false);
+    carrier.plan(0);
+    assert_eq!(carrier.stepped(Work::Prepare, Directive::Wait(pause(500)), 1_000), Next::Later);
+    assert_eq!(carrier.standing(), &Standing::Waiting { problem: Some(problem()) });
+    carrier.ask_retry();
+    assert_eq!(carrier.plan(1_499), Plan::WaitUntil(1_500));
+    assert_eq!(carrier.plan(1_500), step(Work::Prepare, Signal::Elapsed));
+}
+
+#[test]
+fn what_is_held_is_tried_again_when_a_person_says_so_or_its_recheck_is_due() {
+    for asked in [true, false] {
+        let mut carrier = begun(Work::Batch, false);
+        carrier.plan(0);
+        assert_eq!(carrier.stepped(Work::Batch, Directive::Hold(pause(500)), 0), Next::Later);
+        assert_eq!(carrier.standing(), &Standing::Held { problem: Some(problem()) });
+        assert_eq!(carrier.plan(499), Plan::WaitUntil(500));
+        if asked {
+            carrier.ask_retry();
+        }
+        let now_ms = if asked { 499 } else { 500 };
+        assert_eq!(carrier.plan(now_ms), step(Work::Batch, Signal::Retry));
+        assert_eq!(carrier.standing(), &Standing::Held { problem: Some(problem()) }, "said until a step shows better");
+    }
+}
+
+#[test]
+fn failed_work_begins_again_after_pauses_that_grow_or_when_a_person_says_so() {
+    let mut carrier = begun(Work::Batch, false);
+    carrier.plan(0);
+    for (now_ms, until_ms) in [(0, 1_000), (1_000, 3_000)] {
+        carrier.failed(Work::Batch, "trap".into(), now_ms);
+        assert_eq!(carrier.standing(), &Standing::Failing { reason: "trap".into() });
+        assert_eq!(carrier.plan(until_ms - 1), Plan::WaitUntil(until_ms));
+        assert_eq!(carrier.plan(until_ms), step(Work::Batch, Signal::Resumed));
+    }
+    carrier.failed(Work::Prepare, "trap".into(), 3_000);
+    carrier.ask_retry();
+    assert_eq!(carrier.plan(3_000), step(Work::Prepare, Signal::Prepare));
+    carrier.stepped(Work::Prepare, Directive::Wait(pause(0)), 3_000);
+    carrier.failed(Work::CreateAnew, "trap".into(), 4_000);
+    assert_eq!(carrier.plan(4_999), Plan::WaitUntil(5_000), "a success begins the count anew");
+    assert_eq!(carrier.plan(5_000), step(Work::CreateAnew, Signal::CreateAnew));
+}
+
+#[test]
+fn a_new_destination_comes_between_steps_before_everything_else_and_once() {
+    let mut carrier = begun(Work::Batch, false);
+    carrier.plan(0);
+    carrier.ask_create_anew();
+    assert_eq!(carrier.plan(0), step(Work::Batch, Signal::Begin), "a signal that is due comes first");
+    carrier.stepped(Work::Batch, Directive::Hold(pause(500)), 0);
+    assert_eq!(carrier.plan(0), step(Work::CreateAnew, Signal::CreateAnew));
+    let next = carrier.stepped(Work::CreateAnew, Directive::Delivered(receipt()), 0);
+    assert_eq!(next, Next::Done(Work::CreateAnew, receipt()));
+    assert_eq!(carrier.plan(0), Plan::Idle);
+}
+
+#[test]
+fn a_retry_that_nothing_waits_for_is_forgotten() {
+    let mut carrier = Carrier::default();
+    carrier.ask_retry();
+    assert_eq!(carrier.plan(0), Plan::Idle);
+    carrier.begin(Work::Batch, false);
+    carrier.plan(0);
+    carrier.stepped(Work::Batch, Directive::Hold(pause(500)), 0);
+    assert_eq!(carrier.plan(1), Plan::WaitUntil(500));
+}
