@@ -109,3 +109,18 @@ pub fn render_failure(failure: &Failure) -> String {
 fn small_runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::general)
 }
+
+/// Waits, in a command that looks again and again.
+fn sleep(pause: std::time::Duration) -> Result<(), Failure> {
+    // A timer is made inside of a runtime, or not at all.
+    small_runtime()?.block_on(async { tokio::time::sleep(pause).await });
+    Ok(())
+}
+
+/// Text of a server or a plugin, without what a terminal would take as an order or would reorder.
+fn printable(text: &str) -> String {
+    let is_order = |character: char| {
+        character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|character| if is_order(character) { char::REPLACEMENT_CHARACTER } else { character }).collect()
+}

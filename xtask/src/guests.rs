@@ -21,6 +21,9 @@ use crate::workspace::{self, Guest, Workspace};
 /// The most that a guest may weigh, in bytes.
 pub(crate) const SIZE_LIMIT: usize = 200_000;
 
+/// Where beside the guests those are that only the host's tests load.
+pub(crate) const FOR_TESTS: &str = "for-tests";
+
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The guests to build; all of them when none is named.

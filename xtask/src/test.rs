@@ -196,6 +196,8 @@ impl Inspection {
         eprintln!("guests are built with {}", toolchain.description);
         let folder = guests::default_folder(&self.workspace);
         let all_built = guests::build(&self.workspace, &toolchain, &self.workspace.guests, &folder)?;
+        let for_tests = folder.join(guests::FOR_TESTS);
+        guests::build(&self.workspace, &toolchain, &self.workspace.test_guests, &for_tests)?;
         Ok((toolchain, all_built))
     }
 

@@ -18,6 +18,8 @@ pub(crate) struct Workspace {
     pub(crate) target: PathBuf,
     /// The crates that become components, by name.
     pub(crate) guests: Vec<Guest>,
+    /// Those that become components which only the host's tests load.
+    pub(crate) test_guests: Vec<Guest>,
 }
 
 /// A crate that becomes a component.
@@ -46,15 +48,9 @@ impl Workspace {
             .no_deps()
             .exec()
             .with_context(|| format!("cannot read the workspace in {}", root.display()))?;
-        let mut guests: Vec<Guest> = metadata
-            .workspace_packages()
-            .into_iter()
-            .filter(|package| package.manifest_path.starts_with(metadata.workspace_root.join("guests")))
-            .filter(|package| package.targets.iter().any(|target| target.crate_types.contains(&CrateType::CDyLib)))
-            .map(|package| Guest { name: package.name.to_string(), id: package.id.clone() })
-            .collect();
-        guests.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(Self { root, target: metadata.target_directory.clone().into_std_path_buf(), guests })
+        let guests = guests_below(&metadata, "guests");
+        let test_guests = guests_below(&metadata, "host/tests");
+        Ok(Self { root, target: metadata.target_directory.clone().into_std_path_buf(), guests, test_guests })
     }
 
     /// The guests of these names, or all of them where no name is given.
@@ -84,6 +80,18 @@ impl Workspace {
     pub(crate) fn relative<'a>(&self, path: &'a Path) -> &'a Path {
         path.strip_prefix(&self.root).unwrap_or(path)
     }
+}
+
+fn guests_below(metadata: &Metadata, folder: &str) -> Vec<Guest> {
+    let mut guests: Vec<Guest> = metadata
+        .workspace_packages()
+        .into_iter()
+        .filter(|package| package.manifest_path.starts_with(metadata.workspace_root.join(folder)))
+        .filter(|package| package.targets.iter().any(|target| target.crate_types.contains(&CrateType::CDyLib)))
+        .map(|package| Guest { name: package.name.to_string(), id: package.id.clone() })
+        .collect();
+    guests.sort_by(|one, other| one.name.cmp(&other.name));
+    guests
 }
 
 /// The files under `root` that a checkout would hold, with their whole paths: nothing of git's own, nothing that was

@@ -5,10 +5,17 @@
 //! steps, never into a request. Deliberately unknown here: what a batch holds, leases, pacing, and how a request is
 //! performed. All times are milliseconds of the monotonic clock.
 
+use std::num::NonZeroU32;
+
 use crate::backoff::plan_wait;
 use crate::http::Request;
+use crate::pace::{Departure, Pace};
 use crate::plugin::Problem;
 use crate::plugin::delivery::{Directive, Receipt, Signal};
+
+/// Steps a minute that neither rows nor a server's answer led to. More would be a connector that runs in circles: each
+/// writes to the card.
+const IDLE_STEPS: NonZeroU32 = NonZeroU32::new(60).unwrap();
 
 /// What a connector is busy with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,11 +109,19 @@ pub struct Carrier {
     create_anew: bool,
     retry: bool,
     failures: u32,
+    idle_steps: Pace,
 }
 
 impl Default for Carrier {
     fn default() -> Self {
-        Self { phase: Phase::Idle, standing: Standing::Idle, create_anew: false, retry: false, failures: 0 }
+        Self {
+            phase: Phase::Idle,
+            standing: Standing::Idle,
+            create_anew: false,
+            retry: false,
+            failures: 0,
+            idle_steps: Pace::new(IDLE_STEPS),
+        }
     }
 }
 
@@ -157,6 +172,11 @@ impl Carrier {
         }
         match &self.phase {
             Phase::Due(work, signal) => {
+                if is_idle(signal)
+                    && let Departure::At(at_ms) = self.idle_steps.plan(now_ms)
+                {
+                    return Plan::WaitUntil(at_ms);
+                }
                 // What is wrong stays said until a step has shown that it is not.
                 if self.standing == Standing::Idle {
                     self.standing = Standing::Working;
@@ -179,9 +199,13 @@ impl Carrier {
         self.phase = Phase::Due(work, signal);
     }
 
-    /// The connector answered `work`. Its state is durable.
+    /// The connector answered `work`.
     pub fn stepped(&mut self, work: Work, next: Directive, now_ms: u64) -> Next {
-        self.failures = 0;
+        if let Phase::Due(_, signal) = &self.phase
+            && is_idle(signal)
+        {
+            self.idle_steps.record(now_ms);
+        }
         match next {
             Directive::Send(request) => {
                 self.phase = Phase::Due(work, again(work));
@@ -205,6 +229,11 @@ impl Carrier {
         }
     }
 
+    /// What the connector answered is durable: failures before it no longer count.
+    pub fn kept(&mut self) {
+        self.failures = 0;
+    }
+
     /// The request of `work` was answered, or failed.
     pub fn answered(&mut self, work: Work, signal: Signal) {
         self.phase = Phase::Due(work, signal);
@@ -216,6 +245,11 @@ impl Carrier {
         self.phase = Phase::Failed { work, until_ms: now_ms.saturating_add(plan_wait(self.failures, 0)) };
         self.failures = self.failures.saturating_add(1);
     }
+}
+
+/// Whether nothing from outside led to a step with this signal.
+fn is_idle(signal: &Signal) -> bool {
+    !matches!(signal, Signal::Responded(_) | Signal::Begin)
 }
 
 /// The signal with which work begins, when it may have been begun before.

@@ -6,14 +6,28 @@
 //! performed. All times are milliseconds of the monotonic clock.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 
 use crate::backoff::plan_wait;
 use crate::http::AuthRequest;
+use crate::pace::{Departure, Pace};
 use crate::plugin::Problem;
 use crate::plugin::auth::{Directive, Prompt, Signal, Status};
 
-/// The version of the slot `access-token` that a lease is for. Another token is another lease.
-pub type LeaseId = u64;
+/// How often a signal that a person or a server gave is repeated to a policy that fails on it.
+const REPEATS: u32 = 3;
+/// Steps a minute that no server's answer led to. More would be a policy that runs in circles: each writes to the card.
+const IDLE_STEPS: NonZeroU32 = NonZeroU32::new(60).unwrap();
+
+/// What a request is sent under. Another token is another lease; and the same token is one, once the policy has heard that
+/// it was refused and says that it holds all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeaseId {
+    /// The version of the slot `access-token`.
+    pub token: u64,
+    /// How many refusals the policy had heard of before.
+    pub refusals: u64,
+}
 
 /// Where a grant stands, for the panel, `status` and the requests that wait for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,12 +109,31 @@ pub struct Keeper {
     /// What people and servers said while the policy was busy.
     waiting: VecDeque<Signal>,
     standing: Standing,
+    /// The lease that requests in flight may have been sent under.
+    last_lease: Option<LeaseId>,
+    /// The lease that was refused, until the policy has heard of it or has another token.
+    refused: Option<LeaseId>,
+    /// That the policy has heard of.
+    refusals: u64,
     failures: u32,
+    /// Failures of a signal that somebody gave.
+    repeats: u32,
+    idle_steps: Pace,
 }
 
 impl Default for Keeper {
     fn default() -> Self {
-        Self { phase: Phase::Due(Signal::Started), waiting: VecDeque::new(), standing: Standing::Starting, failures: 0 }
+        Self {
+            phase: Phase::Due(Signal::Started),
+            waiting: VecDeque::new(),
+            standing: Standing::Starting,
+            last_lease: None,
+            refused: None,
+            refusals: 0,
+            failures: 0,
+            repeats: 0,
+            idle_steps: Pace::new(IDLE_STEPS),
+        }
     }
 }
 
@@ -118,16 +151,24 @@ impl Keeper {
         }
     }
 
-    /// A server answered 401 to the token of this lease. Whether that is news: the lease is still current and nobody has
-    /// said so before.
+    /// A server answered 401 to the token of this lease. Whether that is news: the lease is the last one that was given,
+    /// and nobody has said so before. While the policy renews by itself it is remembered, in case the old token stays.
     pub fn refuse(&mut self, lease: LeaseId) -> bool {
-        let current = matches!(&self.standing, Standing::Authorized { lease: current, .. } if *current == lease);
-        if current {
+        let news = self.last_lease == Some(lease) && self.refused != Some(lease);
+        if news {
+            self.refused = Some(lease);
             self.ask(Signal::TokenRefused);
-            // Nobody else is sent with it meanwhile.
-            self.standing = Standing::Renewing;
+            if matches!(self.standing, Standing::Authorized { .. }) {
+                // Nobody else is sent with it meanwhile.
+                self.standing = Standing::Renewing;
+            }
         }
-        current
+        news
+    }
+
+    /// What the policy wants done can't be done yet, for a reason of the device's own: it is said until the next step.
+    pub fn note_trouble(&mut self, reason: String) {
+        self.standing = Standing::Failing { reason };
     }
 
     /// What is to be done now.
@@ -151,10 +192,13 @@ impl Keeper {
                 None => return Plan::Rest,
             }
         }
-        match &self.phase {
-            Phase::Due(signal) => Plan::Step(signal.clone()),
-            _ => Plan::Rest,
+        let Phase::Due(signal) = &self.phase else { return Plan::Rest };
+        if !matches!(signal, Signal::Responded(_)) {
+            if let Departure::At(at_ms) = self.idle_steps.plan(now_ms) {
+                return Plan::WaitUntil(at_ms);
+            }
         }
+        Plan::Step(signal.clone())
     }
 
     /// The policy answered. Its state is durable and what it forgets is erased. `token` is the version of the slot
@@ -162,6 +206,17 @@ impl Keeper {
     /// [`Keeper::answered`].
     pub fn stepped(&mut self, status: Status, next: Directive, token: Option<u64>, now_ms: u64) -> Option<AuthRequest> {
         self.failures = 0;
+        if let Phase::Due(signal) = self.phase.clone() {
+            if !matches!(signal, Signal::Responded(_)) {
+                self.idle_steps.record(now_ms);
+            }
+            if was_given(&signal) {
+                self.repeats = 0;
+            }
+            if signal == Signal::TokenRefused {
+                self.note_refusal_heard();
+            }
+        }
         self.standing = match (status, token) {
             (Status::SignedOut, _) => Standing::SignedOut,
             (Status::AwaitingPerson(prompt), _) => {
@@ -169,7 +224,7 @@ impl Keeper {
                 Standing::AwaitingPerson { prompt, until_ms }
             }
             (Status::Authorized(lease), Some(token)) => Standing::Authorized {
-                lease: token,
+                lease: LeaseId { token, refusals: self.refusals },
                 until_ms: lease.expires_in_seconds.map(|seconds| now_ms.saturating_add(u64::from(seconds) * 1_000)),
                 scopes: lease.scopes,
             },
@@ -179,6 +234,7 @@ impl Keeper {
             (Status::Renewing, _) => Standing::Renewing,
             (Status::Blocked(problem), _) => Standing::Blocked(problem),
         };
+        self.note_lease();
         match next {
             Directive::Send(request) => {
                 self.phase = Phase::Resting;
@@ -197,12 +253,63 @@ impl Keeper {
         self.phase = Phase::Due(signal);
     }
 
-    /// The policy's call failed. It is started again after a pause that grows with each failure.
+    /// Takes account of the lease of a new standing: a refusal of another token is no longer news, and one of this token
+    /// keeps it from being used.
+    fn note_lease(&mut self) {
+        match &self.standing {
+            Standing::Authorized { lease, .. } => {
+                self.last_lease = Some(*lease);
+                match self.refused {
+                    Some(refused) if refused == *lease => self.standing = Standing::Renewing,
+                    Some(_) => self.withdraw_refusal(),
+                    None => {}
+                }
+            }
+            Standing::Renewing => {}
+            _ => {
+                self.last_lease = None;
+                self.withdraw_refusal();
+            }
+        }
+    }
+
+    fn withdraw_refusal(&mut self) {
+        self.refused = None;
+        self.waiting.retain(|signal| *signal != Signal::TokenRefused);
+    }
+
+    fn note_refusal_heard(&mut self) {
+        self.refusals += 1;
+        self.refused = None;
+    }
+
+    /// The policy's call failed. It is started again after a pause that grows with each failure. What somebody asked for is
+    /// asked again after that, some times.
     pub fn failed(&mut self, reason: String, now_ms: u64) {
+        if let Phase::Due(signal) = self.phase.clone()
+            && was_given(&signal)
+        {
+            self.repeats += 1;
+            if self.repeats <= REPEATS {
+                self.waiting.retain(|other| *other != signal);
+                self.waiting.push_front(signal);
+            } else {
+                self.repeats = 0;
+                if signal == Signal::TokenRefused {
+                    // Those who wait for another token would wait for ever.
+                    self.note_refusal_heard();
+                }
+            }
+        }
         self.standing = Standing::Failing { reason };
         self.phase = Phase::Failed { until_ms: now_ms.saturating_add(plan_wait(self.failures, 0)) };
         self.failures = self.failures.saturating_add(1);
     }
+}
+
+/// Whether a person or a server gave this signal: nobody else would give it again.
+fn was_given(signal: &Signal) -> bool {
+    matches!(signal, Signal::SignIn | Signal::SignOut { .. } | Signal::TokenRefused)
 }
 
 #[cfg(test)]

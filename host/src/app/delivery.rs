@@ -20,6 +20,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
+use super::formatting;
 use super::grant::{Grant, chain, depart};
 use super::known_time::KnownTime;
 use super::timer::sleep_until;
@@ -71,6 +72,8 @@ pub(super) struct Delivery {
     pub(super) asks: mpsc::UnboundedReceiver<Ask>,
     /// There may be rows.
     pub(super) rows: Arc<Notify>,
+    /// Where the sink's formatting stands.
+    pub(super) formatting: watch::Receiver<formatting::Standing>,
     pub(super) standing: watch::Sender<Standing>,
     pub(super) delivered: mpsc::UnboundedSender<SinkName>,
 }
@@ -79,17 +82,22 @@ pub(super) struct Delivery {
 struct Load {
     state: Vec<u8>,
     batch: Batch,
+    /// The wish for a new destination, by which the connector tells a repetition from another wish. Empty without one.
+    wish: String,
 }
 
 impl Delivery {
     /// Delivers until the task is dropped.
     pub(super) async fn run(mut self) {
         let mut carrier = Carrier::default();
-        let mut load = Load { state: self.recall().await, batch: self.empty_batch() };
+        let mut load = Load { state: self.recall().await, batch: self.empty_batch(), wish: self.recall_wish().await };
+        if !load.wish.is_empty() {
+            carrier.ask_create_anew();
+        }
         let mut prepared = false;
         loop {
             while let Ok(ask) = self.asks.try_recv() {
-                take(&mut carrier, ask);
+                self.take(&mut carrier, &mut load, ask).await;
             }
             let plan = carrier.plan(self.clock.monotonic_ms());
             self.publish(&carrier);
@@ -98,7 +106,7 @@ impl Delivery {
                 Plan::WaitUntil(until_ms) => {
                     tokio::select! {
                         () = sleep_until(&self.clock, until_ms) => {}
-                        Some(ask) = self.asks.recv() => take(&mut carrier, ask),
+                        Some(ask) = self.asks.recv() => self.take(&mut carrier, &mut load, ask).await,
                     }
                 }
                 Plan::Idle if !prepared => {
@@ -115,6 +123,14 @@ impl Delivery {
         // Before looking, so that rows which come while looking are not slept through.
         let rows = Arc::clone(&self.rows);
         let more = rows.notified();
+        if self.awaits_whole_batch().await {
+            tokio::select! {
+                () = more => {}
+                _ = self.formatting.changed() => {}
+                Some(ask) = self.asks.recv() => self.take(carrier, load, ask).await,
+            }
+            return;
+        }
         match self.ledger.open_batch(&self.sink, self.limits, Uuid::new_v4()).await {
             Ok(Some(OpenBatch { batch, tried })) => {
                 load.batch = batch;
@@ -123,7 +139,7 @@ impl Delivery {
             Ok(None) => {
                 tokio::select! {
                     () = more => {}
-                    Some(ask) = self.asks.recv() => take(carrier, ask),
+                    Some(ask) = self.asks.recv() => self.take(carrier, load, ask).await,
                 }
             }
             Err(error) => {
@@ -133,8 +149,24 @@ impl Delivery {
         }
     }
 
+    /// Whether the formatter is about to make more rows, and those that are there don't fill a batch yet: a backlog goes
+    /// in as few requests as the service's limits allow, and not in as many as it is formatted in.
+    async fn awaits_whole_batch(&mut self) -> bool {
+        // A formatter's task that has ended makes none.
+        let formats = self.formatting.has_changed().is_ok();
+        if !formats || *self.formatting.borrow_and_update() != formatting::Standing::Working {
+            return false;
+        }
+        // What keeps the ledger from being read is said by the read that follows.
+        self.ledger.has_whole_batch(&self.sink, self.limits).await.is_ok_and(|whole| !whole)
+    }
+
     async fn step(&mut self, carrier: &mut Carrier, load: &mut Load, work: Work, signal: Signal) {
-        let batch = if work == Work::Batch { load.batch.clone() } else { self.empty_batch() };
+        let batch = match work {
+            Work::Batch => load.batch.clone(),
+            Work::Prepare => self.empty_batch(),
+            Work::CreateAnew => Batch { id: load.wish.clone(), ..self.empty_batch() },
+        };
         let context = self.clock.context();
         let outcome = match self.connector.step(&self.settings, load.state.clone(), batch, signal, &context).await {
             Ok(outcome) => outcome,
@@ -155,14 +187,68 @@ impl Delivery {
         if let Err(error) = kept {
             return self.fail(carrier, work, chain(error), self.clock.monotonic_ms());
         }
+        carrier.kept();
         load.state = outcome.state;
         match next {
             Next::Send(request) => {
                 let signal = self.perform(&request).await;
                 carrier.answered(work, signal);
             }
-            Next::Done(work, receipt) => self.announce(work, &load.batch, &receipt),
+            Next::Done(work, receipt) => {
+                if work != Work::Batch {
+                    self.keep_link(receipt.link.clone()).await;
+                }
+                if work == Work::CreateAnew {
+                    load.wish.clear();
+                    self.remember_wish("").await;
+                }
+                self.announce(work, &load.batch, &receipt);
+            }
             Next::Later => {}
+        }
+    }
+
+    /// Does what a person asked for.
+    async fn take(&self, carrier: &mut Carrier, load: &mut Load, ask: Ask) {
+        match ask {
+            Ask::Retry => carrier.ask_retry(),
+            Ask::CreateAnew => {
+                if load.wish.is_empty() {
+                    load.wish = Uuid::new_v4().to_string();
+                    self.remember_wish(&load.wish).await;
+                }
+                carrier.ask_create_anew();
+            }
+        }
+    }
+
+    /// Keeps a wish over a restart, which may come while there is no lease to fulfil it under.
+    async fn remember_wish(&self, wish: &str) {
+        if let Err(error) = self.ledger.remember(&self.wish_key(), wish).await {
+            warn!(sink = %self.sink, error = chain(error), "the wish for a new destination is lost with a restart");
+        }
+    }
+
+    async fn recall_wish(&self) -> String {
+        self.ledger
+            .recall(&self.wish_key())
+            .await
+            .unwrap_or_else(|error| {
+                warn!(sink = %self.sink, error = chain(error), "a wish for a new destination can't be read");
+                None
+            })
+            .unwrap_or_default()
+    }
+
+    fn wish_key(&self) -> String {
+        format!("create-anew/{}", self.sink)
+    }
+
+    /// Where a person finds the rows, before the first is there.
+    async fn keep_link(&self, link: Option<String>) {
+        let Some(link) = link else { return };
+        if let Err(error) = self.ledger.store_link(&self.sink, &link).await {
+            warn!(sink = %self.sink, error = chain(error), "the link to the destination can't be kept");
         }
     }
 
@@ -195,32 +281,39 @@ impl Delivery {
         }
     }
 
-    /// Sends a request under whatever authority the sink has.
+    /// Sends a request under whatever authority the sink has. Whatever comes back, an echo of a secret of the sink's is
+    /// blanked in it: also of one that this request did not carry, for a server may repeat what it was sent before.
     async fn authorize_and_send(&self, request: &Request) -> Result<Response, Failure> {
         match &self.authority {
-            Authority::Grant(grant) if request.authorized => {
-                let audience = grant.audience();
-                // What is denied or malformed is so at once, not after somebody has signed in.
-                let any = Secret::new("any".into());
-                self.plan(request, Some(Credential::Bearer { token: &any, audience }))?;
-                let (lease, token) = grant.lease(&self.clock).await;
-                let credential = Credential::Bearer { token: &token, audience };
-                let answer = self.send(request, Some(credential)).await?;
-                if answer.status() != 401 {
-                    return Ok(answer.blank(&Blanker::new(&[&token])));
-                }
-                info!(sink = %self.sink, grant = %grant.name, "the token was refused; it is renewed once");
-                let (_, renewed) = grant.another_lease(lease, &self.clock).await;
-                let credential = Credential::Bearer { token: &renewed, audience };
-                let answer = self.send(request, Some(credential)).await?;
-                Ok(answer.blank(&Blanker::new(&[&token, &renewed])))
+            Authority::None => blank(self.send(request, None).await, &[]),
+            Authority::Header { name, value } => {
+                let credential = request.authorized.then_some(Credential::Header { name, value });
+                blank(self.send(request, credential).await, std::slice::from_ref(value))
             }
-            Authority::Header { name, value } if request.authorized => {
-                let answer = self.send(request, Some(Credential::Header { name, value })).await?;
-                Ok(answer.blank(&Blanker::new(&[value])))
-            }
-            _ => Ok(self.send(request, None).await?.blank(&Blanker::new(&[]))),
+            Authority::Grant(grant) if request.authorized => self.send_under_lease(request, grant).await,
+            Authority::Grant(grant) => blank(self.send(request, None).await, &grant.secrets()),
         }
+    }
+
+    /// Sends a request under a lease, and once more under another where the server refuses the token.
+    async fn send_under_lease(&self, request: &Request, grant: &Grant) -> Result<Response, Failure> {
+        let audience = grant.audience();
+        // What is denied or malformed is so at once, not after somebody has signed in.
+        let any = Secret::new("any".into());
+        self.plan(request, Some(Credential::Bearer { token: &any, audience }))?;
+        let (lease, token) = grant.lease(&self.clock).await;
+        let mut secrets = grant.secrets();
+        let answer = self.send(request, Some(Credential::Bearer { token: &token, audience })).await;
+        secrets.push(token);
+        if !answer.as_ref().is_ok_and(|answer| answer.status() == 401) {
+            return blank(answer, &secrets);
+        }
+        info!(sink = %self.sink, grant = %grant.name, "the token was refused; it is renewed once");
+        let (_, renewed) = grant.another_lease(lease, &self.clock).await;
+        let answer = self.send(request, Some(Credential::Bearer { token: &renewed, audience })).await;
+        secrets.extend(grant.secrets());
+        secrets.push(renewed);
+        blank(answer, &secrets)
     }
 
     async fn send(&self, request: &Request, credential: Option<Credential<'_>>) -> Result<RawResponse, Failure> {
@@ -268,9 +361,11 @@ impl Delivery {
     }
 }
 
-fn take(carrier: &mut Carrier, ask: Ask) {
-    match ask {
-        Ask::Retry => carrier.ask_retry(),
-        Ask::CreateAnew => carrier.ask_create_anew(),
+/// What a plugin may see of an answer, or of why there is none.
+fn blank(answer: Result<RawResponse, Failure>, secrets: &[Secret]) -> Result<Response, Failure> {
+    let blanker = Blanker::new(&secrets.iter().collect::<Vec<_>>());
+    match answer {
+        Ok(answer) => Ok(answer.blank(&blanker)),
+        Err(failure) => Err(blanker.blank_failure(failure)),
     }
 }

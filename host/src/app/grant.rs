@@ -5,6 +5,7 @@
 //! next directive, and again after a crash between the two; never two requests of one grant's policy at once.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use punchcard_core::config;
@@ -30,6 +31,10 @@ use crate::wasm::AuthPolicy;
 
 /// The slot that a lease is for.
 const ACCESS_TOKEN: &str = "access-token";
+/// Requests of a policy in a minute, at most. A sign-in polls every 5 s.
+const POLICY_REQUESTS: NonZeroU32 = NonZeroU32::new(60).unwrap();
+/// Milliseconds after which storing is tried again.
+const STORE_AGAIN_MS: u64 = 10_000;
 
 /// What is asked of a keeper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +60,7 @@ pub(super) struct Grant {
     asks: mpsc::UnboundedSender<Ask>,
     /// None until the storage has been read.
     slots: Mutex<Option<Slots>>,
+    damage: Mutex<Option<String>>,
     pace: Mutex<Pace>,
 }
 
@@ -78,15 +84,27 @@ impl Grant {
         Reach { key: &self.audience_key, prefixes: &self.audience }
     }
 
-    /// Waits until there is a lease, and gives the token with its version.
+    /// Waits until there is a lease, and gives the token with it.
     pub(super) async fn lease(&self, clock: &Clock) -> (LeaseId, Secret) {
+        self.await_lease(clock, None).await
+    }
+
+    /// Waits until the policy has heard that this lease was refused, or has another token by itself.
+    pub(super) async fn another_lease(&self, refused: LeaseId, clock: &Clock) -> (LeaseId, Secret) {
+        self.ask(Ask::Refused(refused));
+        self.await_lease(clock, Some(refused)).await
+    }
+
+    async fn await_lease(&self, clock: &Clock, refused: Option<LeaseId>) -> (LeaseId, Secret) {
         let mut standing = self.standing.subscribe();
         loop {
-            let now_ms = clock.monotonic_ms();
-            if standing.borrow_and_update().lease(now_ms).is_some()
+            let lease = standing.borrow_and_update().lease(clock.monotonic_ms());
+            // The storage may hold a newer token already, which the policy has not seen yet: it will say so in a moment.
+            if let Some(lease) = lease.filter(|lease| Some(*lease) != refused)
                 && let Some((version, token)) = self.token()
+                && version == lease.token
             {
-                return (version, token);
+                return (lease, token);
             }
             // A lease ends by the clock, too, but never begins by it.
             if standing.changed().await.is_err() {
@@ -95,19 +113,15 @@ impl Grant {
         }
     }
 
-    /// Waits until a token other than this one may be used.
-    pub(super) async fn another_lease(&self, refused: LeaseId, clock: &Clock) -> (LeaseId, Secret) {
-        self.ask(Ask::Refused(refused));
-        let mut standing = self.standing.subscribe();
-        loop {
-            let current = standing.borrow_and_update().lease(clock.monotonic_ms());
-            if current.is_some_and(|lease| lease != refused) {
-                return self.lease(clock).await;
-            }
-            if standing.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
+    /// What the storage keeps for this grant: all that a server could echo.
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.iter().flat_map(Slots::secrets).cloned().collect()
+    }
+
+    /// That the token storage's file was set aside, where it was and nobody has signed in since.
+    pub(super) fn damage(&self) -> Option<String> {
+        self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until a request may leave within the service's pace, and counts it.
@@ -115,7 +129,7 @@ impl Grant {
         depart(&self.pace, clock).await;
     }
 
-    fn token(&self) -> Option<(LeaseId, Secret)> {
+    fn token(&self) -> Option<(u64, Secret)> {
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let slots = slots.as_ref()?;
         let version = slots.filled().into_iter().find(|slot| slot.name == ACCESS_TOKEN)?.version;
@@ -153,6 +167,10 @@ pub(super) struct GrantKeeper {
     reach: Vec<Prefix>,
     /// From plugins.toml: the client's secret and the like.
     configured: BTreeMap<SlotName, Secret>,
+    /// What the policy wanted forgotten and could not be erased yet. Nothing else is done before it is.
+    unerased: Vec<String>,
+    /// Of the policy's own requests.
+    requests: Mutex<Pace>,
     vault: Arc<Vault>,
     ledger: Ledger,
     http: Arc<Http>,
@@ -188,6 +206,7 @@ impl GrantKeeper {
             standing: watch::channel(Standing::Starting).0,
             asks,
             slots: Mutex::new(None),
+            damage: Mutex::new(None),
             pace: Mutex::new(pace),
         });
         let keeper = Self {
@@ -199,6 +218,8 @@ impl GrantKeeper {
             reach_key: format!("grants.{name}.reach"),
             reach: configured.reach.clone(),
             configured: secrets,
+            unerased: Vec::new(),
+            requests: Mutex::new(Pace::new(POLICY_REQUESTS)),
             vault,
             ledger,
             http,
@@ -263,7 +284,8 @@ impl GrantKeeper {
 
     async fn try_recall(&mut self) -> Result<Vec<u8>, String> {
         let remembered = self.ledger.grant(&self.grant.name).await.map_err(chain)?;
-        self.forget(&remembered.forget)?;
+        self.unerased = remembered.forget;
+        self.erase()?;
         self.hold(self.vault.load(&self.grant.name).map_err(chain)?);
         Ok(remembered.state)
     }
@@ -285,6 +307,7 @@ impl GrantKeeper {
     }
 
     async fn try_step(&mut self, state: &mut Vec<u8>, signal: Signal) -> Result<Outcome, String> {
+        self.erase()?;
         let filled = self.filled_slots();
         let context = self.clock.context();
         let outcome = self
@@ -295,11 +318,12 @@ impl GrantKeeper {
         let remembered = RememberedGrant { state: outcome.state.clone(), forget: outcome.forget.clone() };
         self.ledger.store_grant(&self.grant.name, remembered).await.map_err(chain)?;
         state.clone_from(&outcome.state);
-        self.forget(&outcome.forget)?;
+        self.unerased.clone_from(&outcome.forget);
+        self.erase()?;
         Ok(outcome)
     }
 
-    async fn perform(&self, request: &AuthRequest) -> Signal {
+    async fn perform(&mut self, request: &AuthRequest) -> Signal {
         match self.try_perform(request).await {
             Ok(signal) => signal,
             Err(failure) => {
@@ -310,13 +334,14 @@ impl GrantKeeper {
     }
 
     /// Sends a request of the policy. The secrets of the answer are durable when this returns.
-    async fn try_perform(&self, request: &AuthRequest) -> Result<Signal, Failure> {
+    async fn try_perform(&mut self, request: &AuthRequest) -> Result<Signal, Failure> {
         let prepared = {
             let slots = self.grant.slots.lock().unwrap_or_else(PoisonError::into_inner);
             plan_authentication(request, Reach { key: &self.reach_key, prefixes: &self.reach }, |name| {
                 self.configured.get(name).or_else(|| slots.as_ref()?.get(name))
             })?
         };
+        depart(&self.requests, &self.clock).await;
         let mut known: Vec<Secret> = self.secrets();
         let (answer, brought) = match self.http.perform(&prepared).await {
             Ok(answer) => answer.take_secrets(),
@@ -324,32 +349,45 @@ impl GrantKeeper {
         };
         if !brought.is_empty() {
             known.extend(brought.iter().map(|(_, secret)| secret.clone()));
-            match self.vault.store(&self.grant.name, brought) {
-                Ok(loaded) => self.hold(loaded),
-                // The server has given what could not be kept: as if the answer had never come.
-                Err(error) => {
-                    error!(grant = %self.grant.name, error = chain(error), "the tokens can't be stored");
-                    return Err(Failure::Interrupted("the device could not store the answer's tokens".into()));
-                }
-            }
+            self.store(&brought).await;
         }
         Ok(Signal::Responded(answer.blank(&Blanker::new(&known.iter().collect::<Vec<_>>()))))
     }
 
-    fn forget(&self, slots: &[String]) -> Result<(), String> {
-        let names: Vec<SlotName> = slots.iter().filter_map(|slot| SlotName::parse(slot).ok()).collect();
-        if names.is_empty() {
-            return Ok(());
+    /// Stores what an answer brought, however long that takes: the server may have given up the old refresh token for it.
+    async fn store(&mut self, brought: &[(SlotName, Secret)]) {
+        loop {
+            match self.vault.store(&self.grant.name, brought.to_vec()) {
+                Ok(loaded) => {
+                    self.hold(loaded);
+                    *self.grant.damage.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                    return;
+                }
+                Err(error) => {
+                    let reason = format!("the tokens can't be stored: {}", chain(error));
+                    error!(grant = %self.grant.name, reason, "it is tried again");
+                    self.keeper.note_trouble(reason);
+                    self.publish();
+                    sleep_until(&self.clock, self.clock.monotonic_ms() + STORE_AGAIN_MS).await;
+                }
+            }
         }
-        let loaded = self.vault.forget(&self.grant.name, &names).map_err(chain)?;
-        self.hold(loaded);
+    }
+
+    /// Erases what the policy wanted forgotten.
+    fn erase(&mut self) -> Result<(), String> {
+        let names: Vec<SlotName> = self.unerased.iter().filter_map(|slot| SlotName::parse(slot).ok()).collect();
+        if !names.is_empty() {
+            let loaded = self.vault.forget(&self.grant.name, &names).map_err(chain)?;
+            self.hold(loaded);
+        }
+        self.unerased.clear();
         Ok(())
     }
 
     /// All secrets that a server of this grant could echo.
     fn secrets(&self) -> Vec<Secret> {
-        let slots = self.grant.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        self.configured.values().chain(slots.iter().flat_map(Slots::secrets)).cloned().collect()
+        self.configured.values().cloned().chain(self.grant.secrets()).collect()
     }
 
     fn filled_slots(&self) -> Vec<Slot> {
@@ -362,6 +400,7 @@ impl GrantKeeper {
     fn hold(&self, loaded: Loaded) {
         if let Some(damage) = loaded.damage {
             error!(grant = %self.grant.name, "{damage}");
+            *self.grant.damage.lock().unwrap_or_else(PoisonError::into_inner) = Some(damage.to_string());
         }
         *self.grant.slots.lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded.slots);
     }

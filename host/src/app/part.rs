@@ -242,6 +242,7 @@ fn start_sink(
             time,
             asks: inbox,
             rows,
+            formatting: formatting.clone(),
             standing: delivery_standing,
             delivered: delivered.clone(),
         }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::exit::{Exit, Failure};
 use super::time::{render_local, render_rfc_3339};
-use super::{DeviceArguments, small_runtime};
+use super::{DeviceArguments, sleep};
 use crate::app::configuration::Source;
 use crate::ledger::{Fate, Listed, Moment, Reader, Stage};
 
@@ -52,7 +52,7 @@ pub(super) fn events(device: &DeviceArguments, arguments: &EventsArguments) -> R
                 after = last.event.sequence;
                 writer.write(&page)?;
             }
-            None if arguments.follow => small_runtime()?.block_on(tokio::time::sleep(LOOK_AGAIN)),
+            None if arguments.follow => sleep(LOOK_AGAIN)?,
             None => return Ok(Exit::Success),
         }
     }

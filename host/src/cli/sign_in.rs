@@ -8,12 +8,14 @@ use owo_colors::OwoColorize;
 
 use super::exit::{Exit, Failure};
 use super::status::{fetch, unexpected};
-use super::{DeviceArguments, small_runtime};
+use super::{DeviceArguments, printable, sleep, small_runtime};
 use crate::app::control::{Answer, Question, ask};
 use crate::app::status::{GrantStanding, Report};
 
 /// How often the host is asked how the sign-in goes.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// Looks after which what the host says is its answer, even if it is what it said before.
+const SETTLED: u32 = 10;
 
 #[derive(Debug, Args)]
 pub(super) struct SignInArguments {
@@ -38,35 +40,48 @@ pub(super) struct SignOutArguments {
 
 pub(super) fn sign_in(device: &DeviceArguments, arguments: &SignInArguments) -> Result<Exit, Failure> {
     let grant = choose(&fetch(device)?, arguments.grant.as_deref())?;
+    let before = standing(device, &grant)?;
     request(device, &Question::SignIn { grant: grant.clone() })?;
     if arguments.no_wait {
         anstream::println!("It will be done; the panel and `punchcard status` show the code.");
         return Ok(Exit::Success);
     }
+    // What stood before the host has taken this up says nothing about it.
+    let mut asked = false;
     let mut shown = None;
+    let mut looks = 0;
     loop {
-        match standing(device, &grant)? {
+        let now = standing(device, &grant)?;
+        asked |= now != before || looks >= SETTLED;
+        match now {
             GrantStanding::AwaitingPerson { user_code, url, .. } => {
                 if shown.as_ref() != Some(&user_code) {
-                    anstream::println!("Go to {} and enter {}", url.bold(), user_code.bold());
+                    let (url, code) = (printable(&url), printable(&user_code));
+                    anstream::println!("Go to {} and enter {}", url.bold(), code.bold());
                     shown = Some(user_code);
                 }
             }
-            GrantStanding::Authorized { .. } => {
+            GrantStanding::Authorized { .. } if asked => {
                 anstream::println!("Grant `{grant}` is signed in.");
                 return Ok(Exit::Success);
             }
-            GrantStanding::Blocked { problem } if shown.is_some() => {
-                return Err(Failure::with(Exit::Refused, format!("{}: {}", problem.headline, problem.advice)));
+            GrantStanding::Blocked { problem } if asked => {
+                let said = format!("{}: {}", problem.headline, problem.advice);
+                return Err(Failure::with(Exit::Refused, printable(&said)));
             }
-            GrantStanding::Off { reason } => return Err(Failure::with(Exit::Refused, reason)),
+            GrantStanding::Failing { reason } if asked => {
+                return Err(Failure::with(Exit::Refused, printable(&reason)));
+            }
+            GrantStanding::Off { reason } => return Err(Failure::with(Exit::Refused, printable(&reason))),
             GrantStanding::Starting
             | GrantStanding::SignedOut
             | GrantStanding::Renewing
+            | GrantStanding::Authorized { .. }
             | GrantStanding::Blocked { .. }
             | GrantStanding::Failing { .. } => {}
         }
-        small_runtime()?.block_on(tokio::time::sleep(LOOK_AGAIN));
+        looks += 1;
+        sleep(LOOK_AGAIN)?;
     }
 }
 

@@ -3,7 +3,7 @@
 //! A batch is a contiguous range of its sink's rows, at most one of a sink on its way. Which range is decided once; from
 //! then on the batch has the same id and rows until it is complete, whatever limits a newer connector has.
 
-use punchcard_core::batch::{Measure, estimate_bytes};
+use punchcard_core::batch::{MOST_ROWS, Measure, estimate_bytes};
 use punchcard_core::name::SinkName;
 use punchcard_core::plugin::delivery::{Batch, Limits, Receipt};
 use punchcard_core::row::Row;
@@ -103,6 +103,28 @@ impl Ledger {
         }
     }
 
+    /// Whether [`Ledger::open_batch`] would give a batch that later rows can't make larger: the one that is on its way, or
+    /// as many rows as fit into one.
+    ///
+    /// # Errors
+    /// When there is no such sink, or the file can't be read.
+    pub async fn has_whole_batch(&self, sink: &SinkName, limits: Limits) -> Result<bool, BatchError> {
+        let sink = sink.clone();
+        self.read(move |reader| {
+            reader.snapshot(|snapshot, _| {
+                let id = number(snapshot, &sink)?;
+                if last_batch(snapshot, id)?.is_some_and(|last| last.stage < DELIVERED) {
+                    return Ok(true);
+                }
+                // The totals tell without reading the rows.
+                let waiting = "SELECT rows_made - rows_delivered - rows_set_aside FROM sink WHERE id = ?1";
+                let waiting: i64 = snapshot.prepare_cached(waiting)?.query_row([id], |row| row.get(0))?;
+                Ok(waiting >= i64::from(limits.rows_per_batch.min(MOST_ROWS)))
+            })
+        })
+        .await
+    }
+
     /// What the last step of a sink's connector returned; empty before the first.
     ///
     /// # Errors
@@ -143,6 +165,23 @@ impl Ledger {
                                      ORDER BY first_sequence DESC, first_position DESC LIMIT 1)";
                     transaction.prepare_cached(begin)?.execute((id, TRIED, FORMED))?;
                 }
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Keeps where a person finds a sink's rows.
+    ///
+    /// # Errors
+    /// When there is no such sink, or the disk refuses.
+    pub async fn store_link(&self, sink: &SinkName, link: &str) -> Result<(), BatchError> {
+        let (sink, link) = (sink.clone(), link.to_owned());
+        self.write(move |store| {
+            store.transact(|transaction| {
+                let id = number(transaction, &sink)?;
+                let keep = "UPDATE sink SET link = ?2 WHERE id = ?1 AND link IS NOT ?2";
+                transaction.prepare_cached(keep)?.execute((id, link))?;
                 Ok(())
             })
         })

@@ -118,6 +118,7 @@ fn failed_work_begins_again_after_pauses_that_grow_or_when_a_person_says_so() {
     carrier.ask_retry();
     assert_eq!(carrier.plan(3_000), step(Work::Prepare, Signal::Prepare));
     carrier.stepped(Work::Prepare, Directive::Wait(pause(0)), 3_000);
+    carrier.kept();
     carrier.failed(Work::CreateAnew, "trap".into(), 4_000);
     assert_eq!(carrier.plan(4_999), Plan::WaitUntil(5_000), "a success begins the count anew");
     assert_eq!(carrier.plan(5_000), step(Work::CreateAnew, Signal::CreateAnew));
@@ -145,4 +146,44 @@ fn a_retry_that_nothing_waits_for_is_forgotten() {
     carrier.plan(0);
     carrier.stepped(Work::Batch, Directive::Hold(pause(500)), 0);
     assert_eq!(carrier.plan(1), Plan::WaitUntil(500));
+}
+
+#[test]
+fn a_connector_that_runs_in_circles_is_slowed_down() {
+    let mut carrier = begun(Work::Batch, true);
+    for _ in 0..IDLE_STEPS.get() {
+        assert!(matches!(carrier.plan(5), Plan::Step { .. }));
+        carrier.stepped(Work::Batch, Directive::Wait(pause(0)), 5);
+    }
+    assert_eq!(carrier.plan(6), Plan::WaitUntil(60_005));
+    let answer = Signal::Responded(crate::http::Response { status: 200, headers: Vec::new(), body: Vec::new() });
+    carrier.answered(Work::Batch, answer.clone());
+    assert_eq!(carrier.plan(6), step(Work::Batch, answer));
+}
+
+#[test]
+fn rows_are_never_made_to_wait_for_a_connector_that_needs_no_server() {
+    let mut carrier = Carrier::default();
+    for _ in 0..10 * IDLE_STEPS.get() {
+        assert_eq!(carrier.plan(0), Plan::Idle);
+        carrier.begin(Work::Batch, false);
+        assert_eq!(carrier.plan(0), step(Work::Batch, Signal::Begin));
+        carrier.stepped(Work::Batch, Directive::Delivered(receipt()), 0);
+    }
+}
+
+#[test]
+fn a_ledger_that_keeps_nothing_is_tried_less_and_less_often() {
+    let mut carrier = begun(Work::Batch, true);
+    carrier.plan(0);
+    let mut until = Vec::new();
+    for _ in 0..3 {
+        carrier.stepped(Work::Batch, Directive::Wait(pause(0)), 0);
+        carrier.failed(Work::Batch, "the card is full".into(), 0);
+        until.push(carrier.plan(0));
+    }
+    assert_eq!(until, [Plan::WaitUntil(1_000), Plan::WaitUntil(2_000), Plan::WaitUntil(4_000)]);
+    carrier.kept();
+    carrier.failed(Work::Batch, "a trap".into(), 0);
+    assert_eq!(carrier.plan(0), Plan::WaitUntil(1_000));
 }

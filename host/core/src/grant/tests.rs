@@ -96,18 +96,129 @@ fn a_failed_policy_is_started_again_after_pauses_that_grow_whatever_is_asked() {
     assert_eq!(keeper.plan(7_001), Plan::WaitUntil(8_000), "a success begins the count anew");
 }
 
+/// The lease of a token before any refusal.
+fn lease(token: u64) -> LeaseId {
+    LeaseId { token, refusals: 0 }
+}
+
 #[test]
 fn a_refusal_is_news_for_the_current_lease_only_and_once() {
     let mut keeper = signed_in(4);
-    assert_eq!(keeper.standing().lease(0), Some(4));
-    assert!(!keeper.refuse(3));
+    assert_eq!(keeper.standing().lease(0), Some(lease(4)));
+    assert!(!keeper.refuse(lease(3)));
     assert_eq!(keeper.plan(0), Plan::Rest);
-    assert!(keeper.refuse(4));
+    assert!(keeper.refuse(lease(4)));
     assert_eq!(keeper.standing(), &Standing::Renewing);
-    assert!(!keeper.refuse(4));
+    assert!(!keeper.refuse(lease(4)));
     assert_eq!(keeper.plan(0), Plan::Step(Signal::TokenRefused));
     keeper.stepped(authorized(None), Directive::Rest, Some(5), 0);
-    assert_eq!((keeper.plan(0), keeper.standing().lease(0)), (Plan::Rest, Some(5)));
+    assert_eq!(keeper.plan(0), Plan::Rest);
+    assert_eq!(keeper.standing().lease(0), Some(LeaseId { token: 5, refusals: 1 }));
+    assert!(!keeper.refuse(lease(4)), "nobody has that lease any more");
+}
+
+#[test]
+fn a_policy_that_holds_on_to_a_refused_token_gives_a_new_lease_of_it() {
+    let mut keeper = signed_in(4);
+    assert!(keeper.refuse(lease(4)));
+    assert_eq!(keeper.plan(0), Plan::Step(Signal::TokenRefused));
+    keeper.stepped(authorized(None), Directive::Rest, Some(4), 0);
+    // Otherwise those who wait for another lease than the refused one would wait for ever.
+    assert_eq!(keeper.standing().lease(0), Some(LeaseId { token: 4, refusals: 1 }));
+}
+
+#[test]
+fn a_refusal_during_a_renewal_is_dropped_when_that_brings_another_token() {
+    let mut keeper = signed_in(4);
+    keeper.ask(Signal::SignIn);
+    assert_eq!(keeper.plan(0), Plan::Step(Signal::SignIn));
+    keeper.stepped(Status::Renewing, Directive::Rest, Some(4), 0);
+    assert!(keeper.refuse(lease(4)));
+    keeper.answered(Signal::Elapsed);
+    assert_eq!(keeper.plan(0), Plan::Step(Signal::Elapsed));
+    keeper.stepped(authorized(None), Directive::Rest, Some(5), 0);
+    assert_eq!(keeper.plan(0), Plan::Rest, "the refused token is gone");
+    assert_eq!(keeper.standing().lease(0), Some(lease(5)));
+}
+
+#[test]
+fn a_refusal_during_a_renewal_that_fails_reaches_the_policy() {
+    let mut keeper = signed_in(4);
+    keeper.ask(Signal::SignIn);
+    keeper.plan(0);
+    keeper.stepped(Status::Renewing, Directive::Rest, Some(4), 0);
+    assert!(keeper.refuse(lease(4)));
+    keeper.answered(Signal::Elapsed);
+    keeper.plan(0);
+    keeper.stepped(authorized(None), Directive::Rest, Some(4), 0);
+    assert_eq!(keeper.standing(), &Standing::Renewing, "nobody is sent with it");
+    assert_eq!(keeper.plan(0), Plan::Step(Signal::TokenRefused));
+}
+
+#[test]
+fn a_refusal_means_nothing_once_nobody_is_signed_in() {
+    let mut keeper = signed_in(4);
+    assert!(keeper.refuse(lease(4)));
+    keeper.phase = Phase::Due(Signal::SignOut { revoke: false });
+    keeper.stepped(Status::SignedOut, Directive::Rest, None, 0);
+    assert_eq!(keeper.plan(0), Plan::Rest);
+    assert!(!keeper.refuse(lease(4)));
+}
+
+#[test]
+fn what_a_person_asked_for_outlives_failures_of_the_policy() {
+    let mut keeper = signed_in(4);
+    let sign_out = Signal::SignOut { revoke: true };
+    keeper.ask(sign_out.clone());
+    let mut now_ms = 0;
+    let mut asked = 0;
+    for _ in 0..REPEATS + 3 {
+        if keeper.plan(now_ms) == Plan::Step(sign_out.clone()) {
+            asked += 1;
+            keeper.failed("no room".into(), now_ms);
+            now_ms += 100_000;
+            assert_eq!(keeper.plan(now_ms), Plan::Step(Signal::Started));
+            keeper.stepped(authorized(None), Directive::Rest, Some(4), now_ms);
+        }
+    }
+    assert_eq!(asked, REPEATS + 1, "and no longer than makes sense");
+    assert_eq!(keeper.plan(now_ms), Plan::Rest);
+}
+
+#[test]
+fn a_refusal_that_the_policy_always_fails_on_is_given_up() {
+    let mut keeper = signed_in(4);
+    assert!(keeper.refuse(lease(4)));
+    let mut now_ms = 0;
+    while keeper.plan(now_ms) == Plan::Step(Signal::TokenRefused) {
+        keeper.failed("a trap".into(), now_ms);
+        now_ms += 100_000;
+        keeper.plan(now_ms);
+        keeper.stepped(authorized(None), Directive::Rest, Some(4), now_ms);
+    }
+    assert_eq!(keeper.standing().lease(now_ms), Some(LeaseId { token: 4, refusals: 1 }));
+}
+
+#[test]
+fn a_policy_that_runs_in_circles_is_slowed_down() {
+    let mut keeper = Keeper::default();
+    for _ in 0..IDLE_STEPS.get() {
+        assert!(matches!(keeper.plan(5), Plan::Step(_)));
+        keeper.stepped(Status::SignedOut, Directive::Wait(0), None, 5);
+    }
+    assert_eq!(keeper.plan(6), Plan::WaitUntil(60_005));
+    // An answer of a server is not made to wait.
+    let answer = Signal::Responded(crate::http::Response { status: 200, headers: Vec::new(), body: Vec::new() });
+    keeper.answered(answer.clone());
+    assert_eq!(keeper.plan(6), Plan::Step(answer));
+}
+
+#[test]
+fn trouble_of_the_device_is_said_until_the_next_step() {
+    let mut keeper = signed_in(4);
+    keeper.note_trouble("the card is full".into());
+    assert_eq!(keeper.standing(), &Standing::Failing { reason: "the card is full".into() });
+    assert_eq!(keeper.plan(0), Plan::Rest);
 }
 
 #[test]
@@ -115,7 +226,7 @@ fn a_lease_ends_when_the_server_said() {
     let mut keeper = Keeper::default();
     keeper.plan(0);
     keeper.stepped(authorized(Some(60)), Directive::Rest, Some(2), 1_000);
-    assert_eq!(keeper.standing().lease(60_999), Some(2));
+    assert_eq!(keeper.standing().lease(60_999), Some(lease(2)));
     assert_eq!(keeper.standing().lease(61_000), None);
     assert_eq!(Standing::Renewing.lease(0), None);
 }

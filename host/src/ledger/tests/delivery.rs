@@ -48,6 +48,21 @@ async fn a_batch_keeps_its_id_and_rows_until_it_is_complete_whatever_comes() {
 }
 
 #[tokio::test]
+async fn a_whole_batch_is_one_that_is_full_or_on_its_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = with_rows(folder.path(), 5).await;
+    let name = sink("sheet");
+    let whole = async |rows| ledger.has_whole_batch(&name, limits(rows)).await.unwrap();
+    assert!(whole(5).await && !whole(6).await);
+    let first = open_batch(&ledger, "sheet", 3, 1).await.unwrap();
+    assert!(whole(6).await);
+    // A row that was refused waits no more than one that arrived.
+    let receipt = Receipt { rejected: vec![Rejection { row: 1, reason: "no".to_owned() }], link: None };
+    complete(&ledger, &first, receipt).await.unwrap();
+    assert!(whole(2).await && !whole(3).await);
+}
+
+#[tokio::test]
 async fn a_batch_that_may_have_left_the_device_says_so_through_a_power_cut() {
     let (folder, after) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let ledger = with_rows(folder.path(), 2).await;

@@ -1,0 +1,201 @@
+//! Rows reach the sheet exactly once, whatever becomes of requests, answers, the sheet and the device.
+
+use std::time::Duration;
+
+use google_sim::{Action, Effect, Fault, FileAction};
+use serde_json::json;
+
+use crate::bench::{Bench, delivered_to};
+
+const UPDATE: &str = "*:batchUpdate";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_wrong_with_one_request_neither_loses_nor_doubles_a_row() {
+    let mut bench = Bench::signed_in().await;
+    bench.press("one").await;
+    bench.settle().await;
+    let page = |status| Effect::Answer {
+        status,
+        content_type: "text/html".to_owned(),
+        body: "<html>not what was asked for</html>".to_owned(),
+    };
+    let effects = [
+        Effect::DropAnswer,
+        Effect::DropRequest,
+        Effect::ServerError { status: 503, applied: false },
+        Effect::ServerError { status: 500, applied: true },
+        Effect::HalfAnswer,
+        Effect::CaptivePortal,
+        Effect::Redirect { to: "http://login.invalid/".to_owned() },
+        Effect::CloseConnections,
+        Effect::Oversized { bytes: 9 << 20 },
+        page(200),
+        page(404),
+    ];
+    let mut expected = vec!["one".to_owned()];
+    for effect in effects {
+        let seen = format!("{effect:?}");
+        bench.sim.arm(Fault::on(UPDATE, effect));
+        bench.press("two").await;
+        bench.settle().await;
+        expected.push("two".to_owned());
+        assert_eq!(bench.delivered(), expected, "{seen}\n{:#?}", bench.sim.log());
+    }
+    // The stand-in's connection is closed while nobody uses it.
+    bench.sim.act(Action::CloseIdleConnections);
+    bench.press("three").await;
+    bench.settle().await;
+    expected.push("three".to_owned());
+    assert_eq!(bench.delivered(), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_never_came_before_a_power_cut_doubles_nothing() {
+    let mut bench = Bench::signed_in().await;
+    bench.press("one").await;
+    bench.settle().await;
+    for effect in [Effect::Slow { millis: 60_000 }, Effect::DropRequest] {
+        let before = bench.sim.count("sheets.spreadsheets.batchUpdate");
+        bench.sim.arm(Fault::on(UPDATE, effect));
+        bench.press("two").await;
+        while bench.sim.count("sheets.spreadsheets.batchUpdate") == before {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        bench.kill().await;
+        bench.start().await;
+        bench.settle().await;
+    }
+    assert_eq!(bench.delivered(), ["one", "two", "two"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_carried_out_minutes_later_doubles_nothing() {
+    let mut bench = Bench::signed_in().await;
+    bench.press("one").await;
+    bench.settle().await;
+    bench.sim.arm(Fault::on(UPDATE, Effect::ApplyLate { after_seconds: 180 }));
+    bench.press("two").await;
+    bench.settle().await;
+    bench.press("three").await;
+    bench.settle().await;
+    assert_eq!(bench.delivered(), ["one", "two", "three"]);
+    bench.sim.advance(Duration::from_secs(181));
+    bench.press("one").await;
+    bench.settle().await;
+    assert_eq!(bench.delivered(), ["one", "two", "three", "one"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn presses_without_a_network_are_delivered_when_it_is_back() {
+    let mut bench = Bench::signed_in().await;
+    bench.sim.arm(Fault::on("*", Effect::DropRequest).times(3));
+    for deed in ["one", "two", "three", "one"] {
+        bench.press(deed).await;
+    }
+    bench.settle().await;
+    assert_eq!(bench.delivered(), ["one", "two", "three", "one"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sheet_is_there_before_the_first_press() {
+    let bench = Bench::signed_in().await;
+    let tables = bench.spreadsheets();
+    assert_eq!(tables.len(), 1);
+    assert_eq!(tables[0].title, "Time clock");
+    assert!(bench.delivered().is_empty());
+    assert_eq!(bench.sim.count("drive.files.create"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_get_lost_while_the_sheet_is_made_leave_one_sheet() {
+    for operation in ["/drive/*", UPDATE] {
+        let mut bench = Bench::new().await;
+        bench.sim.arm(Fault::on(operation, Effect::DropAnswer).method("POST"));
+        bench.start().await;
+        bench.sign_in().await;
+        bench.press("one").await;
+        bench.settle().await;
+        assert_eq!(bench.delivered(), ["one"], "{operation}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_sheet_is_not_made_again_until_a_person_wants_it() {
+    let mut bench = Bench::signed_in().await;
+    bench.press("one").await;
+    bench.settle().await;
+    let id = bench.spreadsheets()[0].id.clone();
+    bench.sim.edit_file(&id, &FileAction::Delete).unwrap();
+    bench.press("two").await;
+    let report = bench.until("it is held", |report| report["sinks"][0]["delivery"]["status"] == "held").await;
+    let advice = report["sinks"][0]["delivery"]["problem"]["advice"].as_str().unwrap();
+    assert!(advice.contains("create-anew"), "{advice}");
+    bench.press("three").await;
+    bench.stop().await;
+    bench.start().await;
+    bench.until("it is held again", |report| report["sinks"][0]["delivery"]["status"] == "held").await;
+    assert!(bench.spreadsheets().is_empty(), "nothing is made by itself");
+
+    bench.printed(&["sinks", "create-anew", "timesheet"]).await;
+    bench.settle().await;
+    assert_eq!(bench.delivered(), ["two", "three"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_whose_card_was_replaced_goes_on_in_its_spreadsheet() {
+    let mut bench = Bench::signed_in().await;
+    bench.press("one").await;
+    bench.settle().await;
+    bench.stop().await;
+    bench.replace_card();
+    bench.start().await;
+    bench.sign_in().await;
+    bench.press("two").await;
+    bench.settle().await;
+    assert_eq!(bench.delivered(), ["one", "two"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_columns_come_at_the_right_of_what_is_there() {
+    let mut bench = Bench::signed_in().await;
+    bench.press("one").await;
+    bench.settle().await;
+    bench.stop().await;
+    bench.reconfigure(r#"columns = ["Deed"]"#, r#"columns = ["Deed", "More"]"#);
+    bench.start().await;
+    bench.press("two").await;
+    bench.settle().await;
+    let table = bench.spreadsheets().remove(0);
+    let rows = &table.tabs.iter().find(|tab| tab.title == "Punches").unwrap().rows;
+    assert_eq!(*rows, [vec!["Deed", "More"], vec!["Deed one", ""], vec!["Deed two", "More two"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_sorts_and_edits_keeps_what_they_did() {
+    let mut bench = Bench::signed_in().await;
+    bench.press("two").await;
+    bench.press("one").await;
+    bench.settle().await;
+    let table = bench.spreadsheets().remove(0);
+    let tab = table.tabs.iter().find(|tab| tab.title == "Punches").unwrap().id;
+    let range = json!({ "sheetId": tab, "startRowIndex": 1, "startColumnIndex": 0 });
+    let order = json!([{ "dimensionIndex": 0, "sortOrder": "ASCENDING" }]);
+    let edit = json!([{ "updateSheetProperties": {
+        "properties": { "sheetId": tab, "title": "Mine" }, "fields": "title" } }]);
+    let sort = json!([{ "sortRange": { "range": range, "sortSpecs": order } }]);
+    if let Err(error) = bench.sim.edit_as_person(&table.id, &sort) {
+        assert!(error.to_string().contains("sortRange"), "{error}");
+    }
+    bench.sim.edit_as_person(&table.id, &edit).unwrap();
+    bench.press("three").await;
+    bench.settle().await;
+    let mut table = bench.spreadsheets().remove(0);
+    assert_eq!(table.tabs.iter().filter(|tab| tab.id == tab.id && tab.title == "Mine").count(), 1);
+    for tab in &mut table.tabs {
+        tab.title = tab.title.replace("Mine", "Punches");
+    }
+    let mut rows = delivered_to(&table);
+    assert_eq!(rows.pop().unwrap(), "three");
+    rows.sort();
+    assert_eq!(rows, ["one", "two"]);
+}

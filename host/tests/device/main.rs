@@ -1,0 +1,17 @@
+//! A whole device against the stand-in for Google: what it promises, while the network, the server, the card, a plugin or
+//! a person gets in its way.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can not go on has failed")]
+
+mod bench;
+mod tap;
+
+mod sign_in;
+
+mod delivery;
+
+mod plugin;
+
+mod configuration;
+
+mod card;
