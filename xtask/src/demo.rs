@@ -66,7 +66,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let programs = build_programs(&workspace)?;
 
     // The stand-in forgets everything when it ends, so a device that remembered would only be confused.
-    let folder = workspace.target.join("demo");
+    // A script must not pull the folder away from under a device that somebody is trying by hand.
+    let folder = workspace.target.join(if arguments.auto { "demo-auto" } else { "demo" });
     if folder.exists() {
         std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     }

@@ -232,6 +232,7 @@ mod tests {
             root: PathBuf::from("/checkout"),
             target: PathBuf::from("/checkout/target"),
             guests: Vec::new(),
+            test_guests: Vec::new(),
         };
         let flags = toolchain.flags(&workspace, &workspace.target).into_string().expect("plain text");
         let flags: Vec<&str> = flags.split('\u{1f}').collect();

@@ -99,7 +99,9 @@ fn guests_below(metadata: &Metadata, folder: &str) -> Vec<Guest> {
 pub(crate) fn files(root: &Path) -> Result<Vec<PathBuf>> {
     let is_wanted = |entry: &walkdir::DirEntry| {
         let name = entry.file_name();
-        name != ".git" && !(entry.depth() == 1 && (name == "target" || name == "state"))
+        let is_local =
+            entry.depth() == 1 && ["target", "state", "google-client-secret"].iter().any(|&local| name == local);
+        name != ".git" && !is_local
     };
     let mut files = Vec::new();
     for entry in walkdir::WalkDir::new(root).sort_by_file_name().into_iter().filter_entry(is_wanted) {

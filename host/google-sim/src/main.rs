@@ -1,6 +1,7 @@
 //! `google-sim`: the stand-in as a program.
 //!
-//! Its first line on standard output is `listening on http://127.0.0.1:PORT`. It runs until it is interrupted.
+//! Its first line on standard output is `listening on http://127.0.0.1:PORT`. It runs until it is interrupted, or, where
+//! that is asked for, until its standard input ends.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -28,6 +29,9 @@ struct Arguments {
     /// Another OAuth client for devices, besides the built-in one of the demonstration
     #[arg(long, value_name = "ID:SECRET", value_parser = parse_client)]
     client: Vec<OauthClient>,
+    /// End when standard input does, as it does when the program that started this one is gone
+    #[arg(long)]
+    until_input_ends: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -55,8 +59,15 @@ fn main() -> ExitCode {
     }
 }
 
-#[tokio::main]
-async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let served = runtime.block_on(serve(arguments));
+    // A thread that waits for input would hold the end up for ever.
+    runtime.shutdown_background();
+    served
+}
+
+async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let mut clients = OauthClient::defaults();
     clients.extend(arguments.client);
     let sim = GoogleSim::start(Config {
@@ -71,7 +82,17 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let mut output = std::io::stdout();
     writeln!(output, "listening on {}", sim.base_url())?;
     output.flush()?;
-    tokio::signal::ctrl_c().await?;
+    let input_ended = async {
+        if arguments.until_input_ends {
+            tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await.map(drop)
+        } else {
+            std::future::pending().await
+        }
+    };
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        ended = input_ended => ended?,
+    }
     sim.stop().await;
     Ok(())
 }

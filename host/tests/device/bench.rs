@@ -231,7 +231,8 @@ impl Bench {
     pub(crate) fn delivered(&self) -> Vec<String> {
         let tables = self.spreadsheets();
         let [table] = tables.as_slice() else { panic!("{tables:?}") };
-        delivered_to(table)
+        let tab = table.tabs.iter().find(|tab| tab.title == "Punches").expect("the tab");
+        tab.rows.iter().skip(1).map(|row| row[0].trim_start_matches("Deed ").to_owned()).collect()
     }
 
     /// The token storage's file of the grant.
@@ -244,12 +245,6 @@ impl Bench {
     pub(crate) fn tokens(&self) -> Value {
         serde_json::from_slice(&fs::read(self.tokens_file()).unwrap()).unwrap()
     }
-}
-
-/// The rows below the titles of the tab in use, by the cell of their deed.
-pub(crate) fn delivered_to(table: &SheetTable) -> Vec<String> {
-    let tab = table.tabs.iter().find(|tab| tab.title == "Punches").expect("the tab");
-    tab.rows.iter().skip(1).map(|row| row[0].trim_start_matches("Deed ").to_owned()).collect()
 }
 
 /// A component that `cargo xtask test guests` has built.

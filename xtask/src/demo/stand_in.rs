@@ -52,8 +52,9 @@ impl StandIn {
         let log = super::log_file(&folder.join("stand-in.log"))?;
         let mut child = Command::new(program)
             // A code is asked after every second and not every five: somebody is watching.
-            .args(["--port", "0", "--interval", "1"])
-            .stdin(Stdio::null())
+            .args(["--port", "0", "--interval", "1", "--until-input-ends"])
+            // Held open until this program ends, however it ends.
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()

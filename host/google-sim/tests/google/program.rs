@@ -24,6 +24,22 @@ async fn its_first_line_says_where_it_listens() {
 }
 
 #[tokio::test]
+async fn it_ends_with_its_input_where_that_is_asked_for() {
+    let mut program = Command::new(PROGRAM)
+        .args(["--until-input-ends"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+    lines.next_line().await.unwrap().unwrap();
+    assert_eq!(program.try_wait().unwrap(), None);
+    drop(program.stdin.take());
+    assert!(program.wait().await.unwrap().success());
+}
+
+#[tokio::test]
 async fn wrong_arguments_are_refused() {
     for arguments in [&["--client", "no-secret"][..], &["--quota", "maybe"], &["--port", "99999"]] {
         let output = Command::new(PROGRAM).args(arguments).output().await.unwrap();
