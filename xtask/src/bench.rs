@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: the figures of speed and size, each with its target.
 //!
-//! The sizes are measured here. Everything else is measured by the host's example program `bench`, in the release
-//! profile: `bench FIGURE` prints a line of JSON for that figure, and for others where it got them along the way:
+//! The sizes are measured here. Everything else is measured by the program of `host/bench`, in the release profile. It gets the host's own program in `PUNCHCARD_PROGRAM` and the folder of components in `PUNCHCARD_GUESTS`;
+//! `bench FIGURE` prints a line of JSON for that figure, and for others where it got them along the way:
 //!
 //! ```json
 //! {"figure": "ready_ms", "value": 41.0, "unit": "ms", "runs": [43.1, 41.0, 40.2]}
@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let all_built = guests::build(&workspace, &toolchain, &workspace.guests, &folder)?;
 
     let mut outcomes = Vec::new();
-    let mut program = None;
+    let mut programs = None;
     let mut measured = BTreeMap::new();
     for figure in FIGURES.iter().filter(|figure| is_wanted(figure.name)) {
         if figure.name == figure::GUEST_SIZE {
@@ -70,14 +70,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             continue;
         }
         if !measured.contains_key(figure.name) {
-            let program = program.get_or_insert_with(|| build_program(&workspace));
-            let result = match program {
-                Ok(program) => measure(program, figure.name, &folder).map_err(|error| format!("{error:#}")),
+            let programs = programs.get_or_insert_with(|| build_programs(&workspace));
+            let result = match programs {
+                Ok(programs) => measure(programs, figure.name, &folder).map_err(|error| format!("{error:#}")),
                 Err(reason) => Err(reason.clone()),
             };
             match result {
                 Ok(found) => {
                     for measurement in found {
+                        eprintln!("  {}", measurement.render_runs());
                         measured.insert(measurement.figure.clone(), Ok(measurement));
                     }
                 }
@@ -121,43 +122,53 @@ fn render_table(outcomes: &[Outcome]) -> Table {
     table
 }
 
-/// Builds the host's bench program and tells where it is; the error is for the table.
-fn build_program(workspace: &Workspace) -> Result<PathBuf, String> {
-    let build = || -> Result<PathBuf> {
-        if !workspace.root.join("host/examples/bench.rs").is_file() {
-            bail!("there is no host/examples/bench.rs to measure it");
-        }
-        let mut command = process::cargo();
-        command.current_dir(&workspace.root);
-        command.args(["build", "--release", "--locked", "--package", "punchcard", "--example", "bench"]);
-        command.args(["--message-format", "json-render-diagnostics"]);
-        let line = process::render_command(&command);
-        let output = command
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .output()
-            .with_context(|| format!("cannot start `{line}`"))?;
-        if !output.status.success() {
-            bail!("`{line}` ended with {}", output.status);
-        }
-        for message in Message::parse_stream(output.stdout.as_slice()) {
-            if let Message::CompilerArtifact(artifact) = message.context("cannot read what cargo reports")?
-                && artifact.target.name == "bench"
-                && let Some(executable) = artifact.executable
-            {
-                return Ok(executable.into_std_path_buf());
-            }
-        }
-        bail!("cargo built no bench program")
+/// What measures, and what is measured.
+struct Programs {
+    bench: PathBuf,
+    host: PathBuf,
+}
+
+/// Builds both; the error is for the table.
+fn build_programs(workspace: &Workspace) -> Result<Programs, String> {
+    let build = || -> Result<Programs> {
+        // Two calls: what the bench program wishes of shared dependencies must not change the program that is measured.
+        let host = build_program(workspace, "punchcard")?;
+        Ok(Programs { bench: build_program(workspace, "punchcard-bench")?, host })
     };
     build().map_err(|error| format!("{error:#}"))
 }
 
-fn measure(program: &Path, figure: &str, guests: &Path) -> Result<Vec<Measurement>> {
+/// Builds the program of a package that has its name, in the release profile, and tells where it is.
+fn build_program(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+    let mut command = process::cargo();
+    command.current_dir(&workspace.root);
+    command.args(["build", "--release", "--locked", "--package", name, "--bin", name]);
+    command.args(["--message-format", "json-render-diagnostics"]);
+    let line = process::render_command(&command);
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot start `{line}`"))?;
+    if !output.status.success() {
+        bail!("`{line}` ended with {}", output.status);
+    }
+    for message in Message::parse_stream(output.stdout.as_slice()) {
+        if let Message::CompilerArtifact(artifact) = message.context("cannot read what cargo reports")?
+            && artifact.target.name == name
+            && let Some(executable) = artifact.executable
+        {
+            return Ok(executable.into_std_path_buf());
+        }
+    }
+    bail!("cargo built no program `{name}`")
+}
+
+fn measure(programs: &Programs, figure: &str, guests: &Path) -> Result<Vec<Measurement>> {
     eprintln!("measuring {figure}");
-    let mut command = Command::new(program);
+    let mut command = Command::new(&programs.bench);
     process::remove_variables(&mut command, process::is_left_by_cargo);
-    command.arg(figure).env("PUNCHCARD_GUESTS", guests);
+    command.arg(figure).env("PUNCHCARD_GUESTS", guests).env("PUNCHCARD_PROGRAM", &programs.host);
     let (status, text) = process::answer_within(&mut command, MEASURING_LIMIT_FOR)?;
     if !status.success() {
         bail!("the bench program ended with {status}");

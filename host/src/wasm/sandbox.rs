@@ -140,15 +140,17 @@ impl Sandbox {
     /// When the engine does not run here, or the folder can't be used.
     pub fn start(cache: &Path) -> Result<Arc<Self>, SandboxError> {
         let failed = |error: wasmtime::Error| SandboxError::Engine(error.to_string());
-        let memory = Limits::default().memory_bytes;
+        // What can be addressed with 32 bits is reserved whole where addresses have 64: the guest's code then needs no check
+        // before each access. It is address space only; what is used stays limited. Small boards have little of it: there,
+        // what a plugin may use.
+        let reserved = if cfg!(target_pointer_width = "64") { 4 << 30 } else { Limits::default().memory_bytes };
         let mut config = Config::new();
         config
             .wasm_component_model(true)
             .wasm_memory64(false)
             .concurrency_support(false)
             .epoch_interruption(true)
-            // Small boards have little address space: reserve what a plugin may use, not four gigabytes.
-            .memory_reservation(memory)
+            .memory_reservation(reserved)
             .memory_reservation_for_growth(0)
             .memory_guard_size(64 << 10)
             .guard_before_linear_memory(false)

@@ -69,6 +69,12 @@ impl Measurement {
         Self { figure: GUEST_SIZE.to_owned(), value, unit: "KB".to_owned(), runs: Vec::new(), least: None }
     }
 
+    /// Every run, in the order in which they were made.
+    pub(super) fn render_runs(&self) -> String {
+        let runs: Vec<String> = self.runs.iter().map(|run| render_number(*run)).collect();
+        format!("{} in {}: {}", self.figure, self.unit, runs.join(" "))
+    }
+
     /// The median of the runs, or the one value.
     fn median(&self) -> f64 {
         let mut runs = self.runs.clone();
@@ -190,10 +196,18 @@ impl Outcome {
 
     pub(super) fn render_value(&self) -> String {
         match (self.value, &self.unit) {
-            (Some(value), Some(unit)) if value.abs() < 100.0 => format!("{value:.1} {unit}"),
-            (Some(value), Some(unit)) => format!("{value:.0} {unit}"),
+            (Some(value), Some(unit)) => format!("{} {unit}", render_number(value)).trim_end().to_owned(),
             _ => "–".to_owned(),
         }
+    }
+}
+
+/// With as many decimals as matter beside the targets.
+fn render_number(value: f64) -> String {
+    match value.abs() {
+        size if size < 10.0 => format!("{value:.2}"),
+        size if size < 100.0 => format!("{value:.1}"),
+        _ => format!("{value:.0}"),
     }
 }
 

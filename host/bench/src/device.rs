@@ -1,0 +1,296 @@
+//! A device of its own for each run: the host's program on a folder, and the stand-in for Google in this process.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use google_sim::{Config, Decision, GoogleSim};
+use punchcard::app::control::{Answer, Question, ask};
+use punchcard::app::status::{GrantStanding, Report, SinkReport};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+use crate::folder;
+use crate::sample::Stopwatch;
+use crate::surroundings::Surroundings;
+
+/// The host says these when it can do its work.
+const READY: &str = "ready device=";
+const DESTINATION_READY: &str = "the destination is ready";
+
+/// For anything that happens once.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// For a whole backlog.
+const DELIVERY_PATIENCE: Duration = Duration::from_mins(5);
+/// Between two looks at something that has no way to tell.
+const PAUSE: Duration = Duration::from_millis(10);
+
+const CLIENT_ID: &str = "punchcard-demo.apps.googleusercontent.com";
+const CLIENT_SECRET: &str = "GOCSPX-punchcard-demo";
+
+/// Everything of one device.
+pub(crate) struct Device {
+    pub(crate) google: GoogleSim,
+    program: PathBuf,
+    configuration: PathBuf,
+    state: PathBuf,
+    _folder: TempDir,
+}
+
+impl Device {
+    /// A device that was signed in and has made its spreadsheet, and is off.
+    pub(crate) async fn prepare(surroundings: &Surroundings, quota: bool) -> Result<Self> {
+        let interval = Duration::from_secs(1);
+        let google = GoogleSim::start(Config { quota, interval, ..Config::default() }).await?;
+        let folder = folder::make()?;
+        let configuration = folder.path().join("plugins.toml");
+        std::fs::write(&configuration, render_configuration(surroundings, &google.base_url()))?;
+        let secret = folder.path().join("client-secret");
+        std::fs::write(&secret, CLIENT_SECRET)?;
+        // The host takes no secret from a file that others can read.
+        std::fs::set_permissions(&secret, Permissions::from_mode(0o600))?;
+        let state = folder.path().join("state");
+        let program = surroundings.program.clone();
+        let device = Self { google, program, configuration, state, _folder: folder };
+        let mut host = device.start().await?;
+        let code = host.await_status("a code", |report| user_code(&report)).await?;
+        device.google.consent(&code, Decision::Allow)?;
+        host.await_line(DESTINATION_READY).await?;
+        host.stop().await?;
+        Ok(device)
+    }
+
+    /// What outlives a restart.
+    pub(crate) fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// Starts the host and waits until it says that it is ready.
+    pub(crate) async fn start(&self) -> Result<Host> {
+        let watch = Stopwatch::start();
+        let mut child = Command::new(&self.program)
+            .arg("--config")
+            .arg(&self.configuration)
+            .arg("--state")
+            .arg(&self.state)
+            .arg("run")
+            .env_remove("PUNCHCARD_LOG")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("cannot start the host")?;
+        let keys = child.stdin.take().context("the host has no standard input")?;
+        let said = child.stderr.take().context("the host has no standard error")?;
+        let (sender, lines) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            let mut said = BufReader::new(said).lines();
+            while let Ok(Some(line)) = said.next_line().await {
+                // Nobody receives any more when the host is about to be dropped; what is read is only read away.
+                sender.send(line).ok();
+            }
+        });
+        let mut host =
+            Host { child, _keys: keys, lines, heard: Vec::new(), state: self.state.clone(), ready_for: None };
+        host.await_line(READY).await?;
+        host.ready_for = Some(watch.elapsed());
+        Ok(host)
+    }
+
+    /// Waits until its destination was looked at after a start: what follows is for rows.
+    pub(crate) async fn start_to_destination(&self) -> Result<Host> {
+        let mut host = self.start().await?;
+        host.await_line(DESTINATION_READY).await?;
+        Ok(host)
+    }
+
+    /// Requests to Google's APIs so far, those for tokens aside.
+    pub(crate) fn requests(&self) -> u64 {
+        let state = self.google.state();
+        let counts = state["requests"]["counts"].as_object().into_iter().flatten();
+        counts.filter(|(name, _)| !name.starts_with("oauth.")).filter_map(|(_, count)| count.as_u64()).sum()
+    }
+
+    /// Rows in the device's tab, the titles among them.
+    pub(crate) fn rows(&self) -> u64 {
+        let state = self.google.state();
+        let sheets = state["files"].as_array().into_iter().flatten().flat_map(|file| file["sheets"].as_array());
+        sheets.flatten().filter_map(|sheet| sheet["rowsWithData"].as_u64()).sum()
+    }
+}
+
+/// A host that runs. It is killed with this value.
+pub(crate) struct Host {
+    child: Child,
+    /// A pipe that ends would be a keyboard that was taken away.
+    _keys: ChildStdin,
+    lines: mpsc::UnboundedReceiver<String>,
+    /// For a person, where something went wrong.
+    heard: Vec<String>,
+    state: PathBuf,
+    /// From its start until it was ready.
+    pub(crate) ready_for: Option<Duration>,
+}
+
+impl Host {
+    /// Waits for a line of its log.
+    async fn await_line(&mut self, mark: &str) -> Result<()> {
+        let heard = &mut self.heard;
+        let lines = &mut self.lines;
+        let found = timeout(PATIENCE, async {
+            while let Some(line) = lines.recv().await {
+                let found = line.contains(mark);
+                heard.push(line);
+                if found {
+                    return true;
+                }
+            }
+            false
+        });
+        match found.await {
+            Ok(true) => Ok(()),
+            _ => bail!("the host did not say `{mark}`; it said:\n{}", self.heard.join("\n")),
+        }
+    }
+
+    /// Waits until its report holds what `look` looks for.
+    pub(crate) async fn await_status<T>(&self, what: &str, look: impl Fn(Report) -> Option<T>) -> Result<T> {
+        let found = timeout(PATIENCE, async {
+            loop {
+                if let Ok(Answer::Status(report)) = ask(&self.state, &Question::Status).await
+                    && let Some(found) = look(*report)
+                {
+                    return found;
+                }
+                sleep(PAUSE).await;
+            }
+        });
+        found.await.with_context(|| format!("the host did not come to {what}; it said:\n{}", self.heard.join("\n")))
+    }
+
+    /// Waits until it has delivered so many rows to `google` and has nothing more to do.
+    pub(crate) async fn await_delivered(&self, device: &Device, rows: u32) -> Result<()> {
+        let arrived = timeout(DELIVERY_PATIENCE, async {
+            // The sheet is looked at, and not the host, whose answers would cost the time that is measured.
+            while device.rows() <= u64::from(rows) {
+                sleep(PAUSE).await;
+            }
+        });
+        if arrived.await.is_err() {
+            bail!("only {} rows of {rows} and their titles are there", device.rows());
+        }
+        let waiting = |sink: &SinkReport| sink.events_waiting + sink.rows_waiting + sink.rows_in_flight;
+        self.await_status("the end of its backlog", |report| {
+            let done = |sink: &SinkReport| sink.rows_delivered == u64::from(rows) && waiting(sink) == 0;
+            report.sinks.iter().all(done).then_some(())
+        })
+        .await
+    }
+
+    /// A line of `/proc/PID/status`, in megabytes of 1,000,000 bytes.
+    pub(crate) fn memory_mb(&self, name: &str) -> Result<f64> {
+        let id = self.child.id().context("the host has ended")?;
+        let status =
+            std::fs::read_to_string(format!("/proc/{id}/status")).context("cannot look at the host's memory")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let kibibytes: u32 = line
+            .and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok())
+            .with_context(|| format!("the kernel does not tell {name}"))?;
+        Ok(f64::from(kibibytes) * 1024.0 / 1e6)
+    }
+
+    /// Ends it in order.
+    pub(crate) async fn stop(mut self) -> Result<()> {
+        let id = self.child.id().and_then(|id| rustix::process::Pid::from_raw(id.try_into().ok()?));
+        let id = id.context("the host has ended before it was stopped")?;
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).context("cannot stop the host")?;
+        let ended = timeout(PATIENCE, self.child.wait()).await.context("the host does not stop")??;
+        if !ended.success() {
+            while let Ok(line) = self.lines.try_recv() {
+                self.heard.push(line);
+            }
+            bail!("the host ended with {ended}; it said:\n{}", self.heard.join("\n"));
+        }
+        Ok(())
+    }
+}
+
+fn user_code(report: &Report) -> Option<String> {
+    report.grants.iter().find_map(|grant| match &grant.standing {
+        GrantStanding::AwaitingPerson { user_code, .. } => Some(user_code.clone()),
+        _ => None,
+    })
+}
+
+/// The time clock of the README with a row for each press, and the stand-in in Google's place.
+fn render_configuration(surroundings: &Surroundings, google: &str) -> String {
+    // A basic string of TOML, whose escapes for what a path may hold are those of JSON.
+    let plugin = |name: &str| serde_json::Value::from(surroundings.guest(name).to_string_lossy()).to_string();
+    format!(
+        r#"[device]
+name = "bench"
+time-zone = "Australia/Brisbane"
+trust-clock = true
+
+[panel]
+driver = "none"
+size = "128x64"
+
+[choices.project]
+label = "Project"
+items = ["Workshop", "Garden", "Accounts"]
+
+[inputs.clock]
+driver = "keyboard"
+key = "space"
+press = {{ event = "punch", fields = {{ project = "$project" }} }}
+
+[plugins]
+device-flow = {device_flow}
+google-sheets = {google_sheets}
+timeclock = {timeclock}
+
+[grants.google]
+plugin = "device-flow"
+reach = [{{ url = "{google}", private = true }}]
+audience = [{{ url = "{google}", private = true }}]
+secrets = {{ client-secret = {{ file = "client-secret" }} }}
+
+[grants.google.settings]
+provider = "google"
+client-id = "{CLIENT_ID}"
+scopes = ["https://www.googleapis.com/auth/drive.file"]
+
+[grants.google.settings.endpoints]
+device-authorization = "{google}/device/code"
+token = "{google}/token"
+revocation = "{google}/revoke"
+
+[sinks.timesheet]
+events = ["punch"]
+format = {{ plugin = "timeclock", settings = {{ layout = "punches" }} }}
+reach = [{{ url = "{google}", private = true }}]
+authorize = {{ grant = "google" }}
+
+[sinks.timesheet.deliver]
+plugin = "google-sheets"
+
+[sinks.timesheet.deliver.settings]
+spreadsheet = "Time clock"
+tab = "Punches"
+yearly = false
+sheets-url = "{google}"
+drive-url = "{google}/drive"
+"#,
+        device_flow = plugin("device-flow"),
+        google_sheets = plugin("google-sheets"),
+        timeclock = plugin("timeclock"),
+    )
+}

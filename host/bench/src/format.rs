@@ -1,0 +1,100 @@
+//! A formatter's call: the real component in the real engine, as the host calls it, in this process.
+//!
+//! A run of one event is the median of a thousand calls: each with a fresh instance, from the call to its checked answer.
+//! A run of many is one call of a thousand events, divided by them.
+
+use anyhow::{Result, bail};
+use punchcard::wasm::{Formatter, Plugin};
+use punchcard_core::event::{Event, Sequence};
+use punchcard_core::plugin::format::{TimedEvent, Verdict};
+use punchcard_core::time::{Context, Instant, Monotonic};
+
+use crate::folder;
+use crate::history::press;
+use crate::sample::{Measurement, Stopwatch, micros, quantile};
+use crate::surroundings::Surroundings;
+
+const SETTINGS: &str = r#"{"layout":"punches"}"#;
+/// In a call of many, as the host calls at most.
+const TOGETHER: u32 = 1_000;
+const RUNS: usize = 9;
+const CALLS: usize = 1_000;
+/// Calls that are not counted: the first ones find caches cold.
+const WARM_UP: usize = 200;
+
+pub(crate) async fn measure_one(surroundings: &Surroundings) -> Result<Measurement> {
+    let subject = Subject::load(surroundings).await?;
+    let event = events(1)?;
+    for _ in 0..WARM_UP {
+        subject.format(&event).await?;
+    }
+    let mut runs = Vec::new();
+    for _ in 0..RUNS {
+        let mut calls = Vec::new();
+        for _ in 0..CALLS {
+            calls.push(subject.format(&event).await?);
+        }
+        runs.push(quantile(&mut calls, 0.5));
+    }
+    Ok(Measurement::new("format_one_us", "µs", runs))
+}
+
+pub(crate) async fn measure_batched(surroundings: &Surroundings) -> Result<Measurement> {
+    let subject = Subject::load(surroundings).await?;
+    let events = events(TOGETHER)?;
+    for _ in 0..WARM_UP {
+        subject.format(&events).await?;
+    }
+    let mut runs = Vec::new();
+    for _ in 0..RUNS * 10 {
+        runs.push(subject.format(&events).await? / f64::from(TOGETHER));
+    }
+    Ok(Measurement::new("format_batched_us", "µs", runs))
+}
+
+struct Subject {
+    formatter: Formatter,
+    columns: usize,
+    context: Context,
+    _cache: tempfile::TempDir,
+}
+
+impl Subject {
+    async fn load(surroundings: &Surroundings) -> Result<Self> {
+        let cache = folder::make()?;
+        let Plugin::Formatter(formatter) = surroundings.load("timeclock", &cache.path().join("cache"))? else {
+            bail!("timeclock is no formatter");
+        };
+        let columns = formatter.columns(SETTINGS).await?.len();
+        let context = Context {
+            now: Instant { unix_micros: 1_767_225_600_000_000, utc_offset_minutes: 600 },
+            monotonic: Monotonic { milliseconds: 60_000, boot: "boot".to_owned() },
+            entropy: [7; 32],
+            device: "bench".to_owned(),
+        };
+        Ok(Self { formatter, columns, context, _cache: cache })
+    }
+
+    /// Formats once. Returns what it took, in µs.
+    async fn format(&self, events: &[TimedEvent]) -> Result<f64> {
+        let given = events.to_vec();
+        let watch = Stopwatch::start();
+        let formatted = self.formatter.format(SETTINGS, self.columns, Vec::new(), given, &self.context).await?;
+        let took = micros(watch.elapsed());
+        let is_row = |verdict: &Verdict| matches!(verdict, Verdict::Accepted { rows, .. } if rows.len() == 1);
+        if formatted.verdicts.len() != events.len() || !formatted.verdicts.iter().all(is_row) {
+            bail!("the formatter made something else than a row for each event");
+        }
+        Ok(took)
+    }
+}
+
+fn events(count: u32) -> Result<Vec<TimedEvent>> {
+    (0..count)
+        .map(|number| {
+            let happened = press(number)?;
+            let Some(at) = happened.at else { bail!("a press without a time") };
+            Ok(TimedEvent { event: Event { sequence: Sequence(u64::from(number) + 1), happened }, at })
+        })
+        .collect()
+}

@@ -1,0 +1,48 @@
+//! Measures the host: `punchcard-bench FIGURE` prints a line of JSON for each figure that it got on the way.
+//!
+//! `cargo xtask bench` builds and calls it, and knows the targets. It needs the program `punchcard` (in
+//! `PUNCHCARD_PROGRAM`) and a folder of components (in `PUNCHCARD_GUESTS`), both as they are released. Everything is
+//! written beside this program, as a folder for temporary files may lie in memory, and a disk that is none measures nothing.
+//!
+//! Every figure is measured several times. What is one run, and why it is a fair one, stands in the module of the figure.
+
+mod sample;
+
+mod folder;
+mod surroundings;
+
+mod device;
+mod history;
+
+mod accept;
+mod backlog;
+mod format;
+mod start;
+
+use anyhow::{Result, bail};
+
+use sample::Measurement;
+use surroundings::Surroundings;
+
+fn main() -> Result<()> {
+    let Some(figure) = std::env::args().nth(1) else { bail!("which figure? `punchcard-bench FIGURE`") };
+    let surroundings = Surroundings::of_environment()?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    let measured = runtime.block_on(measure(&figure, &surroundings))?;
+    for measurement in measured {
+        println!("{}", serde_json::to_string(&measurement)?);
+    }
+    Ok(())
+}
+
+async fn measure(figure: &str, surroundings: &Surroundings) -> Result<Vec<Measurement>> {
+    Ok(match figure {
+        "ready_ms" | "idle_rss_mb" => start::measure(surroundings).await?,
+        "format_one_us" => vec![format::measure_one(surroundings).await?],
+        "format_batched_us" => vec![format::measure_batched(surroundings).await?],
+        "accept_p99_ratio" => vec![accept::measure().await?],
+        "backlog_rows_per_s" | "backlog_rss_mb" => backlog::measure_speed(surroundings).await?,
+        "quota_requests" => vec![backlog::measure_requests(surroundings).await?],
+        _ => bail!("there is no figure `{figure}`"),
+    })
+}
