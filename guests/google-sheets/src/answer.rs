@@ -5,8 +5,7 @@
 
 use punchcard_sdk::Problem;
 use punchcard_sdk::http::{Failure, Response};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{Settings, problem};
 
@@ -30,14 +29,36 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
-    /// Reads an answer's body. One that can't be read leaves in doubt what was done.
-    pub(crate) fn parse<T: DeserializeOwned>(self) -> Result<T, Self> {
+    /// Reads an answer's body, a JSON object. One that can't be read leaves in doubt what was done.
+    pub(crate) fn object(self) -> Result<Value, Self> {
         match self {
-            Self::Done(body) => serde_json::from_slice(&body)
-                .map_err(|error| Self::Doubtful(format!("Google's answer can't be read: {error}"))),
+            Self::Done(body) => match serde_json::from_slice(&body) {
+                Ok(object @ Value::Object(_)) => Ok(object),
+                _ => Err(Self::unreadable()),
+            },
             other => Err(other),
         }
     }
+
+    /// One that does not hold what was asked for.
+    pub(crate) fn unreadable() -> Self {
+        Self::Doubtful("Google's answer can't be read.".to_owned())
+    }
+}
+
+/// A text of an object; empty where there is none.
+pub(crate) fn text<'a>(object: &'a Value, member: &str) -> &'a str {
+    object[member].as_str().unwrap_or_default()
+}
+
+/// A list of an object; empty where there is none. Google leaves empty ones out.
+pub(crate) fn list<'a>(object: &'a Value, member: &str) -> &'a [Value] {
+    object[member].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// An id, a position or a count of an object. Google leaves zeros out.
+pub(crate) fn number<T: TryFrom<u64> + Default>(object: &Value, member: &str) -> T {
+    object[member].as_u64().and_then(|number| number.try_into().ok()).unwrap_or_default()
 }
 
 /// What an answer means.
@@ -50,8 +71,8 @@ pub(crate) fn parse_response(response: Response) -> Answer {
         404 => Answer::Missing,
         429 => Answer::Busy("Google takes no more requests for the moment.".to_owned()),
         401 => Answer::Barred(problem::unauthenticated()),
-        403 => parse_forbidden(&RawError::parse(&body)),
-        _ => Answer::Refused(RawError::parse(&body).said(status)),
+        403 => parse_forbidden(&parse_body(&body)["error"]),
+        _ => Answer::Refused(said(&parse_body(&body)["error"], status)),
     }
 }
 
@@ -68,8 +89,10 @@ pub(crate) fn parse_failure(failure: Failure, settings: &Settings) -> Answer {
 }
 
 /// A 403 has many meanings; the reasons tell them apart.
-fn parse_forbidden(error: &RawError) -> Answer {
-    let reasons: Vec<&str> = error.reasons().collect();
+fn parse_forbidden(error: &Value) -> Answer {
+    // Drive writes the first, the other APIs write the second.
+    let entries = list(error, "errors").iter().chain(list(error, "details"));
+    let reasons: Vec<&str> = entries.filter_map(|entry| entry["reason"].as_str()).collect();
     let any = |known: &[&str]| reasons.iter().any(|reason| known.contains(reason));
     if any(&[
         "rateLimitExceeded",
@@ -80,53 +103,32 @@ fn parse_forbidden(error: &RawError) -> Answer {
     ]) {
         Answer::Busy("Google takes no more requests for the moment.".to_owned())
     } else if any(&["SERVICE_DISABLED", "accessNotConfigured"]) {
-        Answer::Barred(problem::api_disabled(&error.message))
+        Answer::Barred(problem::api_disabled(text(error, "message")))
     } else if any(&["ACCESS_TOKEN_SCOPE_INSUFFICIENT", "insufficientPermissions", "insufficientScopes"]) {
         Answer::Barred(problem::scope_missing())
     } else if any(&["storageQuotaExceeded"]) {
         Answer::Barred(problem::storage_full())
     } else {
-        Answer::Barred(problem::forbidden(&error.said(403)))
+        Answer::Barred(problem::forbidden(&said(error, 403)))
     }
 }
 
-/// `error` of Google's error bodies.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct RawError {
-    message: String,
-    /// Of Drive.
-    errors: Vec<RawReason>,
-    details: Vec<RawReason>,
+/// A body that is something else than JSON says nothing.
+fn parse_body(body: &[u8]) -> Value {
+    serde_json::from_slice(body).unwrap_or_default()
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct RawReason {
-    reason: Option<String>,
-}
-
-impl RawError {
-    /// A body that is something else says nothing.
-    fn parse(body: &[u8]) -> Self {
-        #[derive(Deserialize)]
-        struct Body {
-            error: RawError,
-        }
-        serde_json::from_slice::<Body>(body).map(|body| body.error).unwrap_or_default()
-    }
-
-    fn reasons(&self) -> impl Iterator<Item = &str> {
-        self.errors.iter().chain(&self.details).filter_map(|entry| entry.reason.as_deref())
-    }
-
-    fn said(&self, status: u16) -> String {
-        if self.message.is_empty() { format!("status {status}, without a reason") } else { self.message.clone() }
+fn said(error: &Value, status: u16) -> String {
+    match text(error, "message") {
+        "" => format!("status {status}, without a reason"),
+        message => message.to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn answer(status: u16, body: &str) -> Answer {
@@ -209,8 +211,21 @@ mod tests {
 
     #[test]
     fn a_body_that_cannot_be_read_leaves_doubt() {
-        assert_eq!(Answer::Done(b"7".to_vec()).parse::<u8>(), Ok(7));
-        assert!(matches!(Answer::Done(b"<html>".to_vec()).parse::<u8>(), Err(Answer::Doubtful(_))));
-        assert_eq!(Answer::Missing.parse::<u8>(), Err(Answer::Missing));
+        assert_eq!(Answer::Done(b"{\"a\":7}".to_vec()).object(), Ok(json!({"a": 7})));
+        for body in ["", "<html>", "7", "null", "[]", "{}x"] {
+            assert_eq!(Answer::Done(body.into()).object(), Err(Answer::unreadable()), "{body}");
+        }
+        assert!(matches!(Answer::unreadable(), Answer::Doubtful(_)));
+        assert_eq!(Answer::Missing.object(), Err(Answer::Missing));
+    }
+
+    #[test]
+    fn what_google_leaves_out_is_empty() {
+        let object = json!({"text": "a", "list": [1], "id": 7, "odd": {"text": 1, "list": "a", "id": -1}});
+        assert_eq!((text(&object, "text"), list(&object, "list"), number(&object, "id")), ("a", &[json!(1)][..], 7));
+        for absent in [&json!({}), &json!(null), &object["odd"]] {
+            assert_eq!((text(absent, "text"), list(absent, "list"), number(absent, "id")), ("", &[][..], 0));
+        }
+        assert_eq!(number::<i32>(&json!({"id": 1_u64 << 31}), "id"), 0);
     }
 }

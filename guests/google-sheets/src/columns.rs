@@ -23,13 +23,14 @@ pub(crate) struct Found {
 
 /// The columns of a tab. Of two with one key, as a person makes them by duplicating, the left one counts.
 pub(crate) fn place(found: &[Found], grid: &Grid, old: &[Placed]) -> Vec<Placed> {
-    let mut found: Vec<&Found> = found.iter().filter(|found| found.tab == grid.id && found.at < grid.columns).collect();
-    found.sort_by_key(|found| found.at);
     let mut placed: Vec<Placed> = Vec::new();
-    for found in found {
-        if placed.iter().all(|earlier| earlier.key != found.key) {
-            let title = old.iter().find(|old| old.key == found.key).and_then(|old| old.title.clone());
-            placed.push(Placed { key: found.key.clone(), title, at: found.at });
+    for found in found.iter().filter(|found| found.tab == grid.id && found.at < grid.columns) {
+        match placed.iter_mut().find(|other| other.key == found.key) {
+            Some(other) => other.at = other.at.min(found.at),
+            None => {
+                let title = old.iter().find(|old| old.key == found.key).and_then(|old| old.title.clone());
+                placed.push(Placed { key: found.key.clone(), title, at: found.at });
+            }
         }
     }
     placed
@@ -125,7 +126,7 @@ mod tests {
         let grid = Grid { id: 7, title: "t".into(), columns: 4 };
         let metadata = [found(7, "b", 3), found(8, "c", 0), found(7, "a", 1), found(7, "a", 0), found(7, "d", 4)];
         let old = [placed("b", Some("B"), 0), placed("x", Some("X"), 1)];
-        assert_eq!(place(&metadata, &grid, &old), [placed("a", None, 0), placed("b", Some("B"), 3)]);
+        assert_eq!(place(&metadata, &grid, &old), [placed("b", Some("B"), 3), placed("a", None, 0)]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use punchcard_sdk::{Error, log};
 use crate::answer::Answer;
 use crate::state::{Asked, Look, State};
 use crate::step::{self, Call, Next, unanswered};
-use crate::tab::Applied;
+use crate::tab::parse_applied;
 use crate::{append, cell, columns, finding, mark, pause, problem, request};
 
 /// Cells beyond which nothing is appended. Google's own limit is 10 million; other sinks and devices may write too.
@@ -56,8 +56,8 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Directive, Error> {
 
 /// Takes in what became of the batch.
 pub(crate) fn absorb(state: &mut State, call: Call, answer: Answer) -> Next {
-    match answer.parse::<Applied>() {
-        Ok(_) => Next::Do(finish(state, call)),
+    match parse_applied(answer) {
+        Ok(()) => Next::Do(finish(state, call)),
         Err(Answer::Done(_) | Answer::TooLarge) => {
             mark::doubt(state, call);
             Next::Plan
@@ -109,7 +109,7 @@ fn delivered(state: &State, call: Call) -> Directive {
 
 /// Weighs why the batch was refused: the mark is not there and the tab is. `None`: to be sent again.
 fn weigh(state: &mut State, call: Call, said: &str) -> Option<Directive> {
-    let text = said.to_lowercase();
+    let text = said.to_ascii_lowercase();
     if text.contains("number of cells") || text.contains("limit of 10000000 cells") {
         if let Some(spreadsheet) = &mut state.spreadsheet {
             spreadsheet.full = true;

@@ -4,11 +4,10 @@
 //! `punchcard` is the name that is computed here, `punchcard-volume` counts those of one name, and `punchcard-nonce`
 //! tells who made it.
 
-use std::collections::BTreeMap;
-
 use punchcard_sdk::Instant;
-use serde::Deserialize;
+use serde_json::Value;
 
+use crate::answer::text;
 use crate::{Settings, serial};
 
 pub(crate) const NAME: &str = "punchcard";
@@ -29,29 +28,32 @@ pub(crate) fn title(name: &str, volume: u32) -> String {
     if volume == 1 { name.to_owned() } else { format!("{name} ({volume})") }
 }
 
-/// A file as Drive lists it.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+/// A spreadsheet of a name, as Drive lists it.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct File {
     pub(crate) id: String,
+    pub(crate) volume: u32,
     /// RFC 3339 in UTC with three decimals, so that the order of the text is that of time.
     created_time: String,
-    trashed: bool,
-    app_properties: BTreeMap<String, String>,
+    nonce: Option<String>,
 }
 
 impl File {
-    pub(crate) fn volume(&self) -> u32 {
-        self.app_properties.get(VOLUME).and_then(|volume| volume.parse().ok()).unwrap_or(1)
+    /// Reads an entry of a listing. `None`: it is not of that name, or it is in the bin.
+    pub(crate) fn parse(entry: &Value, name: &str) -> Option<Self> {
+        let (id, properties) = (text(entry, "id"), &entry["appProperties"]);
+        let property = |key: &str| properties[key].as_str();
+        let fits = !id.is_empty() && entry["trashed"] != true && property(NAME) == Some(name);
+        fits.then(|| Self {
+            id: id.to_owned(),
+            volume: property(VOLUME).and_then(|volume| volume.parse().ok()).unwrap_or(1),
+            created_time: text(entry, "createdTime").to_owned(),
+            nonce: property(NONCE).map(ToOwned::to_owned),
+        })
     }
 
     pub(crate) fn has_nonce(&self, nonce: &str) -> bool {
-        self.app_properties.get(NONCE).is_some_and(|found| found == nonce)
-    }
-
-    /// Whether it can be the spreadsheet of that name.
-    pub(crate) fn is_candidate(&self, name: &str) -> bool {
-        !self.trashed && !self.id.is_empty() && self.app_properties.get(NAME).is_some_and(|found| found == name)
+        self.nonce.as_deref() == Some(nonce)
     }
 }
 
@@ -60,23 +62,26 @@ impl File {
 pub(crate) fn choose(files: &[File]) -> Option<&File> {
     files.iter().min_by(|a, b| {
         let age = (&a.created_time, &a.id).cmp(&(&b.created_time, &b.id));
-        b.volume().cmp(&a.volume()).then(age)
+        b.volume.cmp(&a.volume).then(age)
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::tests::settings;
 
+    fn entry(id: &str, created_time: &str, volume: &str) -> Value {
+        json!({
+            "id": id, "createdTime": created_time, "trashed": false,
+            "appProperties": { NAME: "a", VOLUME: volume, NONCE: id },
+        })
+    }
+
     fn file(id: &str, created_time: &str, volume: &str) -> File {
-        let properties = [(NAME, "a"), (VOLUME, volume), (NONCE, id)];
-        File {
-            id: id.into(),
-            created_time: created_time.into(),
-            trashed: false,
-            app_properties: properties.map(|(key, value)| (key.into(), value.into())).into(),
-        }
+        File::parse(&entry(id, created_time, volume), "a").unwrap()
     }
 
     #[test]
@@ -105,14 +110,21 @@ mod tests {
 
     #[test]
     fn only_a_file_of_that_name_outside_the_bin_is_a_candidate() {
-        let good = file("a", "", "x");
-        assert!(good.is_candidate("a"));
-        assert!(!good.is_candidate("b"));
-        assert!(!File { trashed: true, ..good.clone() }.is_candidate("a"));
-        assert!(!File { id: String::new(), ..good.clone() }.is_candidate("a"));
-        assert!(!File { app_properties: BTreeMap::new(), ..good.clone() }.is_candidate("a"));
-        assert_eq!(good.volume(), 1, "a volume that can't be read");
-        assert!(good.has_nonce("a") && !good.has_nonce("b"));
-        assert!(!File::default().has_nonce(""));
+        let good = entry("id", "2026", "3");
+        let found = File::parse(&good, "a").unwrap();
+        assert_eq!((found.id.as_str(), found.volume, found.created_time.as_str()), ("id", 3, "2026"));
+        assert!(found.has_nonce("id") && !found.has_nonce("a"));
+        assert_eq!(File::parse(&good, "b"), None);
+        let parsed = |key: &str, value: Value| {
+            let mut entry = good.clone();
+            entry[key] = value;
+            File::parse(&entry, "a")
+        };
+        assert_eq!(parsed("trashed", true.into()), None);
+        assert_eq!(parsed("id", "".into()), None);
+        assert_eq!(parsed("appProperties", json!({})), None);
+        let bare = parsed("appProperties", json!({ NAME: "a", VOLUME: "x" })).unwrap();
+        assert_eq!(bare.volume, 1, "a volume that can't be read");
+        assert!(!bare.has_nonce(""), "made by nobody known is not made by nobody");
     }
 }

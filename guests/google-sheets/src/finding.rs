@@ -7,10 +7,9 @@
 
 use punchcard_sdk::connector::Directive;
 use punchcard_sdk::{Error, log};
-use serde::Deserialize;
 use serde_json::json;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, list, text};
 use crate::destination::{self, File, choose};
 use crate::state::{Asked, Finding, Intent, Look, Spreadsheet, Stage, State};
 use crate::step::{Call, Next, unanswered};
@@ -122,33 +121,28 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Option<Directive>, E
 
 /// Takes in a listing.
 pub(crate) fn absorb_files(state: &mut State, call: Call, answer: Answer) -> Next {
-    #[derive(Default, Deserialize)]
-    #[serde(default, rename_all = "camelCase")]
-    struct FileList {
-        incomplete_search: bool,
-        files: Vec<File>,
-    }
     let Some(finding) = &mut state.finding else { return Next::Plan };
-    let list = match answer.parse::<FileList>() {
-        Ok(FileList { incomplete_search: true, .. }) => {
+    let listing = match answer.object() {
+        Ok(listing) if listing["incompleteSearch"] == true => {
             Err(Answer::Busy("Google could not list the files of this device.".to_owned()))
         }
         other => other,
     };
-    let mut files = match list {
-        Ok(list) => list.files,
+    let listing = match listing {
+        Ok(listing) => listing,
         Err(answer) => return Next::Do(unanswered(state, call, answer, "to list the files of this device")),
     };
-    files.retain(|file| file.is_candidate(&finding.name));
-    let highest = files.iter().map(File::volume).max().unwrap_or(0).max(finding.above);
-    files.retain(|file| file.volume() > finding.above);
+    let mut files: Vec<File> =
+        list(&listing, "files").iter().filter_map(|entry| File::parse(entry, &finding.name)).collect();
+    let highest = files.iter().map(|file| file.volume).max().unwrap_or(0).max(finding.above);
+    files.retain(|file| file.volume > finding.above);
     let own = files.iter().find(|file| file.has_nonce(&finding.nonce));
     if own.is_none() && matches!(finding.stage, Stage::Settle(_)) && state.failures < LOOKS_TO_SETTLE {
         let lags = Answer::Busy("Google does not list the spreadsheet yet that it created.".to_owned());
         return Next::Do(unanswered(state, call, lags, ""));
     }
     let chosen = if finding.intent == Intent::Create { own } else { choose(&files) };
-    let chosen = chosen.map(|file| (file.id.clone(), file.volume(), file.has_nonce(&finding.nonce)));
+    let chosen = chosen.map(|file| (file.id.clone(), file.volume, file.has_nonce(&finding.nonce)));
     match (&finding.stage, chosen) {
         (Stage::Settle(id), Some((chosen, volume, own))) => {
             if !own && volume == finding.volume {
@@ -187,17 +181,17 @@ pub(crate) fn absorb_files(state: &mut State, call: Call, answer: Answer) -> Nex
 
 /// Takes in what became of a creation.
 pub(crate) fn absorb_file(state: &mut State, call: Call, answer: Answer) -> Next {
-    #[derive(Deserialize)]
-    struct Created {
-        id: String,
-    }
     let Some(finding) = &mut state.finding else { return Next::Plan };
-    match answer.parse::<Created>() {
-        Ok(Created { id }) if finding.intent == Intent::Create => {
+    let id = answer.object().and_then(|file| match text(&file, "id") {
+        "" => Err(Answer::unreadable()),
+        id => Ok(id.to_owned()),
+    });
+    match id {
+        Ok(id) if finding.intent == Intent::Create => {
             let volume = finding.volume;
             adopt(state, call, id, volume, true)
         }
-        Ok(Created { id }) => {
+        Ok(id) => {
             finding.stage = Stage::Settle(id);
             Next::Do(pause::wait(SETTLE_MS))
         }

@@ -4,8 +4,6 @@
 //! of rows is limited by that; `bytes-per-batch` is then what is left for text. Whatever else the host counts towards it
 //! makes batches smaller, never requests larger: it only has to count at least the UTF-8 bytes of text cells.
 
-use std::collections::BTreeSet;
-
 use punchcard_sdk::connector::Limits;
 use punchcard_sdk::{Cell, Column, ColumnKind, Error, Instant};
 
@@ -48,14 +46,13 @@ fn check_columns(columns: &[Column]) -> Result<(), Error> {
     if columns.len() > COLUMNS {
         return invalid(format!("the sink's formatter has {} columns; a sheet takes 200 at most", columns.len()));
     }
-    let mut keys = BTreeSet::new();
-    for Column { key, .. } in columns {
+    for (position, Column { key, .. }) in columns.iter().enumerate() {
         if key.is_empty() || key.chars().count() > KEY_CHARACTERS {
             return invalid(format!(
                 "the sink's formatter has a column with the key `{key}`; a key has 1 to 100 characters"
             ));
         }
-        if !keys.insert(key) {
+        if columns[..position].iter().any(|earlier| earlier.key == *key) {
             return invalid(format!("the sink's formatter has two columns with the key `{key}`"));
         }
     }

@@ -6,10 +6,9 @@
 
 use punchcard_sdk::connector::Directive;
 use punchcard_sdk::log;
-use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, list, number, text};
 use crate::columns::{self, Found};
 use crate::state::{Asked, Grid, Look, Spreadsheet, State, Tab};
 use crate::step::{Call, Next, unanswered};
@@ -67,17 +66,18 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Option<Directive> {
 
 /// Takes in whether the spreadsheet is in the bin.
 pub(crate) fn absorb_trashed(state: &mut State, call: Call, answer: Answer) -> Next {
-    #[derive(Deserialize)]
-    struct File {
-        trashed: bool,
-    }
     let Some(spreadsheet) = &mut state.spreadsheet else { return Next::Plan };
-    match answer.parse::<File>() {
-        Ok(File { trashed: true }) => {
+    let trashed = match answer.object() {
+        Ok(file) => file["trashed"].as_bool().ok_or_else(Answer::unreadable),
+        // A file that is gone is one that the Sheets API does not know either: that one has the last word.
+        Err(Answer::Missing) => Ok(false),
+        Err(answer) => Err(answer),
+    };
+    match trashed {
+        Ok(true) => {
             Next::Do(pause::hold(problem::in_the_bin(&destination::title(&spreadsheet.name, spreadsheet.volume))))
         }
-        // A file that is gone is one that the Sheets API does not know either: that one has the last word.
-        Ok(File { trashed: false }) | Err(Answer::Missing) => {
+        Ok(false) => {
             spreadsheet.look = Look::Tabs;
             Next::Plan
         }
@@ -85,65 +85,15 @@ pub(crate) fn absorb_trashed(state: &mut State, call: Call, answer: Answer) -> N
     }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct RawSpreadsheet {
-    spreadsheet_url: Option<String>,
-    sheets: Vec<RawSheet>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RawSheet {
-    properties: RawProperties,
-    data: Vec<RawData>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct RawProperties {
-    sheet_id: i32,
-    title: String,
-    grid_properties: RawGrid,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct RawGrid {
-    row_count: u32,
-    column_count: u32,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct RawData {
-    row_data: Vec<RawRow>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RawRow {
-    values: Vec<RawCell>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct RawCell {
-    user_entered_value: Option<serde::de::IgnoredAny>,
-}
-
-impl RawSheet {
-    fn has_data(&self) -> bool {
-        let mut cells = self.data.iter().flat_map(|data| &data.row_data).flat_map(|row| &row.values);
-        cells.any(|cell| cell.user_entered_value.is_some())
-    }
-}
-
 /// Takes in which tabs there are.
 pub(crate) fn absorb_tabs(state: &mut State, call: Call, answer: Answer) -> Next {
     let Some(spreadsheet) = &mut state.spreadsheet else { return Next::Plan };
-    let raw = match answer.parse::<RawSpreadsheet>() {
-        Ok(raw) => raw,
+    let shown = match answer.object() {
+        Ok(shown) if !shown["sheets"].is_array() => Err(Answer::unreadable()),
+        other => other,
+    };
+    let shown = match shown {
+        Ok(shown) => shown,
         Err(Answer::Missing) => return absorb_gone(state),
         Err(Answer::TooLarge) if spreadsheet.fresh => {
             // Somebody filled it.
@@ -153,14 +103,11 @@ pub(crate) fn absorb_tabs(state: &mut State, call: Call, answer: Answer) -> Next
         Err(answer) => return Next::Do(unanswered(state, call, answer, "to show the spreadsheet")),
     };
     spreadsheet.gone = false;
-    spreadsheet.link = raw.spreadsheet_url.filter(|url| url.len() <= 2_000);
-    let size = |sheet: &RawSheet| {
-        let grid = &sheet.properties.grid_properties;
-        u64::from(grid.row_count) * u64::from(grid.column_count)
-    };
-    spreadsheet.cells = raw.sheets.iter().map(size).sum();
-    let untouched = spreadsheet.fresh && raw.sheets.len() == 1 && !raw.sheets.iter().any(RawSheet::has_data);
-    let mut grids: Vec<Grid> = raw.sheets.into_iter().map(|sheet| grid(sheet.properties)).collect();
+    spreadsheet.link = shown["spreadsheetUrl"].as_str().filter(|url| url.len() <= 2_000).map(ToOwned::to_owned);
+    let sheets = list(&shown, "sheets");
+    spreadsheet.cells = sheets.iter().map(count_cells).sum();
+    let untouched = spreadsheet.fresh && sheets.len() == 1 && !sheets.iter().any(has_data);
+    let mut grids: Vec<Grid> = sheets.iter().map(grid).collect();
     if untouched {
         spreadsheet.blank = grids.pop();
         settle(spreadsheet, call);
@@ -172,8 +119,23 @@ pub(crate) fn absorb_tabs(state: &mut State, call: Call, answer: Answer) -> Next
     Next::Plan
 }
 
-fn grid(raw: RawProperties) -> Grid {
-    Grid { id: raw.sheet_id, title: raw.title, columns: raw.grid_properties.column_count }
+fn grid(sheet: &Value) -> Grid {
+    let properties = &sheet["properties"];
+    Grid {
+        id: number(properties, "sheetId"),
+        title: text(properties, "title").to_owned(),
+        columns: number(&properties["gridProperties"], "columnCount"),
+    }
+}
+
+fn count_cells(sheet: &Value) -> u64 {
+    let grid = &sheet["properties"]["gridProperties"];
+    number::<u64>(grid, "rowCount").saturating_mul(number(grid, "columnCount"))
+}
+
+fn has_data(sheet: &Value) -> bool {
+    let rows = list(sheet, "data").iter().flat_map(|data| list(data, "rowData"));
+    rows.flat_map(|row| list(row, "values")).any(|cell| !cell["userEnteredValue"].is_null())
 }
 
 fn settle(spreadsheet: &mut Spreadsheet, call: Call) {
@@ -194,46 +156,11 @@ fn absorb_gone(state: &mut State) -> Next {
     Next::Do(pause::hold(problem::deleted(&destination::title(&spreadsheet.name, spreadsheet.volume))))
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct RawMatches {
-    matched_developer_metadata: Vec<RawMatch>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct RawMatch {
-    developer_metadata: RawMetadata,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct RawMetadata {
-    metadata_key: String,
-    metadata_value: String,
-    location: RawLocation,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct RawLocation {
-    location_type: String,
-    sheet_id: i32,
-    dimension_range: RawRange,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct RawRange {
-    sheet_id: i32,
-    start_index: u32,
-}
-
 /// Takes in whose the tabs and columns are.
 pub(crate) fn absorb_columns(state: &mut State, call: Call, answer: Answer) -> Next {
     let Some(spreadsheet) = &mut state.spreadsheet else { return Next::Plan };
-    let raw = match answer.parse::<RawMatches>() {
-        Ok(raw) => raw.matched_developer_metadata.into_iter().map(|matched| matched.developer_metadata),
+    let matches = match answer.object() {
+        Ok(matches) => matches,
         Err(Answer::Missing) => {
             spreadsheet.look = Look::Tabs;
             let gone = Answer::Busy("Google does not show the spreadsheet's columns.".to_owned());
@@ -243,13 +170,16 @@ pub(crate) fn absorb_columns(state: &mut State, call: Call, answer: Answer) -> N
     };
     let Look::Columns(grids) = std::mem::replace(&mut spreadsheet.look, Look::Tabs) else { return Next::Plan };
     let (mut tabs, mut found) = (Vec::new(), Vec::new());
-    for metadata in raw {
-        let RawMetadata { metadata_key, metadata_value, location } = metadata;
-        if metadata_key == tab::KEY && location.location_type == "SHEET" && metadata_value == call.settings.tab {
-            tabs.push(location.sheet_id);
-        } else if metadata_key == columns::KEY && location.location_type == "COLUMN" {
-            let RawRange { sheet_id, start_index } = location.dimension_range;
-            found.push(Found { tab: sheet_id, key: metadata_value, at: start_index });
+    for matched in list(&matches, "matchedDeveloperMetadata") {
+        let metadata = &matched["developerMetadata"];
+        let (key, value, location) =
+            (text(metadata, "metadataKey"), text(metadata, "metadataValue"), &metadata["location"]);
+        let kind = text(location, "locationType");
+        if key == tab::KEY && kind == "SHEET" && value == call.settings.tab {
+            tabs.push(number(location, "sheetId"));
+        } else if key == columns::KEY && kind == "COLUMN" {
+            let range = &location["dimensionRange"];
+            found.push(Found { tab: number(range, "sheetId"), key: value.to_owned(), at: number(range, "startIndex") });
         }
     }
     let title = destination::title(&spreadsheet.name, spreadsheet.volume);

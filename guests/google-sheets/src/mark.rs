@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use punchcard_sdk::connector::Directive;
 use punchcard_sdk::{Error, log};
-use serde::Deserialize;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, text};
 use crate::draw::Purpose;
 use crate::state::{Asked, Look, Mark, Spent, Stamp, State};
 use crate::step::{Call, Next, unanswered};
@@ -98,16 +97,13 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Option<Directive> {
 
 /// Takes in whether the mark is there.
 pub(crate) fn absorb(state: &mut State, call: Call, answer: Answer) -> Next {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Metadata {
-        metadata_key: String,
-        #[serde(default)]
-        metadata_value: String,
-    }
     let Some(mark) = &mut state.mark else { return Next::Plan };
-    match answer.parse::<Metadata>() {
-        Ok(found) if found.metadata_key == KEY && found.metadata_value == mark.batch => {
+    let found = answer.object().and_then(|found| match text(&found, "metadataKey") {
+        "" => Err(Answer::unreadable()),
+        _ => Ok(found),
+    });
+    match found {
+        Ok(found) if text(&found, "metadataKey") == KEY && text(&found, "metadataValue") == mark.batch => {
             Next::Do(delivery::finish(state, call))
         }
         Ok(_) => {

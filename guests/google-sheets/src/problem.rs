@@ -151,12 +151,16 @@ fn quote(said: &str) -> String {
 
 /// With a capital at the beginning and a full stop at the end.
 fn sentence(text: &str) -> String {
-    let text = quote(text);
-    let mut characters = text.chars();
-    match characters.next() {
-        None => "No reason was given.".to_owned(),
-        Some(first) => format!("{}{}.", first.to_uppercase(), characters.as_str()),
+    let mut text = quote(text);
+    if text.is_empty() {
+        return "No reason was given.".to_owned();
     }
+    // What the host says is English.
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    text.push('.');
+    text
 }
 
 #[cfg(test)]
@@ -198,5 +202,6 @@ mod tests {
         assert_eq!(quote(&"ä".repeat(601)), format!("{}…", "ä".repeat(600)));
         assert_eq!(sentence(""), "No reason was given.");
         assert_eq!(sentence("connection reset"), "Connection reset.");
+        assert_eq!(sentence("ärger."), "ärger.");
     }
 }

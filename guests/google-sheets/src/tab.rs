@@ -1,18 +1,18 @@
 //! Tab: made with its header, and kept in step with the formatter's columns.
 //!
 //! Both requests are harmless when they are carried out twice: a tab's id, and the metadata id of the first new column,
-//! are durable before the request leaves and are refused the second time, and with them the whole request.
+//! are durable before the request leaves and are refused the second time, and with them the whole request. Columns are
+//! added only right after a look at the tab: other devices add theirs to the same one.
 
 use punchcard_sdk::connector::Directive;
 use punchcard_sdk::{Column, ColumnKind, Error};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, text};
 use crate::draw::Purpose;
 use crate::state::{Asked, Grid, Look, Placed, State, Tab};
 use crate::step::{Call, Next, unanswered};
-use crate::{Settings, columns, destination, draw, pause, problem, request};
+use crate::{Settings, columns, destination, draw, look, pause, problem, request};
 
 /// Key of the metadata on a tab.
 pub(crate) const KEY: &str = "punchcard.tab";
@@ -36,9 +36,10 @@ pub(crate) fn choose<'a>(grids: &'a [Grid], tabs: &[i32], known: Option<i32>, se
     owned.clone().find(|grid| grid.title == settings.tab).or_else(|| owned.next())
 }
 
-/// Two tabs of one spreadsheet can't differ in case only.
+/// Two tabs of one spreadsheet can't differ in case only. For letters beyond ASCII that is left to Google to say: the
+/// tables that tell are a tenth of this component.
 pub(crate) fn same_title(one: &str, other: &str) -> bool {
-    one.to_lowercase() == other.to_lowercase()
+    one.eq_ignore_ascii_case(other)
 }
 
 /// What is to be changed before rows of these columns can be appended.
@@ -68,9 +69,12 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Option<Directive>, E
                     Ok(None)
                 };
             }
-            let guard = match tab.extending {
-                Some(id) => id,
-                None => *tab.extending.insert(draw::id(Purpose::Column, call.context)?),
+            let Some(guard) = tab.extending else {
+                // What is known of the tab may be an hour old, and another device may have added columns since: theirs
+                // would be written over.
+                tab.extending = Some(draw::id(Purpose::Column, call.context)?);
+                spreadsheet.look = Look::Tabs;
+                return Ok(look::plan(state, call));
             };
             (Asked::Extension, render_extension(tab, &extension, guard))
         }
@@ -82,17 +86,18 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Option<Directive>, E
 }
 
 /// A batchUpdate that was carried out says where.
-#[derive(Deserialize)]
-pub(crate) struct Applied {
-    #[serde(rename = "spreadsheetId")]
-    _spreadsheet_id: String,
+pub(crate) fn parse_applied(answer: Answer) -> Result<(), Answer> {
+    match text(&answer.object()?, "spreadsheetId") {
+        "" => Err(Answer::unreadable()),
+        _ => Ok(()),
+    }
 }
 
 /// Takes in what became of the tab.
 pub(crate) fn absorb_setup(state: &mut State, call: Call, answer: Answer) -> Next {
     let Some(spreadsheet) = &mut state.spreadsheet else { return Next::Plan };
-    match answer.parse::<Applied>() {
-        Ok(_) => {
+    match parse_applied(answer) {
+        Ok(()) => {
             let Some(id) = spreadsheet.adding.take() else { return Next::Plan };
             let columns: Vec<_> = (0..).zip(&call.batch.columns).map(|(at, column)| placed(column, at)).collect();
             let width = u32::try_from(columns.len()).unwrap_or(u32::MAX);
@@ -108,6 +113,7 @@ pub(crate) fn absorb_setup(state: &mut State, call: Call, answer: Answer) -> Nex
         Err(answer) => {
             if matches!(answer, Answer::Refused(_)) {
                 spreadsheet.adding = None;
+                spreadsheet.look = Look::Tabs;
             }
             not_applied(state, call, answer, "to add the tab")
         }
@@ -118,8 +124,8 @@ pub(crate) fn absorb_setup(state: &mut State, call: Call, answer: Answer) -> Nex
 pub(crate) fn absorb_extension(state: &mut State, call: Call, answer: Answer) -> Next {
     let Some(spreadsheet) = &mut state.spreadsheet else { return Next::Plan };
     let Some(tab) = &mut spreadsheet.tab else { return Next::Plan };
-    match answer.parse::<Applied>() {
-        Ok(_) => {
+    match parse_applied(answer) {
+        Ok(()) => {
             let extension = columns::plan_extension(tab, &call.batch.columns);
             tab.extending = None;
             for (placed, title) in extension.renamed {
@@ -133,6 +139,7 @@ pub(crate) fn absorb_extension(state: &mut State, call: Call, answer: Answer) ->
         }
         Err(answer) => {
             if matches!(answer, Answer::Refused(_)) {
+                // Planned anew, it begins with a look.
                 tab.extending = None;
             }
             not_applied(state, call, answer, "to add columns")
@@ -161,16 +168,16 @@ fn not_applied(state: &mut State, call: Call, answer: Answer, what: &str) -> Nex
             state.look_again(Look::Due);
             Next::Plan
         }
-        Answer::Doubtful(_) => {
+        // Even where nothing was done: it may take days until the next try.
+        Answer::Doubtful(_) | Answer::Busy(_) => {
             state.look_again(Look::Tabs);
             Next::Do(unanswered(state, call, answer, what))
         }
         Answer::Refused(_) => {
-            state.look_again(Look::Tabs);
             state.refusals += 1;
             if state.refusals < REFUSALS { Next::Plan } else { Next::Do(unanswered(state, call, answer, what)) }
         }
-        Answer::Busy(_) | Answer::Barred(_) => Next::Do(unanswered(state, call, answer, what)),
+        Answer::Barred(_) => Next::Do(unanswered(state, call, answer, what)),
     }
 }
 
@@ -178,8 +185,8 @@ fn render_setup(id: i32, call: Call, blank: Option<&Grid>) -> Vec<Value> {
     let columns: Vec<&Column> = call.batch.columns.iter().collect();
     let title = &call.settings.tab;
     let mut requests = Vec::new();
-    if let Some(blank) = blank.filter(|blank| same_title(&blank.title, title)) {
-        // It goes in the same request, but a moment too late to make room for its title.
+    if let Some(blank) = blank {
+        // It goes in the same request, but a moment too late to make room for its title, should that be the same.
         requests.push(json!({ "updateSheetProperties": {
             "properties": { "sheetId": blank.id, "title": format!("{title} {id}") },
             "fields": "title",

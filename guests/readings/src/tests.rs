@@ -72,9 +72,8 @@ fn wrong_settings_are_refused_by_name() {
     assert_eq!(refusal(r#"{"columns":["the time"]}"#), "`columns` names `the time`, which is no field's name");
     assert_eq!(refusal(r#"{"columns":[""]}"#), "`columns` names ``, which is no field's name");
     assert_eq!(refusal("{}"), "missing field `columns`");
-    assert!(
-        refusal(r#"{"columns":[{"field":"a","knd":"text"}]}"#).starts_with("a column is the name of a field, or {")
-    );
+    let second = refusal(r#"{"columns":["a",{"field":"b","knd":"text"}]}"#);
+    assert!(second.starts_with("`columns[1]`: a column is the name of a field, or {"), "{second}");
 }
 
 #[test]

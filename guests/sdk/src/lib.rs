@@ -39,6 +39,8 @@
 pub mod settings;
 pub mod state;
 
+mod reader;
+
 pub mod auth_policy;
 pub mod connector;
 pub mod formatter;

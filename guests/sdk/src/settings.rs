@@ -1,8 +1,10 @@
 //! Settings: from the JSON object that the host passes to an author's type.
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::Error;
+use crate::reader::{self, UnknownKey};
 
 /// Reads a plugin's settings.
 ///
@@ -12,21 +14,10 @@ use crate::Error;
 /// # Errors
 /// [`Error::InvalidSettings`], naming the key.
 pub fn parse_settings<T: DeserializeOwned>(json: &str) -> Result<T, Error> {
-    let mut unknown = None;
-    let mut reader = serde_json::Deserializer::from_str(json);
-    let settings = serde_ignored::deserialize(&mut reader, |path| {
-        unknown.get_or_insert_with(|| path.to_string());
-    })
-    .map_err(|error| Error::InvalidSettings(without_place(&error.to_string())))?;
-    match unknown {
-        None => Ok(settings),
-        Some(key) => Err(Error::InvalidSettings(format!("unknown key `{key}`; remove it"))),
-    }
-}
-
-/// The JSON is the host's making: "at line 1 column 17" would send a person looking in the wrong place.
-fn without_place(message: &str) -> String {
-    message.rsplit_once(" at line ").map_or(message, |(text, _)| text).to_owned()
+    // The JSON is the host's making: where in it something is wrong would send a person looking in the wrong place.
+    let value: Value =
+        serde_json::from_slice(json.as_bytes()).map_err(|_| Error::InvalidSettings("they are no JSON".to_owned()))?;
+    reader::read(&value, UnknownKey::Refused).map_err(|misfit| Error::InvalidSettings(misfit.to_string()))
 }
 
 #[cfg(test)]
@@ -59,7 +50,21 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_refused_even_where_the_author_did_not_ask_for_it() {
-        assert_eq!(refusal(parse_settings::<Lax>(r#"{"layuot":"pairs"}"#)), "unknown key `layuot`; remove it");
+        assert_eq!(refusal(parse_settings::<Lax>(r#"{"layuot":"pairs"}"#)), "`layuot`: unknown key; remove it");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_refused_by_its_key() {
+        assert_eq!(
+            refusal(parse_settings::<Lax>(r#"{"layout":7}"#)),
+            "`layout`: found the integer 7, expected a string"
+        );
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        assert_eq!(refusal(parse_settings::<Strict>("7")), "found the integer 7, expected struct Strict");
+        assert_eq!(refusal(parse_settings::<Strict>("{")), "they are no JSON");
     }
 
     #[test]

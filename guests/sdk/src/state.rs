@@ -1,13 +1,14 @@
 //! State: an author's type, kept by the host as bytes between two calls.
 //!
 //! Written as JSON, so that a person can read what a ledger holds, with the author's version in front: `[1,{…}]`. No
-//! bytes are the default state.
+//! bytes are the default state. Whole numbers of more than 64 bits don't survive.
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Error;
+use crate::reader::{self, UnknownKey};
 
 /// Reads a state that a version `version` wrote, or asks `migrate` to convert what an older version wrote.
 ///
@@ -21,17 +22,18 @@ pub fn parse_state<T: DeserializeOwned + Default>(
     if bytes.is_empty() {
         return Ok(T::default());
     }
-    #[derive(Deserialize)]
-    struct Written<T>(u32, T);
-    if let Ok(Written(found, state)) = serde_json::from_slice::<Written<T>>(bytes)
-        && found == version
-    {
-        return Ok(state);
+    let (found, state) = parse_written(bytes).ok_or(Error::UnknownState)?;
+    if found == version {
+        return reader::read(&state, UnknownKey::Ignored).map_err(|_| Error::UnknownState);
     }
-    match serde_json::from_slice::<Written<Value>>(bytes) {
-        Ok(Written(found, state)) if found != version => migrate(found, state).ok_or(Error::UnknownState),
-        _ => Err(Error::UnknownState),
-    }
+    migrate(found, state).ok_or(Error::UnknownState)
+}
+
+/// The version, and the state that it wrote.
+fn parse_written(bytes: &[u8]) -> Option<(u32, Value)> {
+    let Value::Array(written) = serde_json::from_slice(bytes).ok()? else { return None };
+    let [version, state] = <[Value; 2]>::try_from(written).ok()?;
+    Some((u32::try_from(version.as_u64()?).ok()?, state))
 }
 
 /// Writes a state.
@@ -44,6 +46,8 @@ pub fn render_state<T: Serialize>(state: &T, version: u32) -> Result<Vec<u8>, Er
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
 
     #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -69,10 +73,20 @@ mod tests {
 
     #[test]
     fn other_bytes_are_unknown() {
-        for bytes in [&b"x"[..], b"{}", br#"[1,{"total":7}]"#, br#"[1,{"count":7}]x"#] {
+        for bytes in [&b"x"[..], b"{}", br#"[1,{"total":7}]"#, br#"[1,{"count":7}]x"#, b"[1]", br#"[1,{"count":7},0]"#]
+        {
             assert!(matches!(parse_state(bytes, 1, none), Err(Error::UnknownState)), "{bytes:?}");
         }
+        for version in ["2", "-1", "1.0", "4294967297", "\"1\""] {
+            let bytes = format!(r#"[{version},{{"count":7}}]"#);
+            assert!(matches!(parse_state(bytes.as_bytes(), 1, none), Err(Error::UnknownState)), "{version}");
+        }
         assert!(matches!(parse_state(br#"[2,{"count":7}]"#, 1, none), Err(Error::UnknownState)));
+    }
+
+    #[test]
+    fn a_key_that_a_newer_plugin_wrote_is_ignored() {
+        assert_eq!(parse_state(br#"[1,{"count":7,"since":1}]"#, 1, none).unwrap(), Count { count: 7 });
     }
 
     #[test]

@@ -141,5 +141,5 @@ fn rows_fit_the_columns_of_their_layout() {
 fn wrong_settings_are_refused_with_what_is_accepted() {
     let refused = parse_settings::<Settings>(r#"{"layout":"pears"}"#).unwrap_err();
     let Error::InvalidSettings(text) = refused else { panic!("{refused:?}") };
-    assert_eq!(text, "unknown variant `pears`, expected `pairs` or `punches`");
+    assert_eq!(text, "`layout`: unknown variant `pears`, expected `pairs` or `punches`");
 }

@@ -137,6 +137,20 @@ impl Host {
         panic!("no end after 300 steps: {:?}", google.log);
     }
 
+    /// Drives a batch until `last` was asked, and returns what came of that.
+    pub(crate) fn run_until(&mut self, google: &mut Google, batch: &Batch, signal: Signal, last: &str) -> Signal {
+        let mut signal = signal;
+        while google.log.last() != Some(&last) {
+            let Directive::Send(request) = self.step(google, batch, signal) else { panic!("{:?}", google.log) };
+            signal = match google.perform(&request) {
+                Reply::Response(response) => Signal::Responded(response),
+                Reply::Failure(failure) => Signal::Failed(failure),
+                Reply::Crash { .. } => Signal::Resumed,
+            };
+        }
+        signal
+    }
+
     pub(crate) fn reboot(&mut self, google: &Google) {
         self.boots += 1;
         self.booted_at_ms = google.now_ms;

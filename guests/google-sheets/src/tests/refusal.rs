@@ -188,3 +188,38 @@ fn a_sheet_that_became_too_wide_is_said() {
     google.files[0].tab("Punches").column_count = 999;
     assert_eq!(host.run(&mut google, &empty, Signal::Retry), delivered("file1"));
 }
+
+#[test]
+fn a_link_that_no_one_could_use_is_left_out() {
+    for (length, taken) in [(2_000, true), (2_001, false)] {
+        let (mut google, mut host) = settled();
+        let tab = host.state().spreadsheet.unwrap().tab.unwrap().id;
+        let url = "x".repeat(length);
+        let grid = r#"{"rowCount":4,"columnCount":2}"#;
+        let sheet = format!(r#"{{"properties":{{"sheetId":{tab},"title":"Punches","gridProperties":{grid}}}}}"#);
+        google.scripted.push_back(("tabs", 200, format!(r#"{{"spreadsheetUrl":"{url}","sheets":[{sheet}]}}"#)));
+        let empty = host.batch(0);
+        let End::Delivered(receipt) = host.run(&mut google, &empty, Signal::Prepare) else { panic!() };
+        assert_eq!(receipt.link, taken.then_some(url));
+    }
+}
+
+#[test]
+fn answers_without_what_was_asked_for_are_asked_for_again() {
+    for (kind, body) in [("trashed", r#"{"id":"file1"}"#), ("tabs", "{}"), ("tabs", "[]"), ("columns", "7")] {
+        let (mut google, mut host) = settled();
+        google.scripted.push_back((kind, 200, body.to_owned()));
+        let empty = host.batch(0);
+        assert_eq!(host.run(&mut google, &empty, Signal::Prepare), delivered("file1"), "{kind} {body}");
+        assert_eq!(google.log.iter().filter(|asked| **asked == kind).count(), 2, "{kind} {body}");
+    }
+    // What was carried out is seen by looking, or by its mark.
+    for (kind, body) in [("mark", "{}"), ("append", r#"{"replies":[]}"#)] {
+        let (mut google, mut host) = settled();
+        google.faults = [crate::model::Fault::LostAfter].into();
+        google.scripted.push_back((kind, 200, body.to_owned()));
+        let batch = host.batch(1);
+        assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"), "{kind} {body}");
+        assert_eq!(google.rows("Punches").len(), 3, "{kind} {body}");
+    }
+}

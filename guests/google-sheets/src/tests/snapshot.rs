@@ -83,7 +83,7 @@ fn requests_are_these() {
     }
     more.rows.truncate(1);
     more.rows[0].cells.extend([Cell::Empty, Cell::Empty]);
-    google.faults = [crate::model::Fault::None; 4].into();
+    google.faults = [crate::model::Fault::None; 6].into();
     google.faults.push_back(crate::model::Fault::LostAfter);
     all.extend(requests(&mut google, &mut host, &more, Signal::Begin));
     insta::assert_snapshot!(all.join("\n\n"));
