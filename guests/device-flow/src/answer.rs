@@ -96,7 +96,7 @@ impl Silence {
     /// The cause of a failure that will not pass by itself.
     pub(crate) fn from_failure(failure: &Failure) -> Result<Self, Cause> {
         let cause = match failure {
-            Failure::Denied(address) => return Err(Cause::NotInReach(excerpt(address, 200))),
+            Failure::Denied(said) => return Err(Cause::NotInReach(excerpt(said, 600))),
             Failure::Invalid(reason) => return Err(Cause::NotSendable(excerpt(reason, 200))),
             Failure::Missing(slot) => return Err(Cause::SlotEmpty(excerpt(slot, 64))),
             Failure::Unsent(reason) | Failure::Interrupted(reason) => Cause::Unreachable(excerpt(reason, 200)),
@@ -137,8 +137,14 @@ pub(crate) fn parse_object(body: &[u8]) -> Option<Map<String, Value>> {
     if body.len() > BODY_MAX {
         return None;
     }
-    serde_json::from_slice(body).ok()
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(members)) => Some(members),
+        _ => None,
+    }
 }
+
+/// Said where a server does not say which error it means.
+const NAMELESS: &str = "an error without a name";
 
 /// RFC 6749 §5.2 `error`; Google's quota on codes has `error_code`; Google's APIs have an object.
 fn error_code(members: &Map<String, Value>) -> Option<String> {
@@ -146,10 +152,8 @@ fn error_code(members: &Map<String, Value>) -> Option<String> {
     match error {
         Value::Null => None,
         Value::String(code) => Some(code.clone()),
-        Value::Object(error) => {
-            Some(error.get("status").and_then(Value::as_str).unwrap_or("an error without a name").to_owned())
-        }
-        other => Some(other.to_string()),
+        Value::Object(error) => Some(error.get("status").and_then(Value::as_str).unwrap_or(NAMELESS).to_owned()),
+        other => Some(other.as_i64().map_or_else(|| NAMELESS.to_owned(), |number| number.to_string())),
     }
 }
 
@@ -160,13 +164,21 @@ pub(crate) fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'
 
 /// Whole seconds, from a number or a text that holds one. None below zero, and for anything else.
 pub(crate) fn parse_seconds(value: &Value) -> Option<u64> {
-    let seconds: f64 = match value {
-        Value::Number(number) => number.as_f64()?,
-        Value::String(text) => text.trim().parse().ok()?,
-        _ => return None,
-    };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not below zero, and `as` saturates")]
-    (seconds >= 0.0).then_some(seconds as u64)
+    match value {
+        Value::Number(number) => number.as_u64().or_else(|| {
+            let seconds = number.as_f64().filter(|seconds| *seconds >= 0.0)?;
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates")]
+            Some(seconds as u64)
+        }),
+        // By hand: the standard library's reader of floating-point numbers is a tenth of this component.
+        Value::String(text) => {
+            let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
+            let is_number =
+                !whole.is_empty() && whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit());
+            is_number.then(|| whole.parse().unwrap_or(u64::MAX))
+        }
+        _ => None,
+    }
 }
 
 /// `Retry-After` in seconds (RFC 9110 §10.2.3); a date is left out, for the device's clock may be wrong.
@@ -218,6 +230,9 @@ mod tests {
             (403, r#"{"error":{"code":403,"status":"PERMISSION_DENIED"}}"#, refused("PERMISSION_DENIED")),
             (400, r#"{"error":{"code":400}}"#, refused("an error without a name")),
             (400, r#"{"error":17}"#, refused("17")),
+            (400, r#"{"error":-1}"#, refused("-1")),
+            (400, r#"{"error":[]}"#, refused("an error without a name")),
+            (400, r#"{"error":true}"#, refused("an error without a name")),
             (404, r#"{"message":"no such page"}"#, refused("HTTP 404")),
             (302, "{}", refused("HTTP 302")),
             (199, "{}", refused("HTTP 199")),
@@ -299,7 +314,13 @@ mod tests {
             ("\"-1\"", None),
             ("1e300", Some(u64::MAX)),
             ("18446744073709551615", Some(u64::MAX)),
-            ("\"inf\"", Some(u64::MAX)),
+            ("-1.5", None),
+            ("\"99999999999999999999\"", Some(u64::MAX)),
+            ("\"\"", None),
+            ("\".5\"", None),
+            ("\"5.x\"", None),
+            ("\"1.2.3\"", None),
+            ("\"inf\"", None),
             ("\"NaN\"", None),
             ("\"soon\"", None),
             ("null", None),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::answer::{Silence, is_overloaded, parse_object, text};
+use crate::pace::{MINUTE, SECOND};
 use crate::problem::{Cause, excerpt};
 use crate::settings::{Endpoints, Server};
 use crate::state::Phase;
@@ -124,7 +125,14 @@ impl Turn<'_> {
                 self.state.phase = Phase::Discovering(search);
                 self.send(Request::Get(address))
             }
-            None => self.block(search.cause.unwrap_or(Cause::NoMetadata(0))),
+            None => match search.cause.unwrap_or(Cause::NoMetadata(0)) {
+                // Perhaps a proxy whose server is still starting: nothing was decided, so it is asked again.
+                cause @ Cause::NoMetadata(_) => {
+                    self.state.phase = Phase::Discovering(Search { errand: search.errand, position: 0, cause: None });
+                    self.retry(Silence { cause, retry_after: Some(MINUTE / SECOND) })
+                }
+                cause => self.block(cause),
+            },
         }
     }
 

@@ -51,7 +51,7 @@ pub(crate) enum Cause {
     Trouble(u16),
     /// An answer of more bytes than the host takes.
     TooLarge(u64),
-    /// The host does not grant this address.
+    /// The host does not grant an address: its own words, which say which one and what to add.
     NotInReach(String),
     /// The host can't send such a request.
     NotSendable(String),
@@ -59,6 +59,8 @@ pub(crate) enum Cause {
     SlotEmpty(String),
     /// No metadata where RFC 8414 and OpenID Connect Discovery put it; the last HTTP status.
     NoMetadata(u16),
+    /// The device has forgotten its tokens, but the server could not be told.
+    NotRevoked(String),
     /// The metadata are another issuer's.
     IssuerDiffers(String),
     /// The metadata lack this member, or it is unfit.
@@ -77,6 +79,7 @@ impl Cause {
                 | Self::ScopesMissing(_)
                 | Self::TestingEnded
                 | Self::TokenType(_)
+                | Self::NotRevoked(_)
         )
     }
 
@@ -99,8 +102,9 @@ impl Cause {
             Self::ScopesMissing(scopes) => (
                 "permission missing",
                 format!(
-                    "The sign-in does not include {}: perhaps its box was not ticked. Sign in again and allow it.",
-                    scopes.join(", ")
+                    "The sign-in does not include {}: perhaps its box was not ticked{}. Sign in again and allow it.",
+                    scopes.join(", "),
+                    if google { "" } else { ", or the server does not know it: look at `scopes` in plugins.toml" }
                 ),
             ),
             Self::TestingEnded => (
@@ -182,10 +186,7 @@ impl Cause {
                 "server has trouble",
                 format!("The server's answer is longer than {bytes} bytes, and was dropped. {BY_ITSELF}"),
             ),
-            Self::NotInReach(address) => (
-                "address not in reach",
-                format!("The grant may not reach {address}: add its origin to the grant's `reach` in plugins.toml."),
-            ),
+            Self::NotInReach(said) => ("address not in reach", format!("The request was not sent: {said}.")),
             Self::NotSendable(reason) => {
                 ("request not possible", format!("The request can't be sent: {reason}. Look at the grant's settings."))
             }
@@ -197,7 +198,14 @@ impl Cause {
                 "no server metadata",
                 format!(
                     "The issuer publishes no metadata (the last status was {status}): look at `issuer` in plugins.toml, \
-                     or give `endpoints` in its place."
+                     or give `endpoints` in its place. {BY_ITSELF}"
+                ),
+            ),
+            Self::NotRevoked(reason) => (
+                "not revoked",
+                format!(
+                    "The device has signed out, but the server did not revoke the grant ({reason}): remove the \
+                     device's access in the account's settings."
                 ),
             ),
             Self::IssuerDiffers(found) => (
@@ -249,7 +257,8 @@ mod tests {
             Cause::Unreachable("no route".into()),
             Cause::Trouble(502),
             Cause::TooLarge(8_388_608),
-            Cause::NotInReach("https://example.org".into()),
+            Cause::NotInReach("https://example.org is not within `grants.door.reach`".into()),
+            Cause::NotRevoked("no answer".into()),
             Cause::NotSendable("too long".into()),
             Cause::SlotEmpty("client-secret".into()),
             Cause::NoMetadata(404),

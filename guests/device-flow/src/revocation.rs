@@ -1,17 +1,24 @@
 //! Signing out: forgetting, and telling the server where that is wished (RFC 7009).
 //!
-//! The device forgets whatever the server answers. What could not be revoked is said in the log: the grant then ends
-//! when a person removes it from the account, or of disuse.
+//! The device forgets whatever the server answers. What could not be revoked is said until somebody signs in again: the
+//! grant then ends when a person removes it from the account, or of disuse.
 
 use punchcard_sdk::auth_policy::{Directive, Request};
 
 use crate::answer::Answer;
 use crate::form::{ACCESS_TOKEN, REFRESH_TOKEN, plain, post_authenticated, secret};
+use crate::problem::Cause;
 use crate::state::Phase;
 use crate::turn::Turn;
 
 /// A restart amid a revocation repeats it this often, then gives up.
 const TRIES_MAX: u32 = 2;
+
+/// Why there is no request to revoke with.
+enum NoRevocation {
+    NoToken,
+    NoEndpoint,
+}
 
 impl Turn<'_> {
     /// A person signs out.
@@ -28,20 +35,18 @@ impl Turn<'_> {
                 self.send(request)
             }
             Ok(_) => self.revocation_failed("it was interrupted repeatedly"),
-            Err(reason) => self.revocation_failed(reason),
+            Err(NoRevocation::NoToken) => self.forget_all(),
+            Err(NoRevocation::NoEndpoint) => self.revocation_failed("its revocation endpoint is not known"),
         }
     }
 
     /// RFC 7009 §2.1; the refresh token ends the whole grant. Google's form holds nothing but the token.
-    fn revocation_request(&self) -> Result<Request, &'static str> {
+    fn revocation_request(&self) -> Result<Request, NoRevocation> {
         let slot = [REFRESH_TOKEN, ACCESS_TOKEN]
             .into_iter()
             .find(|slot| self.slot_version(slot).is_some())
-            .ok_or("no token is stored")?;
-        let endpoint = self
-            .endpoints()
-            .and_then(|endpoints| endpoints.revocation)
-            .ok_or("the server's revocation endpoint is not known")?;
+            .ok_or(NoRevocation::NoToken)?;
+        let endpoint = self.endpoints().and_then(|endpoints| endpoints.revocation).ok_or(NoRevocation::NoEndpoint)?;
         let token = secret("token", slot);
         Ok(if self.settings.is_google() {
             let form = punchcard_sdk::auth_policy::Form {
@@ -63,15 +68,15 @@ impl Turn<'_> {
             self.info("the grant was revoked");
             return self.forget_all();
         }
-        self.revocation_failed(&format!("the server answered with status {status}"))
+        match status {
+            0 => self.revocation_failed("there was no answer"),
+            status => self.revocation_failed(&format!("it answered with status {status}")),
+        }
     }
 
     /// The server could not be told.
     pub(crate) fn revocation_failed(&mut self, reason: &str) -> Directive {
-        self.warn(&format!(
-            "the grant was forgotten, but not revoked: {reason}; remove the device's access in the account's settings"
-        ));
-        self.forget_all()
+        self.block(Cause::NotRevoked(reason.to_owned()))
     }
 
     fn forget_all(&mut self) -> Directive {

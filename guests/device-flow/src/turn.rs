@@ -71,7 +71,10 @@ impl<'a> Turn<'a> {
                 let scopes = self.state.grant.as_ref().map_or(&[][..], |grant| &grant.scopes);
                 match self.state.lease.as_ref().and_then(|lease| lease.current(scopes, self.now_ms)) {
                     Some(lease) => Status::Authorized(lease),
-                    None if self.is_renewing() => Status::Renewing,
+                    // A person may have to look at the settings: that is said even while it is asked again.
+                    None if self.is_renewing() && !matches!(self.state.trouble, Some(Cause::NoMetadata(_))) => {
+                        Status::Renewing
+                    }
                     None => {
                         let trouble = self.state.trouble.as_ref();
                         trouble.map_or(Status::SignedOut, |cause| Status::Blocked(cause.problem(self.settings)))

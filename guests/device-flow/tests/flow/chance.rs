@@ -118,7 +118,8 @@ struct Reference {
 impl Reference {
     fn seconds(value: Option<&serde_json::Value>) -> Option<f64> {
         let value = value?;
-        value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()).map(f64::floor)
+        let is_plain = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit() || b". ".contains(&byte));
+        value.as_f64().or_else(|| value.as_str().filter(is_plain)?.trim().parse().ok()).map(f64::floor)
     }
 
     fn learn(&mut self, script: &Script, body: &str, was_poll: bool) {
