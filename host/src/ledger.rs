@@ -60,7 +60,7 @@ pub use grant::RememberedGrant;
 pub use history::{Keep, Pruned};
 pub use moment::Moment;
 pub use reader::Reader;
-pub use sink::{Declared, SetAside, SetAsideBy, SinkCounts, SinkError};
+pub use sink::{Declaration, Declared, SetAside, SetAsideBy, SinkCounts, SinkError};
 
 use lock::StateLock;
 use reader::Readers;

@@ -17,6 +17,7 @@ use super::delivery::{Ask, Authority, Delivery};
 use super::formatting::{self, Formatting, Said};
 use super::grant::{Grant, GrantKeeper, Surroundings, chain};
 use super::status::PluginReport;
+use crate::ledger::Declaration;
 use crate::wasm::Plugin;
 use crate::wasm::cache::hexadecimal;
 
@@ -94,8 +95,12 @@ impl Parts {
             };
             grants.insert(name.clone(), part);
         }
-        let kinds = |sink: &Sink| sink.events.iter().map(ToString::to_string).collect();
-        let declared = configuration.sinks.iter().map(|(name, sink)| (name.clone(), kinds(sink))).collect();
+        let declaration = |sink: &Sink| Declaration {
+            kinds: sink.events.iter().map(ToString::to_string).collect(),
+            formatter: sink.format.plugin.clone(),
+            connector: sink.deliver.plugin.clone(),
+        };
+        let declared = configuration.sinks.iter().map(|(name, sink)| (name.clone(), declaration(sink))).collect();
         let declared = surroundings.ledger.declare_sinks(declared).await;
         let mut sinks = BTreeMap::new();
         for name in configuration.sinks.keys() {

@@ -126,6 +126,14 @@ pub enum OpenError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// There is no room left, which opening takes some of. The ledger is as it was.
+    #[error("the ledger {path} could not be opened, because the disk is full; make room on it")]
+    Full {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite was about.
+        source: rusqlite::Error,
+    },
     /// The file could not be opened or read.
     #[error("the ledger {path} could not be opened; see that this user may read and write it and its folder")]
     Refused {
@@ -150,7 +158,50 @@ impl OpenError {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::Damaged { path, what: source.to_string() }
             }
+            _ if is_full(&source) => Self::Full { path, source },
             _ => Self::Refused { path, source },
+        }
+    }
+
+    /// The same for a step to a newer form.
+    pub(super) fn migrating(path: &Path, from: u32, source: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        if is_full(&source) { Self::Full { path, source } } else { Self::Migration { path, from, source } }
+    }
+}
+
+/// Whether there was no room. Beside the file itself SQLite makes room for its shared memory (`-shm`) at opening, and says of
+/// that only which call failed.
+fn is_full(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi::{SQLITE_IOERR_SHMMAP, SQLITE_IOERR_SHMOPEN, SQLITE_IOERR_SHMSIZE};
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+        || error.sqlite_error().is_some_and(|error| {
+            [SQLITE_IOERR_SHMMAP, SQLITE_IOERR_SHMOPEN, SQLITE_IOERR_SHMSIZE].contains(&error.extended_code)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_a_file_that_may_not_be_read() {
+        let table = [
+            (ffi::SQLITE_FULL, "make room"),
+            (ffi::SQLITE_IOERR_SHMSIZE, "make room"),
+            (ffi::SQLITE_IOERR_SHMMAP, "make room"),
+            (ffi::SQLITE_CANTOPEN, "may read and write it"),
+            (ffi::SQLITE_IOERR_READ, "may read and write it"),
+            (ffi::SQLITE_CORRUPT, "is damaged"),
+        ];
+        for (code, expected) in table {
+            let error = || rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            let said = OpenError::reading(Path::new("l"), error()).to_string();
+            assert!(said.contains(expected), "{code}: {said}");
+            let migrating = OpenError::migrating(Path::new("l"), 1, error()).to_string();
+            assert_eq!(migrating.contains("make room"), expected == "make room", "{code}: {migrating}");
         }
     }
 }

@@ -67,8 +67,8 @@ pub(super) fn record(transaction: &Transaction<'_>, press: &Press) -> Result<Eve
     }
     let seen = moment::last_time_seen(transaction)?;
     let boot = record_boot(transaction, event, seen)?;
-    if let (Some(at), Some(seen)) = (event.at, seen)
-        && at.unix_micros < seen
+    if let Some(seen) = seen
+        && event.at.is_none_or(|at| at.unix_micros < seen)
     {
         moment::keep_time_seen(transaction, seen)?;
     }

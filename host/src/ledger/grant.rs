@@ -1,6 +1,6 @@
 //! What an auth policy remembers, and which slots it wants erased. No secret is in it: those are in the token storage.
 
-use punchcard_core::name::GrantName;
+use punchcard_core::name::{GrantName, PluginName};
 use rusqlite::OptionalExtension as _;
 
 use super::error::StorageError;
@@ -29,6 +29,26 @@ impl Ledger {
                 let found = find.query_row([grant], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).optional()?;
                 let Some((state, forget)) = found else { return Ok(RememberedGrant::default()) };
                 Ok(RememberedGrant { state, forget: encoding::parse(&forget, "slots to erase")? })
+            })
+        })
+        .await
+    }
+
+    /// Declares which plugin a grant's policy is. Where it was another one, its state is dropped: it means nothing to this
+    /// one. What is still to be erased stays so. Returns whether that was so.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn declare_grant(&self, grant: &GrantName, plugin: &PluginName) -> Result<bool, StorageError> {
+        let (grant, plugin) = (grant.to_string(), plugin.to_string());
+        let take_over = "UPDATE grant_state SET state = x'' WHERE grant_name = ?1 AND plugin <> ?2";
+        let declare = "INSERT INTO grant_state (grant_name, state, forget, plugin) VALUES (?1, x'', '[]', ?2)
+                       ON CONFLICT (grant_name) DO UPDATE SET plugin = ?2 WHERE plugin IS NOT ?2";
+        self.write(move |store| {
+            store.transact(|transaction| {
+                let taken_over = transaction.prepare_cached(take_over)?.execute((&grant, &plugin))?;
+                transaction.prepare_cached(declare)?.execute((&grant, &plugin))?;
+                Ok(taken_over > 0)
             })
         })
         .await

@@ -41,7 +41,10 @@ impl StateLock {
             file.rewind()?;
             writeln!(file, "{}", std::process::id())
         };
-        write(&mut file).map_err(unusable)?;
+        // Only for people: on a full disk the device must still start, or nothing would ever make room.
+        if let Err(error) = write(&mut file) {
+            tracing::warn!(%error, "the lock does not say which process has it");
+        }
         Ok(Self { _file: file })
     }
 }
@@ -69,6 +72,14 @@ mod tests {
         fs::write(&file, "").unwrap();
         let refused = StateLock::take(&file).err().unwrap();
         assert!(matches!(&refused, OpenError::Folder { path, .. } if *path == file));
+    }
+
+    #[test]
+    fn a_lock_that_can_not_be_written_down_is_a_lock() {
+        // Opened in place of the file, it takes the lock and no byte: as a full disk does.
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/dev/full", folder.path().join("lock")).unwrap();
+        assert!(StateLock::take(folder.path()).is_ok());
     }
 
     #[test]

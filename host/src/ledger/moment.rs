@@ -1,8 +1,9 @@
 //! When an event happened, where the wall clock was not known at that moment.
 //!
 //! A boot's monotonic clock gives the time of all its events as soon as the time of one is known. Events of a boot that
-//! ended before that stand where they stand in the ledger: at the last time that was known before them, or else at the
-//! first one after them. The clock itself is asked elsewhere.
+//! ended before that stand where they stand in the ledger: at the last time that was known before them, or else at that
+//! of the first event after them which has one, or else at the start of the first boot after them which knows the time.
+//! The clock itself is asked elsewhere.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -91,16 +92,17 @@ pub(super) fn zero_of(unix_micros: i64, monotonic: &Monotonic) -> i64 {
     unix_micros.saturating_sub(since.saturating_mul(1000))
 }
 
-/// µs since 1970. The newest event with a time has the last time seen, unless `history` has a later one.
+/// µs since 1970. `history` has the last time seen, unless the newest event has a later one: looking no further back than
+/// at that one, a press costs the same however many events without a time are behind it.
 pub(super) fn last_time_seen(connection: &Connection) -> Result<Option<i64>, rusqlite::Error> {
     let kept = "SELECT seen FROM history";
     let kept: Option<i64> = connection.prepare_cached(kept)?.query_row([], |row| row.get(0))?;
-    let newest = "SELECT at FROM event WHERE at IS NOT NULL ORDER BY sequence DESC LIMIT 1";
-    let newest: Option<i64> = connection.prepare_cached(newest)?.query_row([], |row| row.get(0)).optional()?;
-    Ok(kept.max(newest))
+    let newest = "SELECT at FROM event ORDER BY sequence DESC LIMIT 1";
+    let newest: Option<Option<i64>> = connection.prepare_cached(newest)?.query_row([], |row| row.get(0)).optional()?;
+    Ok(kept.max(newest.flatten()))
 }
 
-/// Keeps a time where the newest event does not: before it is pruned, or is followed by an earlier one.
+/// Keeps a time where the newest event does not: before it is pruned, or is followed by one that is earlier or has none.
 pub(super) fn keep_time_seen(connection: &Connection, unix_micros: i64) -> Result<(), rusqlite::Error> {
     let keep = "UPDATE history SET seen = ?1 WHERE seen IS NULL OR seen < ?1";
     connection.prepare_cached(keep)?.execute([unix_micros])?;
@@ -169,7 +171,21 @@ impl<'a> Resolver<'a> {
         if let Some(floor) = stored.floor {
             return Ok(Moment::Estimated(instant(floor, self.zone)));
         }
-        Ok(self.next_known_after(sequence)?.map_or(Moment::Unknown, Moment::Estimated))
+        let next = match self.next_known_after(sequence)? {
+            Some(at) => Some(at),
+            None => self.next_start_after(&stored.boot)?,
+        };
+        Ok(next.map_or(Moment::Unknown, Moment::Estimated))
+    }
+
+    /// When the first boot after this one started that knows the time. It need not have recorded anything yet: presses of a
+    /// first boot do not wait for the next press.
+    fn next_start_after(&self, boot: &str) -> Result<Option<Instant>, StorageError> {
+        let next = "SELECT zero FROM boot WHERE zero IS NOT NULL AND id > (SELECT id FROM boot WHERE name = ?1)
+                    ORDER BY id LIMIT 1";
+        let zero: Option<i64> =
+            self.connection.prepare_cached(next)?.query_row([boot], |row| row.get(0)).optional()?;
+        Ok(zero.map(|zero| instant(zero, self.zone)))
     }
 
     fn next_known_after(&mut self, sequence: Sequence) -> Result<Option<Instant>, StorageError> {

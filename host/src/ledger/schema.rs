@@ -19,7 +19,7 @@ const APPLICATION_ID: i32 = 0x5055_4e43;
 const LEAST_BYTES: u64 = 512;
 
 /// Step `n` makes version `n + 1` of version `n`.
-pub(super) const STEPS: &[&str] = &[include_str!("schema/version-1.sql")];
+pub(super) const STEPS: &[&str] = &[include_str!("schema/version-1.sql"), include_str!("schema/version-2.sql")];
 
 /// A ledger that is ready.
 pub(super) struct OpenFile {
@@ -149,7 +149,7 @@ fn perform_migrations(connection: &mut Connection, steps: &[&str], path: &Path) 
             transaction.pragma_update(None, "user_version", from + 1)?;
             transaction.commit()
         };
-        perform(connection).map_err(|source| OpenError::Migration { path: path.to_owned(), from, source })?;
+        perform(connection).map_err(|source| OpenError::migrating(path, from, source))?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use punchcard_core::event::Sequence;
-use punchcard_core::name::SinkName;
+use punchcard_core::name::{PluginName, SinkName};
 use punchcard_core::time::Instant;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction};
 use thiserror::Error;
@@ -11,7 +11,7 @@ use thiserror::Error;
 use super::Ledger;
 use super::encoding;
 use super::error::StorageError;
-use super::event::{from_column, to_column};
+use super::event::{self, from_column, to_column};
 use super::moment;
 use super::reader::Reader;
 
@@ -35,16 +35,30 @@ impl From<rusqlite::Error> for SinkError {
     }
 }
 
+/// What plugins.toml says of a sink, as far as the ledger keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declaration {
+    /// The kinds of events that it takes.
+    pub kinds: Vec<String>,
+    /// The plugin that makes its rows.
+    pub formatter: PluginName,
+    /// The plugin that carries them.
+    pub connector: PluginName,
+}
+
 /// A sink that was declared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Declared {
     /// Which.
     pub sink: SinkName,
-    /// It was not in the ledger before. It starts at the beginning of the history that is kept.
-    pub new: bool,
+    /// It was not in the ledger before, and takes the events after this one. The first sinks of a ledger start with the
+    /// history; a later one, or one under another name, would bring into its sheet what another has brought there.
+    pub new_after: Option<Sequence>,
     /// Events that were pruned while the sink was not declared, before its formatter saw them. Some may have been none
     /// of its kinds.
     pub missed: u64,
+    /// Plugins that took over, and began with an empty state: that of another plugin means nothing to them.
+    pub begun_anew: Vec<PluginName>,
 }
 
 /// How a sink stands.
@@ -117,16 +131,21 @@ pub struct SetAside {
 }
 
 impl Ledger {
-    /// Declares the sinks that plugins.toml names, with the kinds of events that each takes. A sink that is no longer
-    /// named keeps what it has, but pruning no longer waits for it.
+    /// Declares the sinks that plugins.toml names. A sink that is no longer named keeps what it has, but pruning no longer
+    /// waits for it.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub async fn declare_sinks(&self, sinks: BTreeMap<SinkName, Vec<String>>) -> Result<Vec<Declared>, StorageError> {
+    pub async fn declare_sinks(
+        &self,
+        sinks: BTreeMap<SinkName, Declaration>,
+    ) -> Result<Vec<Declared>, StorageError> {
         self.write(move |store| {
             store.transact(|transaction| {
+                let known = transaction.query_row("SELECT EXISTS (SELECT 1 FROM sink)", [], |row| row.get::<_, bool>(0))?;
+                let begin = if known { event::newest(transaction)? } else { pruned_through(transaction)? };
                 transaction.execute("UPDATE sink SET declared = 0 WHERE declared = 1", [])?;
-                sinks.iter().map(|(sink, kinds)| declare(transaction, sink, kinds)).collect()
+                sinks.iter().map(|(sink, declared)| declare(transaction, sink, declared, begin)).collect()
             })
         })
         .await
@@ -196,18 +215,47 @@ impl Reader {
     }
 }
 
-fn declare(transaction: &Transaction<'_>, sink: &SinkName, kinds: &[String]) -> Result<Declared, StorageError> {
-    let kinds = render_kinds(kinds)?;
-    let pruned: i64 = transaction.query_row("SELECT pruned_through FROM history", [], |row| row.get(0))?;
-    let cursor: Option<i64> = transaction
-        .prepare_cached("SELECT cursor FROM sink WHERE name = ?1")?
-        .query_row([sink.as_str()], |row| row.get(0))
+fn declare(
+    transaction: &Transaction<'_>,
+    sink: &SinkName,
+    declaration: &Declaration,
+    begin: Sequence,
+) -> Result<Declared, StorageError> {
+    let kinds = render_kinds(&declaration.kinds)?;
+    let plugins = [("formatter", &declaration.formatter), ("connector", &declaration.connector)];
+    let find = "SELECT id, cursor, formatter, connector FROM sink WHERE name = ?1";
+    let found = transaction
+        .prepare_cached(find)?
+        .query_row([sink.as_str()], |row| {
+            let earlier: [Option<String>; 2] = [row.get(2)?, row.get(3)?];
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, earlier))
+        })
         .optional()?;
-    let missed = cursor.map_or(0, |cursor| u64::try_from(pruned - cursor).unwrap_or(0));
-    let declare = "INSERT INTO sink (name, kinds, declared, cursor) VALUES (?1, ?2, 1, ?3)
-                   ON CONFLICT (name) DO UPDATE SET kinds = ?2, declared = 1, cursor = max(cursor, ?3)";
-    transaction.prepare_cached(declare)?.execute((sink.as_str(), kinds, pruned))?;
-    Ok(Declared { sink: sink.clone(), new: cursor.is_none(), missed })
+    let [formatter, connector] = plugins.map(|(_, plugin)| plugin.as_str());
+    let Some((id, cursor, earlier)) = found else {
+        let declare = "INSERT INTO sink (name, kinds, declared, cursor, formatter, connector)
+                       VALUES (?1, ?2, 1, ?3, ?4, ?5)";
+        let values = (sink.as_str(), kinds, to_column(begin), formatter, connector);
+        transaction.prepare_cached(declare)?.execute(values)?;
+        return Ok(Declared { sink: sink.clone(), new_after: Some(begin), missed: 0, begun_anew: Vec::new() });
+    };
+    let mut begun_anew = Vec::new();
+    for ((stage, plugin), earlier) in plugins.into_iter().zip(earlier) {
+        if earlier.is_some_and(|earlier| earlier != plugin.as_str()) {
+            transaction.execute(&format!("DELETE FROM {stage}_state WHERE sink = ?1"), [id])?;
+            begun_anew.push(plugin.clone());
+        }
+    }
+    let pruned = to_column(pruned_through(transaction)?);
+    let declare = "UPDATE sink SET kinds = ?2, declared = 1, cursor = max(cursor, ?3), formatter = ?4, connector = ?5
+                   WHERE id = ?1";
+    transaction.prepare_cached(declare)?.execute((id, kinds, pruned, formatter, connector))?;
+    let missed = u64::try_from(pruned - cursor).unwrap_or(0);
+    Ok(Declared { sink: sink.clone(), new_after: None, missed, begun_anew })
+}
+
+fn pruned_through(transaction: &Transaction<'_>) -> Result<Sequence, rusqlite::Error> {
+    transaction.query_row("SELECT pruned_through FROM history", [], |row| Ok(from_column(row.get(0)?)))
 }
 
 fn render_kinds(kinds: &[String]) -> Result<String, StorageError> {
@@ -287,11 +335,11 @@ impl RawCounts {
                        WHERE sequence > ?1 AND kind IN (SELECT value FROM json_each(?2))";
         let waiting: i64 =
             connection.prepare_cached(waiting)?.query_row((self.cursor, &self.kinds), |row| row.get(0))?;
-        let in_flight = "SELECT rows FROM batch WHERE sink = ?1 AND stage < 2
-                         ORDER BY first_sequence DESC, first_position DESC LIMIT 1";
-        let in_flight: Option<i64> =
-            connection.prepare_cached(in_flight)?.query_row([self.sink], |row| row.get(0)).optional()?;
-        let in_flight = in_flight.unwrap_or(0);
+        // Only the newest can be on its way; a search for one that is would go through the whole history.
+        let newest = "SELECT rows, stage < 2 FROM batch WHERE sink = ?1
+                      ORDER BY first_sequence DESC, first_position DESC LIMIT 1";
+        let newest = connection.prepare_cached(newest)?.query_row([self.sink], |row| Ok((row.get(0)?, row.get(1)?)));
+        let in_flight = newest.optional()?.filter(|(_, open)| *open).map_or(0, |(rows, _): (i64, bool)| rows);
         let count = |column: i64| u64::try_from(column).unwrap_or(0);
         Ok(SinkCounts {
             sink: parse_name(&self.name)?,

@@ -3,6 +3,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "tests count in numbers that fit")]
 
 mod damage;
+mod declaration;
 mod delivery;
 mod formatting;
 mod history;
@@ -15,14 +16,14 @@ use std::path::Path;
 
 use jiff::tz::TimeZone;
 use punchcard_core::event::{Event, Field, NewEvent, Sequence, Value};
-use punchcard_core::name::{InputName, SinkName};
+use punchcard_core::name::{InputName, PluginName, SinkName};
 use punchcard_core::plugin::delivery::{Limits, Receipt};
 use punchcard_core::row::{Cell, Column, ColumnKind, Row};
 use punchcard_core::time::{Instant, Monotonic, Now};
 use ulid::Ulid;
 use uuid::Uuid;
 
-use super::{CheckpointInterval, FormattedCommit, Ledger, OpenBatch, Setup, Unformatted};
+use super::{CheckpointInterval, Declaration, FormattedCommit, Ledger, OpenBatch, Setup, Unformatted};
 
 fn setup(boot: &str) -> Setup {
     let checkpoints = CheckpointInterval { events: 3, keep: 2 };
@@ -69,8 +70,20 @@ async fn accept(ledger: &Ledger, numbers: impl IntoIterator<Item = u64>) -> Vec<
 }
 
 async fn declare(ledger: &Ledger, sinks: &[&str]) -> Vec<super::Declared> {
-    let sinks: BTreeMap<_, _> = sinks.iter().map(|name| (sink(name), vec!["punch".to_owned()])).collect();
+    let sinks: BTreeMap<_, _> = sinks.iter().map(|name| (sink(name), declaration(&["punch"]))).collect();
     ledger.declare_sinks(sinks).await.unwrap()
+}
+
+fn declaration(kinds: &[&str]) -> Declaration {
+    Declaration {
+        kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
+        formatter: plugin("formatter"),
+        connector: plugin("connector"),
+    }
+}
+
+fn plugin(name: &str) -> PluginName {
+    PluginName::parse(name).unwrap()
 }
 
 fn columns(version: u32) -> Vec<Column> {

@@ -38,7 +38,7 @@ async fn a_sink_reads_its_events_in_order_a_few_at_a_time_and_goes_on_where_it_c
 }
 
 #[tokio::test]
-async fn a_sink_sees_only_its_kinds_and_a_new_one_starts_with_the_history() {
+async fn a_sink_sees_only_its_kinds_and_the_first_ones_start_with_the_history() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(folder.path());
     accept(&ledger, 1..=2).await;
@@ -47,12 +47,12 @@ async fn a_sink_sees_only_its_kinds_and_a_new_one_starts_with_the_history() {
     ledger.accept(reading).await.unwrap();
     accept(&ledger, 4..=4).await;
     let kinds = BTreeMap::from([
-        (sink("sheet"), vec!["punch".to_owned()]),
-        (sink("log"), vec!["reading".to_owned(), "other".to_owned()]),
-        (sink("none"), vec!["pun".to_owned()]),
+        (sink("sheet"), declaration(&["punch"])),
+        (sink("log"), declaration(&["reading", "other"])),
+        (sink("none"), declaration(&["pun"])),
     ]);
     let declared = ledger.declare_sinks(kinds).await.unwrap();
-    assert!(declared.iter().all(|declared| declared.new && declared.missed == 0));
+    assert!(declared.iter().all(|declared| declared.new_after == Some(Sequence(0)) && declared.missed == 0));
     assert_eq!(sequences(&read(&ledger, 9).await), [1, 2, 4]);
     let log = ledger.read_unformatted(&sink("log"), 9).await.unwrap();
     assert_eq!((sequences(&log), log.through), (vec![3], Sequence(4)));
@@ -68,7 +68,7 @@ async fn a_sink_sees_only_its_kinds_and_a_new_one_starts_with_the_history() {
 async fn many_events_of_other_kinds_are_looked_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(folder.path());
-    ledger.declare_sinks(BTreeMap::from([(sink("sheet"), vec!["reading".to_owned()])])).await.unwrap();
+    ledger.declare_sinks(BTreeMap::from([(sink("sheet"), declaration(&["reading"]))])).await.unwrap();
     let accepted = (1..=1000).map(|number| {
         let ledger = ledger.clone();
         tokio::spawn(async move { ledger.accept(punch(number)).await.unwrap() })

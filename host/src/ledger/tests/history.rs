@@ -67,7 +67,7 @@ async fn sequences_and_the_last_time_seen_go_on_after_everything_was_pruned() {
     let (ledger, opened) = Ledger::open(folder.path(), setup("second")).unwrap();
     assert_eq!((opened.newest, opened.last_time_seen), (Sequence(3), Some(at(1_003_000_000))));
     assert_eq!(accept(&ledger, 4..=4).await[0].sequence, Sequence(4));
-    // A sink that comes now starts with what is kept, and missed nothing that it was there for.
+    // The first sink starts with what is kept, and missed nothing that it was there for.
     assert_eq!(declare(&ledger, &["sheet"]).await[0].missed, 0);
     format_all(&ledger, "sheet").await;
     assert_eq!(keys(&open_batch(&ledger, "sheet", 9, 1).await.unwrap()), [format!("{}/0", punch(4).id)]);
@@ -152,7 +152,7 @@ async fn a_removed_sink_holds_nothing_up_and_keeps_the_rows_that_did_not_arrive(
     assert_eq!(prune(&ledger, NOTHING).await, pruned(4, None));
 
     let declared = declare(&ledger, &["old"]).await;
-    assert_eq!((declared[0].new, declared[0].missed), (false, 2));
+    assert_eq!((declared[0].new_after, declared[0].missed), (None, 2));
     let mut reader = Reader::open(folder.path(), TimeZone::UTC).unwrap();
     let declared: Vec<_> = reader.sinks().unwrap().into_iter().map(|counts| (counts.sink, counts.declared)).collect();
     assert_eq!(declared, [(sink("old"), true), (sink("sheet"), false)]);

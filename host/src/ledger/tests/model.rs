@@ -77,6 +77,8 @@ struct Model {
     pruned: usize,
     /// The last time seen, when a boot recorded first; and whether its time became known.
     boots: HashMap<String, (Option<i64>, bool)>,
+    /// When each boot began, in their order.
+    starts: Vec<i64>,
     seen: Option<i64>,
     sinks: [ModelSink; 2],
 }
@@ -121,7 +123,12 @@ impl Model {
         }
         let before = self.boots[&happened.event.monotonic.boot].0;
         let after = || self.events[sequence..].iter().find_map(known);
-        before.or_else(after).map_or(Moment::Unknown, |time| Moment::Estimated(at(time)))
+        let later = || {
+            let knows = |boot: &usize| self.boots.get(&boot_name(*boot)).is_some_and(|boot| boot.1);
+            let own = (0..self.starts.len()).find(|boot| boot_name(*boot) == happened.event.monotonic.boot).unwrap();
+            (own + 1..self.starts.len()).find(knows).map(|boot| self.starts[boot])
+        };
+        before.or_else(after).or_else(later).map_or(Moment::Unknown, |time| Moment::Estimated(at(time)))
     }
 
     fn wants(sink: usize, event: &NewEvent) -> bool {
@@ -205,21 +212,20 @@ impl Device {
             time: 1_000_000,
             ids: 0,
             batches: 0,
-            model: Model::default(),
+            model: Model { starts: vec![1_000_000], ..Model::default() },
         };
         device.declare().await;
         device
     }
 
     async fn declare(&mut self) {
-        let kinds = |kinds: &[&str]| kinds.iter().map(|kind| (*kind).to_owned()).collect();
-        let sinks = SINKS.iter().map(|(name, of)| (sink(name), kinds(of))).collect();
+        let sinks = SINKS.iter().map(|(name, of)| (sink(name), declaration(of))).collect();
         let declared = self.ledger.declare_sinks(sinks).await.unwrap();
         assert!(declared.iter().all(|declared| declared.missed == 0));
     }
 
     fn boot(&self) -> String {
-        format!("boot-{}", self.boot)
+        boot_name(self.boot)
     }
 
     async fn perform(&mut self, step: &Step) {
@@ -377,6 +383,7 @@ impl Device {
         if new_boot {
             self.boot += 1;
             self.booted_at = self.time;
+            self.model.starts.push(self.time);
         }
         if cut {
             let after = tempfile::tempdir().unwrap();
@@ -423,6 +430,10 @@ impl Device {
             assert_eq!(self.ledger.connector_state(&counts.sink).await.unwrap(), of.connector);
         }
     }
+}
+
+fn boot_name(boot: usize) -> String {
+    format!("boot-{boot}")
 }
 
 proptest! {

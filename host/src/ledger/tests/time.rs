@@ -114,3 +114,31 @@ async fn reckoned_times_carry_the_devices_offset() {
     let expected = Instant { unix_micros: 77_000_000, utc_offset_minutes: 600 };
     assert_eq!(moments(&ledger).await, [Moment::Known(expected)]);
 }
+
+#[tokio::test]
+async fn presses_of_a_first_boot_without_a_time_wait_for_the_time_and_not_for_the_next_press() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    declare(&ledger, &["sheet"]).await;
+    ledger.accept(timeless(1, "first")).await.unwrap();
+    ledger.close().await;
+    let (ledger, _) = Ledger::open(folder.path(), setup("second")).unwrap();
+    assert!(ledger.read_unformatted(&sink("sheet"), 10).await.unwrap().blocked_by_unknown_time);
+    ledger.learn_time(&now("second", 77_000_000, 5_000_000)).await.unwrap();
+    assert_eq!(moments(&ledger).await, [Moment::Estimated(at(72_000_000))]);
+    let read = ledger.read_unformatted(&sink("sheet"), 10).await.unwrap();
+    assert_eq!((sequences(&read), read.blocked_by_unknown_time), (vec![1], false));
+}
+
+#[tokio::test]
+async fn the_last_time_seen_outlives_events_without_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    accept(&ledger, [5]).await;
+    for number in 6..=8 {
+        ledger.accept(timeless(number, "first")).await.unwrap();
+    }
+    assert_eq!(ledger.last_time_seen().await.unwrap(), Some(at(1_005_000_000)));
+    accept(&ledger, [9]).await;
+    assert_eq!(ledger.last_time_seen().await.unwrap(), Some(at(1_009_000_000)));
+}
