@@ -1,21 +1,32 @@
 //! What the host decides about formatting: how many events a call gets, and what a failed call means for them.
 //!
-//! Events are formatted many at a time. When a call fails that many, the first one is tried alone: an event that fails
-//! [`ATTEMPTS`] times alone is set aside, so that one event can't hold up those behind it. An error that no event can be
-//! blamed for (settings, a state of another version) holds the sink instead: nothing is set aside for it.
+//! Events are formatted many at a time. When a call fails, fewer are tried, down to one alone; an event that fails
+//! [`ATTEMPTS`] times alone may be set aside, so that one event can't hold up those behind it. But an event is never blamed
+//! for a plugin that works for none: before it is set aside, the plugin has to have shown that it can do better, with
+//! earlier events, with those behind it, or, once, by answering at all. Else the sink is held and nothing is set aside: a
+//! broken update costs a delay, not the backlog.
 
 use crate::backoff::plan_wait;
 
 /// Events of one call, at most.
 pub const TOGETHER: usize = 1_000;
-/// Failed calls with an event alone after which it is set aside.
+/// Failed calls with an event alone after which it may be set aside.
 pub const ATTEMPTS: u32 = 3;
+/// Events behind one that fails with which the plugin is tried, their outcomes dropped.
+pub const OTHERS: usize = 8;
+/// So many events in a row may be set aside on the strength of those that succeeded before them. After these the plugin
+/// has to show anew that it works.
+const IN_A_ROW: u32 = 5;
+/// Milliseconds for which a sink is held.
+const HOLD_MS: u64 = 60_000;
 
 /// Whom a failed call is to be blamed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blame {
-    /// Perhaps an event: it trapped, overran, or answered against the contract.
+    /// Perhaps an event: it trapped, or answered against the contract.
     Event,
+    /// Perhaps an event, perhaps a board with too much to do: it took too long.
+    Slowness,
     /// The plugin or its settings, whatever the events.
     Plugin,
 }
@@ -23,27 +34,98 @@ pub enum Blame {
 /// What to do after a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterFailure {
-    /// Call with the first event alone, now.
-    TryAlone,
-    /// Call with it again at this moment of the monotonic clock, in milliseconds.
+    /// Call with fewer events, now: see [`Caution::most`].
+    TryFewer,
+    /// Call with the first event again at this moment of the monotonic clock, in milliseconds.
     TryAgainAt(u64),
-    /// Set the event aside and go on with the next.
-    SetAside,
+    /// Find out whether the plugin works at all, for [`Caution::examined`].
+    Examine,
     /// Leave the events where they are until the plugin or its settings change, or this moment has come.
     HoldUntil(u64),
 }
 
-/// Decides what to do after a call with `events` events failed. `attempts` counts the failed calls with the first of them
-/// alone, this one included.
-#[must_use]
-pub fn plan_after_failure(blame: Blame, events: usize, attempts: u32, now_ms: u64) -> AfterFailure {
-    match blame {
-        Blame::Plugin => AfterFailure::HoldUntil(now_ms.saturating_add(60_000)),
-        Blame::Event if events > 1 => AfterFailure::TryAlone,
-        Blame::Event if attempts < ATTEMPTS => {
-            AfterFailure::TryAgainAt(now_ms.saturating_add(plan_wait(attempts.saturating_sub(1), 0)))
+/// What was found out about a plugin beside an event that it fails on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Examination {
+    /// It fails without any event.
+    FailsAlways,
+    /// It works for another event that waits.
+    Works,
+    /// It works without events, and for none of those that wait.
+    FailsForOthers,
+    /// It works without events, and no other event waits.
+    NoOthers,
+}
+
+/// What an examination leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Set the event aside and go on with the next.
+    SetAside,
+    /// Set nothing aside; try again at this moment.
+    HoldUntil(u64),
+}
+
+/// How much a sink's formatter is trusted with, from what became of its calls since the host started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caution {
+    most: usize,
+    worked: bool,
+    set_aside: u32,
+}
+
+impl Default for Caution {
+    fn default() -> Self {
+        Self { most: TOGETHER, worked: false, set_aside: 0 }
+    }
+}
+
+impl Caution {
+    /// Events that the next call gets at most.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
+    /// A call succeeded.
+    pub fn succeeded(&mut self) {
+        *self = Self { most: self.most.saturating_mul(2).min(TOGETHER), worked: true, set_aside: 0 };
+    }
+
+    /// A call with `events` events failed. `attempts` counts the failed calls with the first of them alone, this one
+    /// included.
+    pub fn failed(&mut self, blame: Blame, events: usize, attempts: u32, now_ms: u64) -> AfterFailure {
+        if blame == Blame::Plugin {
+            return AfterFailure::HoldUntil(now_ms.saturating_add(HOLD_MS));
         }
-        Blame::Event => AfterFailure::SetAside,
+        if events > 1 {
+            self.most = events / 2;
+            return AfterFailure::TryFewer;
+        }
+        self.most = 1;
+        if attempts >= ATTEMPTS {
+            return AfterFailure::Examine;
+        }
+        // A board with too much to do is not helped by more of it.
+        let patience = if blame == Blame::Slowness { 2 } else { 0 };
+        AfterFailure::TryAgainAt(now_ms.saturating_add(plan_wait(attempts.saturating_sub(1) + patience, 0)))
+    }
+
+    /// Decides on an event that failed often enough, after the plugin was examined.
+    pub fn examined(&mut self, examination: Examination, now_ms: u64) -> Verdict {
+        let to_be_blamed = match examination {
+            Examination::FailsAlways => false,
+            Examination::Works => true,
+            Examination::FailsForOthers => self.worked && self.set_aside < IN_A_ROW,
+            // The first may be a bad event or a bad plugin, and nothing waits behind it. Not so the next ones.
+            Examination::NoOthers => self.set_aside < if self.worked { IN_A_ROW } else { 1 },
+        };
+        if to_be_blamed {
+            self.set_aside = self.set_aside.saturating_add(1);
+            Verdict::SetAside
+        } else {
+            Verdict::HoldUntil(now_ms.saturating_add(HOLD_MS))
+        }
     }
 }
 
@@ -53,22 +135,85 @@ mod tests {
 
     #[test]
     fn many_events_are_not_blamed_together() {
-        assert_eq!(plan_after_failure(Blame::Event, 2, 0, 0), AfterFailure::TryAlone);
-        assert_eq!(plan_after_failure(Blame::Event, 1_000, 9, 0), AfterFailure::TryAlone);
+        let mut caution = Caution::default();
+        let mut calls = vec![caution.most()];
+        while caution.most() > 1 {
+            assert_eq!(caution.failed(Blame::Slowness, caution.most(), 9, 0), AfterFailure::TryFewer);
+            calls.push(caution.most());
+        }
+        assert_eq!(calls, [1_000, 500, 250, 125, 62, 31, 15, 7, 3, 1]);
+        let more = std::iter::repeat_with(|| {
+            caution.succeeded();
+            caution.most()
+        });
+        assert_eq!(more.take(11).collect::<Vec<_>>(), [2, 4, 8, 16, 32, 64, 128, 256, 512, 1_000, 1_000]);
+    }
+
+    #[test]
+    fn fewer_than_were_allowed_are_halved_from_what_they_were() {
+        let mut caution = Caution::default();
+        assert_eq!(caution.failed(Blame::Event, 6, 0, 0), AfterFailure::TryFewer);
+        assert_eq!(caution.most(), 3);
     }
 
     #[test]
     fn an_event_alone_is_tried_three_times_with_growing_pauses() {
-        assert_eq!(plan_after_failure(Blame::Event, 1, 1, 500), AfterFailure::TryAgainAt(1_500));
-        assert_eq!(plan_after_failure(Blame::Event, 1, 2, 500), AfterFailure::TryAgainAt(2_500));
-        assert_eq!(plan_after_failure(Blame::Event, 1, 3, 500), AfterFailure::SetAside);
-        assert_eq!(plan_after_failure(Blame::Event, 1, 4, 500), AfterFailure::SetAside);
+        let mut caution = Caution::default();
+        assert_eq!(caution.failed(Blame::Event, 1, 1, 500), AfterFailure::TryAgainAt(1_500));
+        assert_eq!(caution.failed(Blame::Event, 1, 2, 500), AfterFailure::TryAgainAt(2_500));
+        assert_eq!(caution.failed(Blame::Event, 1, 3, 500), AfterFailure::Examine);
+        assert_eq!(caution.failed(Blame::Event, 1, 4, 500), AfterFailure::Examine);
+        assert_eq!(caution.most(), 1);
+    }
+
+    #[test]
+    fn one_that_is_slow_is_given_more_time() {
+        let mut caution = Caution::default();
+        assert_eq!(caution.failed(Blame::Slowness, 1, 1, 0), AfterFailure::TryAgainAt(4_000));
+        assert_eq!(caution.failed(Blame::Slowness, 1, 2, 0), AfterFailure::TryAgainAt(8_000));
+        assert_eq!(caution.failed(Blame::Slowness, 1, 3, 0), AfterFailure::Examine);
     }
 
     #[test]
     fn no_event_is_set_aside_for_a_plugins_own_fault() {
         for (events, attempts) in [(1, 1), (1, 9), (5, 0)] {
-            assert_eq!(plan_after_failure(Blame::Plugin, events, attempts, 7), AfterFailure::HoldUntil(60_007));
+            let mut caution = Caution::default();
+            assert_eq!(caution.failed(Blame::Plugin, events, attempts, 7), AfterFailure::HoldUntil(60_007));
+        }
+    }
+
+    /// How many of twenty events in a row are set aside.
+    fn set_aside(mut caution: Caution, examination: Examination) -> usize {
+        (0..20).filter(|_| caution.examined(examination, 7) == Verdict::SetAside).count()
+    }
+
+    #[test]
+    fn a_plugin_that_works_for_nothing_does_not_set_the_backlog_aside() {
+        let mut worked = Caution::default();
+        worked.succeeded();
+        let table = [
+            (Examination::FailsAlways, 0, 0),
+            (Examination::Works, 20, 20),
+            (Examination::FailsForOthers, 0, 5),
+            (Examination::NoOthers, 1, 5),
+        ];
+        for (examination, fresh, after_success) in table {
+            assert_eq!(set_aside(Caution::default(), examination), fresh, "{examination:?}");
+            assert_eq!(set_aside(worked.clone(), examination), after_success, "{examination:?}");
+        }
+        assert_eq!(worked.examined(Examination::FailsAlways, 7), Verdict::HoldUntil(60_007));
+    }
+
+    #[test]
+    fn a_success_restores_trust() {
+        let mut caution = Caution::default();
+        caution.succeeded();
+        for _ in 0..4 {
+            for _ in 0..5 {
+                assert_eq!(caution.examined(Examination::FailsForOthers, 0), Verdict::SetAside);
+            }
+            assert_eq!(caution.examined(Examination::FailsForOthers, 0), Verdict::HoldUntil(60_000));
+            caution.succeeded();
         }
     }
 }

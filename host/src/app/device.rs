@@ -350,6 +350,7 @@ async fn start_parts(
             display.note(|panel, now_ms| match &said {
                 Said::Notice(event, notice) => panel.note_notice(*event, notice, now_ms),
                 Said::Standing(sink, standing) => panel.set_standing(sink, standing.as_deref()),
+                Said::SetAside => {}
             });
         }
     });

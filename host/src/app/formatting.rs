@@ -1,13 +1,13 @@
 //! A sink's formatting at work: events from the ledger through the formatter into rows of the ledger.
 //!
 //! What always holds here: the formatter's state, its rows and the cursor move in one transaction; an event that can't be
-//! formatted is tried alone, then set aside with its reason, and never lost; events whose time is not known yet wait, and
-//! those behind them with them.
+//! formatted is tried alone, then set aside with its reason, and never lost; none is set aside for a formatter that works
+//! for no event; events whose time is not known yet wait, and those behind them with them.
 
 use std::sync::Arc;
 
 use punchcard_core::event::Sequence;
-use punchcard_core::formatting::{AfterFailure, Blame, TOGETHER, plan_after_failure};
+use punchcard_core::formatting::{AfterFailure, Blame, Caution, Examination, OTHERS, Verdict as After};
 use punchcard_core::name::SinkName;
 use punchcard_core::plugin::PluginError;
 use punchcard_core::plugin::format::{Formatted, TimedEvent, Verdict};
@@ -44,13 +44,15 @@ pub(super) enum Standing {
     },
 }
 
-/// What a formatter said for a person.
+/// What a formatter said for a person, or did to what waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Said {
     /// For a moment, about this event.
     Notice(Sequence, String),
-    /// From now on.
+    /// From now on. Said after each commit.
     Standing(SinkName, Option<String>),
+    /// An event was set aside: one fewer waits.
+    SetAside,
 }
 
 /// What drives one sink's formatter.
@@ -72,10 +74,11 @@ pub(super) struct Formatting {
 impl Formatting {
     /// Formats until the task is dropped.
     pub(super) async fn run(mut self) {
-        let mut alone = false;
+        let mut caution = Caution::default();
         loop {
             self.accepted.mark_unchanged();
-            let most = if alone { 1 } else { TOGETHER };
+            // Some more than the next call gets: with them the formatter is tried where it fails.
+            let most = caution.most().max(1 + OTHERS);
             let work = match self.ledger.read_unformatted(&self.sink, most).await {
                 Ok(work) => work,
                 Err(error) => {
@@ -95,8 +98,7 @@ impl Formatting {
                 }
                 news
             });
-            // What failed alone before a restart is tried alone again.
-            alone = self.work(work, alone).await;
+            self.work(work, &mut caution).await;
         }
     }
 
@@ -117,61 +119,87 @@ impl Formatting {
         }
     }
 
-    /// Formats what was read. Whether the next event is to be tried alone.
-    async fn work(&mut self, mut work: Unformatted, alone: bool) -> bool {
-        let Some(first) = work.events.first().map(|event| event.event.sequence) else { return false };
-        if (alone || work.failures > 0) && work.events.len() > 1 {
-            work.events.truncate(1);
-            work.through = first;
-        }
+    /// Formats what was read, or as much of it as the formatter is trusted with.
+    async fn work(&mut self, mut work: Unformatted, caution: &mut Caution) {
+        // What failed alone before a restart is tried alone again.
+        let most = if work.failures > 0 { 1 } else { caution.most() };
+        let others = leave(&mut work, most);
         let context = self.clock.context();
-        let count = work.events.len();
-        let called = self
-            .formatter
-            .format(&self.settings, self.columns.len(), work.state.clone(), work.events.clone(), &context)
-            .await;
-        match called {
+        match self.call(&work.state, work.events.clone(), &context).await {
             Ok(formatted) => {
+                caution.succeeded();
                 self.keep(work, formatted, context).await;
-                false
             }
-            Err(error) => self.blame(&work, first, count, &error).await,
+            Err(error) => self.blame(&work, &others, &error, caution).await,
         }
     }
 
-    /// Decides what a failed call means for its events. Whether the first is to be tried alone.
-    async fn blame(&mut self, work: &Unformatted, first: Sequence, count: usize, error: &CallError) -> bool {
-        let reason = error.to_string();
+    async fn call(&self, state: &[u8], events: Vec<TimedEvent>, context: &Context) -> Result<Formatted, CallError> {
+        self.formatter.format(&self.settings, self.columns.len(), state.to_vec(), events, context).await
+    }
+
+    /// Decides what a failed call means for its events, and waits or sets aside accordingly.
+    async fn blame(&mut self, work: &Unformatted, others: &[TimedEvent], error: &CallError, caution: &mut Caution) {
+        let [first, rest @ ..] = work.events.as_slice() else { return };
+        let (first, reason) = (first.event.sequence, error.to_string());
         self.fail(reason.clone());
         let blame = match error {
             CallError::Returned(PluginError::InvalidSettings(_) | PluginError::UnknownState) => Blame::Plugin,
-            CallError::Returned(PluginError::Other(_))
-            | CallError::Trapped { .. }
-            | CallError::Deadline { .. }
-            | CallError::Refused { .. } => Blame::Event,
+            CallError::Deadline { .. } => Blame::Slowness,
+            CallError::Returned(PluginError::Other(_)) | CallError::Trapped { .. } | CallError::Refused { .. } => {
+                Blame::Event
+            }
         };
         let mut attempts = work.failures;
-        if blame == Blame::Event && count == 1 {
+        if blame != Blame::Plugin && rest.is_empty() {
             match self.ledger.note_failure(&self.sink, first, &reason).await {
                 Ok(noted) => attempts = noted,
                 Err(error) => warn!(sink = %self.sink, error = chain(error), "a failure can't be noted"),
             }
         }
-        match plan_after_failure(blame, count, attempts, self.clock.monotonic_ms()) {
-            AfterFailure::TryAlone => return true,
-            AfterFailure::TryAgainAt(at_ms) | AfterFailure::HoldUntil(at_ms) => {
-                sleep_until(&self.clock, at_ms).await;
-            }
-            AfterFailure::SetAside => {
-                warn!(sink = %self.sink, event = first.0, reason, "the event is set aside");
-                if let Err(error) = self.ledger.set_aside_event(&self.sink, work.cursor, first, &reason).await {
-                    self.fail(chain(error));
-                    sleep_until(&self.clock, self.clock.monotonic_ms() + READ_AGAIN_MS).await;
+        match caution.failed(blame, work.events.len(), attempts, self.clock.monotonic_ms()) {
+            AfterFailure::TryFewer => {}
+            AfterFailure::TryAgainAt(at_ms) | AfterFailure::HoldUntil(at_ms) => sleep_until(&self.clock, at_ms).await,
+            AfterFailure::Examine => {
+                let examination = self.examine(work, others).await;
+                match caution.examined(examination, self.clock.monotonic_ms()) {
+                    After::SetAside => self.set_aside(work, first, &reason).await,
+                    After::HoldUntil(at_ms) => {
+                        self.fail(format!(
+                            "{reason}; no event is set aside for it, because the plugin has not been seen to work for \
+                             another one: put the version back that did, or mend its settings"
+                        ));
+                        sleep_until(&self.clock, at_ms).await;
+                    }
                 }
-                return false;
             }
         }
-        count == 1
+    }
+
+    /// Finds out whether the formatter works at all. Guests only return data, so what these calls return can be dropped.
+    async fn examine(&self, work: &Unformatted, others: &[TimedEvent]) -> Examination {
+        let context = self.clock.context();
+        // The contract allows a call without events as a dry run.
+        if self.call(&work.state, Vec::new(), &context).await.is_err() {
+            return Examination::FailsAlways;
+        }
+        for other in others.iter().take(OTHERS) {
+            if self.call(&work.state, vec![other.clone()], &context).await.is_ok() {
+                return Examination::Works;
+            }
+        }
+        if others.is_empty() { Examination::NoOthers } else { Examination::FailsForOthers }
+    }
+
+    async fn set_aside(&self, work: &Unformatted, event: Sequence, reason: &str) {
+        warn!(sink = %self.sink, event = event.0, reason, "the event is set aside");
+        match self.ledger.set_aside_event(&self.sink, work.cursor, event, reason).await {
+            Ok(()) => self.say(Said::SetAside),
+            Err(error) => {
+                self.fail(chain(error));
+                sleep_until(&self.clock, self.clock.monotonic_ms() + READ_AGAIN_MS).await;
+            }
+        }
     }
 
     /// Keeps what the formatter made, and says what it said.
@@ -203,11 +231,15 @@ impl Formatting {
         if any_rows {
             self.rows.notify_one();
         }
-        let said = notices.map(|(sequence, notice)| Said::Notice(sequence, notice));
-        for said in said.into_iter().chain([Said::Standing(self.sink.clone(), formatted.standing)]) {
-            if self.said.send(said).is_err() {
-                debug!(sink = %self.sink, "nobody shows what the formatter says any more");
-            }
+        if let Some((sequence, notice)) = notices {
+            self.say(Said::Notice(sequence, notice));
+        }
+        self.say(Said::Standing(self.sink.clone(), formatted.standing));
+    }
+
+    fn say(&self, said: Said) {
+        if self.said.send(said).is_err() {
+            debug!(sink = %self.sink, "nobody shows what the formatter says any more");
         }
     }
 
@@ -223,6 +255,15 @@ impl Formatting {
             news
         });
     }
+}
+
+/// Leaves all but the first `most` events for a later call, and returns them.
+fn leave(work: &mut Unformatted, most: usize) -> Vec<TimedEvent> {
+    let others = work.events.split_off(most.min(work.events.len()));
+    if let (false, Some(last)) = (others.is_empty(), work.events.last()) {
+        work.through = last.event.sequence;
+    }
+    others
 }
 
 /// A call's verdicts, by what is done with them.
