@@ -9,11 +9,12 @@ use punchcard_core::plugin::World;
 use punchcard_core::time::{Context, Instant, Monotonic};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
+use tracing::warn;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{Config, Engine, Store, Trap};
 
 use super::admission::{AdmissionError, admit};
-use super::cache::{Cache, CacheError, Fingerprint};
+use super::cache::{Cache, Fingerprint};
 use super::call::CallError;
 use super::confinement::{Confinement, LogRate};
 use super::contract::v0_1::shared;
@@ -89,16 +90,14 @@ pub enum SandboxError {
     /// The time limits can't be kept.
     #[error("no thread for the plugins' time limits")]
     Watchdog(#[source] std::io::Error),
-    /// Compiled code has nowhere to go.
-    #[error("the cache of compiled plugins can't be used")]
-    Cache(#[from] CacheError),
 }
 
 /// The engine with everything that is offered to plugins.
 pub struct Sandbox {
     engine: Engine,
     linker: Linker<Confinement>,
-    cache: Cache,
+    /// Without it every start compiles anew, which is slow and nothing worse.
+    cache: Option<Cache>,
     watchdog: Watchdog,
 }
 
@@ -134,10 +133,10 @@ impl Plugin {
 }
 
 impl Sandbox {
-    /// Sets the engine up. `cache` is a folder of this user's own.
+    /// Sets the engine up. `cache` is a folder of this user's own; where it can't be used, it is said and gone without.
     ///
     /// # Errors
-    /// When the engine does not run here, or the folder can't be used.
+    /// When the engine does not run here.
     pub fn start(cache: &Path) -> Result<Arc<Self>, SandboxError> {
         let failed = |error: wasmtime::Error| SandboxError::Engine(error.to_string());
         // What can be addressed with 32 bits is reserved whole where addresses have 64: the guest's code then needs no check
@@ -162,7 +161,13 @@ impl Sandbox {
         shared::punchcard::plugin::logging::add_to_linker::<_, HasSelf<Confinement>>(&mut linker, |state| state)
             .map_err(failed)?;
         let watchdog = Watchdog::start(engine.weak()).map_err(SandboxError::Watchdog)?;
-        Ok(Arc::new(Self { engine, linker, cache: Cache::open(cache)?, watchdog }))
+        let cache = Cache::open(cache)
+            .inspect_err(|error| {
+                let error = error as &dyn std::error::Error;
+                warn!(error, "the cache of compiled plugins can't be used; every start compiles them anew");
+            })
+            .ok();
+        Ok(Arc::new(Self { engine, linker, cache, watchdog }))
     }
 
     /// Loads a component: compiles it, or takes the compiled code from the cache, and decides whether it is let in.
@@ -176,10 +181,12 @@ impl Sandbox {
         }
         recognise(bytes).map_err(|reason| LoadError::NotAComponent { plugin: plugin(), reason })?;
         let sha256 = Sha256::digest(bytes).into();
-        let (component, _) = self
-            .cache
-            .compile(&self.engine, bytes, &sha256)
-            .map_err(|error| LoadError::NotAComponent { plugin: plugin(), reason: format!("{error:#}") })?;
+        let compiled = match &self.cache {
+            Some(cache) => cache.compile(&self.engine, bytes, &sha256).map(|(component, _)| component),
+            None => Component::from_binary(&self.engine, bytes),
+        };
+        let component =
+            compiled.map_err(|error| LoadError::NotAComponent { plugin: plugin(), reason: format!("{error:#}") })?;
         self.admit(name, &component, sha256, limits)
     }
 
