@@ -31,6 +31,7 @@ mod sink;
 mod batch;
 mod checkpoint;
 mod formatting;
+mod put_back;
 
 mod fate;
 mod history;
@@ -91,6 +92,8 @@ pub struct Opened {
     pub newest: Sequence,
     /// The clock is never earlier than this.
     pub last_time_seen: Option<Instant>,
+    /// The time was known before in this boot.
+    pub time_was_known: bool,
 }
 
 /// A handle to the ledger. Clones share it; after the last one is dropped, what was asked for is still written.
@@ -121,7 +124,9 @@ impl Ledger {
         let classify = |source| OpenError::reading(&path, source);
         let newest = event::newest(&file.connection).map_err(classify)?;
         let seen = moment::last_time_seen(&file.connection).map_err(classify)?;
+        let time_was_known = moment::is_known(&file.connection, &setup.boot).map_err(classify)?;
         let opened = Opened {
+            time_was_known,
             created: file.created,
             migrated_from: file.migrated_from,
             newest,

@@ -75,12 +75,13 @@ impl Reader {
     pub fn events(&mut self, after: Option<Sequence>, most: u32) -> Result<Vec<Listed>, StorageError> {
         self.snapshot(|snapshot, zone| {
             let after = to_column(after.unwrap_or(Sequence(0)));
-            let mut listed = read_events(snapshot, zone, after, most)?;
+            let (mut listed, only_for) = read_events(snapshot, zone, after, most)?;
             if let (Some(first), Some(last)) = (listed.first(), listed.last()) {
                 let page = (to_column(first.event.sequence), to_column(last.event.sequence));
                 for sink in read_sinks(snapshot, page, zone)? {
-                    for listed in &mut listed {
-                        listed.fates.extend(sink.fate(&listed.event));
+                    for (listed, only_for) in listed.iter_mut().zip(&only_for) {
+                        let addressed = only_for.is_none_or(|only_for| only_for == sink.id);
+                        listed.fates.extend(sink.fate(&listed.event).filter(|_| addressed));
                     }
                 }
             }
@@ -97,26 +98,34 @@ impl Reader {
     }
 }
 
-fn read_events(snapshot: &Connection, zone: &TimeZone, after: i64, most: u32) -> Result<Vec<Listed>, StorageError> {
+/// Events, and for each the sink that it was put back for, where it was.
+fn read_events(
+    snapshot: &Connection,
+    zone: &TimeZone,
+    after: i64,
+    most: u32,
+) -> Result<(Vec<Listed>, Vec<Option<i64>>), StorageError> {
     let select = format!(
-        "SELECT {} FROM event JOIN boot ON boot.id = event.boot
+        "SELECT event.only_for, {} FROM event JOIN boot ON boot.id = event.boot
          WHERE event.sequence > ?1 ORDER BY event.sequence LIMIT ?2",
         EventRow::COLUMNS
     );
     let mut select = snapshot.prepare_cached(&select)?;
     let mut rows = select.query((after, most))?;
     let mut resolver = Resolver::new(snapshot, zone);
-    let mut listed = Vec::new();
+    let (mut listed, mut only_for) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
-        let row = EventRow::parse(row, 0)?;
+        only_for.push(row.get(0)?);
+        let row = EventRow::parse(row, 1)?;
         let at = resolver.resolve(row.sequence, &row.moment)?;
         listed.push(Listed { event: row.event()?, at, fates: Vec::new() });
     }
-    Ok(listed)
+    Ok((listed, only_for))
 }
 
 /// What a sink has to say about a page of events.
 struct SinkPage {
+    id: i64,
     name: SinkName,
     declared: bool,
     kinds: Vec<String>,
@@ -142,6 +151,7 @@ fn read_sinks(snapshot: &Connection, page: (i64, i64), zone: &TimeZone) -> Resul
     while let Some(row) = sinks.next()? {
         let id: i64 = row.get(0)?;
         pages.push(SinkPage {
+            id,
             name: sink::parse_name(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?,
             declared: row.get(2)?,
             kinds: sink::parse_kinds(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?,

@@ -193,7 +193,7 @@ impl Ledger {
             store.transact(|transaction| {
                 let id = at_cursor(transaction, &sink, from)?;
                 let next = "SELECT sequence FROM event
-                            WHERE sequence > ?2 AND kind IN (
+                            WHERE sequence > ?2 AND (only_for IS NULL OR only_for = ?1) AND kind IN (
                                 SELECT value FROM json_each((SELECT kinds FROM sink WHERE id = ?1)))
                             ORDER BY sequence LIMIT 1";
                 let mut next = transaction.prepare_cached(next)?;
@@ -246,11 +246,12 @@ fn read_unformatted(reader: &mut Reader, sink: &SinkName, max: usize, boot: &str
             failures: 0,
         };
         let events = format!(
-            "SELECT {} FROM event JOIN boot ON boot.id = event.boot WHERE event.sequence > ?1 ORDER BY event.sequence",
+            "SELECT {} FROM event JOIN boot ON boot.id = event.boot
+             WHERE event.sequence > ?1 AND (only_for IS NULL OR only_for = ?2) ORDER BY event.sequence",
             EventRow::COLUMNS
         );
         let mut events = snapshot.prepare_cached(&events)?;
-        let mut events = events.query([cursor])?;
+        let mut events = events.query((cursor, id))?;
         let mut resolver = Resolver::new(snapshot, zone);
         let mut bytes = 0;
         while let Some(row) = events.next()? {

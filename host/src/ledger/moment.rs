@@ -102,6 +102,12 @@ pub(super) fn last_time_seen(connection: &Connection) -> Result<Option<i64>, rus
     Ok(kept.max(newest.flatten()))
 }
 
+/// Whether the time of a boot is known.
+pub(super) fn is_known(connection: &Connection, boot: &str) -> Result<bool, rusqlite::Error> {
+    let known = "SELECT EXISTS (SELECT 1 FROM boot WHERE name = ?1 AND zero IS NOT NULL)";
+    connection.query_row(known, [boot], |row| row.get(0))
+}
+
 /// Keeps a time where the newest event does not: before it is pruned, or is followed by one that is earlier or has none.
 pub(super) fn keep_time_seen(connection: &Connection, unix_micros: i64) -> Result<(), rusqlite::Error> {
     let keep = "UPDATE history SET seen = ?1 WHERE seen IS NULL OR seen < ?1";
@@ -183,8 +189,7 @@ impl<'a> Resolver<'a> {
     fn next_start_after(&self, boot: &str) -> Result<Option<Instant>, StorageError> {
         let next = "SELECT zero FROM boot WHERE zero IS NOT NULL AND id > (SELECT id FROM boot WHERE name = ?1)
                     ORDER BY id LIMIT 1";
-        let zero: Option<i64> =
-            self.connection.prepare_cached(next)?.query_row([boot], |row| row.get(0)).optional()?;
+        let zero: Option<i64> = self.connection.prepare_cached(next)?.query_row([boot], |row| row.get(0)).optional()?;
         Ok(zero.map(|zero| instant(zero, self.zone)))
     }
 

@@ -97,6 +97,8 @@ pub enum SetAsideBy {
     Failure,
     /// The service refused the row.
     Service,
+    /// Nobody any more: the event was put back, and goes on under another number.
+    PutBack,
 }
 
 impl SetAsideBy {
@@ -105,6 +107,7 @@ impl SetAsideBy {
             Self::Formatter => 0,
             Self::Failure => 1,
             Self::Service => 2,
+            Self::PutBack => 3,
         }
     }
 
@@ -112,7 +115,8 @@ impl SetAsideBy {
         match column {
             0 => Self::Formatter,
             1 => Self::Failure,
-            _ => Self::Service,
+            2 => Self::Service,
+            _ => Self::PutBack,
         }
     }
 }
@@ -136,13 +140,11 @@ impl Ledger {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub async fn declare_sinks(
-        &self,
-        sinks: BTreeMap<SinkName, Declaration>,
-    ) -> Result<Vec<Declared>, StorageError> {
+    pub async fn declare_sinks(&self, sinks: BTreeMap<SinkName, Declaration>) -> Result<Vec<Declared>, StorageError> {
         self.write(move |store| {
             store.transact(|transaction| {
-                let known = transaction.query_row("SELECT EXISTS (SELECT 1 FROM sink)", [], |row| row.get::<_, bool>(0))?;
+                let known =
+                    transaction.query_row("SELECT EXISTS (SELECT 1 FROM sink)", [], |row| row.get::<_, bool>(0))?;
                 let begin = if known { event::newest(transaction)? } else { pruned_through(transaction)? };
                 transaction.execute("UPDATE sink SET declared = 0 WHERE declared = 1", [])?;
                 sinks.iter().map(|(sink, declared)| declare(transaction, sink, declared, begin)).collect()
@@ -332,9 +334,10 @@ impl RawCounts {
 
     fn count(self, connection: &Connection, zone: &jiff::tz::TimeZone) -> Result<SinkCounts, StorageError> {
         let waiting = "SELECT count(*) FROM event
-                       WHERE sequence > ?1 AND kind IN (SELECT value FROM json_each(?2))";
-        let waiting: i64 =
-            connection.prepare_cached(waiting)?.query_row((self.cursor, &self.kinds), |row| row.get(0))?;
+                       WHERE sequence > ?1 AND kind IN (SELECT value FROM json_each(?2))
+                           AND (only_for IS NULL OR only_for = ?3)";
+        let values = (self.cursor, &self.kinds, self.sink);
+        let waiting: i64 = connection.prepare_cached(waiting)?.query_row(values, |row| row.get(0))?;
         // Only the newest can be on its way; a search for one that is would go through the whole history.
         let newest = "SELECT rows, stage < 2 FROM batch WHERE sink = ?1
                       ORDER BY first_sequence DESC, first_position DESC LIMIT 1";

@@ -8,6 +8,7 @@ mod delivery;
 mod formatting;
 mod history;
 mod model;
+mod put_back;
 mod time;
 mod writing;
 

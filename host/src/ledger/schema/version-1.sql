@@ -106,7 +106,7 @@ CREATE TABLE set_aside (
     sequence INTEGER NOT NULL,
     -- The row's, or -1 for the whole event.
     position INTEGER NOT NULL,
-    -- 0 the formatter refused the event, 1 the formatter failed on it, 2 the service refused the row.
+    -- 0 the formatter refused the event, 1 the formatter failed on it, 2 the service refused the row, 3 put back.
     stage    INTEGER NOT NULL,
     reason   TEXT NOT NULL,
     PRIMARY KEY (sink, sequence, position)

@@ -42,11 +42,8 @@ async fn another_plugin_does_not_begin_with_the_state_of_the_one_before_it() {
     assert_eq!(ledger.connector_state(&sink("sheet")).await.unwrap(), b"spreadsheet");
 
     let with = |formatter: &str, connector: &str| {
-        let declared = Declaration {
-            formatter: plugin(formatter),
-            connector: plugin(connector),
-            ..declaration(&["punch"])
-        };
+        let declared =
+            Declaration { formatter: plugin(formatter), connector: plugin(connector), ..declaration(&["punch"]) };
         ledger.declare_sinks(BTreeMap::from([(sink("sheet"), declared)]))
     };
     assert_eq!(with("formatter", "webhook").await.unwrap()[0].begun_anew, [plugin("webhook")]);

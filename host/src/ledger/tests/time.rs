@@ -142,3 +142,22 @@ async fn the_last_time_seen_outlives_events_without_one() {
     accept(&ledger, [9]).await;
     assert_eq!(ledger.last_time_seen().await.unwrap(), Some(at(1_009_000_000)));
 }
+
+#[tokio::test]
+async fn a_host_that_is_started_anew_in_a_boot_that_knew_the_time_hears_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let reopen = |boot: &str| Ledger::open(folder.path(), setup(boot)).unwrap();
+    let (ledger, opened) = reopen("first");
+    assert!(!opened.time_was_known);
+    ledger.accept(timeless(1, "first")).await.unwrap();
+    ledger.close().await;
+    let (ledger, opened) = reopen("first");
+    assert!(!opened.time_was_known);
+    ledger.learn_time(&now("first", 77_000_000, 5_000_000)).await.unwrap();
+    ledger.close().await;
+    for (boot, known) in [("first", true), ("second", false)] {
+        let (ledger, opened) = reopen(boot);
+        assert_eq!(opened.time_was_known, known, "{boot}");
+        ledger.close().await;
+    }
+}

@@ -51,8 +51,13 @@ async fn what_was_accepted_survives_a_power_cut_and_a_restart() {
     accept(&ledger, 1..=3).await;
     power_cut(folder.path(), after.path());
     let (cut, opened) = Ledger::open(after.path(), setup("second")).unwrap();
-    let expected =
-        Opened { created: false, migrated_from: None, newest: Sequence(3), last_time_seen: Some(at(1_003_000_000)) };
+    let expected = Opened {
+        created: false,
+        migrated_from: None,
+        newest: Sequence(3),
+        last_time_seen: Some(at(1_003_000_000)),
+        time_was_known: false,
+    };
     assert_eq!(opened, expected);
     assert_eq!(cut.events(None, 10).await.unwrap().len(), 3);
     ledger.close().await;
@@ -64,7 +69,10 @@ async fn what_was_accepted_survives_a_power_cut_and_a_restart() {
 async fn a_new_ledger_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let (ledger, opened) = Ledger::open(&folder.path().join("deep/state"), setup("first")).unwrap();
-    assert_eq!(opened, Opened { created: true, migrated_from: None, newest: Sequence(0), last_time_seen: None });
+    assert_eq!(
+        opened,
+        Opened { created: true, migrated_from: None, newest: Sequence(0), last_time_seen: None, time_was_known: false }
+    );
     assert_eq!(ledger.path(), folder.path().join("deep/state/ledger.sqlite"));
 }
 
