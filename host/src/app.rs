@@ -7,6 +7,9 @@ pub mod configuration;
 
 pub mod assembly;
 pub mod device;
+pub mod state_folder;
+
+mod back;
 mod part;
 
 mod intake;
@@ -17,10 +20,13 @@ mod formatting;
 mod delivery;
 mod grant;
 
+mod announcement;
 mod display;
+mod trouble;
 
 mod pruning;
 
+mod answer;
 pub mod control;
 mod report;
 pub mod status;

@@ -22,7 +22,9 @@ pub enum PluginError {
     #[error("the settings are wrong: {0}")]
     InvalidSettings(String),
     /// The state was written by a version that this one does not understand.
-    #[error("its state was written by another version, which this one does not understand; put that version back, or update this one")]
+    #[error(
+        "its state was written by another version, which this one does not understand; put that version back, or update this one"
+    )]
     UnknownState,
     /// Anything else.
     #[error("{0}")]

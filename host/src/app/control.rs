@@ -46,6 +46,11 @@ pub enum Question {
         /// The sink.
         sink: String,
     },
+    /// Have events formatted that were set aside.
+    RetrySetAside {
+        /// The sink.
+        sink: String,
+    },
     /// Make a new destination.
     CreateAnew {
         /// The sink.
@@ -97,6 +102,9 @@ pub enum ControlError {
     /// The other side did not answer in time.
     #[error("the running host did not answer within {} s", PATIENCE.as_secs())]
     Patience,
+    /// The other side went away.
+    #[error("the running host ended before it answered; try again when it is back")]
+    Ended,
     /// The other side speaks another language: it is another version.
     #[error("the running host's answer is not understood; is it of another version?")]
     Answer(#[source] serde_json::Error),
@@ -121,6 +129,9 @@ pub async fn ask(state: &Path, question: &Question) -> Result<Answer, ControlErr
         stream.write_all(&line).await.map_err(in_socket)?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.map_err(in_socket)?;
+        if answer.is_empty() {
+            return Err(ControlError::Ended);
+        }
         serde_json::from_slice(&answer).map_err(ControlError::Answer)
     };
     tokio::time::timeout(PATIENCE, exchange).await.unwrap_or(Err(ControlError::Patience))

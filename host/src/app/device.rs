@@ -1,44 +1,45 @@
 //! A whole device: what runs, and how it is put together and taken apart.
 //!
 //! The order is the promise: the ledger and the inputs first, so that a person can press whatever else is broken; then the
-//! sandbox with grants and sinks, each of which may be missing.
+//! sandbox with grants and sinks, each of which may be missing. At the end the presses that were taken are saved before
+//! the ledger closes. A part that can't be started is said and left out; one that breaks off, by a defect of ours, ends
+//! the device, so that the system starts it anew.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread::JoinHandle;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
+use punchcard_core::config::Configuration;
 use punchcard_core::config::input::Trigger;
 use punchcard_core::config::panel::{PanelDriver, PanelSize};
-use punchcard_core::config::{Configuration, Diagnostic};
-use punchcard_core::grant;
 use punchcard_core::plugin::Problem;
 use punchcard_core::scene::PanelState;
 use thiserror::Error;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
-use super::assembly::Assembly;
-use super::configuration::{self, InForce, ReadError, Source};
-use super::control::{self, Answer, ControlError, Question};
-use super::delivery;
+use super::answer::answer;
+use super::back;
+use super::configuration::{self, InForce, Source};
+use super::control;
 use super::display::Display;
-use super::formatting::Said;
-use super::grant::{Ask, Grant, Surroundings, chain};
+use super::grant::chain;
 use super::intake::Intake;
 use super::known_time::KnownTime;
-use super::part::{GrantPart, Parts, SinkPart};
+use super::part::Parts;
 use super::pruning::prune;
-use super::report::report;
+use super::state_folder::{self, StateFolderError};
 use super::status::ConfigurationReport;
+use super::trouble::Troubles;
 use crate::clock::{Clock, ClockError};
-use crate::http::{self, Http, Trust};
-use crate::input::keyboard::{Keyboard, KeyboardError};
+use crate::input::keyboard::{Input, Keyboard};
 use crate::ledger::{self, CheckpointInterval, Ledger, OpenError};
 use crate::panel::FrameSize;
 use crate::panel::terminal::Terminal;
-use crate::vault::{Vault, VaultError};
-use crate::wasm::{Sandbox, SandboxError};
+
+/// How long presses that were taken may need to be saved when the device ends. A card that takes longer is broken.
+const SAVING_AT_THE_END: Duration = Duration::from_secs(10);
 
 /// What a device is started with.
 #[derive(Debug, Clone)]
@@ -52,40 +53,21 @@ pub struct Options {
 /// Why a device could not be started, or not be ended in order.
 #[derive(Debug, Error)]
 pub enum DeviceError {
-    /// The state folder can't be made.
-    #[error("can't make the state folder {}", path.display())]
-    State {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    /// There is no state folder.
+    #[error("the state folder can't be used")]
+    State(#[from] StateFolderError),
     /// There is no clock.
     #[error("the clocks can't be read")]
     Clock(#[from] ClockError),
     /// There is no ledger.
     #[error("the ledger can't be opened")]
     Ledger(#[from] OpenError),
-    /// The control socket can't be made.
-    #[error("the control socket can't be opened")]
-    Control(#[from] ControlError),
-    /// There is no thread for the panel, or no signal to end by.
-    #[error("the system gives no thread or signal")]
+    /// There is no signal to end by.
+    #[error("the system gives no signal to end by")]
     System(#[source] std::io::Error),
-    /// There is no keyboard.
-    #[error("the keyboard can't be read")]
-    Keyboard(#[from] KeyboardError),
-}
-
-/// Why the parts behind the sandbox could not be started. Inputs and ledger run without them.
-#[derive(Debug, Error)]
-pub(super) enum BackError {
-    #[error("plugins can't be run on this machine")]
-    Sandbox(#[from] SandboxError),
-    #[error("the token storage can't be opened")]
-    Vault(#[from] VaultError),
-    #[error("requests can't be made on this machine")]
-    Http(#[from] http::OpenError),
+    /// A task of the device broke off. What was recorded is safe.
+    #[error("a part of the device broke off, by a defect of this program; start it again")]
+    BrokeOff(#[source] JoinError),
 }
 
 /// A device that runs.
@@ -96,6 +78,7 @@ pub(super) struct Device {
     pub(super) time: KnownTime,
     pub(super) ledger: Ledger,
     pub(super) display: Display,
+    pub(super) troubles: Troubles,
     /// Set once what is behind the sandbox has been put together, or has failed to be.
     pub(super) parts: OnceLock<Parts>,
 }
@@ -103,9 +86,10 @@ pub(super) struct Device {
 /// Runs a device until a person or the system wants it to stop.
 ///
 /// # Errors
-/// When there is no device without what is missing. A part that is missing is said and left out.
+/// When there is no device without what is missing, or when a part of it broke off. A part that is missing is said and
+/// left out.
 pub async fn run(options: &Options) -> Result<(), DeviceError> {
-    make_state_folder(&options.state)?;
+    state_folder::make_private(&options.state)?;
     let source = Source::read(&options.configuration);
     let in_force = configuration::choose(&source, &[], &options.state, &options.configuration);
     let device = open(options, &in_force)?;
@@ -120,57 +104,50 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     )
     .await;
     let (keys, pressed) = mpsc::channel(64);
-    let clock = device.clock.clone();
-    let keyboard = Keyboard::start(intake.keys().collect(), move || clock.monotonic_ms(), keys)?;
-    let panel = start_panel(&device, &in_force.configuration)?;
+    let keyboard = device.start_keyboard(&intake, keys.clone());
+    let panel = device.start_panel();
+    device.say_inputs();
     let mut intake = tokio::spawn(intake.run(pressed));
 
-    let mut tasks = JoinSet::new();
-    tasks.spawn(device.time.clone().keep(device.clock.clone(), device.ledger.clone(), device.display.clone()));
-    tasks.spawn(prune(
+    let mut front = JoinSet::new();
+    front.spawn(device.time.clone().keep(device.clock.clone(), device.ledger.clone(), device.display.clone()));
+    front.spawn(prune(
         in_force.configuration.history,
         device.ledger.clone(),
         device.clock.clone(),
         device.time.clone(),
     ));
-    let listener = control::listen(&options.state)?;
-    let answering = Arc::clone(&device);
-    tasks.spawn(control::serve(listener, move |question| answer(Arc::clone(&answering), question)));
+    start_control(&device, options, &mut front);
     device.say_configuration();
 
-    let mut back = JoinSet::new();
-    tokio::select! {
-        () = start_back(&device, options, &source, &in_force, &mut back) => {
+    let mut parts = JoinSet::new();
+    let ended = tokio::select! {
+        () = back::start(&device, options, &source, &in_force, &mut parts) => None,
+        ended = ends.wait(&mut intake, &mut front) => Some(ended),
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
             device.display.note(PanelState::note_ready);
             info!(device = %in_force.configuration.device.name, "ready");
-            ends.wait(&mut intake).await;
+            tokio::select! {
+                ended = ends.wait(&mut intake, &mut front) => ended,
+                error = first_to_break_off(&mut parts) => Err(error),
+            }
         }
-        () = ends.wait(&mut intake) => {}
-    }
+    };
 
     info!("stopping");
     drop(keyboard);
-    back.shutdown().await;
-    tasks.shutdown().await;
-    // A press that is being saved is saved.
-    if !intake.is_finished() {
-        intake.abort();
-    }
+    let saved = save_what_was_pressed(&keys, &mut intake).await;
+    parts.shutdown().await;
+    front.shutdown().await;
     device.ledger.clone().close().await;
     device.display.end();
     if panel.is_some_and(|panel| panel.join().is_err()) {
         warn!("the panel had failed");
     }
-    Ok(())
-}
-
-fn make_state_folder(path: &Path) -> Result<(), DeviceError> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(|source| DeviceError::State { path: path.to_owned(), source })
+    ended.and(saved).inspect_err(|error| error!(error = chain(error), "the device ends"))
 }
 
 fn open(options: &Options, in_force: &InForce) -> Result<Arc<Device>, DeviceError> {
@@ -186,6 +163,9 @@ fn open(options: &Options, in_force: &InForce) -> Result<Arc<Device>, DeviceErro
         info!(version, "the ledger was brought up to date");
     }
     info!(events = opened.newest.0, created = opened.created, "the ledger is open");
+    if opened.time_was_known {
+        clock.believe();
+    }
     let size = match in_force.configuration.panel.size {
         PanelSize::W128H32 => FrameSize::Low,
         PanelSize::W128H64 => FrameSize::High,
@@ -197,21 +177,53 @@ fn open(options: &Options, in_force: &InForce) -> Result<Arc<Device>, DeviceErro
         clock,
         time: KnownTime::new(opened.last_time_seen.map(|seen| seen.unix_micros)),
         ledger,
+        troubles: Troubles::new(display.clone()),
         display,
         parts: OnceLock::new(),
     }))
 }
 
-fn start_panel(device: &Device, configuration: &Configuration) -> Result<Option<JoinHandle<()>>, DeviceError> {
-    match configuration.panel.driver {
-        PanelDriver::Terminal => {
-            let driver = Box::new(Terminal::start(&key_help(configuration)));
-            device.display.show_on(driver).map(Some).map_err(DeviceError::System)
+impl Device {
+    fn start_keyboard(&self, intake: &Intake, keys: mpsc::Sender<Input>) -> Option<Keyboard> {
+        let clock = self.clock.clone();
+        match Keyboard::start(intake.keys().collect(), move || clock.monotonic_ms(), keys) {
+            Ok(keyboard) => Some(keyboard),
+            Err(error) => {
+                let advice = format!("{}; the device runs on without it", chain(error));
+                self.troubles.set("keyboard", Some(Problem { headline: "no keyboard".into(), advice }));
+                None
+            }
         }
-        PanelDriver::None => Ok(None),
-        PanelDriver::Ssd1306 { .. } => {
-            warn!("this version does not drive an SSD1306 yet; `punchcard panel` shows what it would show");
-            Ok(None)
+    }
+
+    fn start_panel(&self) -> Option<std::thread::JoinHandle<()>> {
+        match self.configuration.panel.driver {
+            PanelDriver::Terminal => {
+                let driver = Box::new(Terminal::start(&key_help(&self.configuration)));
+                match self.display.show_on(driver) {
+                    Ok(thread) => return Some(thread),
+                    Err(error) => {
+                        let advice = format!("the system gives no thread for it: {error}");
+                        self.troubles.set("panel", Some(Problem { headline: "the panel is off".into(), advice }));
+                    }
+                }
+            }
+            PanelDriver::None => {}
+            PanelDriver::Ssd1306 { .. } => {
+                let advice = "this version does not drive an SSD1306 yet; `punchcard panel` shows what it would show";
+                let problem = Problem { headline: "the panel is off".into(), advice: advice.into() };
+                self.troubles.set("panel", Some(problem));
+            }
+        }
+        None
+    }
+
+    /// Says which inputs are off, in the log; `status` lists them.
+    fn say_inputs(&self) {
+        for (name, input) in &self.configuration.inputs {
+            if !matches!(input.trigger, Trigger::Key(_)) {
+                warn!(input = %name, "an input is off: this version does not read GPIO lines yet");
+            }
         }
     }
 }
@@ -225,264 +237,47 @@ fn key_help(configuration: &Configuration) -> String {
     keys.chain(["Ctrl-C: stop".to_owned()]).collect::<Vec<_>>().join("   ")
 }
 
-impl Device {
-    /// Says on the panel and in the log which configuration is in force, where it is not the file.
-    fn say_configuration(&self) {
-        let report = self.report.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let problem = report.errors.map(|errors| {
-            warn!(path = report.path, "the configuration has errors:\n{errors}");
-            Problem {
-                headline: "config has errors".into(),
-                advice: format!("`punchcard check` shows what is wrong with {}", report.path),
-            }
-        });
-        self.display.note(|panel, now_ms| panel.set_problem("configuration", problem.as_ref(), now_ms));
-    }
-}
-
-/// Starts what is behind the sandbox: grants and sinks.
-async fn start_back(
-    device: &Arc<Device>,
-    options: &Options,
-    source: &Result<Source, ReadError>,
-    in_force: &InForce,
-    tasks: &mut JoinSet<()>,
-) {
-    match open_back(device, options) {
-        Ok((sandbox, surroundings)) => {
-            let (configuration, assembly) = assemble(device, options, source, in_force, &sandbox).await;
-            start_parts(device, &configuration, assembly, &surroundings, tasks).await;
+fn start_control(device: &Arc<Device>, options: &Options, tasks: &mut JoinSet<()>) {
+    match control::listen(&options.state) {
+        Ok(listener) => {
+            let answering = Arc::clone(device);
+            tasks.spawn(control::serve(listener, move |question| answer(Arc::clone(&answering), question)));
         }
         Err(error) => {
-            let reason = chain(error);
-            error!(reason, "inputs and ledger run; nothing is formatted or delivered");
-            let problem = Problem { headline: "plugins are off".into(), advice: reason.clone() };
-            device.display.note(|panel, now_ms| panel.set_problem("sandbox", Some(&problem), now_ms));
-            let parts = Parts::none(&device.configuration, &reason);
-            device.parts.get_or_init(|| parts);
+            let advice = format!("{}; `punchcard status` and the like don't work", chain(error));
+            device.troubles.set("control", Some(Problem { headline: "no control socket".into(), advice }));
         }
     }
 }
 
-fn open_back(device: &Device, options: &Options) -> Result<(Arc<Sandbox>, Surroundings), BackError> {
-    let sandbox = Sandbox::start(&options.state.join("cache"))?;
-    let vault = Arc::new(Vault::open(&options.state.join("vault"))?);
-    // `answer-mib` stands in `[limits]` only, so that all plugins have the same.
-    let largest = device.configuration.plugins.values().map(|plugin| plugin.limits.answer_bytes).max();
-    let mut limits = http::Limits::default();
-    limits.largest_answer = largest.unwrap_or(limits.largest_answer);
-    let http = Arc::new(Http::open(limits, Trust::system(Vec::new()))?);
-    let surroundings = Surroundings {
-        vault,
-        ledger: device.ledger.clone(),
-        http,
-        clock: device.clock.clone(),
-        time: device.time.clone(),
+/// Lets the inputs save what they have taken, and ends them.
+async fn save_what_was_pressed(keys: &mpsc::Sender<Input>, intake: &mut JoinHandle<()>) -> Result<(), DeviceError> {
+    if intake.is_finished() {
+        return Ok(());
+    }
+    let save = async {
+        // Comes after every key that was read. When nobody takes it, the inputs have ended by themselves.
+        let _ended = keys.send(Input::Quit).await;
+        (&mut *intake).await
     };
-    Ok((sandbox, surroundings))
-}
-
-/// Loads what the configuration names. Where a plugin refuses its settings, the last valid configuration does.
-async fn assemble(
-    device: &Device,
-    options: &Options,
-    source: &Result<Source, ReadError>,
-    in_force: &InForce,
-    sandbox: &Arc<Sandbox>,
-) -> (Configuration, Assembly) {
-    let folder = options.configuration.parent().unwrap_or(Path::new("."));
-    let assembly = Assembly::assemble(&in_force.configuration, folder, sandbox).await;
-    let refused: Vec<Diagnostic> = assembly
-        .faults
-        .iter()
-        .filter(|fault| fault.misconfigured)
-        .map(|fault| fault.diagnostic(&in_force.configuration))
-        .collect();
-    if let Some(text) = &in_force.text {
-        if refused.is_empty() {
-            if let Err(error) = configuration::keep_as_last_valid(&options.state, text) {
-                warn!(%error, "the configuration can't be kept as the last valid one");
-            }
-            return (in_force.configuration.clone(), assembly);
-        }
-        let stand_in = configuration::choose(source, &refused, &options.state, &options.configuration);
-        *device.report.lock().unwrap_or_else(PoisonError::into_inner) = stand_in.report;
-        device.say_configuration();
-        if stand_in.configuration != in_force.configuration {
-            let assembly = Assembly::assemble(&stand_in.configuration, folder, sandbox).await;
-            return (stand_in.configuration, assembly);
-        }
-    }
-    (in_force.configuration.clone(), assembly)
-}
-
-async fn start_parts(
-    device: &Arc<Device>,
-    configuration: &Configuration,
-    assembly: Assembly,
-    surroundings: &Surroundings,
-    tasks: &mut JoinSet<()>,
-) {
-    let (said, mut sayings) = mpsc::unbounded_channel();
-    let (delivered, mut deliveries) = mpsc::unbounded_channel();
-    let parts = Parts::start(configuration, assembly, surroundings, &said, &delivered, tasks).await;
-    for (name, reason) in parts.off() {
-        warn!(part = name, reason, "a part is off");
-        let problem =
-            Problem { headline: format!("{} is off", name.rsplit('.').next().unwrap_or(&name)), advice: reason };
-        device.display.note(|panel, now_ms| panel.set_problem(&name, Some(&problem), now_ms));
-    }
-    for part in parts.grants.values() {
-        if let GrantPart::On(grant) = part {
-            tasks.spawn(show_grant(Arc::clone(grant), device.display.clone()));
-        }
-    }
-    for (name, part) in &parts.sinks {
-        if let SinkPart::On(sink) = part {
-            tasks.spawn(show_delivery(format!("sinks.{name}"), sink.delivery.clone(), device.display.clone()));
-        }
-    }
-    device.parts.get_or_init(|| parts);
-
-    let display = device.display.clone();
-    tasks.spawn(async move {
-        while let Some(said) = sayings.recv().await {
-            display.note(|panel, now_ms| match &said {
-                Said::Notice(event, notice) => panel.note_notice(*event, notice, now_ms),
-                Said::Standing(sink, standing) => panel.set_standing(sink, standing.as_deref()),
-                Said::SetAside => {}
-            });
-        }
-    });
-    let (showing, mut accepted) = (Arc::clone(device), device.ledger.accepted());
-    tasks.spawn(async move {
-        loop {
-            showing.show_undelivered().await;
-            tokio::select! {
-                changed = accepted.changed() => if changed.is_err() { return },
-                sink = deliveries.recv() => match sink {
-                    Some(_) => showing.display.note(PanelState::note_delivered),
-                    None => return,
-                },
-            }
-        }
-    });
-}
-
-impl Device {
-    async fn show_undelivered(&self) {
-        let mut undelivered = 0;
-        for sink in self.configuration.sinks.keys() {
-            if let Ok(counts) = self.ledger.sink_counts(sink).await {
-                undelivered += counts.events_waiting + counts.rows_waiting + counts.rows_in_flight;
-                let standing = counts.standing;
-                self.display.note(|panel, _| panel.set_standing(sink, standing.as_deref()));
-            }
-        }
-        self.display.note(|panel, _| panel.set_undelivered(undelivered));
-    }
-}
-
-/// Keeps the panel's word on a grant true.
-async fn show_grant(grant: Arc<Grant>, display: Display) {
-    let mut standing = grant.standing();
-    loop {
-        let now = standing.borrow_and_update().clone();
-        let (prompt, problem) = match now {
-            grant::Standing::AwaitingPerson { prompt, .. } => (Some(prompt), None),
-            grant::Standing::Blocked(problem) => (None, Some(problem)),
-            grant::Standing::Failing { reason } => {
-                (None, Some(Problem { headline: "sign-in fails".into(), advice: reason }))
-            }
-            grant::Standing::SignedOut => {
-                let advice = format!("`punchcard sign-in {}` signs in again", grant.name);
-                (None, Some(Problem { headline: "signed out".into(), advice }))
-            }
-            grant::Standing::Starting | grant::Standing::Authorized { .. } | grant::Standing::Renewing => (None, None),
-        };
-        let part = format!("grants.{}", grant.name);
-        display.note(|panel, now_ms| {
-            panel.set_prompt(&grant.name, prompt.as_ref(), now_ms);
-            panel.set_problem(&part, problem.as_ref(), now_ms);
-        });
-        if standing.changed().await.is_err() {
-            return;
+    match tokio::time::timeout(SAVING_AT_THE_END, save).await {
+        Ok(ended) => ended.map_err(DeviceError::BrokeOff),
+        Err(_elapsed) => {
+            error!("presses could not be saved within {} s, and are lost", SAVING_AT_THE_END.as_secs());
+            intake.abort();
+            Ok(())
         }
     }
 }
 
-/// Keeps the panel's word on a sink's delivery true.
-async fn show_delivery(
-    part: String,
-    mut standing: watch::Receiver<punchcard_core::delivery::Standing>,
-    display: Display,
-) {
-    use punchcard_core::delivery::Standing;
-    loop {
-        let problem = match standing.borrow_and_update().clone() {
-            Standing::Held { problem } => problem,
-            Standing::Failing { reason } => Some(Problem { headline: "delivery fails".into(), advice: reason }),
-            // What is waited for heals by itself; `status` says it.
-            Standing::Idle | Standing::Working | Standing::Waiting { .. } => None,
-        };
-        display.note(|panel, now_ms| panel.set_problem(&part, problem.as_ref(), now_ms));
-        if standing.changed().await.is_err() {
-            return;
+/// Waits for a task that breaks off. Tasks that end are done.
+async fn first_to_break_off(tasks: &mut JoinSet<()>) -> DeviceError {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            return DeviceError::BrokeOff(error);
         }
     }
-}
-
-async fn answer(device: Arc<Device>, question: Question) -> Answer {
-    match question {
-        Question::Status => match report(&device).await {
-            Ok(report) => Answer::Status(Box::new(report)),
-            Err(reason) => Answer::Refused { reason },
-        },
-        Question::Frame => {
-            let frame = device.display.frame();
-            Answer::Frame { width: frame.size().width(), height: frame.size().height(), pages: frame.bytes().to_vec() }
-        }
-        Question::SignIn { grant } => device.ask_grant(&grant, Ask::SignIn),
-        Question::SignOut { grant, revoke } => device.ask_grant(&grant, Ask::SignOut { revoke }),
-        Question::Retry { sink } => device.ask_sink(&sink, delivery::Ask::Retry),
-        Question::CreateAnew { sink } => device.ask_sink(&sink, delivery::Ask::CreateAnew),
-    }
-}
-
-impl Device {
-    fn ask_grant(&self, name: &str, ask: Ask) -> Answer {
-        let Some(parts) = self.parts.get() else { return still_starting() };
-        match parts.grants.iter().find(|(grant, _)| grant.as_str() == name) {
-            Some((_, GrantPart::On(grant))) => {
-                grant.ask(ask);
-                Answer::Accepted
-            }
-            Some((_, GrantPart::Off(reason))) => Answer::Refused { reason: format!("grant `{name}` is off: {reason}") },
-            None => unknown("grant", name, parts.grants.keys()),
-        }
-    }
-
-    fn ask_sink(&self, name: &str, ask: delivery::Ask) -> Answer {
-        let Some(parts) = self.parts.get() else { return still_starting() };
-        match parts.sinks.iter().find(|(sink, _)| sink.as_str() == name) {
-            Some((_, SinkPart::On(sink))) => match sink.asks.send(ask) {
-                Ok(()) => Answer::Accepted,
-                Err(_) => Answer::Refused { reason: format!("sink `{name}` has ended; restart the host") },
-            },
-            Some((_, SinkPart::Off(reason))) => Answer::Refused { reason: format!("sink `{name}` is off: {reason}") },
-            None => unknown("sink", name, parts.sinks.keys()),
-        }
-    }
-}
-
-fn still_starting() -> Answer {
-    Answer::Refused { reason: "the device is still starting; try again in a moment".into() }
-}
-
-fn unknown(what: &str, name: &str, known: impl Iterator<Item = impl ToString>) -> Answer {
-    let known: Vec<String> = known.map(|name| format!("`{}`", name.to_string())).collect();
-    let known = if known.is_empty() { "there is none".to_owned() } else { format!("there is {}", known.join(", ")) };
-    Answer::Refused { reason: format!("there is no {what} `{name}`; {known}") }
+    std::future::pending().await
 }
 
 /// What ends a device.
@@ -497,13 +292,30 @@ impl Ends {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn wait(&mut self, intake: &mut tokio::task::JoinHandle<()>) {
+    async fn wait(&mut self, intake: &mut JoinHandle<()>, front: &mut JoinSet<()>) -> Result<(), DeviceError> {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            ended = intake => if let Err(error) = ended {
-                error!(%error, "the inputs have failed");
-            }
+            _ = self.terminate.recv() => Ok(()),
+            _ = self.interrupt.recv() => Ok(()),
+            ended = intake => ended.map_err(DeviceError::BrokeOff),
+            error = first_to_break_off(front) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_breaks_off_ends_the_device_and_one_that_is_done_does_not() {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async {});
+        tasks.spawn(std::future::pending());
+        tasks.spawn(async { panic!("a defect") });
+        let DeviceError::BrokeOff(error) = first_to_break_off(&mut tasks).await else { unreachable!() };
+        assert!(error.is_panic());
+        let mut intake = tokio::spawn(async { panic!("a defect") });
+        let ended = Ends::listen().unwrap().wait(&mut intake, &mut tasks).await;
+        assert!(matches!(ended, Err(DeviceError::BrokeOff(_))));
     }
 }

@@ -21,7 +21,6 @@ use punchcard_core::secret::Secret;
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, warn};
 
-use super::known_time::KnownTime;
 use super::timer::sleep_until;
 use crate::clock::Clock;
 use crate::http::Http;
@@ -184,7 +183,6 @@ pub(super) struct Surroundings {
     pub(super) ledger: Ledger,
     pub(super) http: Arc<Http>,
     pub(super) clock: Clock,
-    pub(super) time: KnownTime,
 }
 
 impl GrantKeeper {

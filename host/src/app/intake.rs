@@ -1,8 +1,8 @@
 //! From keys to events in the ledger, and to what the panel says of them.
 //!
 //! What always holds here: *recorded* is said after the ledger has returned, never before; a press of an input whose last
-//! press is still being saved is the impatience of one who waits, not a second event; presses of other inputs wait their
-//! turn and are not lost; turning a choice never waits for the card.
+//! press is still to be saved is the impatience of one who waits, not a second event; presses of other inputs wait their
+//! turn and are not lost, not at the end either; turning a choice never waits for the card.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -28,6 +28,9 @@ use crate::ledger::{AcceptError, Ledger};
 
 /// Presses of other inputs that wait while one is saved. More would be a stuck contact, not people.
 const WAITING: usize = 16;
+
+/// Presses that wait their turn, by their inputs.
+type Waiting = VecDeque<(InputName, NewEvent)>;
 
 /// What the person's hands reach.
 pub(super) struct Intake {
@@ -93,27 +96,35 @@ impl Intake {
         self.inputs.iter().map(|touch| touch.key)
     }
 
-    /// Takes keys until a person wants the device to stop, or nobody can press any more. What was pressed is then saved.
+    /// Takes keys until a person or the system wants the device to stop. What was pressed is then saved.
     pub(super) async fn run(mut self, mut keys: mpsc::Receiver<Input>) {
-        let mut waiting: VecDeque<(InputName, NewEvent)> = VecDeque::new();
+        let mut waiting = Waiting::new();
         loop {
-            if let Some((input, event)) = waiting.pop_front() {
-                let quit = self.save(&input, event, &mut keys, &mut waiting).await;
-                if !quit {
-                    continue;
-                }
-                for (_, event) in waiting {
-                    let accepted = self.ledger.accept(event).await;
-                    self.tell(accepted);
-                }
-                return;
+            let quit = match waiting.pop_front() {
+                Some((input, event)) => self.save(&input, event, &mut keys, &mut waiting).await,
+                None => match keys.recv().await {
+                    Some(Input::Key(motion)) => {
+                        waiting.extend(self.take(motion, None, &Waiting::new()));
+                        false
+                    }
+                    Some(Input::Quit) => true,
+                    // The keyboard has ended; the device has not.
+                    None => std::future::pending().await,
+                },
+            };
+            if quit {
+                break;
             }
-            match keys.recv().await {
-                Some(Input::Key(motion)) => waiting.extend(self.take(motion, None)),
-                Some(Input::Quit) => return,
-                // The keyboard has ended; the device has not.
-                None => std::future::pending().await,
+        }
+        while let Ok(input) = keys.try_recv() {
+            if let Input::Key(motion) = input {
+                let pressed = self.take(motion, None, &waiting);
+                waiting.extend(pressed);
             }
+        }
+        for (_, event) in waiting {
+            let accepted = self.ledger.accept(event).await;
+            self.tell(accepted);
         }
     }
 
@@ -123,7 +134,7 @@ impl Intake {
         input: &InputName,
         event: NewEvent,
         keys: &mut mpsc::Receiver<Input>,
-        waiting: &mut VecDeque<(InputName, NewEvent)>,
+        waiting: &mut Waiting,
     ) -> bool {
         self.display.note(PanelState::note_accepting);
         let ledger = self.ledger.clone();
@@ -136,11 +147,11 @@ impl Intake {
                 accepted = &mut accept => break accepted,
                 key = keys.recv(), if listening => match key {
                     Some(Input::Key(motion)) => {
-                        let pressed = self.take(motion, Some(input));
+                        let pressed = self.take(motion, Some(input), waiting);
                         if waiting.len() < WAITING {
                             waiting.extend(pressed);
                         } else if let Some((input, _)) = pressed {
-                            warn!(%input, "a press is not taken: too many wait for a slow card");
+                            self.refuse(&input, "too many presses wait for a slow card; press again in a moment");
                         }
                     }
                     Some(Input::Quit) => quit = true,
@@ -152,8 +163,14 @@ impl Intake {
         quit
     }
 
-    /// What a key means: a press to save, if it is one. `saving`: the input whose press is being saved.
-    fn take(&mut self, motion: KeyMotion, saving: Option<&InputName>) -> Option<(InputName, NewEvent)> {
+    /// What a key means: a press to save, if it is one. `saving`: the input whose press is being saved; `waiting`: those
+    /// that will be next.
+    fn take(
+        &mut self,
+        motion: KeyMotion,
+        saving: Option<&InputName>,
+        waiting: &Waiting,
+    ) -> Option<(InputName, NewEvent)> {
         let touch = self.inputs.iter_mut().find(|touch| touch.key == motion.key)?;
         match touch.action.clone() {
             Action::Turn(turn) => {
@@ -167,8 +184,9 @@ impl Intake {
                 if !touch.button.press(motion.motion, motion.at_ms) {
                     return None;
                 }
-                if saving == Some(&input) && motion.motion != Motion::Tap {
-                    info!(%input, "pressed again while the press before is being saved; that is one press");
+                let pending = saving == Some(&input) || waiting.iter().any(|(waiting, _)| *waiting == input);
+                if pending && motion.motion != Motion::Tap {
+                    info!(%input, "pressed again while the press before is still to be saved; that is one press");
                     return None;
                 }
                 let event = self.form(&input, &press);
@@ -192,12 +210,8 @@ impl Intake {
                 },
             })
             .collect();
-        let mut random = [0; 16];
-        random.copy_from_slice(&entropy()[..16]);
-        // A ULID's first 48 bits are a time of the clock, right or wrong: ids differ by the 80 random bits.
-        let milliseconds = u64::try_from(now.wall.unix_micros / 1_000).unwrap_or(0);
         NewEvent {
-            id: Ulid::from_parts(milliseconds, u128::from_le_bytes(random)),
+            id: fresh_id(now.wall.unix_micros),
             at: now.known.then_some(now.wall),
             monotonic: now.monotonic,
             source: input.clone(),
@@ -218,10 +232,19 @@ impl Intake {
             Err(error) => {
                 let advice = chain(error);
                 error!(error = advice, "a press is NOT recorded");
-                let problem = Problem { headline: "NOT recorded".into(), advice };
-                self.display.note(|panel, now_ms| panel.note_refused(&problem, now_ms));
+                self.show_refused(advice);
             }
         }
+    }
+
+    fn refuse(&self, input: &InputName, advice: &str) {
+        error!(%input, reason = advice, "a press is NOT recorded");
+        self.show_refused(advice.to_owned());
+    }
+
+    fn show_refused(&self, advice: String) {
+        let problem = Problem { headline: "NOT recorded".into(), advice };
+        self.display.note(|panel, now_ms| panel.note_refused(&problem, now_ms));
     }
 
     fn turn(&mut self, turn: &Turn) {
@@ -258,6 +281,16 @@ impl Intake {
     }
 }
 
+/// An id that nobody used. A ULID's first 48 bits are a time of the clock, right or wrong: ids differ by the 80 random bits.
+pub(super) fn fresh_id(unix_micros: i64) -> Ulid {
+    let mut random = [0; 16];
+    random.copy_from_slice(&entropy()[..16]);
+    Ulid::from_parts(u64::try_from(unix_micros / 1_000).unwrap_or(0), u128::from_le_bytes(random))
+}
+
 fn memory_key(choice: &ChoiceName) -> String {
     format!("choice/{choice}")
 }
+
+#[cfg(test)]
+mod tests;

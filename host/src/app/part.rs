@@ -15,9 +15,13 @@ use tokio::task::JoinSet;
 use super::assembly::{Assembly, SinkParts};
 use super::delivery::{Ask, Authority, Delivery};
 use super::formatting::{self, Formatting, Said};
-use super::grant::{Grant, GrantKeeper, Surroundings, chain};
+use super::grant::{Grant, GrantKeeper, Surroundings};
+use super::known_time::KnownTime;
 use super::status::PluginReport;
-use crate::ledger::Declaration;
+use crate::clock::Clock;
+use crate::http::Http;
+use crate::ledger::{Declaration, Ledger};
+use crate::vault::Vault;
 use crate::wasm::Plugin;
 use crate::wasm::cache::hexadecimal;
 
@@ -41,8 +45,31 @@ pub(super) enum SinkPart {
 pub(super) struct SinkHandle {
     pub(super) formatting: watch::Receiver<formatting::Standing>,
     pub(super) delivery: watch::Receiver<delivery::Standing>,
+    /// Why nothing is delivered, where that is so. Its rows are made and kept.
+    pub(super) delivery_off: Option<String>,
     pub(super) asks: mpsc::UnboundedSender<Ask>,
     pub(super) grant: Option<GrantName>,
+}
+
+/// What parts work with, or why some of it is not there.
+pub(super) struct Tools {
+    pub(super) vault: Result<Arc<Vault>, String>,
+    pub(super) http: Result<Arc<Http>, String>,
+    pub(super) ledger: Ledger,
+    pub(super) clock: Clock,
+    pub(super) time: KnownTime,
+}
+
+impl Tools {
+    /// What a grant needs.
+    fn surroundings(&self) -> Result<Surroundings, String> {
+        Ok(Surroundings {
+            vault: self.vault.clone()?,
+            http: self.http.clone()?,
+            ledger: self.ledger.clone(),
+            clock: self.clock.clone(),
+        })
+    }
 }
 
 /// Everything behind the sandbox.
@@ -71,11 +98,21 @@ impl Parts {
         }
     }
 
+    /// The sinks, as the ledger is told of them before they are started.
+    pub(super) fn declarations(configuration: &Configuration) -> BTreeMap<SinkName, Declaration> {
+        let declaration = |sink: &Sink| Declaration {
+            kinds: sink.events.iter().map(ToString::to_string).collect(),
+            formatter: sink.format.plugin.clone(),
+            connector: sink.deliver.plugin.clone(),
+        };
+        configuration.sinks.iter().map(|(name, sink)| (name.clone(), declaration(sink))).collect()
+    }
+
     /// Starts what can run.
-    pub(super) async fn start(
+    pub(super) fn start(
         configuration: &Configuration,
         mut assembly: Assembly,
-        surroundings: &Surroundings,
+        tools: &Tools,
         said: &mpsc::UnboundedSender<Said>,
         delivered: &mpsc::UnboundedSender<SinkName>,
         tasks: &mut JoinSet<()>,
@@ -83,33 +120,23 @@ impl Parts {
         let plugins = configuration.plugins.keys().map(|name| describe(name, &assembly)).collect();
         let mut grants = BTreeMap::new();
         for (name, configured) in &configuration.grants {
-            let part = match assembly.grants.remove(name) {
-                Some(parts) => {
+            let part = match (assembly.grants.remove(name), tools.surroundings()) {
+                (Some(parts), Ok(surroundings)) => {
                     let pace = Pace::new(slowest(configuration, &assembly, name));
                     let (grant, keeper) =
-                        GrantKeeper::new(name, configured, parts.secrets, parts.policy, pace, surroundings.clone());
+                        GrantKeeper::new(name, configured, parts.secrets, parts.policy, pace, surroundings);
                     tasks.spawn(keeper.run());
                     GrantPart::On(grant)
                 }
-                None => GrantPart::Off(why_off(&assembly, &grant_parts(configuration, name))),
+                (Some(_), Err(reason)) => GrantPart::Off(reason),
+                (None, _) => GrantPart::Off(why_off(&assembly, &grant_parts(configuration, name))),
             };
             grants.insert(name.clone(), part);
         }
-        let declaration = |sink: &Sink| Declaration {
-            kinds: sink.events.iter().map(ToString::to_string).collect(),
-            formatter: sink.format.plugin.clone(),
-            connector: sink.deliver.plugin.clone(),
-        };
-        let declared = configuration.sinks.iter().map(|(name, sink)| (name.clone(), declaration(sink))).collect();
-        let declared = surroundings.ledger.declare_sinks(declared).await;
         let mut sinks = BTreeMap::new();
         for name in configuration.sinks.keys() {
-            if let Err(error) = &declared {
-                sinks.insert(name.clone(), SinkPart::Off(chain(error)));
-                continue;
-            }
             let part = match assembly.sinks.remove(name) {
-                Some(parts) => start_sink(configuration, name, parts, &grants, surroundings, said, delivered, tasks),
+                Some(parts) => start_sink(configuration, name, parts, &grants, tools, said, delivered, tasks),
                 None => SinkPart::Off(why_off(&assembly, &sink_parts(configuration, name))),
             };
             sinks.insert(name.clone(), part);
@@ -125,7 +152,7 @@ impl Parts {
         });
         let sinks = self.sinks.iter().filter_map(|(name, part)| match part {
             SinkPart::Off(reason) => Some((format!("sinks.{name}"), reason.clone())),
-            SinkPart::On(_) => None,
+            SinkPart::On(sink) => Some((format!("sinks.{name}.deliver"), sink.delivery_off.clone()?)),
         });
         grants.chain(sinks).collect()
     }
@@ -187,24 +214,26 @@ fn start_sink(
     name: &SinkName,
     parts: SinkParts,
     grants: &BTreeMap<GrantName, GrantPart>,
-    surroundings: &Surroundings,
+    tools: &Tools,
     said: &mpsc::UnboundedSender<Said>,
     delivered: &mpsc::UnboundedSender<SinkName>,
     tasks: &mut JoinSet<()>,
 ) -> SinkPart {
     let sink = &configuration.sinks[name];
-    let Surroundings { ledger, http, clock, time, .. } = surroundings.clone();
+    let Tools { ledger, clock, time, .. } = tools;
     let authority = match (&sink.authorize, parts.key) {
-        (Some(Authorization::Grant(grant)), _) => match grants.get(grant) {
-            Some(GrantPart::On(grant)) => Some(Authority::Grant(Arc::clone(grant))),
-            _ => None,
+        (Some(Authorization::Grant(name)), _) => match grants.get(name) {
+            Some(GrantPart::On(grant)) => Ok(Authority::Grant(Arc::clone(grant))),
+            Some(GrantPart::Off(reason)) => Err(format!("grant `{name}`, which authorizes it, is off: {reason}")),
+            None => Err(format!("there is no grant `{name}`")),
         },
         (Some(Authorization::Header { name, .. }), Some(value)) => {
-            Some(Authority::Header { name: name.to_string(), value })
+            Ok(Authority::Header { name: name.to_string(), value })
         }
-        (Some(Authorization::Header { .. }), None) => None,
-        (None, _) => Some(Authority::None),
+        (Some(Authorization::Header { .. }), None) => Err("its key can't be read".to_owned()),
+        (None, _) => Ok(Authority::None),
     };
+    let outward = authority.and_then(|authority| Ok((authority, tools.http.clone()?)));
     let rows = Arc::new(Notify::new());
     let (formatting_standing, formatting) = watch::channel(formatting::Standing::default());
     let (delivery_standing, delivery) = watch::channel(delivery::Standing::default());
@@ -224,11 +253,13 @@ fn start_sink(
         }
         .run(),
     );
-    let Some(authority) = authority else {
-        // Its rows are made and kept until the grant can run again.
-        let reason = "the grant that authorizes it is off; its rows are kept".to_owned();
-        delivery_standing.send_replace(delivery::Standing::Failing { reason });
-        return SinkPart::On(SinkHandle { formatting, delivery, asks, grant: sink.grant().cloned() });
+    let grant = sink.grant().cloned();
+    let (authority, http) = match outward {
+        Ok(outward) => outward,
+        Err(reason) => {
+            let delivery_off = Some(format!("{reason}; its rows are kept"));
+            return SinkPart::On(SinkHandle { formatting, delivery, delivery_off, asks, grant });
+        }
     };
     tasks.spawn(
         Delivery {
@@ -241,10 +272,10 @@ fn start_sink(
             reach: sink.reach.clone(),
             authority,
             pace: Mutex::new(Pace::new(NonZeroU32::new(parts.limits.requests_per_minute).unwrap_or(NonZeroU32::MIN))),
-            ledger,
+            ledger: ledger.clone(),
             http,
-            clock,
-            time,
+            clock: clock.clone(),
+            time: time.clone(),
             asks: inbox,
             rows,
             formatting: formatting.clone(),
@@ -253,5 +284,5 @@ fn start_sink(
         }
         .run(),
     );
-    SinkPart::On(SinkHandle { formatting, delivery, asks, grant: sink.grant().cloned() })
+    SinkPart::On(SinkHandle { formatting, delivery, delivery_off: None, asks, grant })
 }

@@ -1,32 +1,48 @@
 //! The report behind `punchcard status`, gathered from the parts of a running device.
 
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use punchcard_core::config::input::Trigger;
 use punchcard_core::delivery;
 use punchcard_core::grant::Standing;
+use punchcard_core::name::SinkName;
+use punchcard_core::plugin::Problem;
 
 use super::device::Device;
 use super::formatting;
+use super::grant::chain;
 use super::part::{GrantPart, Parts, SinkPart};
-use super::status::{GrantReport, GrantStanding, InputReport, PluginReport, Report, SinkReport, StageReport};
+use super::status::{
+    GrantReport, GrantStanding, InputReport, PluginReport, ProblemReport, Report, SinkReport, StageReport,
+};
 use crate::ledger::SinkCounts;
 
 /// Gathers the report.
-///
-/// # Errors
-/// When the ledger can't be read; the reason.
-pub(super) async fn report(device: &Device) -> Result<Report, String> {
-    let now_ms = device.clock.monotonic_ms();
+pub(super) async fn report(device: &Device) -> Report {
     let parts = device.parts.get();
+    let mut problems = device.troubles.report();
+    let counts = device.ledger.sinks().await.unwrap_or_else(|error| {
+        let advice = format!("{}; what waits and what was delivered is not known, and not 0 as shown", chain(error));
+        let problem = Problem { headline: "ledger can't be read".into(), advice };
+        problems.push(ProblemReport { part: "ledger".into(), problem });
+        Vec::new()
+    });
+    let mut counts: BTreeMap<SinkName, SinkCounts> =
+        counts.into_iter().map(|counts| (counts.sink.clone(), counts)).collect();
+    // After the ledger was waited for: seconds that are left are counted from now.
+    let now_ms = device.clock.monotonic_ms();
     let mut sinks = Vec::new();
     for (name, part) in parts.iter().flat_map(|parts| &parts.sinks) {
-        let counts = device.ledger.sink_counts(name).await.ok();
-        sinks.push(sink_report(name.to_string(), part, counts, parts, now_ms));
+        sinks.push(sink_report(name.to_string(), part, counts.remove(name), parts, now_ms));
     }
-    Ok(Report {
+    if parts.is_some() {
+        sinks.extend(counts.into_values().filter_map(removed_sink_report));
+    }
+    Report {
         device: device.configuration.device.name.to_string(),
         version: env!("CARGO_PKG_VERSION").into(),
+        problems,
         configuration: device.report.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         clock_known: device.time.now(&device.clock).known,
         events: device.ledger.accepted().borrow().0,
@@ -49,7 +65,18 @@ pub(super) async fn report(device: &Device) -> Result<Report, String> {
                 },
             })
             .collect(),
-    })
+    }
+}
+
+/// A sink that plugins.toml no longer names, where rows of it have not arrived.
+fn removed_sink_report(counts: SinkCounts) -> Option<SinkReport> {
+    if counts.declared || counts.rows_waiting + counts.rows_in_flight == 0 {
+        return None;
+    }
+    let name = counts.sink.to_string();
+    let reason = "plugins.toml no longer names it; its rows are kept until it does, under the same name";
+    let part = SinkPart::Off(reason.into());
+    Some(SinkReport { events_waiting: 0, ..sink_report(name, &part, Some(counts), None, 0) })
 }
 
 fn starting_plugins(device: &Device) -> Vec<PluginReport> {
@@ -106,6 +133,9 @@ fn sink_report(
                 })
             });
             let delivery = match sink.delivery.borrow().clone() {
+                _ if sink.delivery_off.is_some() => {
+                    StageReport::Off { reason: sink.delivery_off.clone().unwrap_or_default() }
+                }
                 delivery::Standing::Idle => StageReport::Idle,
                 delivery::Standing::Working if !has_lease => StageReport::AwaitingGrant,
                 delivery::Standing::Working => StageReport::Working,

@@ -15,6 +15,8 @@ pub struct Report {
     pub version: String,
     /// Which configuration is in force.
     pub configuration: ConfigurationReport,
+    /// What is wrong with the device itself.
+    pub problems: Vec<ProblemReport>,
     /// Whether the device knows the time.
     pub clock_known: bool,
     /// Events in the ledger.
@@ -49,6 +51,16 @@ pub enum Fallback {
     LastValid,
     /// The parts of it that are valid by themselves.
     ValidParts,
+}
+
+/// Something that is wrong with the device itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ProblemReport {
+    /// With which part of it.
+    pub part: String,
+    /// What, and what to do.
+    pub problem: Problem,
 }
 
 /// A plugin.

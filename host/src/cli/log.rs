@@ -1,32 +1,115 @@
 //! Where the log goes, and how much of it.
 //!
 //! To the standard error, which systemd's journal takes. A panel that is drawn in the same terminal would be overwritten by
-//! it: then it goes to a file in the state folder. `PUNCHCARD_LOG` takes the filters of `tracing-subscriber`.
+//! it: then it goes to a file in the state folder, for its owner alone and of a bounded size. `PUNCHCARD_LOG` takes the
+//! filters of `tracing-subscriber`.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, IsTerminal};
-use std::path::Path;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 /// The log beside a panel in a terminal.
 pub(super) const FILE_NAME: &str = "punchcard.log";
+const VARIABLE: &str = "PUNCHCARD_LOG";
+const USUAL: &str = "info";
+/// Bytes of the log's file, after which another is begun. The one before it is kept as `punchcard.log.1`.
+const MOST_BYTES: u64 = 8 << 20;
 
-/// Begins to log. `state`: where the log's file may go.
+/// Begins to log. `state`: the folder that the log's file may go to, which is there.
 pub(super) fn start(state: &Path) -> io::Result<()> {
-    let filter = EnvFilter::try_from_env("PUNCHCARD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let wanted = std::env::var_os(VARIABLE).map(|wanted| wanted.to_string_lossy().into_owned());
+    let (filter, refused) = plan_filter(wanted.as_deref());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_span_events(FmtSpan::NONE);
     if io::stdout().is_terminal() && io::stderr().is_terminal() {
-        let file = open(state)?;
+        let file = Mutex::new(BoundedFile::open(state.join(FILE_NAME), MOST_BYTES)?);
         log.with_ansi(false).with_writer(file).init();
     } else {
         log.with_ansi(io::stderr().is_terminal()).with_writer(io::stderr).init();
     }
+    if let Some(reason) = refused {
+        tracing::warn!(reason, "{VARIABLE} is not understood; `{USUAL}` is used");
+    }
     Ok(())
 }
 
-fn open(state: &Path) -> io::Result<File> {
-    std::fs::create_dir_all(state)?;
-    OpenOptions::new().append(true).create(true).open(state.join(FILE_NAME))
+/// The filter that is wanted, or else the usual one and why.
+fn plan_filter(wanted: Option<&str>) -> (EnvFilter, Option<String>) {
+    match wanted.filter(|wanted| !wanted.trim().is_empty()).map(EnvFilter::try_new) {
+        Some(Ok(filter)) => (filter, None),
+        Some(Err(error)) => (EnvFilter::new(USUAL), Some(error.to_string())),
+        None => (EnvFilter::new(USUAL), None),
+    }
+}
+
+/// A file that is put aside when it is large, in place of the one before it.
+struct BoundedFile {
+    path: PathBuf,
+    most: u64,
+    file: File,
+    bytes: u64,
+}
+
+impl BoundedFile {
+    fn open(path: PathBuf, most: u64) -> io::Result<Self> {
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
+        // One that is there may have been made with the usual mode.
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        let bytes = file.metadata()?.len();
+        Ok(Self { path, most, file, bytes })
+    }
+
+    fn begin_another(&mut self) -> io::Result<()> {
+        let mut before = self.path.clone().into_os_string();
+        before.push(".1");
+        fs::rename(&self.path, before)?;
+        *self = Self::open(self.path.clone(), self.most)?;
+        Ok(())
+    }
+}
+
+impl Write for BoundedFile {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.bytes > 0 && self.bytes.saturating_add(line.len() as u64) > self.most {
+            self.begin_another()?;
+        }
+        let written = self.file.write(line)?;
+        self.bytes = self.bytes.saturating_add(written as u64);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_large_is_put_aside_and_nobody_else_reads_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        fs::write(&path, "old\n").unwrap();
+        let mut file = BoundedFile::open(path.clone(), 10).unwrap();
+        for line in ["first\n", "second\n", "third\n", "longer than all of it\n"] {
+            file.write_all(line.as_bytes()).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "longer than all of it\n");
+        assert_eq!(fs::read_to_string(folder.path().join("punchcard.log.1")).unwrap(), "third\n");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_filter_that_is_not_understood_is_said() {
+        assert!(plan_filter(None).1.is_none() && plan_filter(Some(" ")).1.is_none());
+        assert!(plan_filter(Some("info,punchcard=trace")).1.is_none());
+        let (filter, refused) = plan_filter(Some("punchcard=loud"));
+        assert_eq!((filter.to_string(), refused.is_some()), ("info".to_owned(), true));
+    }
 }

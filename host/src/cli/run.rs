@@ -3,9 +3,12 @@
 use super::exit::{Exit, Failure};
 use super::{DeviceArguments, log};
 use crate::app::device::{DeviceError, Options, run as run_device};
+use crate::app::state_folder::make_private;
 use crate::ledger::OpenError;
 
 pub(super) fn run(device: &DeviceArguments) -> Result<Exit, Failure> {
+    // Before the log, which may go there.
+    make_private(&device.state).map_err(Failure::general)?;
     log::start(&device.state).map_err(Failure::general)?;
     let options = Options { configuration: device.config.clone(), state: device.state.clone() };
     // Two threads: a plugin that computes holds neither, and a small board has few cores.

@@ -25,6 +25,12 @@ enum SinksCommand {
         /// The sink.
         sink: String,
     },
+    /// Have a sink format the events again that it set aside, after its plugin was mended. They come after everything that
+    /// was formatted since, with the time at which they happened.
+    RetrySetAside {
+        /// The sink.
+        sink: String,
+    },
     /// Have a sink make a new destination, because the old one was deleted or is given up. Rows that were delivered stay
     /// in the old one.
     CreateAnew {
@@ -37,6 +43,7 @@ pub(super) fn sinks(device: &DeviceArguments, arguments: &SinksArguments) -> Res
     let question = match &arguments.command {
         None => return list(device, arguments.json),
         Some(SinksCommand::Retry { sink }) => Question::Retry { sink: sink.clone() },
+        Some(SinksCommand::RetrySetAside { sink }) => Question::RetrySetAside { sink: sink.clone() },
         Some(SinksCommand::CreateAnew { sink }) => Question::CreateAnew { sink: sink.clone() },
     };
     match small_runtime()?.block_on(ask(&device.state, &question))? {

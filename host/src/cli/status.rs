@@ -55,6 +55,9 @@ fn render_report(report: &Report) -> String {
         };
         line("configuration", format!("{}; {used}; see `punchcard check`", "has errors".red()));
     }
+    for found in &report.problems {
+        line(&found.part, render_problem(&found.problem));
+    }
     for input in &report.inputs {
         if let Some(error) = &input.error {
             line(&format!("input {}", input.name), format!("{}: {error}", "off".red()));

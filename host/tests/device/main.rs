@@ -12,6 +12,10 @@ mod delivery;
 
 mod plugin;
 
+mod formatter;
+mod part;
+mod sink;
+
 mod configuration;
 
 mod card;

@@ -1,0 +1,184 @@
+//! What the panel says of the parts, kept true while they run.
+
+use std::sync::{Arc, PoisonError};
+
+use punchcard_core::name::SinkName;
+use punchcard_core::plugin::Problem;
+use punchcard_core::scene::PanelState;
+use punchcard_core::{delivery, grant};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use super::device::Device;
+use super::display::Display;
+use super::formatting::{self, Said};
+use super::grant::Grant;
+use super::part::{GrantPart, Parts, SinkPart};
+use crate::ledger::Declared;
+
+/// Says which parts are off, and goes on saying how the others stand.
+pub(super) fn start(
+    device: &Arc<Device>,
+    parts: &Parts,
+    sayings: mpsc::UnboundedReceiver<Said>,
+    deliveries: mpsc::UnboundedReceiver<SinkName>,
+    tasks: &mut JoinSet<()>,
+) {
+    let display = &device.display;
+    for (name, reason) in parts.off() {
+        warn!(part = name, reason, "a part is off");
+        let headline = format!("{} is off", name.split('.').nth(1).unwrap_or(&name));
+        let problem = Problem { headline, advice: reason };
+        display.note(|panel, now_ms| panel.set_problem(&name, Some(&problem), now_ms));
+    }
+    for part in parts.grants.values() {
+        if let GrantPart::On(grant) = part {
+            tasks.spawn(show_grant(Arc::clone(grant), display.clone()));
+        }
+    }
+    for (name, part) in &parts.sinks {
+        if let SinkPart::On(sink) = part {
+            tasks.spawn(show_formatting(format!("sinks.{name}.format"), sink.formatting.clone(), display.clone()));
+            tasks.spawn(show_delivery(format!("sinks.{name}"), sink.delivery.clone(), display.clone()));
+        }
+    }
+    let moved = Arc::new(Notify::new());
+    tasks.spawn(show_said(display.clone(), sayings, Arc::clone(&moved)));
+    tasks.spawn(show_undelivered(Arc::clone(device), deliveries, moved));
+}
+
+impl Device {
+    /// Says on the panel and in the log which configuration is in force, where it is not the file.
+    pub(super) fn say_configuration(&self) {
+        let report = self.report.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let problem = report.errors.map(|errors| {
+            warn!(path = report.path, "the configuration has errors:\n{errors}");
+            Problem {
+                headline: "config has errors".into(),
+                advice: format!("`punchcard check` shows what is wrong with {}", report.path),
+            }
+        });
+        self.display.note(|panel, now_ms| panel.set_problem("configuration", problem.as_ref(), now_ms));
+    }
+
+    /// Says what is out of the ordinary with the sinks' places in the ledger.
+    pub(super) fn say_declared(&self, declared: &[Declared]) {
+        for Declared { sink, new_after, missed, begun_anew } in declared {
+            if let Some(after) = new_after {
+                info!(%sink, after = after.0, "the sink is new; it takes the events after this one");
+            }
+            for plugin in begun_anew {
+                warn!(%sink, %plugin, "the sink has another plugin, which begins with an empty state");
+            }
+            if *missed > 0 {
+                let advice = format!(
+                    "{missed} events were pruned before sink `{sink}` saw them, because plugins.toml did not name it; \
+                     what is left is delivered"
+                );
+                let problem = Problem { headline: "events were missed".into(), advice };
+                self.troubles.set(&format!("sinks.{sink}.missed"), Some(problem));
+            }
+        }
+    }
+
+    async fn count_undelivered(&self) {
+        let mut undelivered = 0;
+        for sink in self.configuration.sinks.keys() {
+            if let Ok(counts) = self.ledger.sink_counts(sink).await {
+                undelivered += counts.events_waiting + counts.rows_waiting + counts.rows_in_flight;
+                let standing = counts.standing;
+                self.display.note(|panel, _| panel.set_standing(sink, standing.as_deref()));
+            }
+        }
+        self.display.note(|panel, _| panel.set_undelivered(undelivered));
+    }
+}
+
+/// Shows what formatters say, and wakes who counts what waits: an event of which no row is made waits no longer either.
+async fn show_said(display: Display, mut sayings: mpsc::UnboundedReceiver<Said>, moved: Arc<Notify>) {
+    while let Some(said) = sayings.recv().await {
+        display.note(|panel, now_ms| match &said {
+            Said::Notice(event, notice) => panel.note_notice(*event, notice, now_ms),
+            Said::Standing(sink, standing) => panel.set_standing(sink, standing.as_deref()),
+            Said::SetAside => {}
+        });
+        moved.notify_one();
+    }
+}
+
+/// Shows how much waits, whenever that may have changed.
+async fn show_undelivered(device: Arc<Device>, mut deliveries: mpsc::UnboundedReceiver<SinkName>, moved: Arc<Notify>) {
+    let mut accepted = device.ledger.accepted();
+    loop {
+        device.count_undelivered().await;
+        tokio::select! {
+            changed = accepted.changed() => if changed.is_err() { return },
+            () = moved.notified() => {}
+            sink = deliveries.recv() => match sink {
+                Some(_) => device.display.note(PanelState::note_delivered),
+                None => return,
+            },
+        }
+    }
+}
+
+/// Keeps the panel's word on a sink's formatter true.
+async fn show_formatting(part: String, mut standing: watch::Receiver<formatting::Standing>, display: Display) {
+    use formatting::Standing;
+    loop {
+        let problem = match standing.borrow_and_update().clone() {
+            Standing::Failing { reason } => Some(Problem { headline: "formatting fails".into(), advice: reason }),
+            Standing::Idle | Standing::Working | Standing::AwaitingTime => None,
+        };
+        display.note(|panel, now_ms| panel.set_problem(&part, problem.as_ref(), now_ms));
+        if standing.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Keeps the panel's word on a grant true.
+async fn show_grant(grant: Arc<Grant>, display: Display) {
+    let mut standing = grant.standing();
+    loop {
+        let now = standing.borrow_and_update().clone();
+        let (prompt, problem) = match now {
+            grant::Standing::AwaitingPerson { prompt, .. } => (Some(prompt), None),
+            grant::Standing::Blocked(problem) => (None, Some(problem)),
+            grant::Standing::Failing { reason } => {
+                (None, Some(Problem { headline: "sign-in fails".into(), advice: reason }))
+            }
+            grant::Standing::SignedOut => {
+                let advice = format!("`punchcard sign-in {}` signs in again", grant.name);
+                (None, Some(Problem { headline: "signed out".into(), advice }))
+            }
+            grant::Standing::Starting | grant::Standing::Authorized { .. } | grant::Standing::Renewing => (None, None),
+        };
+        let part = format!("grants.{}", grant.name);
+        display.note(|panel, now_ms| {
+            panel.set_prompt(&grant.name, prompt.as_ref(), now_ms);
+            panel.set_problem(&part, problem.as_ref(), now_ms);
+        });
+        if standing.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Keeps the panel's word on a sink's delivery true.
+async fn show_delivery(part: String, mut standing: watch::Receiver<delivery::Standing>, display: Display) {
+    use delivery::Standing;
+    loop {
+        let problem = match standing.borrow_and_update().clone() {
+            Standing::Held { problem } => problem,
+            Standing::Failing { reason } => Some(Problem { headline: "delivery fails".into(), advice: reason }),
+            // What is waited for heals by itself; `status` says it.
+            Standing::Idle | Standing::Working | Standing::Waiting { .. } => None,
+        };
+        display.note(|panel, now_ms| panel.set_problem(&part, problem.as_ref(), now_ms));
+        if standing.changed().await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The answers to what the command line asks of a running device.
+
+use std::sync::Arc;
+
+use tracing::info;
+
+use super::control::{Answer, Question};
+use super::delivery;
+use super::device::Device;
+use super::grant::{Ask, chain};
+use super::intake::fresh_id;
+use super::part::{GrantPart, SinkPart};
+use super::report::report;
+
+/// Answers a question, or sees to it that what is asked for will be done.
+pub(super) async fn answer(device: Arc<Device>, question: Question) -> Answer {
+    match question {
+        Question::Status => Answer::Status(Box::new(report(&device).await)),
+        Question::Frame => {
+            let frame = device.display.frame();
+            Answer::Frame { width: frame.size().width(), height: frame.size().height(), pages: frame.bytes().to_vec() }
+        }
+        Question::SignIn { grant } => device.ask_grant(&grant, Ask::SignIn),
+        Question::SignOut { grant, revoke } => device.ask_grant(&grant, Ask::SignOut { revoke }),
+        Question::Retry { sink } => device.ask_sink(&sink, delivery::Ask::Retry),
+        Question::RetrySetAside { sink } => device.put_back(&sink).await,
+        Question::CreateAnew { sink } => device.ask_sink(&sink, delivery::Ask::CreateAnew),
+    }
+}
+
+impl Device {
+    fn ask_grant(&self, name: &str, ask: Ask) -> Answer {
+        let Some(parts) = self.parts.get() else { return still_starting() };
+        match parts.grants.iter().find(|(grant, _)| grant.as_str() == name) {
+            Some((_, GrantPart::On(grant))) => {
+                grant.ask(ask);
+                Answer::Accepted
+            }
+            Some((_, GrantPart::Off(reason))) => Answer::Refused { reason: format!("grant `{name}` is off: {reason}") },
+            None => unknown("grant", name, parts.grants.keys()),
+        }
+    }
+
+    fn ask_sink(&self, name: &str, ask: delivery::Ask) -> Answer {
+        let Some(parts) = self.parts.get() else { return still_starting() };
+        let off = |reason: &str| Answer::Refused { reason: format!("sink `{name}` is off: {reason}") };
+        match parts.sinks.iter().find(|(sink, _)| sink.as_str() == name) {
+            Some((_, SinkPart::On(sink))) => match &sink.delivery_off {
+                Some(reason) => off(reason),
+                None => match sink.asks.send(ask) {
+                    Ok(()) => Answer::Accepted,
+                    Err(_) => Answer::Refused { reason: format!("sink `{name}` has ended; restart the host") },
+                },
+            },
+            Some((_, SinkPart::Off(reason))) => off(reason),
+            None => unknown("sink", name, parts.sinks.keys()),
+        }
+    }
+
+    /// Has a sink's formatter see again what it refused or failed on.
+    async fn put_back(&self, name: &str) -> Answer {
+        let Some(parts) = self.parts.get() else { return still_starting() };
+        let Some(sink) = parts.sinks.keys().find(|sink| sink.as_str() == name) else {
+            return unknown("sink", name, parts.sinks.keys());
+        };
+        match self.ledger.put_back(sink, || fresh_id(self.clock.wall().unix_micros)).await {
+            Ok(0) => {
+                let reason = format!("no event that sink `{name}` set aside is left in the history");
+                Answer::Refused { reason }
+            }
+            Ok(events) => {
+                info!(%sink, events, "events that were set aside are put back");
+                Answer::Accepted
+            }
+            Err(error) => Answer::Refused { reason: chain(error) },
+        }
+    }
+}
+
+fn still_starting() -> Answer {
+    Answer::Refused { reason: "the device is still starting; try again in a moment".into() }
+}
+
+fn unknown(what: &str, name: &str, known: impl Iterator<Item = impl ToString>) -> Answer {
+    let known: Vec<String> = known.map(|name| format!("`{}`", name.to_string())).collect();
+    let known = if known.is_empty() { "there is none".to_owned() } else { format!("there is {}", known.join(", ")) };
+    Answer::Refused { reason: format!("there is no {what} `{name}`; {known}") }
+}

@@ -1,0 +1,94 @@
+//! Presses on their way to a ledger.
+
+use jiff::tz::TimeZone;
+use punchcard_core::config::parse_what_is_valid;
+use punchcard_core::scene::Scene;
+
+use super::*;
+use crate::ledger::{CheckpointInterval, Setup};
+use crate::panel::FrameSize;
+
+const CONFIGURATION: &str = r#"
+[device]
+name = "bench"
+time-zone = "Australia/Brisbane"
+
+[inputs.left]
+driver = "keyboard"
+key = "l"
+press = { event = "punch" }
+
+[inputs.right]
+driver = "keyboard"
+key = "r"
+press = { event = "punch" }
+"#;
+
+async fn intake(folder: &tempfile::TempDir) -> Intake {
+    let (configuration, _) = parse_what_is_valid(CONFIGURATION);
+    assert_eq!(configuration.inputs.len(), 2);
+    let clock = Clock::open("bench", TimeZone::UTC, true).unwrap();
+    let boot = clock.monotonic().boot;
+    let setup = Setup { boot, zone: TimeZone::UTC, checkpoints: CheckpointInterval::default() };
+    let (ledger, _) = Ledger::open(folder.path(), setup).unwrap();
+    let display = Display::new("bench", FrameSize::Low, clock.clone());
+    Intake::new(&configuration, ledger, clock, KnownTime::new(None), display).await
+}
+
+fn motion(key: &str, motion: Motion, at_ms: u64) -> KeyMotion {
+    KeyMotion { key: Key::parse(key).unwrap(), motion, at_ms }
+}
+
+fn tap(key: &str) -> Input {
+    Input::Key(motion(key, Motion::Tap, 0))
+}
+
+async fn recorded(ledger: &Ledger) -> Vec<String> {
+    ledger.events(None, 100).await.unwrap().into_iter().map(|listed| listed.event.happened.source.to_string()).collect()
+}
+
+#[tokio::test]
+async fn presses_that_were_taken_before_the_end_are_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let intake = intake(&folder).await;
+    let ledger = intake.ledger.clone();
+    let (keys, pressed) = mpsc::channel(64);
+    for key in ["l", "r", "l", "l"] {
+        keys.send(tap(key)).await.unwrap();
+    }
+    keys.send(Input::Quit).await.unwrap();
+    // Read by the keyboard before it was closed.
+    keys.send(tap("r")).await.unwrap();
+    intake.run(pressed).await;
+    assert_eq!(recorded(&ledger).await, ["left", "right", "left", "left", "right"]);
+}
+
+#[tokio::test]
+async fn a_second_press_is_none_while_the_first_is_saved_or_waits_its_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut intake = intake(&folder).await;
+    let mut waiting = Waiting::new();
+    let mut at_ms = 0;
+    let mut press = |intake: &mut Intake, key: &str, saving: Option<&InputName>, waiting: &Waiting| {
+        at_ms += 10_000;
+        assert!(intake.take(motion(key, Motion::Up, at_ms), saving, waiting).is_none());
+        intake.take(motion(key, Motion::Down, at_ms + 5_000), saving, waiting)
+    };
+    let (left, _) = press(&mut intake, "l", None, &waiting).expect("a press");
+    assert!(press(&mut intake, "l", Some(&left), &waiting).is_none(), "it is being saved");
+    waiting.extend(press(&mut intake, "r", Some(&left), &waiting));
+    assert_eq!(waiting.len(), 1, "another input waits its turn");
+    assert!(press(&mut intake, "r", Some(&left), &waiting).is_none(), "it waits to be saved");
+    assert!(press(&mut intake, "l", None, &waiting).is_some(), "it was saved");
+    let script = intake.take(motion("r", Motion::Tap, 0), None, &waiting);
+    assert!(script.is_some(), "a script means what it writes");
+}
+
+#[tokio::test]
+async fn a_press_that_is_not_taken_is_said_on_the_panel() {
+    let folder = tempfile::tempdir().unwrap();
+    let intake = intake(&folder).await;
+    intake.refuse(&InputName::parse("left").unwrap(), "press again");
+    let shown = intake.display.note(|panel, now_ms| punchcard_core::scene::plan_scene(panel, now_ms).scene);
+    assert!(matches!(&shown, Scene::Problem(problem) if problem.headline == "NOT recorded"), "{shown:?}");
+}
