@@ -7,6 +7,7 @@
 //! Deliberately absent: files. Whether a component, a secret or a credential exists is found out by who opens it, and
 //! reported with [`Configuration::place_of`] and [`Diagnostic::at`], as is what a plugin thinks of its settings.
 
+mod discretion;
 mod near;
 mod report;
 mod syntax;

@@ -4,6 +4,7 @@
 //! world answered are parameters, so that whatever happened once can be made to happen again in a test.
 
 pub mod name;
+pub mod printable;
 pub mod secret;
 pub mod time;
 

@@ -281,6 +281,8 @@ fn texts_and_lists_have_bounds() {
     let nested_tables = |depth: usize| format!("x = {}{}", "{ x = ".repeat(depth) + "{", "}".repeat(depth + 1));
     for (what, accepted, refused) in [
         ("name", format!("device.name = \"{}\"", text(40)), format!("device.name = \"{}\"", text(41))),
+        ("hidden", choice("a", "\"a\""), choice("a\u{200b}", "\"a\"")),
+        ("steering", choice("a", "\"a\""), choice("a", "\"a\u{202e}b\"")),
         ("label", choice(&text(40), "\"a\""), choice(&text(41), "\"a\"")),
         ("item", choice("a", &format!("\"{}\"", text(100))), choice("a", &format!("\"{}\"", text(101)))),
         ("items", choice("a", &list(1000)), choice("a", &list(1001))),
@@ -366,6 +368,7 @@ fn a_key_is_a_character_or_has_a_name() {
 fn inputs_share_neither_keys_nor_lines() {
     let gpio = |chip: &str, line: u8| format!("driver = \"gpio\"\n{chip}\nline = {line}\npress.event = \"e\"");
     let chip = "chip = \"/dev/gpiochip4\"";
+    let header = "chip = \"/dev/gpiochip0\"";
     let knob = |lines: &str| format!("driver = \"encoder\"\nlines = {lines}\nturn.choice = \"c\"");
     let key = |key: &str| format!("driver = \"keyboard\"\nkey = \"{key}\"\npress.event = \"e\"");
     for (one, other, said) in [
@@ -373,6 +376,7 @@ fn inputs_share_neither_keys_nor_lines() {
         (gpio("", 4), gpio(chip, 4), None),
         (gpio("", 4), gpio("", 4), Some("the line 4 is taken by `inputs.a.line`, in line 8")),
         (gpio(chip, 4), gpio(chip, 4), Some("the line 4 is taken by `inputs.a.line`, in line 8")),
+        (gpio(header, 4), gpio("", 4), Some("the line 4 is taken by `inputs.a.line`, in line 8")),
         (gpio("", 4), knob("[3, 5]"), None),
         (gpio("", 4), knob("[3, 4]"), Some("the line 4 is taken")),
         (knob("[3, 4]"), gpio("", 3), Some("the line 3 is taken by `inputs.a.lines`")),

@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
+use super::discretion::{Shown, is_secret, tells_of_a_secret};
+
 /// A longer line is not printed.
 const MAX_LINE: usize = 2_000;
 
@@ -35,13 +37,17 @@ pub struct Diagnostic {
     pub message: String,
     /// What was probably meant, or what helps.
     pub help: Option<String>,
+    /// How much of its line may be shown.
+    pub(super) shown: Shown,
 }
 
 impl Diagnostic {
     /// What was found out about a part after the text was read: a missing file, settings that a plugin refuses.
     #[must_use]
     pub fn at(place: Place, key: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { at: place, key: key.into(), message: message.into(), help: None }
+        let key = key.into();
+        let shown = if is_secret(&key) { Shown::Nothing } else { Shown::Line };
+        Self { at: place, key, message: message.into(), help: None, shown }
     }
 
     fn title(&self) -> String {
@@ -60,28 +66,55 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Draws errors with the lines of the text that they are about. Plain: no colours, no control characters of the text.
+/// Draws errors with the lines of the text that they are about. Plain: no colours, no control characters of the text, and
+/// of a line in which a secret may stand no more than where it is.
 #[must_use]
 pub fn render_diagnostics(text: &str, file_name: &str, diagnostics: &[Diagnostic]) -> String {
-    let pictures: Vec<String> = diagnostics.iter().map(|diagnostic| render(text, file_name, diagnostic)).collect();
+    let pictures: Vec<String> = diagnostics
+        .iter()
+        .map(|diagnostic| render(file_name, diagnostic, &plan_excerpt(text, diagnostic, diagnostics)))
+        .collect();
     pictures.join("\n\n")
 }
 
-fn render(text: &str, file_name: &str, diagnostic: &Diagnostic) -> String {
+fn render(file_name: &str, diagnostic: &Diagnostic, excerpt: &Option<(String, Range<usize>)>) -> String {
     let title = diagnostic.title();
-    let (line, span) = line_around(text, &diagnostic.at.span);
     let group = Level::ERROR.primary_title(&title);
-    let mut group = if line.len() > MAX_LINE {
-        let place = &diagnostic.at;
-        group.element(Origin::path(file_name).line(place.line).char_column(place.column))
-    } else {
-        let snippet = Snippet::source(line).line_start(diagnostic.at.line).path(file_name);
-        group.element(snippet.annotation(AnnotationKind::Primary.span(span)))
+    let mut group = match excerpt {
+        Some((line, span)) => {
+            let snippet = Snippet::source(line.as_str()).line_start(diagnostic.at.line).path(file_name);
+            group.element(snippet.annotation(AnnotationKind::Primary.span(span.clone())))
+        }
+        None => {
+            let place = &diagnostic.at;
+            group.element(Origin::path(file_name).line(place.line).char_column(place.column))
+        }
     };
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(help));
     }
     Renderer::plain().render(&[group])
+}
+
+/// What of its line an error shows, and what is meant in it. What one error must not show, no other of the same line shows.
+fn plan_excerpt(text: &str, diagnostic: &Diagnostic, all: &[Diagnostic]) -> Option<(String, Range<usize>)> {
+    let (line, span) = line_around(text, &diagnostic.at.span);
+    if line.len() > MAX_LINE || tells_of_a_secret(line) {
+        return None;
+    }
+    let mut end = line.len();
+    for other in all.iter().filter(|other| other.at.line == diagnostic.at.line) {
+        match other.shown {
+            Shown::Line => {}
+            Shown::Key => end = end.min(line_around(text, &other.at.span).1.end),
+            Shown::Nothing => return None,
+        }
+    }
+    if end == line.len() {
+        return Some((line.to_owned(), span));
+    }
+    // What is meant stands behind a key that nobody knows.
+    (span.end <= end).then(|| (format!("{} …", &line[..end]), span))
 }
 
 /// The line in which the span starts, and what of the span is in it.

@@ -6,10 +6,12 @@ use std::ops::RangeInclusive;
 use toml::Spanned;
 use toml::de::{DeArray, DeString, DeTable, DeValue};
 
+use super::discretion::is_secret;
 use super::near::{did_you_mean, near};
 use super::report::{Cause, Report};
 use super::table::Table;
 use crate::name::NameError;
+use crate::printable::{is_hidden, steers};
 
 const NAME: &str = "1 to 63 of a-z, 0-9 and `-`, starting with a letter";
 
@@ -47,6 +49,11 @@ impl<'a, 'i> Node<'a, 'i> {
         self.refuse_for(Cause::Content, message, help)
     }
 
+    /// Reports that this value is not accepted, without showing it: it may hold a secret.
+    pub(super) fn refuse_unseen<T>(&self, message: impl Into<String>) -> Option<T> {
+        self.refuse_for(Cause::Secret, message, None)
+    }
+
     /// Reports that what this value speaks of is not there.
     pub(super) fn refuse_dangling<T>(&self, message: impl Into<String>, help: Option<String>) -> Option<T> {
         self.refuse_for(Cause::Absence, message, help)
@@ -59,7 +66,7 @@ impl<'a, 'i> Node<'a, 'i> {
 
     /// Reports that this value has another type.
     pub(super) fn refuse_type<T>(&self, accepted: &str) -> Option<T> {
-        let raw = || quote(self.report.text().get(self.value.span()).unwrap_or_default());
+        let raw = || self.quote(self.report.text().get(self.value.span()).unwrap_or_default());
         let found = match self.value.get_ref() {
             DeValue::Table(_) => "a table".to_owned(),
             DeValue::Array(_) => "an array".to_owned(),
@@ -67,6 +74,11 @@ impl<'a, 'i> Node<'a, 'i> {
             scalar => format!("the {} {}", scalar.type_str(), raw()),
         };
         self.refuse(format!("found {found}; accepted is {accepted}"))
+    }
+
+    /// A piece of this value for a message, where it can't be a secret.
+    pub(super) fn quote(&self, text: &str) -> String {
+        if is_secret(&self.path) { "`…`".to_owned() } else { quote(text) }
     }
 
     pub(super) fn text(&self) -> Option<&'a str> {
@@ -88,7 +100,7 @@ impl<'a, 'i> Node<'a, 'i> {
         match self.value.get_ref() {
             DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
                 Ok(integer) => Some(integer),
-                Err(_) => self.refuse(format!("{} has more than 64 bits", quote(integer.as_str()))),
+                Err(_) => self.refuse(format!("{} has more than 64 bits", self.quote(integer.as_str()))),
             },
             _ => self.refuse_type("an integer"),
         }
@@ -108,7 +120,7 @@ impl<'a, 'i> Node<'a, 'i> {
         match self.value.get_ref() {
             DeValue::Float(float) => match float.as_str().parse::<f64>() {
                 Ok(number) if number.is_finite() => Some(number),
-                _ => self.refuse(format!("{} is not a finite number", quote(float.as_str()))),
+                _ => self.refuse(format!("{} is not a finite number", self.quote(float.as_str()))),
             },
             _ => self.refuse_type("a float"),
         }
@@ -118,8 +130,13 @@ impl<'a, 'i> Node<'a, 'i> {
     pub(super) fn printable(&self, longest: usize) -> Option<&'a str> {
         let text = self.text()?;
         let length = text.chars().count();
-        if text.chars().any(char::is_control) {
-            return self.refuse(format!("{} has a control character; accepted is one line of text", quote(text)));
+        if text.chars().any(steers) {
+            return self.refuse(format!("{} has a control character; accepted is one line of text", self.quote(text)));
+        }
+        // Two names that look the same would be two.
+        if text.chars().any(is_hidden) {
+            return self
+                .refuse(format!("{} has an invisible character; accepted is one line of text", self.quote(text)));
         }
         if text.trim() != text {
             return self.refuse(format!("{} starts or ends with a space", quote(text)));
@@ -146,9 +163,8 @@ impl<'a, 'i> Node<'a, 'i> {
         let text = self.text()?;
         match parse(text) {
             Ok(name) => Some(name),
-            Err(_) => {
-                self.refuse_with_help(format!("{} is not a name; accepted is {NAME}", quote(text)), tidy(text, parse))
-            }
+            Err(_) => self
+                .refuse_with_help(format!("{} is not a name; accepted is {NAME}", self.quote(text)), tidy(text, parse)),
         }
     }
 
@@ -159,7 +175,7 @@ impl<'a, 'i> Node<'a, 'i> {
         message: String,
         help: Option<String>,
     ) -> Option<T> {
-        self.report.refuse(Cause::Content, key.span(), &self.path, message, help);
+        self.report.refuse(Cause::Key, key.span(), &self.path, message, help);
         None
     }
 
@@ -272,7 +288,11 @@ pub(super) fn join(path: &str, key: &str) -> String {
 pub(super) fn quote(text: &str) -> String {
     const LONGEST: usize = 60;
     let escape = |character: char| {
-        if character.is_control() { character.escape_default().collect() } else { String::from(character) }
+        if steers(character) || is_hidden(character) {
+            character.escape_default().collect()
+        } else {
+            String::from(character)
+        }
     };
     let quoted: String = text.chars().take(LONGEST).map(escape).collect();
     let rest = if text.chars().nth(LONGEST).is_some() { "…" } else { "" };

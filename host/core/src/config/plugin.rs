@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::limit::{Limits, parse_call_for, parse_memory_bytes};
-use super::node::{Node, quote};
+use super::node::Node;
 
 const LONGEST_PATH: usize = 1024;
 
@@ -33,7 +33,7 @@ pub(super) fn parse_plugin(node: &Node<'_, '_>, limits: Limits) -> Option<Plugin
 pub(super) fn parse_path(node: &Node<'_, '_>) -> Option<PathBuf> {
     let text = node.text()?;
     if text.is_empty() || text.len() > LONGEST_PATH || text.chars().any(char::is_control) {
-        return node.refuse(format!("{} is not a path; accepted is 1 to {LONGEST_PATH} bytes", quote(text)));
+        return node.refuse(format!("{} is not a path; accepted is 1 to {LONGEST_PATH} bytes", node.quote(text)));
     }
     Some(PathBuf::from(text))
 }

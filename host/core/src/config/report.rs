@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::diagnostic::{Diagnostic, Place};
+use super::discretion::{Shown, is_secret};
 
 /// More are not listed.
 const MAX_DIAGNOSTICS: usize = 999;
@@ -16,6 +17,10 @@ pub(super) enum Cause {
     Syntax,
     /// What stands there is not accepted.
     Content,
+    /// The key itself is not accepted.
+    Key,
+    /// What stands there is not accepted, and may hold a secret.
+    Secret,
     /// Something is not there. Where the text is not TOML this says nothing: it may have been lost.
     Absence,
 }
@@ -54,7 +59,14 @@ impl<'t> Report<'t> {
     pub(super) fn refuse(&self, cause: Cause, span: Range<usize>, key: &str, message: String, help: Option<String>) {
         let mut found = self.found.borrow_mut();
         if found.len() <= MAX_DIAGNOSTICS {
-            let diagnostic = Diagnostic { at: self.place(span), key: key.to_owned(), message, help };
+            let shown = match cause {
+                // In what is not TOML nobody can tell a value from anything else.
+                Cause::Syntax | Cause::Secret => Shown::Nothing,
+                _ if is_secret(key) => Shown::Nothing,
+                Cause::Key => Shown::Key,
+                Cause::Content | Cause::Absence => Shown::Line,
+            };
+            let diagnostic = Diagnostic { at: self.place(span), key: key.to_owned(), message, help, shown };
             if !found.iter().any(|(_, before)| *before == diagnostic) {
                 found.push((cause, diagnostic));
             }
@@ -78,7 +90,7 @@ impl<'t> Report<'t> {
             .filter(|(cause, diagnostic)| match cause {
                 Cause::Syntax => true,
                 // After a broken header, what stands below it seems to stand in no section.
-                Cause::Content => !broken.iter().any(|place| {
+                Cause::Content | Cause::Key | Cause::Secret => !broken.iter().any(|place| {
                     place.line == diagnostic.at.line
                         || (place.span.start < diagnostic.at.span.start && !diagnostic.key.contains('.'))
                 }),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::node::{Node, quote};
+use super::node::Node;
 use super::plugin::parse_path;
 
 /// Where the host reads a secret.
@@ -61,7 +61,7 @@ fn parse_credential(node: &Node<'_, '_>) -> Option<CredentialName> {
         Some(name) => Some(name),
         None => node.refuse(format!(
             "{} is not the name of a credential; accepted is 1 to 255 of A-Z, a-z, 0-9, `.`, `_` and `-`",
-            quote(text)
+            node.quote(text)
         )),
     }
 }

@@ -129,7 +129,7 @@ impl<'a, 'i> Table<'a, 'i> {
             }
             let message = format!("unknown key; accepted {}", are(&self.known));
             let path = self.path_of(key.get_ref());
-            self.report.refuse(Cause::Content, key.span(), &path, message, meant.map(did_you_mean));
+            self.report.refuse(Cause::Key, key.span(), &path, message, meant.map(did_you_mean));
         }
         for keys in &self.missing {
             let message = match keys.as_slice() {

@@ -9,6 +9,7 @@ use super::Kinds;
 use super::trigger::RawDriver;
 use crate::event::Value;
 use crate::name::{ChoiceName, EventKind, FieldName};
+use crate::printable::steers;
 
 const MOST_FIELDS: usize = 32;
 const LONGEST_FIELD: usize = 1_000;
@@ -115,7 +116,7 @@ fn parse_field(node: &Node<'_, '_>, declared: &Declared<'_>) -> Option<FieldValu
 }
 
 fn parse_text(node: &Node<'_, '_>, text: &str) -> Option<String> {
-    if text.chars().count() > LONGEST_FIELD || text.chars().any(char::is_control) {
+    if text.chars().count() > LONGEST_FIELD || text.chars().any(steers) {
         return node.refuse(format!(
             "{} is not accepted; accepted is one line of at most {LONGEST_FIELD} characters",
             quote(text)

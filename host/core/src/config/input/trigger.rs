@@ -7,6 +7,9 @@ use super::key::{Key, parse_key};
 
 /// The lines of a Raspberry Pi's header.
 const LAST_LINE: u32 = 27;
+/// The chip of the header's lines, where none is written: `/dev/gpiochip0`. (On a Raspberry Pi 5 with an older kernel it is
+/// number 4; that is written then.)
+const HEADER_CHIP: u8 = 0;
 
 /// What is touched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,13 +42,14 @@ impl Trigger {
         Some(format!("the line {}", line.1))
     }
 
-    fn lines(&self) -> impl Iterator<Item = (Option<u8>, u8)> {
+    /// What is touched on which chip. A chip that is left out is that of the header, which is the first.
+    fn lines(&self) -> impl Iterator<Item = (u8, u8)> {
         let (chip, lines) = match *self {
             Self::Key(_) => (None, [None, None]),
             Self::Line { chip, line } => (chip, [Some(line), None]),
             Self::Encoder { chip, lines: [a, b] } => (chip, [Some(a), Some(b)]),
         };
-        lines.into_iter().flatten().map(move |line| (chip, line))
+        lines.into_iter().flatten().map(move |line| (chip.unwrap_or(HEADER_CHIP), line))
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::super::grant::Grant;
-use super::super::node::{Node, quote};
+use super::super::node::Node;
 use super::super::prefix::overlap;
 use super::super::reference::Declared;
 use super::super::secret::{SecretSource, parse_secret_source};
@@ -117,7 +117,7 @@ fn parse_grant_name(
 
 fn parse_header(node: &Node<'_, '_>) -> Option<HeaderName> {
     let text = node.text()?;
-    HeaderName::parse(text).or_else(|reason| node.refuse(format!("{} {reason}", quote(text))).ok_or(())).ok()
+    HeaderName::parse(text).or_else(|reason| node.refuse(format!("{} {reason}", node.quote(text))).ok_or(())).ok()
 }
 
 #[cfg(test)]
