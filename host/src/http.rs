@@ -10,7 +10,11 @@
 //! at a time would gain nothing from several streams.
 //!
 //! Certificates are those of the system (`ca-certificates`; `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured). They are
-//! read when [`Http::open`] is called and when [`Http::drop_connections`] is.
+//! read when [`Http::open`] is called.
+//!
+//! Nothing lets go of connections after the machine slept, whose idle time no clock of the library counts: at most one
+//! for each server was waiting, for at most [`Limits::idle_for`] before the sleep. A request on it fails or is in doubt,
+//! and a doubt costs a look at the service and never a row.
 
 mod trust;
 pub use trust::Trust;
@@ -22,12 +26,12 @@ mod departure;
 mod failure;
 
 use std::pin::{Pin, pin};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use punchcard_core::http::{Failure, Header, Method, Response};
-use punchcard_core::reach::without_query;
+use punchcard_core::reach::Network;
 use punchcard_core::redact::RawResponse;
 use punchcard_core::request::Prepared;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
@@ -80,16 +84,14 @@ pub enum OpenError {
 
 /// The owner of all connections.
 pub struct Http {
-    limits: Limits,
-    trust: Trust,
-    lookup: Arc<dyn Lookup>,
-    clients: RwLock<Clients>,
+    largest_answer: u64,
+    clients: Clients,
 }
 
-/// Two, because a connection that was made to a private network must not serve a request that may not go there.
-#[derive(Clone)]
+/// One for each [`Network`], because a connection that was made to one must not serve a request that may not go there.
 struct Clients {
     open: Client,
+    any: Client,
     private: Client,
 }
 
@@ -98,24 +100,14 @@ impl Http {
     ///
     /// # Errors
     /// When there are no certificates, or one of the extra ones is none.
-    pub fn open(limits: Limits, trust: Trust) -> Result<Self, OpenError> {
-        Self::open_with(limits, trust, Arc::new(SystemLookup))
+    pub fn open(limits: &Limits, trust: &Trust) -> Result<Self, OpenError> {
+        let lookup: Arc<dyn Lookup> = Arc::new(SystemLookup);
+        Self::open_with(limits, trust, &lookup)
     }
 
-    fn open_with(limits: Limits, trust: Trust, lookup: Arc<dyn Lookup>) -> Result<Self, OpenError> {
-        let clients = RwLock::new(build_clients(&limits, &trust, &lookup)?);
-        Ok(Self { limits, trust, lookup, clients })
-    }
-
-    /// Lets go of the connections that wait for a next request, and reads the certificates anew: after the machine slept,
-    /// whose idle time no clock of the connections counted, and after the network changed. Requests under way go on.
-    ///
-    /// # Errors
-    /// As [`Self::open`]; everything stays as it was then.
-    pub fn drop_connections(&self) -> Result<(), OpenError> {
-        let clients = build_clients(&self.limits, &self.trust, &self.lookup)?;
-        *self.clients.write().unwrap_or_else(PoisonError::into_inner) = clients;
-        Ok(())
+    fn open_with(limits: &Limits, trust: &Trust, lookup: &Arc<dyn Lookup>) -> Result<Self, OpenError> {
+        let clients = build_clients(limits, trust, lookup)?;
+        Ok(Self { largest_answer: limits.largest_answer, clients })
     }
 
     /// Sends a request and waits for the whole answer, whatever its status.
@@ -146,23 +138,25 @@ impl Http {
             && broken.stale
             && request.idempotent()
         {
-            tracing::debug!(url = without_query(request.url()), "sent again after its connection broke");
+            tracing::debug!(origin = origin_of(request), "sent again after its connection broke");
             outcome = self.perform_once(deadline, request).await;
         }
         let took_ms = u64::try_from(started_at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let (method, url) = (method_of(request).to_string(), without_query(request.url()));
+        // A path can be a secret, as that of a webhook is: it is for those alone who look for an error.
+        let (method, origin) = (method_of(request).to_string(), origin_of(request));
+        tracing::debug!(method, origin, path = request.url().path(), "asked");
         match &outcome {
             Ok(answer) => {
                 tracing::info!(
                     method,
-                    url,
+                    origin,
                     status = answer.status(),
                     bytes = answer.body_length(),
                     took_ms,
                     "answered"
                 );
             }
-            Err(broken) => tracing::warn!(method, url, failure = %broken.failure, took_ms, "no answer"),
+            Err(broken) => tracing::warn!(method, origin, failure = %broken.failure, took_ms, "no answer"),
         }
         outcome.map_err(|broken| broken.failure)
     }
@@ -172,9 +166,12 @@ impl Http {
         mut deadline: Pin<&mut Deadline>,
         request: &Prepared,
     ) -> Result<RawResponse, Broken> {
-        let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let client = if request.private() { clients.private } else { clients.open };
-        let (message, witness) = build(&client, request)?;
+        let client = match request.network() {
+            Network::Open => &self.clients.open,
+            Network::Any => &self.clients.any,
+            Network::Private => &self.clients.private,
+        };
+        let (message, witness) = build(client, request)?;
         let mut answer = match before(deadline.as_mut(), client.execute(message)).await {
             Some(Ok(answer)) => answer,
             Some(Err(error)) => return Err(Broken::before_answer(error, &witness)),
@@ -182,7 +179,7 @@ impl Http {
         };
         let status = answer.status().as_u16();
         let headers = read_headers(answer.headers())?;
-        let most = self.limits.largest_answer;
+        let most = self.largest_answer.min(request.largest_answer());
         if answer.content_length().is_some_and(|length| length > most) {
             return Err(Broken::during_answer(Failure::TooLarge(most)));
         }
@@ -217,7 +214,7 @@ async fn before<T>(deadline: Pin<&mut impl Future<Output = ()>>, work: impl Futu
 }
 
 fn build_clients(limits: &Limits, trust: &Trust, lookup: &Arc<dyn Lookup>) -> Result<Clients, OpenError> {
-    let client = |private| {
+    let client = |network, trust: &Trust| {
         let keepalive = Duration::from_secs(15);
         let builder = Client::builder()
             .user_agent(USER_AGENT)
@@ -235,10 +232,12 @@ fn build_clients(limits: &Limits, trust: &Trust, lookup: &Arc<dyn Lookup>) -> Re
             .tcp_keepalive_interval(keepalive)
             .tcp_keepalive_retries(3)
             .tcp_user_timeout(limits.unacknowledged_for)
-            .dns_resolver(Resolver { private, lookup: Arc::clone(lookup) });
+            .dns_resolver(Resolver { network, lookup: Arc::clone(lookup) });
         trust.apply(builder)?.build().map_err(OpenError::Client)
     };
-    Ok(Clients { open: client(false)?, private: client(true)? })
+    // What goes to private networks alone is not encrypted: no certificates have to be kept for it.
+    let private = client(Network::Private, &Trust::only(Vec::new()))?;
+    Ok(Clients { open: client(Network::Open, trust)?, any: client(Network::Any, trust)?, private })
 }
 
 /// The library's form of the request, and who tells whether it left.
@@ -269,6 +268,11 @@ fn build(client: &Client, request: &Prepared) -> Result<(reqwest::Request, Witne
     Ok((message, Witness::new(departure)))
 }
 
+/// Scheme, host and port of a request.
+fn origin_of(request: &Prepared) -> String {
+    request.url().origin().ascii_serialization()
+}
+
 fn method_of(request: &Prepared) -> reqwest::Method {
     match request.method() {
         Method::Get => reqwest::Method::GET,
@@ -281,10 +285,8 @@ fn method_of(request: &Prepared) -> reqwest::Method {
 }
 
 fn read_headers(headers: &HeaderMap) -> Result<Vec<Header>, Broken> {
-    if let Some(encoding) = headers.get(CONTENT_ENCODING)
-        && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
-    {
-        let text = format!("the answer is in the encoding {encoding:?}, which was not asked for and is not read");
+    if let Some(encoding) = foreign_encoding(headers) {
+        let text = format!("the answer is in {encoding}, which was not asked for and is not read");
         return Err(Broken::during_answer(Failure::Interrupted(text)));
     }
     let header = |(name, value): (&HeaderName, &HeaderValue)| Header {
@@ -292,6 +294,21 @@ fn read_headers(headers: &HeaderMap) -> Result<Vec<Header>, Broken> {
         value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
     };
     Ok(headers.iter().map(header).collect())
+}
+
+/// The encoding in which a body can't be searched for echoes of secrets. What a server calls one may be such an echo, so
+/// that only those with a name (RFC 9110 §16.6.1, RFC 7932, RFC 8878) are named.
+fn foreign_encoding(headers: &HeaderMap) -> Option<String> {
+    const KNOWN: [&str; 7] = ["gzip", "x-gzip", "br", "deflate", "zstd", "compress", "x-compress"];
+    let codings =
+        headers.get_all(CONTENT_ENCODING).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let mut foreign = codings.map(<[u8]>::trim_ascii).filter(|coding| {
+        // An empty element of a list counts for nothing (RFC 9110 §5.6.1.2).
+        !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
+    });
+    let first = foreign.next()?;
+    let known = KNOWN.iter().find(|known| first.eq_ignore_ascii_case(known.as_bytes()));
+    Some(known.map_or_else(|| "an encoding".to_owned(), |known| format!("the encoding `{known}`")))
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 //! A prefix covers a URL of the same origin (RFC 6454: scheme, host, port) whose path is the prefix's path or lies below
 //! it at a `/`. Names are not resolved here; [`Prefix::private`] says whether the address behind one may be private.
 
+mod network;
+pub use network::{Network, is_private, literal_address};
+
 use std::fmt;
-use std::net::IpAddr;
 
 use thiserror::Error;
 use url::{Host, Url};
@@ -115,66 +117,17 @@ fn has_disguised_separator(path: &str) -> bool {
         || decoded.split('/').any(|segment| segment.starts_with(".;") || segment.starts_with("..;"))
 }
 
-/// The first prefix that covers the URL.
+/// Whether these prefixes cover the URL, and whether one of those that do grants private networks. `None`: none covers it.
 #[must_use]
-pub fn covering<'a>(prefixes: &'a [Prefix], url: &Url) -> Option<&'a Prefix> {
-    prefixes.iter().find(|prefix| prefix.covers(url))
-}
-
-/// The address that the URL names itself, without a name to resolve.
-#[must_use]
-pub fn literal_address(url: &Url) -> Option<IpAddr> {
-    match url.host()? {
-        Host::Ipv4(address) => Some(address.into()),
-        Host::Ipv6(address) => Some(address.into()),
-        Host::Domain(_) => None,
-    }
+pub fn covering(prefixes: &[Prefix], url: &Url) -> Option<bool> {
+    // All that cover it are asked: which of them stands first says nothing about what is meant.
+    prefixes.iter().filter(|prefix| prefix.covers(url)).map(Prefix::private).reduce(|one, other| one || other)
 }
 
 /// The URL as it may stand in a message or a log: origin and path. Queries and users can hold what nobody should see.
 #[must_use]
 pub fn without_query(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
-}
-
-/// Whether an address belongs to this machine or to a private network: what IANA's special-purpose registries (RFC 6890)
-/// do not list as globally reachable.
-#[must_use]
-pub fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let [a, b, c, _] = v4.octets();
-            v4.is_private()
-                || v4.is_loopback()
-                || v4.is_link_local()
-                || v4.is_broadcast()
-                || v4.is_documentation()
-                || v4.is_multicast()
-                || a == 0
-                || a >= 240
-                || (a == 100 && (64..128).contains(&b))
-                || (a == 192 && b == 0 && c == 0)
-                || (a == 198 && (b == 18 || b == 19))
-        }
-        IpAddr::V6(v6) => {
-            if let Some(v4) = v6.to_ipv4_mapped() {
-                return is_private(v4.into());
-            }
-            let segments = v6.segments();
-            // Where a network reaches IPv4 through a translator, the IPv4 address decides (RFC 6052 §2.1).
-            if let [0x64, 0xff9b, 0, 0, 0, 0, high, low] = segments {
-                let [a, b] = high.to_be_bytes();
-                let [c, d] = low.to_be_bytes();
-                return is_private(IpAddr::from([a, b, c, d]));
-            }
-            // Only 2000::/3 is global unicast; of it, what embeds an IPv4 address or is documentation is not believed.
-            (segments[0] & 0xe000) != 0x2000
-                || segments[0] == 0x2002
-                || (segments[0] == 0x2001 && segments[1] < 0x0200)
-                || (segments[0] == 0x2001 && segments[1] == 0x0db8)
-                || (segments[0] == 0x3fff && segments[1] < 0x1000)
-        }
-    }
 }
 
 #[cfg(test)]
@@ -336,122 +289,19 @@ mod tests {
     }
 
     #[test]
-    fn the_first_prefix_that_covers_decides() {
+    fn any_prefix_that_covers_grants_private_networks() {
         let prefixes = [
             Prefix::parse("https://h.example/drive", false).unwrap(),
-            Prefix::parse("https://h.example", true).unwrap(),
+            Prefix::parse("https://h.example/drive/nas", true).unwrap(),
+            prefix("https://h.example"),
             prefix("https://other.example"),
         ];
-        let found = |target| covering(&prefixes, &url(target)).map(ToString::to_string);
-        assert_eq!(found("https://h.example/drive/x").as_deref(), Some("https://h.example/drive"));
-        assert_eq!(found("https://h.example/x").as_deref(), Some("https://h.example/"));
+        let found = |target| covering(&prefixes, &url(target));
+        assert_eq!(found("https://h.example/drive/x"), Some(false));
+        assert_eq!(found("https://h.example/drive/nas/x"), Some(true));
+        assert_eq!(found("https://h.example/x"), Some(false));
         assert_eq!(found("https://nowhere.example/"), None);
         assert_eq!(covering(&[], &url("https://h.example")), None);
-    }
-
-    #[test]
-    fn addresses_that_are_not_of_the_open_internet_are_private() {
-        let private = [
-            "0.0.0.0",
-            "0.1.2.3",
-            "10.0.0.1",
-            "10.255.255.255",
-            "100.64.0.1",
-            "100.127.255.255",
-            "127.0.0.1",
-            "127.255.0.1",
-            "169.254.169.254",
-            "172.16.0.1",
-            "172.31.255.255",
-            "192.0.0.1",
-            "192.0.2.1",
-            "192.168.0.1",
-            "198.18.0.1",
-            "198.19.255.255",
-            "198.51.100.1",
-            "203.0.113.1",
-            "224.0.0.1",
-            "239.255.255.255",
-            "240.0.0.1",
-            "255.255.255.255",
-            "::",
-            "::1",
-            "::ffff:127.0.0.1",
-            "::ffff:192.168.1.1",
-            "::127.0.0.1",
-            "64:ff9b::10.0.0.1",
-            "64:ff9b::7f00:1",
-            "64:ff9b:1::1",
-            "64:ff9b:0:0:0:1:808:808",
-            "100::1",
-            "2001::1",
-            "2001:1ff::1",
-            "2001:db8::1",
-            "2002:7f00:1::",
-            "2002:808:808::",
-            "3fff::1",
-            "3fff:fff::1",
-            "4000::1",
-            "5f00::1",
-            "fc00::1",
-            "fd12:3456::1",
-            "fe80::1",
-            "fec0::1",
-            "ff02::1",
-        ];
-        for address in private {
-            assert!(is_private(address.parse().unwrap()), "{address}");
-        }
-        let open = [
-            "1.1.1.1",
-            "8.8.8.8",
-            "9.255.255.255",
-            "11.0.0.0",
-            "100.63.255.255",
-            "100.128.0.0",
-            "126.255.255.255",
-            "128.0.0.0",
-            "142.250.70.138",
-            "169.253.0.1",
-            "172.15.255.255",
-            "172.32.0.0",
-            "191.0.0.1",
-            "192.0.1.1",
-            "192.1.0.1",
-            "192.167.0.1",
-            "198.17.0.1",
-            "198.20.0.1",
-            "199.18.0.1",
-            "223.255.255.255",
-            "::ffff:8.8.8.8",
-            "64:ff9b::8.8.8.8",
-            "2000::1",
-            "2001:200::1",
-            "2001:4860:4860::8888",
-            "2001:dff::1",
-            "2003::1",
-            "2607:f8b0::1",
-            "2a00:1450::1",
-            "3ffe:1::1",
-            "3fff:1000::1",
-        ];
-        for address in open {
-            assert!(!is_private(address.parse().unwrap()), "{address}");
-        }
-    }
-
-    #[test]
-    fn a_url_names_its_address_or_none() {
-        let table = [
-            ("http://192.168.1.7/x", Some("192.168.1.7")),
-            ("http://3232235783/x", Some("192.168.1.7")),
-            ("http://[fd00::1]:8080/x", Some("fd00::1")),
-            ("https://h.example", None),
-            ("data:text/plain,x", None),
-        ];
-        for (text, address) in table {
-            assert_eq!(literal_address(&url(text)), address.map(|address| address.parse().unwrap()), "{text}");
-        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::http::{Failure, Header, Method};
-use crate::reach::{Prefix, covering, is_private, literal_address, without_query};
+use crate::reach::{Network, Prefix, covering, literal_address, without_query};
 use crate::secret::Secret;
 
 /// Milliseconds that a request may take, where it does not say.
@@ -28,6 +28,10 @@ const LONGEST_URL: usize = 16 * 1024;
 
 /// Bytes of a body at most. Sheets advises 2 MB.
 const LONGEST_BODY: usize = 16 * 1024 * 1024;
+
+/// Bytes of an answer to an auth policy at most. The host reads it as JSON, which takes many times its size, and an answer
+/// of an authorization server has some thousand bytes.
+const LARGEST_AUTHENTICATION: u64 = 256 * 1024;
 
 /// A list of URL prefixes in plugins.toml.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +52,8 @@ pub struct Prepared {
     secrets: Vec<Secret>,
     idempotent: bool,
     timeout_ms: u32,
-    private: bool,
+    network: Network,
+    largest_answer: u64,
 }
 
 impl Prepared {
@@ -100,15 +105,21 @@ impl Prepared {
         self.timeout_ms
     }
 
-    /// Whether its name may lead to an address of a private network.
+    /// Where its name may lead to.
     #[must_use]
-    pub fn private(&self) -> bool {
-        self.private
+    pub fn network(&self) -> Network {
+        self.network
+    }
+
+    /// Bytes of an answer's body at most.
+    #[must_use]
+    pub fn largest_answer(&self) -> u64 {
+        self.largest_answer
     }
 }
 
-/// The URL, if these prefixes cover it, and whether it may be private.
-fn parse_url(text: &str, reach: Reach<'_>) -> Result<(Url, bool), Failure> {
+/// The URL, if these prefixes cover it, and where its name may lead to.
+fn parse_url(text: &str, reach: Reach<'_>) -> Result<(Url, Network), Failure> {
     if text.len() > LONGEST_URL {
         return Err(Failure::Invalid(format!("the URL is longer than {LONGEST_URL} bytes")));
     }
@@ -120,13 +131,16 @@ fn parse_url(text: &str, reach: Reach<'_>) -> Result<(Url, bool), Failure> {
         return Err(Failure::Invalid("the URL names a user; the host adds the authorization".to_owned()));
     }
     url.set_fragment(None);
-    let Some(prefix) = covering(reach.prefixes, &url) else {
-        return Err(not_covered(&url, reach));
-    };
-    if !prefix.private() && literal_address(&url).is_some_and(is_private) {
-        return Err(not_covered(&url, reach));
-    }
-    Ok((url, prefix.private()))
+    let network = plan_network(&url, reach)?;
+    Ok((url, network))
+}
+
+/// Where the URL's name may lead to, as far as these prefixes say.
+fn plan_network(url: &Url, reach: Reach<'_>) -> Result<Network, Failure> {
+    let network = covering(reach.prefixes, url).map(|private| Network::of(url, private));
+    // An address that stands in the URL is not resolved, and so has to be judged here.
+    let admitted = network.filter(|network| literal_address(url).is_none_or(|address| network.admits(address)));
+    admitted.ok_or_else(|| not_covered(url, reach))
 }
 
 fn not_covered(url: &Url, Reach { key, .. }: Reach<'_>) -> Failure {
@@ -148,20 +162,35 @@ fn check_body(body: &[u8]) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    fn parsed(text: &str, prefixes: &[(&str, bool)]) -> Result<(String, bool), Failure> {
+    fn parsed(text: &str, prefixes: &[(&str, bool)]) -> Result<(String, Network), Failure> {
         let prefixes: Vec<_> =
             prefixes.iter().map(|(prefix, private)| Prefix::parse(prefix, *private).unwrap()).collect();
         let reach = Reach { key: "sinks.rows.reach", prefixes: &prefixes };
-        parse_url(text, reach).map(|(url, private)| (url.to_string(), private))
+        parse_url(text, reach).map(|(url, network)| (url.to_string(), network))
     }
 
     #[test]
     fn a_url_has_to_be_covered() {
-        let reach = [("https://h.example/drive", false), ("http://nas.example", true), ("http://10.0.0.7:8080", false)];
+        let reach = [
+            ("https://h.example/drive", false),
+            ("http://nas.example", true),
+            ("https://nas.example", true),
+            ("http://10.0.0.7:8080", false),
+            ("http://8.8.8.8", true),
+        ];
         let table = [
-            ("https://h.example/drive/x?q=1#fragment", Ok(("https://h.example/drive/x?q=1", false))),
-            ("http://nas.example/x", Ok(("http://nas.example/x", true))),
-            ("http://10.0.0.7:8080/x", Ok(("http://10.0.0.7:8080/x", true))),
+            ("https://h.example/drive/x?q=1#fragment", Ok(("https://h.example/drive/x?q=1", Network::Open))),
+            ("http://nas.example/x", Ok(("http://nas.example/x", Network::Private))),
+            ("https://nas.example/x", Ok(("https://nas.example/x", Network::Any))),
+            ("http://10.0.0.7:8080/x", Ok(("http://10.0.0.7:8080/x", Network::Private))),
+            (
+                "http://8.8.8.8/x",
+                Err(Failure::Denied(
+                    "http://8.8.8.8/x is not within `sinks.rows.reach` of plugins.toml; \
+                     if it is meant, add `http://8.8.8.8` there"
+                        .to_owned(),
+                )),
+            ),
             (
                 "https://h.example/admin?token=t",
                 Err(Failure::Denied(
@@ -182,7 +211,7 @@ mod tests {
             ),
         ];
         for (text, expected) in table {
-            let expected = expected.map(|(url, private): (&str, bool)| (url.to_owned(), private));
+            let expected = expected.map(|(url, network): (&str, Network)| (url.to_owned(), network));
             assert_eq!(parsed(text, &reach), expected, "{text}");
         }
     }

@@ -67,7 +67,7 @@ fn take_tools(device: &Device, options: &Options) -> Tools {
     let largest = device.configuration.plugins.values().map(|plugin| plugin.limits.answer_bytes).max();
     let mut limits = http::Limits::default();
     limits.largest_answer = largest.unwrap_or(limits.largest_answer);
-    let http = Http::open(limits, Trust::system(Vec::new())).map_err(|error| {
+    let http = Http::open(&limits, &Trust::system(Vec::new())).map_err(|error| {
         let reason = format!("requests can't be made on this machine: {}", chain(error));
         error!(reason, "grants and deliveries are off");
         reason

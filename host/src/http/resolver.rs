@@ -1,4 +1,4 @@
-//! Names to addresses, without those of private networks where they were not granted.
+//! Names to addresses, without those where a request may not go.
 //!
 //! The addresses that were checked are those that are connected to: a name can't lead elsewhere between check and use.
 
@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use punchcard_core::reach::is_private;
+use punchcard_core::reach::Network;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use thiserror::Error;
 
@@ -37,6 +37,14 @@ pub(super) struct PrivateAddress {
     address: IpAddr,
 }
 
+/// A name leads to the open internet alone, and its requests are not encrypted.
+#[derive(Debug, Error)]
+#[error("`{name}` leads to {address}, which is not in a private network; use https for it in plugins.toml")]
+pub(super) struct OpenAddress {
+    name: String,
+    address: IpAddr,
+}
+
 /// A name has no address.
 #[derive(Debug, Error)]
 #[error("`{0}` has no address")]
@@ -44,8 +52,8 @@ pub(super) struct NoAddress(String);
 
 /// For one client.
 pub(super) struct Resolver {
-    /// Whether names may lead to private networks.
-    pub(super) private: bool,
+    /// Where names may lead to.
+    pub(super) network: Network,
     /// Who is asked.
     pub(super) lookup: Arc<dyn Lookup>,
 }
@@ -53,10 +61,10 @@ pub(super) struct Resolver {
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let name = name.as_str().to_owned();
-        let (private, lookup) = (self.private, Arc::clone(&self.lookup));
+        let (network, lookup) = (self.network, Arc::clone(&self.lookup));
         Box::pin(async move {
             let all = lookup.addresses(name.clone()).await?;
-            let allowed = plan_addresses(name, &all, private)?;
+            let allowed = plan_addresses(name, &all, network)?;
             // Port 0 stands for the URL's own.
             let addresses: Addrs = Box::new(allowed.into_iter().map(|address| SocketAddr::new(address, 0)));
             Ok(addresses)
@@ -68,11 +76,12 @@ impl Resolve for Resolver {
 fn plan_addresses(
     name: String,
     all: &[IpAddr],
-    private: bool,
+    network: Network,
 ) -> Result<Vec<IpAddr>, Box<dyn std::error::Error + Send + Sync>> {
-    let allowed: Vec<IpAddr> = all.iter().copied().filter(|address| private || !is_private(*address)).collect();
+    let allowed: Vec<IpAddr> = all.iter().copied().filter(|address| network.admits(*address)).collect();
     match (allowed.is_empty(), all.first()) {
         (false, _) => Ok(allowed),
+        (true, Some(address)) if network == Network::Private => Err(OpenAddress { name, address: *address }.into()),
         (true, Some(address)) => Err(PrivateAddress { name, address: *address }.into()),
         (true, None) => Err(NoAddress(name).into()),
     }
@@ -83,20 +92,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn private_addresses_are_left_out_unless_granted() {
+    fn addresses_where_a_request_may_not_go_are_left_out() {
         let refused = "`nas` leads to 192.168.1.7, an address of a private network; if that is meant, \
                        write `{ url = \"…\", private = true }` for it in plugins.toml";
-        let table: [(&[&str], bool, Result<&[&str], &str>); 6] = [
-            (&["8.8.8.8", "2607:f8b0::1"], false, Ok(&["8.8.8.8", "2607:f8b0::1"])),
-            (&["192.168.1.7", "8.8.8.8", "::1"], false, Ok(&["8.8.8.8"])),
-            (&["192.168.1.7", "8.8.8.8"], true, Ok(&["192.168.1.7", "8.8.8.8"])),
-            (&["192.168.1.7", "fd00::1"], false, Err(refused)),
-            (&[], false, Err("`nas` has no address")),
-            (&[], true, Err("`nas` has no address")),
+        let in_the_clear =
+            "`nas` leads to 8.8.8.8, which is not in a private network; use https for it in plugins.toml";
+        let table: [(&[&str], Network, Result<&[&str], &str>); 8] = [
+            (&["8.8.8.8", "2607:f8b0::1"], Network::Open, Ok(&["8.8.8.8", "2607:f8b0::1"])),
+            (&["192.168.1.7", "8.8.8.8", "::1"], Network::Open, Ok(&["8.8.8.8"])),
+            (&["192.168.1.7", "8.8.8.8"], Network::Any, Ok(&["192.168.1.7", "8.8.8.8"])),
+            (&["192.168.1.7", "fd00::1"], Network::Open, Err(refused)),
+            (&["8.8.8.8", "192.168.1.7"], Network::Private, Ok(&["192.168.1.7"])),
+            (&["8.8.8.8", "2607:f8b0::1"], Network::Private, Err(in_the_clear)),
+            (&[], Network::Open, Err("`nas` has no address")),
+            (&[], Network::Private, Err("`nas` has no address")),
         ];
-        for (all, private, expected) in table {
+        for (all, network, expected) in table {
             let parse = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpAddr>>();
-            let planned = plan_addresses("nas".to_owned(), &parse(all), private).map_err(|error| error.to_string());
+            let planned = plan_addresses("nas".to_owned(), &parse(all), network).map_err(|error| error.to_string());
             assert_eq!(planned, expected.map(parse).map_err(str::to_owned), "{all:?}");
         }
     }

@@ -7,7 +7,7 @@ use aho_corasick::automaton::{Automaton, StateID};
 use aho_corasick::nfa::contiguous::NFA;
 use aho_corasick::{Anchored, PatternID};
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::view::{self, Unit};
@@ -27,6 +27,9 @@ const SHORT: usize = 6;
 /// Basic; base64 and percent-encoding within JSON. Not searched for: compressed, hashed, reversed, cut into pieces, or
 /// in base64 with line breaks. A secret of fewer than 6 bytes is blanked where it stands as a word of its own, and not in
 /// base64: it would be found by chance everywhere, and what is missing would tell it. An empty one is none.
+///
+/// A secret of the form `Scheme rest`, as plugins.toml holds it for `Authorization` (RFC 9110 §11.4), is what follows the
+/// scheme as well, and with Basic the pair that was encoded, and its password: servers echo any of them.
 ///
 /// It costs some kilobytes for each secret, and is made once for as long as the secrets are the same. It has no `Debug`.
 pub struct Blanker {
@@ -58,7 +61,9 @@ impl Blanker {
     #[must_use]
     pub fn new(secrets: &[&Secret]) -> Self {
         let mut patterns: BTreeMap<Vec<u8>, Kind> = BTreeMap::new();
-        for secret in secrets {
+        let inner: Vec<Secret> = secrets.iter().flat_map(|secret| inner_secrets(secret)).collect();
+        let secrets: Vec<&Secret> = secrets.iter().copied().chain(&inner).collect();
+        for secret in &secrets {
             let secret = secret.reveal();
             if secret.len() < SHORT {
                 patterns.entry(secret.as_bytes().to_vec()).or_insert(Kind::Word);
@@ -201,6 +206,31 @@ impl Search {
             }
         }
     }
+}
+
+/// The secrets that stand inside one of the form `Scheme rest`.
+fn inner_secrets(secret: &Secret) -> Vec<Secret> {
+    let Some((scheme, rest)) = secret.reveal().split_once(' ') else { return Vec::new() };
+    let rest = rest.trim();
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let common = ["basic", "bearer", "token"].iter().any(|common| scheme.eq_ignore_ascii_case(common));
+    // What is short and follows a word that is no scheme would be blanked everywhere, and is not the secret.
+    if !is_scheme || rest.is_empty() || (rest.len() < SHORT && !common) {
+        return Vec::new();
+    }
+    let mut inner = vec![Secret::new(rest.to_owned())];
+    if scheme.eq_ignore_ascii_case("basic")
+        && let Ok(pair) = STANDARD_NO_PAD.decode(rest.trim_end_matches('='))
+        && let Ok(pair) = String::from_utf8(pair)
+    {
+        let pair = Secret::new(pair);
+        if let Some((_, password)) = pair.reveal().split_once(':') {
+            inner.push(Secret::new(password.to_owned()));
+        }
+        inner.push(pair);
+    }
+    inner
 }
 
 /// Adds a range that ends no earlier than the others do.

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use url::form_urlencoded::byte_serialize;
 use zeroize::Zeroizing;
 
-use super::{DEFAULT_TIMEOUT_MS, Prepared, Reach, check_body, parse_url};
+use super::{DEFAULT_TIMEOUT_MS, LARGEST_AUTHENTICATION, Prepared, Reach, check_body, parse_url};
 use crate::http::{AuthRequest, ClientAuthentication, Failure, FormField, FormValue, Header, Method};
 use crate::name::SlotName;
 use crate::secret::Secret;
@@ -28,7 +28,7 @@ pub fn plan_authentication<'a>(
     let mut headers = vec![Header { name: "accept".to_owned(), value: "application/json".to_owned() }];
     match request {
         AuthRequest::Get(url) => {
-            let (url, private) = parse_url(url, reach)?;
+            let (url, network) = parse_url(url, reach)?;
             Ok(Prepared {
                 method: Method::Get,
                 url,
@@ -38,11 +38,12 @@ pub fn plan_authentication<'a>(
                 secrets: Vec::new(),
                 idempotent: true,
                 timeout_ms: DEFAULT_TIMEOUT_MS,
-                private,
+                network,
+                largest_answer: LARGEST_AUTHENTICATION,
             })
         }
         AuthRequest::Post { url, client, fields } => {
-            let (url, private) = parse_url(url, reach)?;
+            let (url, network) = parse_url(url, reach)?;
             let mut secrets = Vec::new();
             let credential = match client {
                 ClientAuthentication::None => None,
@@ -78,7 +79,8 @@ pub fn plan_authentication<'a>(
                 secrets,
                 idempotent: false,
                 timeout_ms: DEFAULT_TIMEOUT_MS,
-                private,
+                network,
+                largest_answer: LARGEST_AUTHENTICATION,
             })
         }
     }
@@ -108,7 +110,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::reach::Prefix;
+    use crate::reach::{Network, Prefix};
 
     fn planned(request: &AuthRequest) -> Result<Prepared, Failure> {
         let prefixes =
@@ -154,8 +156,9 @@ mod tests {
         let carried: Vec<_> = prepared.secrets().iter().map(Secret::reveal).collect();
         assert_eq!(carried, ["s3cret&+", "D 1", ""]);
         assert!(prepared.credential().is_none());
+        assert_eq!(prepared.largest_answer(), 256 * 1024);
         assert_eq!(prepared.method(), Method::Post);
-        assert_eq!((prepared.idempotent(), prepared.timeout_ms(), prepared.private()), (false, 60_000, false));
+        assert_eq!((prepared.idempotent(), prepared.timeout_ms(), prepared.network()), (false, 60_000, Network::Open));
     }
 
     #[test]
@@ -167,7 +170,7 @@ mod tests {
         assert_eq!(value.reveal(), format!("Basic {}", STANDARD.encode("my%3Aid:s3cret%26%2B")));
         assert_eq!(prepared.secrets().len(), 1);
         assert_eq!(prepared.body(), Some(&b""[..]));
-        assert!(prepared.private());
+        assert_eq!(prepared.network(), Network::Private);
     }
 
     #[test]
@@ -175,7 +178,7 @@ mod tests {
         let prepared = planned(&AuthRequest::Get("https://auth.example/.well-known/x".to_owned())).ok().unwrap();
         assert_eq!((prepared.method(), prepared.body(), prepared.secrets().len()), (Method::Get, None, 0));
         assert!(prepared.credential().is_none());
-        assert_eq!((prepared.idempotent(), prepared.timeout_ms(), prepared.private()), (true, 60_000, false));
+        assert_eq!((prepared.idempotent(), prepared.timeout_ms(), prepared.network()), (true, 60_000, Network::Open));
         let headers: Vec<_> =
             prepared.headers().iter().map(|header| (header.name.as_str(), header.value.as_str())).collect();
         assert_eq!(headers, [("accept", "application/json")]);

@@ -3,9 +3,9 @@
 use zeroize::Zeroizing;
 
 use super::header::{check_headers, is_name, is_value};
-use super::{DEFAULT_TIMEOUT_MS, Prepared, Reach, check_body, parse_url};
+use super::{DEFAULT_TIMEOUT_MS, Prepared, Reach, check_body, parse_url, plan_network};
 use crate::http::{Failure, Header, Method, Request};
-use crate::reach::covering;
+use crate::reach::Network;
 use crate::secret::Secret;
 
 /// What `authorize` of a sink in plugins.toml adds to its requests.
@@ -38,12 +38,12 @@ pub fn plan_delivery(
     reach: Reach<'_>,
     credential: Option<Credential<'_>>,
 ) -> Result<Prepared, Failure> {
-    let (url, private) = parse_url(&request.url, reach)?;
+    let (url, mut network) = parse_url(&request.url, reach)?;
     let own_header = match credential {
         Some(Credential::Header { name, .. }) => Some(name),
         _ => None,
     };
-    check_headers(&request.headers, own_header)?;
+    check_headers(&request.headers, own_header, request.authorized)?;
     let mut headers = request.headers.clone();
     let body = match &request.body {
         None => None,
@@ -72,8 +72,12 @@ pub fn plan_delivery(
             )));
         }
         (true, Some(Credential::Bearer { token, audience })) => {
-            if covering(audience.prefixes, &url).is_none() {
-                return Err(super::not_covered(&url, audience));
+            // A token goes where both lists let it: a private network has to be granted by the audience, too.
+            if plan_network(&url, audience)? == Network::Open && network != Network::Open {
+                if url.scheme() == "http" {
+                    return Err(super::not_covered(&url, audience));
+                }
+                network = Network::Open;
             }
             let value = Secret::new(format!("Bearer {}", token.reveal()));
             secrets.push(token.clone());
@@ -93,7 +97,9 @@ pub fn plan_delivery(
         secrets,
         idempotent: request.idempotent,
         timeout_ms,
-        private,
+        network,
+        // The connector's own limit is kept by whoever performs the request.
+        largest_answer: u64::MAX,
     })
 }
 
@@ -111,7 +117,7 @@ fn parse_credential(name: &str, value: Secret) -> Result<(String, Secret), Failu
 mod tests {
     use super::*;
     use crate::http::Content;
-    use crate::reach::Prefix;
+    use crate::reach::{Network, Prefix};
 
     fn request() -> Request {
         Request {
@@ -149,17 +155,17 @@ mod tests {
             prepared.headers().iter().map(|header| (header.name.as_str(), header.value.as_str())).collect();
         assert_eq!(headers, [("accept", "application/json"), ("content-type", "application/json")]);
         assert_eq!(prepared.body(), Some(&b"[]"[..]));
-        assert_eq!((prepared.idempotent(), prepared.timeout_ms(), prepared.private()), (false, 60_000, false));
+        assert_eq!((prepared.idempotent(), prepared.timeout_ms(), prepared.network()), (false, 60_000, Network::Open));
         assert_eq!(revealed(&prepared), (None, vec![]));
 
         let get = Request { method: Method::Get, body: None, idempotent: true, timeout_ms: Some(1_000), ..request() };
         let get = planned(&Request { url: "https://nas.example/".to_owned(), ..get }, None).ok().unwrap();
         assert_eq!((get.method(), get.body(), get.headers().len()), (Method::Get, None, 1));
-        assert_eq!((get.idempotent(), get.timeout_ms(), get.private()), (true, 1_000, true));
+        assert_eq!((get.idempotent(), get.timeout_ms(), get.network()), (true, 1_000, Network::Any));
     }
 
     #[test]
-    fn a_token_goes_only_to_its_audience() {
+    fn point_26_a_token_goes_only_to_its_audience() {
         let token = Secret::new("ya29.token".to_owned());
         let authorized = Request { authorized: true, ..request() };
         let audience = [Prefix::parse("https://h.example/rows", false).unwrap()];
@@ -176,6 +182,51 @@ mod tests {
         assert_eq!(failure(&elsewhere, Some(bearer)), Some(Failure::Denied(denied.to_owned())));
         let unauthorized = Request { authorized: false, ..elsewhere };
         assert_eq!(revealed(&planned(&unauthorized, Some(bearer)).ok().unwrap()), (None, vec![]));
+    }
+
+    #[test]
+    fn a_token_goes_to_a_private_network_only_where_the_audience_says_so() {
+        let token = Secret::new("ya29.token".to_owned());
+        let granted = |private| [Prefix::parse("https://nas.example", private).unwrap()];
+        let at_home = Request { url: "https://nas.example/rows".to_owned(), authorized: true, ..request() };
+        for (private, network) in [(true, Network::Any), (false, Network::Open)] {
+            let audience = granted(private);
+            let audience = Reach { key: "grants.google.audience", prefixes: &audience };
+            let bearer = Credential::Bearer { token: &token, audience };
+            assert_eq!(planned(&at_home, Some(bearer)).ok().unwrap().network(), network);
+        }
+        let unauthorized = Request { authorized: false, ..at_home };
+        assert_eq!(planned(&unauthorized, None).ok().unwrap().network(), Network::Any);
+    }
+
+    #[test]
+    fn a_request_with_a_credential_gets_its_answer_whole() {
+        let key = Secret::new("k3y".to_owned());
+        for name in ["Range", "if-range", "Accept-Charset"] {
+            let headers = vec![Header { name: name.to_owned(), value: "bytes=0-1".to_owned() }];
+            let plain = Request { headers, ..request() };
+            assert_eq!(failure(&plain, None), None, "{name}");
+            let authorized = Request { authorized: true, ..plain };
+            let said =
+                failure(&authorized, Some(Credential::Header { name: "X-Key", value: &key })).unwrap().to_string();
+            assert!(said.contains(&format!("`{name}` can't be set")), "{said}");
+        }
+    }
+
+    #[test]
+    fn point_30_a_token_stands_in_the_header_and_nowhere_else() {
+        let token = Secret::new("ya29.token".to_owned());
+        let prefixes = [Prefix::parse("https://h.example", false).unwrap()];
+        let audience = Reach { key: "grants.google.audience", prefixes: &prefixes };
+        let authorized = Request { authorized: true, ..request() };
+        let prepared = planned(&authorized, Some(Credential::Bearer { token: &token, audience })).ok().unwrap();
+        assert_eq!(
+            prepared.credential().map(|(name, value)| (name, value.reveal())),
+            Some(("authorization", "Bearer ya29.token"))
+        );
+        assert!(!prepared.url().as_str().contains("ya29"));
+        assert!(prepared.headers().iter().all(|header| !header.value.contains("ya29")));
+        assert_eq!(prepared.body(), Some(&b"[]"[..]));
     }
 
     #[test]

@@ -28,8 +28,13 @@ const RESERVED: [&str; 15] = [
     "upgrade",
 ];
 
-/// Checks what a plugin wants to set. `credential` is the header that the host adds to this sink's requests.
-pub(super) fn check_headers(headers: &[Header], credential: Option<&str>) -> Result<(), Failure> {
+/// The host's own where it adds a credential: what asks for a part of the answer or for another alphabet. A server that
+/// echoes the credential would answer with pieces of it, or with a form of it, that nobody finds to blank.
+const RESERVED_WITH_CREDENTIAL: [&str; 3] = ["accept-charset", "if-range", "range"];
+
+/// Checks what a plugin wants to set. `credential` is the header that the host adds to this sink's requests; `authorized`
+/// says whether one is added to this request.
+pub(super) fn check_headers(headers: &[Header], credential: Option<&str>, authorized: bool) -> Result<(), Failure> {
     if headers.len() > MOST {
         return Err(Failure::Invalid(format!("{} headers are more than {MOST}", headers.len())));
     }
@@ -43,6 +48,11 @@ pub(super) fn check_headers(headers: &[Header], credential: Option<&str>) -> Res
         let lower = name.to_ascii_lowercase();
         if RESERVED.contains(&lower.as_str()) || lower.starts_with("proxy-") {
             return Err(Failure::Invalid(format!("the header `{name}` is the host's; leave it out")));
+        }
+        if authorized && RESERVED_WITH_CREDENTIAL.contains(&lower.as_str()) {
+            return Err(Failure::Invalid(format!(
+                "the header `{name}` can't be set in a request that the host authorizes; leave it out"
+            )));
         }
         if credential.is_some_and(|credential| credential.eq_ignore_ascii_case(name)) {
             return Err(Failure::Invalid(format!("the header `{name}` is added by the host; leave it out")));
@@ -71,7 +81,7 @@ mod tests {
     use super::*;
 
     fn checked(name: &str, value: &str) -> Result<(), Failure> {
-        check_headers(&[Header { name: name.to_owned(), value: value.to_owned() }], Some("X-Api-Key"))
+        check_headers(&[Header { name: name.to_owned(), value: value.to_owned() }], Some("X-Api-Key"), false)
     }
 
     #[test]
@@ -115,7 +125,7 @@ mod tests {
     fn number_and_size_are_bounded() {
         let headers = |count, length| {
             let header = Header { name: "x".to_owned(), value: "y".repeat(length) };
-            check_headers(&vec![header; count], None)
+            check_headers(&vec![header; count], None, false)
         };
         assert_eq!(headers(64, 1), Ok(()));
         assert_eq!(headers(65, 1), Err(Failure::Invalid("65 headers are more than 64".to_owned())));

@@ -37,6 +37,37 @@ fn an_echo_is_blanked_in_every_form() {
 }
 
 #[test]
+fn what_follows_a_scheme_is_a_secret_too() {
+    let bearer = blanker(&["Bearer sk-live-abc123"]);
+    for (echo, blanked) in [
+        ("the key sk-live-abc123 is revoked", "the key [secret] is revoked"),
+        ("Authorization: Bearer sk-live-abc123", "Authorization: [secret]"),
+        ("?key=sk%2Dlive-abc123", "?key=[secret]"),
+        ("Bearer of news", "Bearer of news"),
+    ] {
+        assert_eq!(bearer.blank_text(echo), blanked, "{echo}");
+    }
+    let value = format!("Basic {}", STANDARD.encode("me:pass:wörd"));
+    let basic = blanker(&[&value]);
+    for (echo, blanked) in [
+        (value.as_str(), "[secret]"),
+        (value.trim_start_matches("Basic "), "[secret]"),
+        ("me:pass:wörd", "[secret]"),
+        ("no such password: pass:wörd", "no such password: [secret]"),
+        ("{\"password\":\"pass:w\\u00f6rd\"}", "{\"password\":\"[secret]\"}"),
+        ("user me is unknown", "user me is unknown"),
+    ] {
+        assert_eq!(basic.blank_text(echo), blanked, "{echo}");
+    }
+    // Without padding, in another case, and with something that is no pair.
+    assert_eq!(blanker(&["basic bWU6czNjcmV0IQ"]).blank_text("s3cret!"), BLANK);
+    assert_eq!(blanker(&["Basic ****"]).blank_text("a ****"), "a [secret]");
+    // A short password is blanked as a word; a word after one that is no scheme is none.
+    assert_eq!(blanker(&["Basic bWU6YWJj"]).blank_text("abc abcd"), "[secret] abcd");
+    assert_eq!(blanker(&["D 1"]).blank_text("{\"interval\":1}"), "{\"interval\":1}");
+}
+
+#[test]
 fn base64_is_found_wherever_it_begins_and_ends() {
     let secret = "s3cr\u{e9}t?>~k";
     let blanker = blanker(&[secret]);
