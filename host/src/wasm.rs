@@ -10,10 +10,13 @@
 mod contract;
 
 pub mod admission;
+mod bulk;
 pub mod cache;
 pub mod call;
 pub mod confinement;
+pub mod file;
 pub mod sandbox;
+mod text;
 mod watchdog;
 
 pub mod auth_policy;
@@ -23,5 +26,6 @@ pub mod formatter;
 pub use auth_policy::AuthPolicy;
 pub use call::CallError;
 pub use connector::Connector;
+pub use file::read_component;
 pub use formatter::Formatter;
 pub use sandbox::{LoadError, Plugin, Sandbox, SandboxError};

@@ -151,3 +151,57 @@ fn compiled_code_is_used_again_and_damaged_code_is_not() {
     bench.load(&bytes).unwrap_or_else(|error| panic!("{error}"));
     assert_ne!(std::fs::read(&code).unwrap(), damaged, "damaged code was kept");
 }
+
+/// A formatter with this behind everything else in its component.
+fn formatter_with(more: &str) -> Vec<u8> {
+    let text = wasmprinter::print_bytes(component("formatter", "unreachable")).unwrap();
+    let (inside, _) = text.trim_end().rsplit_once(')').unwrap();
+    wat::parse_str(format!("{inside}{more})")).unwrap()
+}
+
+#[tokio::test]
+async fn a_plugin_with_more_instances_memories_or_tables_than_any_needs_is_stopped() {
+    let bench = Bench::new();
+    for (module, count, what) in [
+        ("(core module $x)", 128, "instance count too high at 129"),
+        ("(core module $x (memory 0))", 17, "memory count too high at 17"),
+        ("(core module $x (table 0 funcref))", 65, "table count too high at 65"),
+    ] {
+        let bytes = formatter_with(&format!("{module}{}", "(core instance (instantiate $x))".repeat(count)));
+        let Ok(Plugin::Formatter(formatter)) = bench.load(&bytes) else { panic!("{what}: it was not let in") };
+        let failed = formatter.columns("{}").await.unwrap_err();
+        let CallError::Trapped { reason } = failed else { panic!("{failed:?}") };
+        assert!(reason.contains(what), "{reason}");
+    }
+}
+
+#[test]
+fn a_plugin_that_fills_the_hosts_own_memory_is_not_let_in() {
+    let globals = "(global i32 (i32.const 0))".repeat(20_000);
+    let instances = "(core instance (instantiate $x))".repeat(60);
+    let refusal = Bench::new().refusal(&formatter_with(&format!("(core module $x {globals}){instances}")));
+    assert!(refusal.starts_with("plugin `guest` can't be used: its modules have 12000"), "{refusal}");
+    assert!(refusal.ends_with("at most 1000000 are let in"), "{refusal}");
+}
+
+#[test]
+fn compiled_code_that_no_plugin_uses_is_removed() {
+    let bench = Bench::new();
+    let cache = bench.folder.path().join("cache");
+    let names = || {
+        let entries = std::fs::read_dir(&cache).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let used = bench.load(&component("formatter", "unreachable")).unwrap_or_else(|error| panic!("{error}"));
+    let kept = names();
+    assert_eq!(kept.len(), 2, "the code and its seal: {kept:?}");
+    bench.load(&component("connector", "unreachable")).unwrap_or_else(|error| panic!("{error}"));
+    std::fs::write(cache.join("half.1-0.tmp"), "half").unwrap();
+    std::fs::write(cache.join("somebody-elses.txt"), "").unwrap();
+    assert_eq!(names().len(), 6);
+    bench.sandbox.keep_only(&[*used.sha256()]);
+    assert_eq!(names().iter().filter(|name| *name != "somebody-elses.txt").cloned().collect::<Vec<_>>(), kept);
+    assert_eq!(names().len(), 3);
+}

@@ -61,3 +61,15 @@ pub struct Row {
     /// One for each column, in order.
     pub cells: Vec<Cell>,
 }
+
+impl Row {
+    /// The bytes that it takes in memory and on the disk, in order of magnitude.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let cells = self.cells.iter().map(|cell| match cell {
+            Cell::Text(text) => 16 + text.len(),
+            Cell::Empty | Cell::Number(_) | Cell::Flag(_) | Cell::Moment(_) | Cell::Seconds(_) => 16,
+        });
+        self.key.len() + cells.sum::<usize>()
+    }
+}

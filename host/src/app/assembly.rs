@@ -18,7 +18,7 @@ use punchcard_core::secret::Secret;
 
 use super::grant::chain;
 use crate::vault::ConfiguredSecrets;
-use crate::wasm::{AuthPolicy, CallError, Connector, Formatter, LoadError, Plugin, Sandbox};
+use crate::wasm::{AuthPolicy, CallError, Connector, Formatter, LoadError, Plugin, Sandbox, read_component};
 
 /// Something that keeps a part from running.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,28 +113,30 @@ impl Assembly {
             .plugins
             .iter()
             .map(|(name, plugin)| {
-                let (sandbox, name, path, limits) =
+                let (sandbox, loaded, path, limits) =
                     (Arc::clone(sandbox), name.clone(), folder.join(&plugin.path), plugin.limits);
-                tokio::task::spawn_blocking(move || {
-                    let loaded = match std::fs::read(&path) {
-                        Ok(bytes) => sandbox.load(&name, &bytes, limits).map_err(chain),
-                        Err(error) => Err(format!("can't read {}: {error}", path.display())),
-                    };
-                    (name, loaded)
-                })
+                let load = move || {
+                    let bytes = read_component(&path).map_err(chain)?;
+                    sandbox.load(&loaded, &bytes, limits).map_err(chain)
+                };
+                (name.clone(), tokio::task::spawn_blocking(load))
             })
             .collect();
-        for task in loading {
-            match task.await {
-                Ok((name, Ok(plugin))) => {
+        for (name, task) in loading {
+            let message = match task.await {
+                Ok(Ok(plugin)) => {
                     self.plugins.insert(name, Arc::new(plugin));
+                    continue;
                 }
-                Ok((name, Err(message))) => {
-                    self.faults.push(Fault { part: Part::Plugin(name), message, misconfigured: false });
-                }
-                Err(error) => tracing::error!(%error, "a plugin could not be loaded"),
-            }
+                Ok(Err(message)) => message,
+                // An error of the host's, which must not take the other plugins along.
+                Err(error) => format!("plugin `{name}` could not be loaded: {error}"),
+            };
+            self.faults.push(Fault { part: Part::Plugin(name), message, misconfigured: false });
         }
+        // A plugin that could not be loaded now may be tomorrow: its code is compiled anew then.
+        let used: Vec<_> = self.plugins.values().map(|plugin| *plugin.sha256()).collect();
+        sandbox.keep_only(&used);
     }
 
     async fn assemble_grant(
@@ -238,7 +240,7 @@ impl Assembly {
         };
         match (formatter, columns, connector, limits) {
             (Some(formatter), Some(columns), Some(connector), Some(limits)) if faults.is_empty() => {
-                Ok(SinkParts { formatter, columns, connector, limits, key })
+                Ok(SinkParts { formatter: formatter.within(&limits), columns, connector, limits, key })
             }
             _ => Err(faults),
         }

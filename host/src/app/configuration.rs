@@ -3,7 +3,7 @@
 //! `check` is strict. `run` falls back to the last configuration that was valid as a whole, and where there never was one,
 //! to the parts that are valid by themselves: a mistake in a file must not stop a time clock.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -51,7 +51,17 @@ impl Source {
     /// # Errors
     /// When it can't be read, or is no text.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
-        let bytes = std::fs::read(path).map_err(|source| ReadError::File { path: path.to_owned(), source })?;
+        let failed = |source| ReadError::File { path: path.to_owned(), source };
+        // A pipe or a device could go on for ever.
+        if !path.metadata().map_err(failed)?.is_file() {
+            return Err(ReadError::NotText { path: path.to_owned() });
+        }
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)
+            .map_err(failed)?
+            .take(MAX_BYTES as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(failed)?;
         match String::from_utf8(bytes) {
             Ok(text) if text.len() <= MAX_BYTES => Ok(Self { path: path.to_owned(), text }),
             _ => Err(ReadError::NotText { path: path.to_owned() }),

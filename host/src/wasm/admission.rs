@@ -5,6 +5,7 @@ use thiserror::Error;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::bulk::{ENTRIES, count_entries};
 use super::contract::{PACKAGE, VERSION};
 
 /// What the host offers, as a person reads it.
@@ -43,9 +44,26 @@ pub enum AdmissionError {
         /// What it exports.
         found: Vec<String>,
     },
+    /// Its instances would take too much of the host's own memory.
+    #[error(
+        "its modules have {entries} globals, imports and functions that are referred to, in all instances together; at most {ENTRIES} are let in"
+    )]
+    Bulk {
+        /// How many.
+        entries: u64,
+    },
     /// It exports more than one.
     #[error("it exports several of the contract's interfaces; a plugin fills one")]
     SeveralWorlds,
+}
+
+/// Decides whether a component is small enough to be compiled.
+///
+/// # Errors
+/// When it is not.
+pub fn admit_bulk(component: &[u8]) -> Result<(), AdmissionError> {
+    let entries = count_entries(component);
+    if entries > ENTRIES { Err(AdmissionError::Bulk { entries }) } else { Ok(()) }
 }
 
 /// Decides whether a component is let in, and as what.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use punchcard_core::plugin::auth::{Outcome, Signal, Slot};
+use punchcard_core::plugin::auth::{Outcome, Signal, Slot, Status};
 use punchcard_core::time::Context;
 
 use super::cache::Fingerprint;
@@ -11,6 +11,7 @@ use super::confinement::Confinement;
 use super::contract::v0_1::auth_policy::AuthPolicyPre;
 use super::formatter::check_state;
 use super::sandbox::Loaded;
+use super::text::{check_address, check_code, check_forgotten};
 
 /// A plugin that signs the device in.
 #[derive(Clone)]
@@ -74,6 +75,13 @@ impl AuthPolicy {
             .map_err(|error| CallError::Returned(error.into()))?
             .into();
         check_state(&outcome.state, self.loaded.limits.state_bytes)?;
+        check_forgotten(&outcome.forget)?;
+        if let Status::AwaitingPerson(prompt) = &outcome.status {
+            check_code(&prompt.user_code)?;
+            for address in [Some(&prompt.url), prompt.complete_url.as_ref()].into_iter().flatten() {
+                check_address(address)?;
+            }
+        }
         Ok(outcome)
     }
 }

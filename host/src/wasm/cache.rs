@@ -9,6 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -115,6 +116,32 @@ impl Cache {
         Ok((compiled, false))
     }
 
+    /// Removes the compiled code of all components but these, and what a crash left half-written; with the number of files.
+    pub fn keep_only(&self, engine: &Engine, used: &[Fingerprint]) -> usize {
+        let used: Vec<PathBuf> = used.iter().map(|sha256| self.path(engine, sha256)).collect();
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                warn!(%error, "the cache of compiled code can't be tidied");
+                return 0;
+            }
+        };
+        let mut removed = 0;
+        for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
+            let ours = path
+                .extension()
+                .is_some_and(|extension| ["cwasm", "sha256", "tmp"].iter().any(|own| extension == *own));
+            if !ours || used.contains(&path) || used.iter().any(|code| seal_of(code) == path) {
+                continue;
+            }
+            match fs::remove_file(&path) {
+                Ok(()) => removed += 1,
+                Err(error) => warn!(%error, path = %path.display(), "compiled code can't be removed"),
+            }
+        }
+        removed
+    }
+
     fn path(&self, engine: &Engine, sha256: &Fingerprint) -> PathBuf {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
@@ -164,9 +191,12 @@ fn store(path: &Path, code: &[u8]) -> Result<(), CacheError> {
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), CacheError> {
-    let temporary = path.with_extension("tmp");
+    // Of its own for each process and each writing: two hosts at the same state would write into one another's files.
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let temporary = path.with_extension(format!("{}-{number}.tmp", std::process::id()));
     let write = || -> std::io::Result<()> {
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, path)

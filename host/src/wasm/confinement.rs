@@ -12,10 +12,15 @@ use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, Result};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView};
 
+use super::bulk::INSTANCES;
 use super::contract::v0_1::shared::punchcard::plugin::{http, logging, records, types};
+use super::text::clip;
 
 /// Table elements a call may have: function pointers of all its modules together.
 const TABLE_ELEMENTS: usize = 100_000;
+/// Tables and memories a call may have. Each memory reserves address space, be it ever so small.
+const TABLES: usize = 64;
+const MEMORIES: usize = 16;
 /// The longest line of a plugin's log, in bytes. The rest is cut, visibly.
 const LOG_LINE_BYTES: usize = 1024;
 
@@ -107,6 +112,18 @@ impl ResourceLimiter for Confinement {
     fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
         Ok(grant(&mut self.elements_left, desired.saturating_sub(current), &mut self.starved))
     }
+
+    fn instances(&self) -> usize {
+        INSTANCES
+    }
+
+    fn tables(&self) -> usize {
+        TABLES
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES
+    }
 }
 
 fn grant(left: &mut usize, wanted: usize, starved: &mut bool) -> bool {
@@ -134,16 +151,6 @@ impl logging::Host for Confinement {
         }
         self.log.write(level, &message, self.now_ms);
     }
-}
-
-/// Cuts a text at a character, with a mark where it was cut. Control characters could forge lines of the log.
-pub(super) fn clip(text: String, bytes: usize) -> String {
-    let mut text: String = if text.contains(char::is_control) { text.replace(char::is_control, " ") } else { text };
-    if text.len() > bytes {
-        text.truncate(text.floor_char_boundary(bytes));
-        text.push('…');
-    }
-    text
 }
 
 /// How much of a plugin's log is written: so many lines a minute, and how many were left out.
@@ -219,12 +226,5 @@ mod tests {
         assert!(!starved);
         assert!(!grant(&mut left, 1, &mut starved));
         assert!(starved);
-    }
-
-    #[test]
-    fn a_line_is_cut_at_a_character_and_forges_no_other() {
-        assert_eq!(clip("aé".into(), 3), "aé");
-        assert_eq!(clip("aéb".into(), 2), "a…");
-        assert_eq!(clip("a\nb\x1b[2J".into(), 99), "a b [2J");
     }
 }

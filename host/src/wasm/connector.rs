@@ -12,6 +12,7 @@ use super::confinement::Confinement;
 use super::contract::v0_1::connector::ConnectorPre;
 use super::formatter::check_state;
 use super::sandbox::Loaded;
+use super::text::is_address;
 
 /// A plugin that carries rows.
 #[derive(Clone)]
@@ -69,7 +70,7 @@ impl Connector {
     ) -> Result<Outcome, CallError> {
         let (bindings, settings, rows) = (self.bindings.clone(), settings.to_owned(), batch.rows.len());
         let theirs = context.clone();
-        let outcome: Outcome = self
+        let mut outcome: Outcome = self
             .loaded
             .call(Some(context), async move |store| {
                 let plugin = bindings.instantiate_async(&mut *store).await?;
@@ -82,7 +83,7 @@ impl Connector {
             .map_err(|error| CallError::Returned(error.into()))?
             .into();
         check_state(&outcome.state, self.loaded.limits.state_bytes)?;
-        if let Directive::Delivered(receipt) = &outcome.next {
+        if let Directive::Delivered(receipt) = &mut outcome.next {
             let mut seen = vec![false; rows];
             for rejection in &receipt.rejected {
                 match seen.get_mut(rejection.row as usize) {
@@ -90,6 +91,11 @@ impl Connector {
                     Some(_) => return Err(CallError::refused(format!("row {} rejected twice", rejection.row))),
                     None => return Err(CallError::refused(format!("row {} of {rows} rejected", rejection.row))),
                 }
+            }
+            // Rows that arrived are not held for a link that nobody could follow.
+            if receipt.link.as_deref().is_some_and(|link| !is_address(link)) {
+                tracing::warn!("a connector's link is too long, or has characters that can't be seen; it is left out");
+                receipt.link = None;
             }
         }
         Ok(outcome)

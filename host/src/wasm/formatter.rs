@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use punchcard_core::plugin::delivery::Limits;
 use punchcard_core::plugin::format::{Formatted, TimedEvent, Verdict};
 use punchcard_core::row::{Cell, Column, Row};
 use punchcard_core::time::Context;
@@ -9,26 +10,39 @@ use punchcard_core::time::Context;
 use super::cache::Fingerprint;
 use super::call::CallError;
 use super::confinement::Confinement;
-use super::confinement::clip;
 use super::contract::v0_1::formatter::FormatterPre;
 use super::sandbox::Loaded;
+use super::text::clip;
 
 /// The longest notice or standing line that is kept, in bytes: several times what a panel scrolls through in its moment.
 const LINE_BYTES: usize = 200;
-/// The most columns of a sheet.
+/// The most columns of a sheet, and the bytes of a column's key and title.
 const COLUMNS: usize = 256;
+const TITLE_BYTES: usize = 1024;
+/// Bytes of a row, and of all rows of an event. Rows wait on the disk for as long as there is no network, and each has to
+/// fit into a connector's memory.
+const ROW_BYTES: usize = 256 << 10;
+const EVENT_BYTES: usize = 1 << 20;
 
 /// A plugin that makes rows.
 #[derive(Clone)]
 pub struct Formatter {
     loaded: Arc<Loaded>,
     bindings: FormatterPre<Confinement>,
+    /// Characters of a cell that the service takes.
+    longest_cell: u32,
 }
 
 impl Formatter {
     pub(super) fn new(loaded: Loaded) -> wasmtime::Result<Self> {
         let bindings = FormatterPre::new(loaded.instance())?;
-        Ok(Self { loaded: Arc::new(loaded), bindings })
+        Ok(Self { loaded: Arc::new(loaded), bindings, longest_cell: u32::MAX })
+    }
+
+    /// The same, for rows that a service with these limits takes: an event with a longer cell is rejected.
+    #[must_use]
+    pub fn within(self, limits: &Limits) -> Self {
+        Self { longest_cell: limits.characters_per_cell, ..self }
     }
 
     /// The SHA-256 of the component.
@@ -85,6 +99,10 @@ impl Formatter {
         self.check(&formatted, count, columns)?;
         formatted.standing = formatted.standing.map(|line| clip(line, LINE_BYTES));
         for verdict in &mut formatted.verdicts {
+            // No part of a text is lost in silence: the event is set aside in whole, with the reason.
+            if let Some(reason) = overlong(verdict, self.longest_cell) {
+                *verdict = Verdict::Reject(reason);
+            }
             if let Verdict::Accepted { notice, .. } = verdict {
                 *notice = notice.take().map(|line| clip(line, LINE_BYTES));
             }
@@ -106,10 +124,7 @@ impl Formatter {
                 let found = rows.len();
                 return Err(CallError::refused(format!("{found} rows for one event; at most {most}")));
             }
-            for row in rows {
-                check_row(row, columns)
-                    .map_err(|reason| CallError::refused(format!("verdict {position}: {reason}")))?;
-            }
+            check_rows(rows, columns).map_err(|reason| CallError::refused(format!("verdict {position}: {reason}")))?;
         }
         Ok(())
     }
@@ -120,6 +135,36 @@ pub(super) fn check_state(state: &[u8], most: u64) -> Result<(), CallError> {
         return Err(CallError::refused(format!("a state of {} bytes; at most {most} are kept", state.len())));
     }
     Ok(())
+}
+
+fn check_rows(rows: &[Row], columns: usize) -> Result<(), String> {
+    let mut all = 0_usize;
+    for row in rows {
+        check_row(row, columns)?;
+        let bytes = row.bytes();
+        if bytes > ROW_BYTES {
+            return Err(format!("a row of {bytes} bytes; at most {ROW_BYTES} are kept"));
+        }
+        all = all.saturating_add(bytes);
+    }
+    if all > EVENT_BYTES {
+        return Err(format!("{all} bytes of rows for one event; at most {EVENT_BYTES} are kept"));
+    }
+    Ok(())
+}
+
+/// Why a service would not take these rows, where a cell is longer than it takes.
+fn overlong(verdict: &Verdict, longest: u32) -> Option<String> {
+    let Verdict::Accepted { rows, .. } = verdict else { return None };
+    let longest = usize::try_from(longest).unwrap_or(usize::MAX);
+    rows.iter().flat_map(|row| row.cells.iter().enumerate()).find_map(|(column, cell)| match cell {
+        Cell::Text(text) if text.len() > longest => {
+            let characters = text.chars().count();
+            (characters > longest)
+                .then(|| format!("cell {} has {characters} characters; the service takes {longest}", column + 1))
+        }
+        _ => None,
+    })
 }
 
 fn check_row(row: &Row, columns: usize) -> Result<(), String> {
@@ -141,6 +186,9 @@ fn check_columns(columns: &[Column]) -> Result<(), CallError> {
         return Err(CallError::refused(format!("{} columns; 1 to {COLUMNS} are possible", columns.len())));
     }
     for (position, column) in columns.iter().enumerate() {
+        if column.key.len().max(column.title.len()) > TITLE_BYTES {
+            return Err(CallError::refused(format!("column {position} has more than {TITLE_BYTES} bytes")));
+        }
         if column.key.is_empty() {
             return Err(CallError::refused(format!("column {position} has no key")));
         }
@@ -168,6 +216,25 @@ mod tests {
         for bad in [Cell::Number(f64::NAN), Cell::Seconds(f64::INFINITY), Cell::Number(f64::NEG_INFINITY)] {
             assert!(check_row(&row(vec![bad]), 1).is_err());
         }
+    }
+
+    #[test]
+    fn the_bytes_of_a_row_and_of_an_event_are_bounded() {
+        let text = |bytes: usize| row(vec![Cell::Text("x".repeat(bytes))]);
+        let full = text(ROW_BYTES - row(vec![Cell::Empty]).bytes());
+        assert_eq!(check_rows(std::slice::from_ref(&full), 1), Ok(()));
+        assert!(check_rows(&[text(ROW_BYTES)], 1).unwrap_err().contains("at most 262144"));
+        assert_eq!(check_rows(&vec![full.clone(); 4], 1), Ok(()));
+        assert!(check_rows(&vec![full; 5], 1).unwrap_err().contains("for one event; at most 1048576"));
+    }
+
+    #[test]
+    fn a_cell_that_the_service_would_not_take_rejects_the_event() {
+        let verdict = |cells: Vec<Cell>| Verdict::Accepted { rows: vec![row(cells)], notice: None };
+        assert_eq!(overlong(&verdict(vec![Cell::Text("grün".into())]), 4), None);
+        let reason = overlong(&verdict(vec![Cell::Empty, Cell::Text("grüne".into())]), 4);
+        assert_eq!(reason.as_deref(), Some("cell 2 has 5 characters; the service takes 4"));
+        assert_eq!(overlong(&Verdict::Reject("x".repeat(9)), 4), None);
     }
 
     #[test]

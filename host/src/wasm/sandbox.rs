@@ -13,16 +13,15 @@ use tracing::warn;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{Config, Engine, Store, Trap};
 
-use super::admission::{AdmissionError, admit};
+use super::admission::{AdmissionError, admit, admit_bulk};
 use super::cache::{Cache, Fingerprint};
 use super::call::CallError;
 use super::confinement::{Confinement, LogRate};
 use super::contract::v0_1::shared;
+use super::file::COMPONENT_BYTES;
 use super::watchdog::{Watchdog, epochs};
 use super::{AuthPolicy, Connector, Formatter};
 
-/// The largest component that is looked at, in bytes. JavaScript and Python bring their interpreters along.
-const COMPONENT_BYTES: usize = 64 << 20;
 /// How much one call may hand over to the host, in bytes: 1,000 events with some rows each are a fraction of it.
 const HANDED_OVER_BYTES: usize = 32 << 20;
 
@@ -130,6 +129,16 @@ impl Plugin {
             Self::Connector(_) => World::Connector,
         }
     }
+
+    /// The SHA-256 of its component.
+    #[must_use]
+    pub fn sha256(&self) -> &Fingerprint {
+        match self {
+            Self::AuthPolicy(plugin) => plugin.sha256(),
+            Self::Formatter(plugin) => plugin.sha256(),
+            Self::Connector(plugin) => plugin.sha256(),
+        }
+    }
 }
 
 impl Sandbox {
@@ -180,6 +189,7 @@ impl Sandbox {
             return Err(LoadError::TooLarge { plugin: plugin(), bytes: bytes.len() });
         }
         recognise(bytes).map_err(|reason| LoadError::NotAComponent { plugin: plugin(), reason })?;
+        admit_bulk(bytes).map_err(|source| LoadError::NotAdmitted { plugin: plugin(), source })?;
         let sha256 = Sha256::digest(bytes).into();
         let compiled = match &self.cache {
             Some(cache) => cache.compile(&self.engine, bytes, &sha256).map(|(component, _)| component),
@@ -188,6 +198,15 @@ impl Sandbox {
         let component =
             compiled.map_err(|error| LoadError::NotAComponent { plugin: plugin(), reason: format!("{error:#}") })?;
         self.admit(name, &component, sha256, limits)
+    }
+
+    /// Removes compiled code that none of these plugins uses: what a configuration before used, and what another version of
+    /// the host compiled. It is called when all plugins are loaded.
+    pub fn keep_only(&self, used: &[Fingerprint]) {
+        let removed = self.cache.keep_only(&self.engine, used);
+        if removed > 0 {
+            tracing::info!(files = removed, "compiled code that no plugin uses was removed");
+        }
     }
 
     fn admit(

@@ -1,4 +1,5 @@
-//! Between the contract's types and the host's own. No decision is made here.
+//! Between the contract's types and the host's own. What plugins say to people is cut to its length on the way in; no other
+//! decision is made here.
 
 use punchcard_core::event::{Field, Value};
 use punchcard_core::http::{
@@ -13,6 +14,7 @@ use super::auth_policy::exports::punchcard::plugin::auth_flow as wit_auth;
 use super::connector::exports::punchcard::plugin::delivery as wit_delivery;
 use super::formatter::exports::punchcard::plugin::row_format as wit_format;
 use super::shared::punchcard::plugin::{http as wit_http, records, types};
+use crate::wasm::text::{clip_problem, clip_scopes, clip_sentence};
 
 impl From<Instant> for types::Instant {
     fn from(from: Instant) -> Self {
@@ -41,16 +43,16 @@ impl From<Context> for types::Context {
 impl From<types::Error> for PluginError {
     fn from(from: types::Error) -> Self {
         match from {
-            types::Error::InvalidSettings(text) => Self::InvalidSettings(text),
+            types::Error::InvalidSettings(text) => Self::InvalidSettings(clip_sentence(text)),
             types::Error::UnknownState => Self::UnknownState,
-            types::Error::Other(text) => Self::Other(text),
+            types::Error::Other(text) => Self::Other(clip_sentence(text)),
         }
     }
 }
 
 impl From<types::Problem> for Problem {
     fn from(from: types::Problem) -> Self {
-        Self { headline: from.headline, advice: from.advice }
+        clip_problem(Self { headline: from.headline, advice: from.advice })
     }
 }
 
@@ -179,7 +181,7 @@ impl From<wit_format::Verdict> for Verdict {
             wit_format::Verdict::Accepted(accepted) => {
                 Self::Accepted { rows: accepted.rows.into_iter().map(Into::into).collect(), notice: accepted.notice }
             }
-            wit_format::Verdict::Reject(reason) => Self::Reject(reason),
+            wit_format::Verdict::Reject(reason) => Self::Reject(clip_sentence(reason)),
         }
     }
 }
@@ -293,7 +295,10 @@ impl From<wit_delivery::Outcome> for delivery::Outcome {
                 rejected: receipt
                     .rejected
                     .into_iter()
-                    .map(|rejection| delivery::Rejection { row: rejection.row, reason: rejection.reason })
+                    .map(|rejection| delivery::Rejection {
+                        row: rejection.row,
+                        reason: clip_sentence(rejection.reason),
+                    })
                     .collect(),
                 link: receipt.link,
             }),
@@ -337,12 +342,13 @@ impl From<wit_auth::Status> for auth::Status {
                 user_code: prompt.user_code,
                 url: prompt.url,
                 complete_url: prompt.complete_url,
-                purpose: prompt.purpose,
+                purpose: clip_sentence(prompt.purpose),
                 expires_in_seconds: prompt.expires_in_seconds,
             }),
-            wit_auth::Status::Authorized(lease) => {
-                Self::Authorized(auth::Lease { expires_in_seconds: lease.expires_in_seconds, scopes: lease.scopes })
-            }
+            wit_auth::Status::Authorized(lease) => Self::Authorized(auth::Lease {
+                expires_in_seconds: lease.expires_in_seconds,
+                scopes: clip_scopes(lease.scopes),
+            }),
             wit_auth::Status::Renewing => Self::Renewing,
             wit_auth::Status::Blocked(problem) => Self::Blocked(problem.into()),
         }
