@@ -96,13 +96,22 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 /// A failure as a person reads it: what, and below it why.
 #[must_use]
 pub fn render_failure(failure: &Failure) -> String {
-    let mut text = format!("{} {}", "error:".red().bold(), failure.error);
+    // Its lines stay: the errors of a configuration are a picture.
+    let lines =
+        |error: &dyn std::error::Error| error.to_string().split('\n').map(printable).collect::<Vec<_>>().join("\n");
+    let mut text = format!("{} {}", "error:".red().bold(), lines(failure.error.as_ref()));
     let mut source = std::error::Error::source(failure.error.as_ref());
     while let Some(cause) = source {
-        text.push_str(&format!("\n  because {cause}"));
+        text.push_str(&format!("\n  because {}", lines(cause)));
         source = cause.source();
     }
     text
+}
+
+/// A text of others for this terminal: what servers, plugins and plugins.toml say must not colour, erase or reverse what
+/// stands around it.
+fn printable(text: &str) -> String {
+    punchcard_core::printable::escape(text)
 }
 
 /// A runtime for a command that asks and is done.

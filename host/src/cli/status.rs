@@ -8,7 +8,7 @@ use punchcard_core::time::Instant;
 
 use super::exit::{Exit, Failure};
 use super::time::{render_local, render_span};
-use super::{DeviceArguments, small_runtime};
+use super::{DeviceArguments, printable, small_runtime};
 use crate::app::control::{Answer, Question, ask};
 use crate::app::status::{Fallback, GrantStanding, Report, SinkReport, StageReport};
 
@@ -39,7 +39,7 @@ pub(super) fn unexpected(answer: Answer) -> Failure {
 }
 
 fn render_report(report: &Report) -> String {
-    let mut text = format!("{}  punchcard {}\n", report.device.bold(), report.version);
+    let mut text = format!("{}  punchcard {}\n", printable(&report.device).bold(), printable(&report.version));
     let mut line = |part: &str, says: String| {
         // A String takes everything.
         let _infallible = writeln!(text, "  {part:<24} {says}");
@@ -60,12 +60,12 @@ fn render_report(report: &Report) -> String {
     }
     for input in &report.inputs {
         if let Some(error) = &input.error {
-            line(&format!("input {}", input.name), format!("{}: {error}", "off".red()));
+            line(&format!("input {}", input.name), format!("{}: {}", "off".red(), printable(error)));
         }
     }
     for plugin in &report.plugins {
         if let Some(error) = &plugin.error {
-            line(&format!("plugin {}", plugin.name), format!("{}: {error}", "off".red()));
+            line(&format!("plugin {}", plugin.name), format!("{}: {}", "off".red(), printable(error)));
         }
     }
     for grant in &report.grants {
@@ -79,7 +79,7 @@ fn render_report(report: &Report) -> String {
             }
         }
         if let Some(link) = &sink.link {
-            line("  rows", link.clone());
+            line("  rows", printable(link));
         }
     }
     text
@@ -90,16 +90,18 @@ fn render_grant(name: &str, standing: &GrantStanding) -> String {
         GrantStanding::Starting => "starting".into(),
         GrantStanding::SignedOut => format!("{}; `punchcard sign-in {name}` signs in", "signed out".yellow()),
         GrantStanding::AwaitingPerson { user_code, url, purpose, seconds_left, .. } => format!(
-            "{}: go to {url} and enter {} within {}, to let it {purpose}",
+            "{}: go to {} and enter {} within {}, to let it {}",
             "waits for a person".yellow(),
-            user_code.bold(),
-            render_span(*seconds_left)
+            printable(url),
+            printable(user_code).bold(),
+            render_span(*seconds_left),
+            printable(purpose)
         ),
         GrantStanding::Authorized { .. } => "signed in".green().to_string(),
         GrantStanding::Renewing => "renewing its token".into(),
         GrantStanding::Blocked { problem } => render_problem(problem),
-        GrantStanding::Failing { reason } => format!("{}: {reason}; it is tried again", "fails".red()),
-        GrantStanding::Off { reason } => format!("{}: {reason}", "off".red()),
+        GrantStanding::Failing { reason } => format!("{}: {}; it is tried again", "fails".red(), printable(reason)),
+        GrantStanding::Off { reason } => format!("{}: {}", "off".red(), printable(reason)),
     }
 }
 
@@ -125,15 +127,51 @@ fn render_stage(stage: &StageReport) -> Option<String> {
         StageReport::AwaitingTime => Some("waits until the time is known".into()),
         StageReport::AwaitingGrant => Some("waits for its grant".into()),
         StageReport::Waiting { problem: Some(problem) } => {
-            Some(format!("{}: {}", problem.headline.yellow(), problem.advice))
+            Some(format!("{}: {}", printable(&problem.headline).yellow(), printable(&problem.advice)))
         }
         StageReport::Held { problem: Some(problem) } => Some(render_problem(problem)),
         StageReport::Held { problem: None } => Some("waits for a person".into()),
-        StageReport::Failing { reason } => Some(format!("{}: {reason}; it is tried again", "fails".red())),
-        StageReport::Off { reason } => Some(format!("{}: {reason}", "off".red())),
+        StageReport::Failing { reason } => Some(format!("{}: {}; it is tried again", "fails".red(), printable(reason))),
+        StageReport::Off { reason } => Some(format!("{}: {}", "off".red(), printable(reason))),
     }
 }
 
 fn render_problem(problem: &Problem) -> String {
-    format!("{}: {}", problem.headline.red(), problem.advice)
+    format!("{}: {}", printable(&problem.headline).red(), printable(&problem.advice))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a server and its plugins would make a terminal do.
+    const HOSTILE: &str = "x\x1b[2J\u{202e}y\nsink all  is well";
+
+    #[test]
+    fn nothing_that_others_say_is_obeyed_by_a_terminal() {
+        let hostile = || HOSTILE.to_owned();
+        let problem = || Problem { headline: hostile(), advice: hostile() };
+        let prompt = GrantStanding::AwaitingPerson {
+            user_code: hostile(),
+            url: hostile(),
+            complete_url: None,
+            purpose: hostile(),
+            seconds_left: 1,
+        };
+        let off = StageReport::Off { reason: hostile() };
+        let said = [
+            render_grant("g", &prompt),
+            render_grant("g", &GrantStanding::Blocked { problem: problem() }),
+            render_grant("g", &GrantStanding::Failing { reason: hostile() }),
+            render_grant("g", &GrantStanding::Off { reason: hostile() }),
+            render_stage(&StageReport::Waiting { problem: Some(problem()) }).unwrap_or_default(),
+            render_stage(&StageReport::Held { problem: Some(problem()) }).unwrap_or_default(),
+            render_stage(&StageReport::Failing { reason: hostile() }).unwrap_or_default(),
+            render_stage(&off).unwrap_or_default(),
+        ];
+        for said in said {
+            assert!(!said.contains("\x1b[2J") && !said.contains(['\u{202e}', '\n']), "{said:?}");
+            assert!(said.contains("x\\u{1b}[2J\\u{202e}y\\nsink"), "{said:?}");
+        }
+    }
 }
