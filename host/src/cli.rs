@@ -125,11 +125,3 @@ fn sleep(pause: std::time::Duration) -> Result<(), Failure> {
     small_runtime()?.block_on(async { tokio::time::sleep(pause).await });
     Ok(())
 }
-
-/// Text of a server or a plugin, without what a terminal would take as an order or would reorder.
-fn printable(text: &str) -> String {
-    let is_order = |character: char| {
-        character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|character| if is_order(character) { char::REPLACEMENT_CHARACTER } else { character }).collect()
-}

@@ -193,10 +193,10 @@ impl Keeper {
             }
         }
         let Phase::Due(signal) = &self.phase else { return Plan::Rest };
-        if !matches!(signal, Signal::Responded(_)) {
-            if let Departure::At(at_ms) = self.idle_steps.plan(now_ms) {
-                return Plan::WaitUntil(at_ms);
-            }
+        if !matches!(signal, Signal::Responded(_))
+            && let Departure::At(at_ms) = self.idle_steps.plan(now_ms)
+        {
+            return Plan::WaitUntil(at_ms);
         }
         Plan::Step(signal.clone())
     }

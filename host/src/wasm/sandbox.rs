@@ -203,7 +203,7 @@ impl Sandbox {
     /// Removes compiled code that none of these plugins uses: what a configuration before used, and what another version of
     /// the host compiled. It is called when all plugins are loaded.
     pub fn keep_only(&self, used: &[Fingerprint]) {
-        let removed = self.cache.keep_only(&self.engine, used);
+        let removed = self.cache.as_ref().map_or(0, |cache| cache.keep_only(&self.engine, used));
         if removed > 0 {
             tracing::info!(files = removed, "compiled code that no plugin uses was removed");
         }

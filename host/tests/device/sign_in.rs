@@ -238,10 +238,14 @@ async fn a_token_file_that_was_cut_short_is_set_aside_and_a_code_shown() {
             fs::write(&file, damage).unwrap();
         }
         bench.start().await;
+        let report = bench.until("it is said", |report| report["problems"][0]["part"] == "grants.google").await;
+        let advice = report["problems"][0]["problem"]["advice"].as_str().unwrap();
+        assert!(advice.contains("sign in again"), "{advice}");
         bench.press("one").await;
         bench.sign_in().await;
         bench.settle().await;
         assert_eq!(bench.delivered(), ["one"]);
+        bench.until("it is mended", |report| report["problems"] == serde_json::json!([])).await;
         let aside = fs::read_dir(bench.state.join("vault"))
             .unwrap()
             .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("damaged"));
