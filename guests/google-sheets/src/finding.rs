@@ -193,6 +193,8 @@ pub(crate) fn absorb_file(state: &mut State, call: Call, answer: Answer) -> Next
         }
         Ok(id) => {
             finding.stage = Stage::Settle(id);
+            // From here on it counts the looks.
+            state.failures = 0;
             Next::Do(pause::wait(SETTLE_MS))
         }
         Err(Answer::Doubtful(_) | Answer::TooLarge) => {

@@ -1,8 +1,7 @@
 //! Limits: how much the host may put into one batch.
 //!
 //! A request should have at most 2 MB. What a row costs in JSON beyond its text is known from its columns, so the number
-//! of rows is limited by that; `bytes-per-batch` is then what is left for text. Whatever else the host counts towards it
-//! makes batches smaller, never requests larger: it only has to count at least the UTF-8 bytes of text cells.
+//! of rows is limited by that; `bytes-per-batch` is then what is left for text.
 
 use punchcard_sdk::connector::Limits;
 use punchcard_sdk::{Cell, Column, ColumnKind, Error, Instant};

@@ -14,8 +14,9 @@ use crate::state::{Asked, Grid, Look, Spreadsheet, State, Tab};
 use crate::step::{Call, Next, unanswered};
 use crate::{destination, finding, pause, problem, request, tab};
 
-/// Seconds after which a spreadsheet is looked at again before a batch.
-const OLD_AFTER_S: i64 = 3_600;
+/// Seconds after which a spreadsheet is looked at again before a batch. A person who moves columns meanwhile finds rows of
+/// so long in the old places; a look before each batch would be two requests more for each.
+const OLD_AFTER_S: i64 = 600;
 
 /// Whether it is time to look again. A clock that went back is a reason too.
 pub(crate) fn is_old(state: &State, call: Call) -> bool {

@@ -9,14 +9,24 @@ use crate::row::{Cell, Row};
 
 /// Rows in a batch, whatever a connector declares: a batch is held in memory by the host and by the connector.
 pub const MOST_ROWS: u32 = 50_000;
-/// Estimated bytes in a batch, whatever a connector declares.
+/// Bytes that the rows of a batch take in memory, about, whatever a connector declares.
 pub const MOST_BYTES: u64 = 8 << 20;
+
+/// What a row counts for in a batch, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Weight {
+    /// The text in its cells as JSON: what the connector's `bytes-per-batch` limits.
+    pub text: u64,
+    /// What it takes in memory, about: what the host limits.
+    pub held: u64,
+}
 
 /// A batch that is being filled, row by row.
 #[derive(Debug, Clone)]
 pub struct Measure {
     rows_left: u32,
-    bytes_left: u64,
+    text_left: u64,
+    held_left: u64,
     empty: bool,
 }
 
@@ -26,15 +36,16 @@ impl Measure {
     pub fn new(limits: &Limits) -> Self {
         Self {
             rows_left: limits.rows_per_batch.clamp(1, MOST_ROWS),
-            bytes_left: limits.bytes_per_batch.min(MOST_BYTES),
+            text_left: limits.bytes_per_batch,
+            held_left: MOST_BYTES,
             empty: true,
         }
     }
 
-    /// Whether the next row, of `bytes` estimated bytes, still belongs into this batch. After the first `false` the
-    /// batch is complete: later rows do not overtake.
-    pub fn admits(&mut self, bytes: u64) -> bool {
-        let fits = self.rows_left > 0 && bytes <= self.bytes_left;
+    /// Whether the next row still belongs into this batch. After the first `false` the batch is complete: later rows do
+    /// not overtake.
+    pub fn admits(&mut self, row: Weight) -> bool {
+        let fits = self.rows_left > 0 && row.text <= self.text_left && row.held <= self.held_left;
         if !(fits || self.empty) {
             self.rows_left = 0;
             return false;
@@ -42,30 +53,29 @@ impl Measure {
         self.empty = false;
         // One that is larger than the limit goes alone.
         self.rows_left = if fits { self.rows_left - 1 } else { 0 };
-        self.bytes_left = self.bytes_left.saturating_sub(bytes);
+        self.text_left = self.text_left.saturating_sub(row.text);
+        self.held_left = self.held_left.saturating_sub(row.held);
         true
     }
 }
 
-/// How many of the rows that wait, given by their estimated bytes, form the next batch: 0 only when none waits.
+/// How many of the rows that wait form the next batch: 0 only when none waits.
 #[must_use]
-pub fn plan_batch(sizes: impl IntoIterator<Item = u64>, limits: &Limits) -> usize {
+pub fn plan_batch(rows: impl IntoIterator<Item = Weight>, limits: &Limits) -> usize {
     let mut measure = Measure::new(limits);
-    sizes.into_iter().take_while(|bytes| measure.admits(*bytes)).count()
+    rows.into_iter().take_while(|row| measure.admits(*row)).count()
 }
 
-/// The bytes that a row takes in a typical JSON request, in order of magnitude: its key, each cell's text, and what is
-/// written around every cell (`{"userEnteredValue":{"stringValue":"…"}},` is 44 bytes, with a number format 100).
+/// What a row counts for. Only a connector knows what it writes around a cell: from its columns, before any row.
 #[must_use]
-pub fn estimate_bytes(row: &Row) -> u64 {
-    let cells = row.cells.iter().map(|cell| match cell {
-        Cell::Empty => 4,
-        Cell::Flag(_) => 48,
-        Cell::Text(text) => 48 + escaped_bytes(text),
-        Cell::Number(_) => 64,
-        Cell::Moment(_) | Cell::Seconds(_) => 112,
+pub fn weigh(row: &Row) -> Weight {
+    let text = row.cells.iter().map(|cell| match cell {
+        Cell::Text(text) => escaped_bytes(text),
+        Cell::Empty | Cell::Flag(_) | Cell::Number(_) | Cell::Moment(_) | Cell::Seconds(_) => 0,
     });
-    16 + row.key.len() as u64 + cells.sum::<u64>()
+    let text = text.sum();
+    let cells = row.cells.len() * size_of::<Cell>() + size_of::<Row>() + row.key.len();
+    Weight { text, held: text + cells as u64 }
 }
 
 /// A text's bytes in JSON: quotes and backslashes take two, control characters six (RFC 8259 §7).
@@ -106,40 +116,43 @@ mod tests {
             (&[u64::MAX, u64::MAX], u32::MAX, u64::MAX, 1),
         ];
         for (sizes, rows, bytes, expected) in table {
-            assert_eq!(plan_batch(sizes.iter().copied(), &limits(rows, bytes)), expected, "{sizes:?} {rows} {bytes}");
+            let weights = sizes.iter().map(|text| Weight { text: *text, held: 0 });
+            assert_eq!(plan_batch(weights, &limits(rows, bytes)), expected, "{sizes:?} {rows} {bytes}");
         }
     }
 
     #[test]
     fn no_connector_gets_more_than_a_small_device_can_hold() {
-        assert_eq!(plan_batch(std::iter::repeat_n(0, 60_000), &limits(u32::MAX, u64::MAX)), 50_000);
-        assert_eq!(plan_batch([1 << 20; 20], &limits(u32::MAX, u64::MAX)), 8);
+        let held = |held| Weight { text: 0, held };
+        assert_eq!(plan_batch(std::iter::repeat_n(held(0), 60_000), &limits(u32::MAX, u64::MAX)), 50_000);
+        assert_eq!(plan_batch([held(1 << 20); 20], &limits(u32::MAX, u64::MAX)), 8);
+        assert_eq!(plan_batch([held(9 << 20); 2], &limits(u32::MAX, u64::MAX)), 1, "one too large goes alone");
     }
 
     #[test]
     fn a_complete_batch_takes_no_later_row_however_small() {
         let mut measure = Measure::new(&limits(10, 100));
-        assert!(measure.admits(60));
-        assert!(!measure.admits(60));
-        assert!(!measure.admits(1));
+        let text = |text| Weight { text, held: 0 };
+        assert!(measure.admits(text(60)));
+        assert!(!measure.admits(text(60)));
+        assert!(!measure.admits(text(1)));
     }
 
     #[test]
-    fn the_estimate_counts_the_key_the_text_as_json_and_what_stands_around_each_cell() {
+    fn text_counts_as_json_and_everything_counts_in_memory() {
         let moment = Cell::Moment(Instant { unix_micros: 0, utc_offset_minutes: 0 });
         let table = [
             (vec![], 0),
-            (vec![Cell::Empty], 4),
-            (vec![Cell::Flag(true)], 48),
-            (vec![Cell::Text(String::new())], 48),
-            (vec![Cell::Text("grün".to_owned())], 53),
-            (vec![Cell::Text("a\"\\\n".to_owned())], 48 + 1 + 2 + 2 + 6),
-            (vec![Cell::Text("\u{1f} ".to_owned())], 48 + 6 + 1),
-            (vec![Cell::Number(1.0), Cell::Seconds(1.0), moment], 64 + 112 + 112),
+            (vec![Cell::Empty, Cell::Flag(true), Cell::Number(1.0), Cell::Seconds(1.0), moment], 0),
+            (vec![Cell::Text(String::new())], 0),
+            (vec![Cell::Text("grün".to_owned()), Cell::Text("x".to_owned())], 6),
+            (vec![Cell::Text("a\"\\\n".to_owned())], 1 + 2 + 2 + 6),
+            (vec![Cell::Text("\u{1f} ".to_owned())], 6 + 1),
         ];
-        for (cells, expected) in table {
+        for (cells, text) in table {
             let row = Row { key: "01J/0".to_owned(), cells };
-            assert_eq!(estimate_bytes(&row), 16 + 5 + expected, "{row:?}");
+            let held = text + (row.cells.len() * size_of::<Cell>() + size_of::<Row>() + 5) as u64;
+            assert_eq!(weigh(&row), Weight { text, held }, "{row:?}");
         }
     }
 
@@ -153,7 +166,7 @@ mod tests {
             let limits = limits(rows, bytes);
             let mut rest = sizes.as_slice();
             while !rest.is_empty() {
-                let taken = plan_batch(rest.iter().copied(), &limits);
+                let taken = plan_batch(rest.iter().map(|text| Weight { text: *text, held: 0 }), &limits);
                 prop_assert!(taken >= 1);
                 let within = |count: usize| count <= rows.max(1) as usize && rest[..count].iter().sum::<u64>() <= bytes;
                 prop_assert!(taken == 1 || within(taken));

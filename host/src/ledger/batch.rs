@@ -3,7 +3,7 @@
 //! A batch is a contiguous range of its sink's rows, at most one of a sink on its way. Which range is decided once; from
 //! then on the batch has the same id and rows until it is complete, whatever limits a newer connector has.
 
-use punchcard_core::batch::{MOST_ROWS, Measure, estimate_bytes};
+use punchcard_core::batch::{MOST_ROWS, Measure, weigh};
 use punchcard_core::name::SinkName;
 use punchcard_core::plugin::delivery::{Batch, Limits, Receipt};
 use punchcard_core::row::Row;
@@ -297,7 +297,7 @@ fn plan(snapshot: &Connection, sink: i64, after: Place, limits: &Limits, fresh: 
     while let Some(row) = found.next()? {
         let placed = PlacedRow::parse(row)?;
         let same_columns = range.as_ref().is_none_or(|range| range.column_set == placed.column_set);
-        if !(same_columns && measure.admits(estimate_bytes(&placed.row))) {
+        if !(same_columns && measure.admits(weigh(&placed.row))) {
             break;
         }
         let PlacedRow { place, column_set, row } = placed;
