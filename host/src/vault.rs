@@ -19,7 +19,8 @@ pub use damage::Damage;
 mod configured;
 pub use configured::{ConfiguredSecretError, ConfiguredSecrets};
 
-use std::fs::DirBuilder;
+use std::collections::BTreeSet;
+use std::fs::{DirBuilder, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -66,7 +67,7 @@ pub enum VaultError {
         source: io::Error,
     },
     /// The file could not be replaced. The old content is still there, in whole; unless only the last step failed: then
-    /// either may be there after a power cut.
+    /// the new one is there, as [`Vault::load`] says, and after a power cut either. To store it again makes it durable.
     #[error("the tokens of grant `{grant}` can't be stored: {step} failed")]
     Write {
         /// Whose.
@@ -103,8 +104,15 @@ pub struct Loaded {
 /// The token storage.
 pub struct Vault {
     folder: Dir,
-    /// Held over every reading and writing: a change is made of both.
-    turn: Mutex<()>,
+    turn: Mutex<Turn>,
+}
+
+/// Held over every reading and writing: a change is made of both.
+#[derive(Default)]
+struct Turn {
+    /// Whose file was replaced and perhaps not durably. What failed once may be said to have succeeded when it is tried again,
+    /// so that nothing short of writing the file anew helps.
+    doubtful: BTreeSet<GrantName>,
 }
 
 impl Vault {
@@ -115,7 +123,13 @@ impl Vault {
     /// When the folder can't be made or opened, or is somebody else's.
     pub fn open(path: &Path) -> Result<Self, VaultError> {
         let failed = |source| VaultError::Folder { path: path.to_owned(), source };
+        let new = !path.exists();
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        if new {
+            // The folder's own name: without it, nothing in it would be there after a power cut.
+            let around = path.parent().filter(|around| !around.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            File::open(around).and_then(|around| around.sync_all()).map_err(failed)?;
+        }
         if !path.symlink_metadata().map_err(failed)?.is_dir() {
             return Err(VaultError::NotOwn { path: path.to_owned() });
         }
@@ -134,7 +148,9 @@ impl Vault {
                 folder.remove_file(&name).map_err(failed)?;
             }
         }
-        Ok(Self { folder, turn: Mutex::new(()) })
+        // What was there before may have been renamed by a host that was killed before it could make that durable.
+        replacement::sync(&folder).map_err(failed)?;
+        Ok(Self { folder, turn: Mutex::default() })
     }
 
     /// What is stored of a grant. Nothing, if it never signed in.
@@ -147,15 +163,16 @@ impl Vault {
     }
 
     /// Stores what one answer brought, all of it together, and durably: after a power cut either all of it is there or
-    /// nothing. A slot whose content is the one that it has keeps its version.
+    /// nothing. A slot whose content is the one that it has keeps its version; what is there already is written again only
+    /// where it may not be durable.
     ///
     /// # Errors
     /// As [`Self::load`], and when the file can't be replaced.
     pub fn store(&self, grant: &GrantName, secrets: Vec<(SlotName, Secret)>) -> Result<Loaded, VaultError> {
-        let _turn = self.take_turn();
+        let mut turn = self.take_turn();
         let mut loaded = self.read(grant)?;
-        if loaded.slots.fill(secrets) {
-            self.write(grant, &loaded.slots)?;
+        if loaded.slots.fill(secrets) || turn.doubtful.contains(grant) {
+            self.write(&mut turn, grant, &loaded.slots)?;
         }
         Ok(loaded)
     }
@@ -165,10 +182,10 @@ impl Vault {
     /// # Errors
     /// As [`Self::store`].
     pub fn forget(&self, grant: &GrantName, slots: &[SlotName]) -> Result<Loaded, VaultError> {
-        let _turn = self.take_turn();
+        let mut turn = self.take_turn();
         let mut loaded = self.read(grant)?;
-        if loaded.slots.forget(slots) {
-            self.write(grant, &loaded.slots)?;
+        if loaded.slots.forget(slots) || turn.doubtful.contains(grant) {
+            self.write(&mut turn, grant, &loaded.slots)?;
         }
         Ok(loaded)
     }
@@ -182,7 +199,7 @@ impl Vault {
     }
 
     /// A panic elsewhere can't have left anything half-done: the folder itself is what is kept whole.
-    fn take_turn(&self) -> MutexGuard<'_, ()> {
+    fn take_turn(&self) -> MutexGuard<'_, Turn> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -214,16 +231,19 @@ impl Vault {
         Ok(Loaded { slots: Slots::empty(number), damage: Some(damage) })
     }
 
-    fn write(&self, grant: &GrantName, slots: &Slots) -> Result<(), VaultError> {
+    fn write(&self, turn: &mut Turn, grant: &GrantName, slots: &Slots) -> Result<(), VaultError> {
         let content = slots.render();
         if content.len() as u64 >= LARGEST {
             return Err(VaultError::TooLarge { grant: grant.clone() });
         }
-        perform_replacement(&self.folder, &file_name(grant), &content).map_err(|(step, source)| VaultError::Write {
-            grant: grant.clone(),
-            step,
-            source,
-        })
+        let replaced = perform_replacement(&self.folder, &file_name(grant), &content);
+        match &replaced {
+            Ok(()) => turn.doubtful.remove(grant),
+            Err((Step::SyncFolder, _)) => turn.doubtful.insert(grant.clone()),
+            // The file that is there is the one that was.
+            Err(_) => false,
+        };
+        replaced.map_err(|(step, source)| VaultError::Write { grant: grant.clone(), step, source })
     }
 }
 

@@ -44,6 +44,7 @@ fn a_pasted_secret_is_not_repeated() {
         sink("authorize = \"GOCSPX-pasted\""),
         sink("authorize = { header = \"X-Api-Key\", secret = \"GOCSPX-pasted\" }"),
         sink("authorize = { header = \"Authorization: Bearer GOCSPX-pasted\" }"),
+        sink("authorize = { header = \"Proxy-Authorization: Bearer GOCSPX-pasted\" }"),
         sink("authorize = { bearer = \"GOCSPX-pasted\" }"),
         sink("[sinks.s.authorize]\nheader = \"X-Api-Key\"\nsecret = 'GOCSPX-pasted'"),
         // Under a key that nobody knows, whatever it is called.

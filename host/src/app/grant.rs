@@ -358,7 +358,10 @@ impl GrantKeeper {
             match self.vault.store(&self.grant.name, brought.to_vec()) {
                 Ok(loaded) => {
                     self.hold(loaded);
-                    *self.grant.damage.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                    // A code is no sign-in yet.
+                    if brought.iter().any(|(slot, _)| slot.as_str() == ACCESS_TOKEN) {
+                        *self.grant.damage.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                    }
                     return;
                 }
                 Err(error) => {

@@ -28,16 +28,16 @@ pub(super) async fn report(device: &Device) -> Report {
         problems.push(ProblemReport { part: "ledger".into(), problem });
         Vec::new()
     });
-    let mut counts: BTreeMap<SinkName, SinkCounts> =
-        counts.into_iter().map(|counts| (counts.sink.clone(), counts)).collect();
     for (name, part) in parts.iter().flat_map(|parts| &parts.grants) {
         if let GrantPart::On(grant) = part
-            && let Some(damage) = grant.damage()
+            && let Some(advice) = grant.damage()
         {
-            let problem = Problem { headline: "token file was damaged".into(), advice: damage };
+            let problem = Problem { headline: "tokens were damaged".into(), advice };
             problems.push(ProblemReport { part: format!("grants.{name}"), problem });
         }
     }
+    let mut counts: BTreeMap<SinkName, SinkCounts> =
+        counts.into_iter().map(|counts| (counts.sink.clone(), counts)).collect();
     // After the ledger was waited for: seconds that are left are counted from now.
     let now_ms = device.clock.monotonic_ms();
     let mut sinks = Vec::new();

@@ -80,9 +80,12 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
         assert!(matches!(make_private(&file), Err(StateFolderError::Make { .. })));
-        // The root folder is root's; root itself has /proc/self's of nobody else to try.
-        if !rustix::process::geteuid().is_root() {
-            assert!(matches!(make_private(Path::new("/")), Err(StateFolderError::NotOurs { .. })));
-        }
+        let theirs = if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(folder.path(), Some(1), None).unwrap();
+            folder.path()
+        } else {
+            Path::new("/")
+        };
+        assert!(matches!(make_private(theirs), Err(StateFolderError::NotOurs { .. })));
     }
 }

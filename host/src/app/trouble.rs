@@ -24,18 +24,18 @@ impl Troubles {
 
     /// A part of the device has a problem, or no longer has one.
     pub(super) fn set(&self, part: &str, problem: Option<Problem>) {
-        let before = match problem.clone() {
-            Some(problem) => self.lock().insert(part.to_owned(), problem),
-            None => self.lock().remove(part),
-        };
-        match &problem {
-            Some(problem) if before.as_ref() != Some(problem) => {
-                error!(part, problem = problem.headline, advice = problem.advice, "the device has a problem");
-            }
-            None if before.is_some() => info!(part, "the problem is over"),
-            _ => {}
-        }
         self.display.note(|panel, now_ms| panel.set_problem(part, problem.as_ref(), now_ms));
+        let mut known = self.lock();
+        match problem {
+            Some(problem) => {
+                if known.get(part) != Some(&problem) {
+                    error!(part, problem = problem.headline, advice = problem.advice, "the device has a problem");
+                }
+                known.insert(part.to_owned(), problem);
+            }
+            None if known.remove(part).is_some() => info!(part, "the problem is over"),
+            None => {}
+        }
     }
 
     /// For `status`.

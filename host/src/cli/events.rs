@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::exit::{Exit, Failure};
 use super::time::{render_local, render_rfc_3339};
-use super::{DeviceArguments, sleep};
+use super::{DeviceArguments, printable, sleep};
 use crate::app::configuration::Source;
 use crate::ledger::{Fate, Listed, Moment, Reader, Stage};
 
@@ -122,8 +122,8 @@ fn table(page: &[Listed], first: bool) -> Table {
             render_moment(listed.at),
             happened.source.to_string(),
             happened.kind.clone(),
-            happened.fields.iter().map(render_field).collect::<Vec<_>>().join(", "),
-            listed.fates.iter().map(render_fate).collect::<Vec<_>>().join("; "),
+            printable(&happened.fields.iter().map(render_field).collect::<Vec<_>>().join(", ")),
+            printable(&listed.fates.iter().map(render_fate).collect::<Vec<_>>().join("; ")),
         ]);
     }
     table

@@ -5,7 +5,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use super::exit::{Exit, Failure};
 use super::status::{fetch, unexpected};
-use super::{DeviceArguments, small_runtime};
+use super::{DeviceArguments, printable, small_runtime};
 use crate::app::control::{Answer, Question, ask};
 use crate::app::status::StageReport;
 
@@ -79,7 +79,7 @@ fn list(device: &DeviceArguments, json: bool) -> Result<Exit, Failure> {
             (sink.events_waiting + sink.rows_waiting + sink.rows_in_flight).to_string(),
             sink.rows_delivered.to_string(),
             sink.set_aside.to_string(),
-            sink.link.unwrap_or_default(),
+            printable(&sink.link.unwrap_or_default()),
         ]);
     }
     anstream::println!("{table}");

@@ -72,7 +72,10 @@ fn encode(text: &str) -> Option<QrCode> {
 
 #[cfg(test)]
 mod tests {
+    use punchcard_core::scene::{Scene, SignIn, View};
+
     use super::*;
+    use crate::panel::Painter;
     use crate::panel::frame::{Frame, FrameSize};
 
     /// What a reader sees in the frame, magnified as a camera would.
@@ -105,6 +108,29 @@ mod tests {
             let Ok(()) = code.draw(&mut frame, Point::new(1, 0));
             assert_eq!(read(&frame).as_deref(), Some(expected));
         }
+    }
+
+    #[test]
+    fn point_06_the_high_panel_shows_the_code_to_type_and_the_qr_code_at_once() {
+        let painted = |user_code: &str| {
+            let sign_in = SignIn {
+                user_code: user_code.to_owned(),
+                url: "https://www.google.com/device".to_owned(),
+                complete_url: None,
+                purpose: "keep its own files in your Drive".to_owned(),
+                seconds_left: 1_799,
+            };
+            let view = View { scene: Scene::SignIn(sign_in), shown_for_ms: 0 };
+            Painter::new(FrameSize::High).paint(&view).frame
+        };
+        let frame = painted("GQVQ-JKEC");
+        assert_eq!(read(&frame).as_deref(), Some("https://www.google.com/device"));
+        // Where the code to type stands, another one looks different; the QR code beside it stays.
+        let other = painted("WXYZ-ABCD");
+        let differs = |columns: std::ops::Range<u32>| {
+            columns.flat_map(|x| (0..64).map(move |y| (x, y))).any(|(x, y)| frame.is_lit(x, y) != other.is_lit(x, y))
+        };
+        assert!(!differs(0..64) && differs(64..128));
     }
 
     #[test]

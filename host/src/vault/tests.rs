@@ -76,7 +76,7 @@ fn what_is_stored_is_there_after_a_restart() {
 }
 
 #[test]
-fn nobody_else_can_read_it() {
+fn point_31_a_file_of_tokens_has_mode_0600_in_a_folder_of_0700() {
     let (folder, _vault) = filled();
     assert_eq!(mode(&folder.path().join("tokens")), 0o700);
     assert_eq!(names(&folder), ["google.json"]);
@@ -111,7 +111,7 @@ fn nothing_new_is_not_written() {
 }
 
 #[test]
-fn a_crash_at_any_moment_leaves_the_old_or_the_new() {
+fn point_31_a_crash_at_any_moment_leaves_the_old_or_the_new() {
     let old = expected(&[("access-token", 1, "A1"), ("refresh-token", 2, "R1")]);
     let new = expected(&[("access-token", 3, "A2"), ("refresh-token", 4, "R2")]);
     for done in 0..=Replacement::STEPS.len() {
@@ -136,6 +136,43 @@ fn a_crash_at_any_moment_leaves_the_old_or_the_new() {
             assert!(held(&vault).contains(&("access-token".to_owned(), version, "A3".to_owned())));
         }
     }
+}
+
+#[test]
+fn point_31_the_file_is_durable_before_it_has_its_name_and_the_name_before_it_is_said() {
+    let place = |step| Replacement::STEPS.iter().position(|other| *other == step).unwrap();
+    let order = [Step::Create, Step::Write, Step::SyncFile, Step::Rename, Step::SyncFolder].map(place);
+    assert!(order.is_sorted(), "{order:?}");
+    assert_eq!(Replacement::STEPS.last(), Some(&Step::SyncFolder));
+}
+
+#[test]
+fn point_31_what_may_not_be_durable_is_written_again_when_it_is_stored_again() {
+    let (folder, vault) = filled();
+    let inode = || fs::metadata(path(&folder, "google.json")).unwrap().ino();
+    let again = || vault.store(&grant(), secrets(&[("access-token", "A1")])).unwrap();
+    let before = inode();
+    again();
+    assert_eq!(inode(), before);
+    // As a folder leaves it that could not be made durable.
+    vault.take_turn().doubtful.insert(grant());
+    let loaded = again();
+    assert_ne!(inode(), before);
+    assert_eq!(holding(&loaded.slots), expected(&[("access-token", 1, "A1"), ("refresh-token", 2, "R1")]));
+    let once = inode();
+    again();
+    assert_eq!(inode(), once, "it is durable now");
+    vault.take_turn().doubtful.insert(grant());
+    vault.forget(&grant(), &[]).unwrap();
+    assert_ne!(inode(), once);
+}
+
+#[test]
+fn a_folder_is_made_with_all_that_leads_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state").join("tokens");
+    Vault::open(&path).unwrap();
+    assert_eq!(mode(&path), 0o700);
 }
 
 #[test]
@@ -214,7 +251,7 @@ fn damaged_files_do_not_fill_the_disk() {
 }
 
 #[test]
-fn a_file_that_others_could_read_is_closed_and_set_aside() {
+fn point_31_a_file_that_others_could_read_is_closed_and_set_aside() {
     for open in [0o640, 0o604, 0o666] {
         let (folder, vault) = filled();
         fs::set_permissions(path(&folder, "google.json"), Permissions::from_mode(open)).unwrap();

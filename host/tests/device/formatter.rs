@@ -25,3 +25,22 @@ async fn a_formatter_that_works_for_no_event_sets_none_aside() {
     bench.settle().await;
     assert_eq!(bench.delivered(), ["one"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_set_aside_is_formatted_again_when_a_person_wants_it() {
+    let mut bench = Bench::signed_in().await;
+    let nothing = bench.command(&["sinks", "retry-set-aside", "timesheet"]).await;
+    assert_eq!(nothing.status.code(), Some(6), "there is nothing yet");
+    bench.press("reject").await;
+    bench.press("one").await;
+    bench.until("it is set aside", |report| report["sinks"][0]["set-aside"] == 1).await;
+    bench.settle().await;
+
+    bench.printed(&["sinks", "retry-set-aside", "timesheet"]).await;
+    let again = |report: &serde_json::Value| report["events"] == 3 && report["sinks"][0]["set-aside"] == 1;
+    bench.until("the formatter has refused it once more", again).await;
+    let events = bench.printed(&["events", "--json"]).await;
+    assert!(events.contains("it was put back as event 3"), "{events}");
+    bench.settle().await;
+    assert_eq!(bench.delivered(), ["one"]);
+}

@@ -9,6 +9,7 @@ use super::Breach;
 const CORE: &str = "punchcard-core";
 const HOST: &str = "punchcard";
 const SIMULATOR: &str = "google-sim";
+const BENCH: &str = "punchcard-bench";
 const SDK: &str = "punchcard-sdk";
 
 /// What the core may depend on, with the reason. It decides and computes; whatever waits, reads or writes stays out.
@@ -144,6 +145,7 @@ enum Kind {
 fn member_objection(from: &str, on: &str, kind: Kind) -> Option<&'static str> {
     match (from, on) {
         (HOST, CORE) => None,
+        (BENCH, HOST | CORE | SIMULATOR) => None,
         (HOST, SIMULATOR) if kind == Kind::Test => None,
         (HOST, SIMULATOR) => Some("the host is only tested on it"),
         (CORE, _) => Some("the core depends on no other crate of ours"),

@@ -1,5 +1,7 @@
 //! Events that were set aside, and formatted after all.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::super::{SinkError, Stage};
 use super::*;
 
@@ -9,9 +11,9 @@ async fn fail(ledger: &Ledger, name: &str, sequence: u64) {
 }
 
 async fn put_back(ledger: &Ledger, name: &str) -> u64 {
-    let fresh = std::cell::Cell::new(1_000_u128);
-    let next = || Ulid(fresh.replace(fresh.get() + 1_000) << 64);
-    ledger.put_back(&sink(name), next).await.unwrap()
+    static USED: AtomicU64 = AtomicU64::new(1_000);
+    let fresh = || Ulid(u128::from(USED.fetch_add(1_000, Ordering::Relaxed)) << 64);
+    ledger.put_back(&sink(name), fresh).await.unwrap()
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::super::grant::Grant;
-use super::super::node::Node;
+use super::super::node::{Node, quote};
 use super::super::prefix::overlap;
 use super::super::reference::Declared;
 use super::super::secret::{SecretSource, parse_secret_source};
@@ -49,15 +49,19 @@ const RESERVED: [&str; 12] = [
 
 impl HeaderName {
     fn parse(text: &str) -> Result<Self, &'static str> {
-        let lower = text.to_ascii_lowercase();
         let accepted = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         if !(1..=100).contains(&text.len()) || !text.bytes().all(accepted) {
             Err("is not the name of a header; accepted is a token such as `X-Api-Key`")
-        } else if RESERVED.contains(&lower.as_str()) || lower.starts_with("proxy-") || lower.starts_with("content-") {
+        } else if Self::is_reserved(text) {
             Err("is a header that can't carry a key; accepted is one such as `X-Api-Key` or `Authorization`")
         } else {
             Ok(Self(text.to_owned()))
         }
+    }
+
+    fn is_reserved(text: &str) -> bool {
+        let lower = text.to_ascii_lowercase();
+        RESERVED.contains(&lower.as_str()) || lower.starts_with("proxy-") || lower.starts_with("content-")
     }
 
     /// As it was written. Names compare without case.
@@ -117,7 +121,10 @@ fn parse_grant_name(
 
 fn parse_header(node: &Node<'_, '_>) -> Option<HeaderName> {
     let text = node.text()?;
-    HeaderName::parse(text).or_else(|reason| node.refuse(format!("{} {reason}", node.quote(text))).ok_or(())).ok()
+    // What is no name of a header may be `Authorization: Bearer …`, secret and all.
+    let bare = !text.contains([':', '=', ' ']);
+    let shown = || if bare && HeaderName::is_reserved(text) { quote(text) } else { node.quote(text) };
+    HeaderName::parse(text).or_else(|reason| node.refuse(format!("{} {reason}", shown())).ok_or(())).ok()
 }
 
 #[cfg(test)]
