@@ -164,7 +164,7 @@ async fn a_plugin_with_more_instances_memories_or_tables_than_any_needs_is_stopp
     let bench = Bench::new();
     for (module, count, what) in [
         ("(core module $x)", 128, "instance count too high at 129"),
-        ("(core module $x (memory 0))", 17, "memory count too high at 17"),
+        ("(core module $x (memory 0))", 5, "memory count too high at 5"),
         ("(core module $x (table 0 funcref))", 65, "table count too high at 65"),
     ] {
         let bytes = formatter_with(&format!("{module}{}", "(core instance (instantiate $x))".repeat(count)));

@@ -18,9 +18,11 @@ use super::text::clip;
 
 /// Table elements a call may have: function pointers of all its modules together.
 const TABLE_ELEMENTS: usize = 100_000;
-/// Tables and memories a call may have. Each memory reserves address space, be it ever so small.
+/// Tables a call may have.
 const TABLES: usize = 64;
-const MEMORIES: usize = 16;
+/// Memories a call may have; components of every known toolchain have one or two. Each reserves four gigabytes of address
+/// space, be it ever so small, and boards whose kernel has 39 bits for it have 512.
+const MEMORIES: usize = 4;
 /// The longest line of a plugin's log, in bytes. The rest is cut, visibly.
 const LOG_LINE_BYTES: usize = 1024;
 
