@@ -60,7 +60,14 @@ pub(crate) fn too_wide(tab: &str, name: &str) -> Problem {
 }
 
 pub(crate) fn refused(what: &str, said: &str) -> Problem {
-    problem("refused by Google", format!("Google refused {what}: \"{}\".", quote(said)))
+    problem(
+        "refused by Google",
+        format!(
+            "Google refused {what}: \"{}\". It is tried again by itself now and then; `punchcard sinks retry` tries at \
+             once.",
+            quote(said)
+        ),
+    )
 }
 
 pub(crate) fn no_answer(why: &str) -> Problem {
@@ -82,7 +89,8 @@ pub(crate) fn api_disabled(said: &str) -> Problem {
 pub(crate) fn scope_missing() -> Problem {
     problem(
         "permission is missing",
-        "The sign-in did not include the permission to keep files in Google Drive. Sign in again and tick its box; \
+        "The sign-in did not include the permission to keep files in Google Drive. Sign out with `punchcard \
+         sign-out`, then in again, and tick its box; \
          `scopes` of the grant in plugins.toml needs `https://www.googleapis.com/auth/drive.file`."
             .to_owned(),
     )
@@ -98,7 +106,8 @@ pub(crate) fn storage_full() -> Problem {
 pub(crate) fn unauthenticated() -> Problem {
     problem(
         "access was refused",
-        "Google does not accept the device's sign-in any more, even renewed. Sign in again with `punchcard sign-in`."
+        "Google does not accept the device's sign-in any more, even renewed. Sign out with `punchcard sign-out`, \
+         then in with `punchcard sign-in`."
             .to_owned(),
     )
 }

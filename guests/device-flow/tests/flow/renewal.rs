@@ -262,3 +262,13 @@ fn an_answer_whose_token_was_not_stored_is_not_a_lease() {
     script.signal(Signal::Responded(punchcard_sdk::http::Response { status: 200, headers: Vec::new(), body }));
     assert!(script.is_blocked("answer not understood"));
 }
+
+#[test]
+fn devices_that_wait_for_mending_do_not_ask_in_step() {
+    for (entropy, minutes) in [(vec![], 60), (vec![3, 232], 66)] {
+        let mut script = Script::renewing();
+        script.entropy = entropy;
+        script.answer(401, r#"{"error":"invalid_client"}"#);
+        assert_eq!(script.wait(), minutes * 60 * SECOND);
+    }
+}

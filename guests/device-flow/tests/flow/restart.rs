@@ -221,3 +221,13 @@ fn failures_before_a_restart_do_not_slow_what_follows() {
     script.fail(lost());
     assert_eq!(script.wait(), SECOND);
 }
+
+#[test]
+fn a_refresh_token_of_another_client_is_not_sent_even_if_nothing_was_started_in_between() {
+    let mut script = Script::renewing();
+    script.answer(401, r#"{"error":"invalid_client"}"#);
+    script.change_settings(&GOOGLE.replace("the-client", "another-client"));
+    script.signal(Signal::SignIn);
+    assert_eq!(script.form().url, "https://oauth2.googleapis.com/device/code");
+    assert!(!script.filled().contains(&"refresh-token"));
+}

@@ -33,10 +33,6 @@ impl<'de> SeqAccess<'de> for Elements<'de> {
         let read = seed.deserialize(self.reader.of(element));
         read.map(Some).map_err(|misfit| misfit.within(&format!("[{position}]")))
     }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.elements.len())
-    }
 }
 
 /// The members of an object.

@@ -141,3 +141,9 @@ fn an_unknown_key_is_ignored_where_that_is_wished() {
     let value = json!({"known": 1, "unknown": {"a": [1, 2]}});
     assert_eq!(read::<Known>(&value, UnknownKey::Ignored).unwrap(), Known { known: 1 });
 }
+
+#[test]
+fn a_type_that_takes_anything_gets_it_as_it_is() {
+    let value = json!({"a": [null, true, 7, -7, 0.5, 7.0, "text", {"b": []}]});
+    assert_eq!(read::<Value>(&value, UnknownKey::Refused).unwrap(), value);
+}
