@@ -1,7 +1,8 @@
 //! Measurements: a row for each reading, with the columns that the settings name.
 //!
-//! Nothing is remembered. A field that a reading lacks leaves its cell empty; one of another kind than its column's rejects
-//! the reading, for a number among texts would be found only when somebody sums them up.
+//! Nothing is remembered. A field that a reading lacks leaves its cell empty; a reading that lacks all of them is rejected.
+//! A field of another kind than its column's rejects the reading, for a number among texts would be found only when somebody
+//! sums them up.
 
 use punchcard_sdk::{
     Cell, Column, ColumnKind, Context, Error, Event, Formatter, Value, Verdict, export_formatter, row,
@@ -108,6 +109,15 @@ impl Formatter for Readings {
     }
 
     fn format(settings: &Settings, (): &mut (), event: &Event, _: &Context) -> Result<Verdict, Error> {
+        let has = |column: &Measured| event.fields.iter().any(|field| field.name == column.field);
+        if !settings.columns.iter().any(has) {
+            // A misspelt field would leave empty cells for years.
+            let found: Vec<&str> = event.fields.iter().map(|field| field.name.as_str()).collect();
+            return Ok(Verdict::Reject(format!(
+                "it has none of the fields that `columns` names, but: {}",
+                found.join(", ")
+            )));
+        }
         let mut cells = vec![Cell::Moment(event.at)];
         for column in &settings.columns {
             let value = event.fields.iter().find(|field| field.name == column.field).map(|field| &field.value);

@@ -124,6 +124,14 @@ fn a_missing_field_leaves_its_cell_empty() {
 }
 
 #[test]
+fn a_reading_without_any_of_the_fields_is_rejected_with_those_it_has() {
+    let settings = settings(r#"{"columns":["temprature"]}"#);
+    let found = verdict(&settings, &[("temperature", Value::Number(21.5)), ("humidity", Value::Number(40.0))]);
+    let Verdict::Reject(reason) = found else { panic!("{found:?}") };
+    assert_eq!(reason, "it has none of the fields that `columns` names, but: temperature, humidity");
+}
+
+#[test]
 fn a_value_of_another_kind_rejects_the_reading() {
     for (kind, value) in [
         ("number", Value::Text("21.5".into())),

@@ -25,6 +25,9 @@ pub struct Webhook;
 pub struct State {
     /// Tries in a row that brought nothing.
     failures: u32,
+    /// What the device was called when the batch on its way was first sent: a repeat is the same, byte by byte.
+    #[serde(default)]
+    device: Option<String>,
 }
 
 /// Milliseconds after which what a person has to mend is tried again, in case it healed.
@@ -60,11 +63,12 @@ impl Connector for Webhook {
                 delivered(Vec::new())
             }
             Signal::Begin | Signal::Resumed | Signal::Elapsed | Signal::Retry => {
-                Directive::Send(request(settings, batch, context)?)
+                let device = state.device.get_or_insert_with(|| context.device.clone());
+                Directive::Send(request(settings, batch, device)?)
             }
             Signal::Responded(response) => match parse_answer(&response, batch.rows.len()) {
                 Meaning::Taken(rejected) => {
-                    state.failures = 0;
+                    *state = State::default();
                     delivered(rejected)
                 }
                 Meaning::Later { pause_ms, why } => later(state, pause_ms, &why, context),
@@ -72,11 +76,14 @@ impl Connector for Webhook {
             },
             Signal::Failed(failure) => match failure {
                 Failure::Unsent(why) | Failure::Interrupted(why) => later(state, None, &why, context),
-                // The answer does not matter, only that it was carried out.
-                Failure::TooLarge(_) => {
-                    state.failures = 0;
-                    delivered(Vec::new())
-                }
+                // It may have named rows that were refused.
+                Failure::TooLarge(bytes) => hold(
+                    state,
+                    problem(
+                        "answer too long",
+                        format!("the server's answer has more than {bytes} bytes and can't be read"),
+                    ),
+                ),
                 Failure::Denied(why) | Failure::Invalid(why) => hold(state, problem("address not granted", why)),
                 Failure::Missing(slot) => {
                     hold(state, problem("secret is missing", format!("the secret `{slot}` is not there")))
@@ -86,15 +93,12 @@ impl Connector for Webhook {
     }
 }
 
-fn request(settings: &Settings, batch: &Batch, context: &Context) -> Result<Request, Error> {
+fn request(settings: &Settings, batch: &Batch, device: &str) -> Result<Request, Error> {
     Ok(Request {
         method: punchcard_sdk::http::Method::Post,
         url: settings.url.clone(),
         headers: vec![Header { name: "Idempotency-Key".into(), value: batch.id.clone() }],
-        body: Some(Content {
-            media_type: "application/json".into(),
-            bytes: body::render_body(&context.device, batch)?,
-        }),
+        body: Some(Content { media_type: "application/json".into(), bytes: body::render_body(device, batch)? }),
         authorized: settings.authorized,
         // It carries its own key: twice is once, for a receiver that cares.
         idempotent: true,

@@ -135,29 +135,75 @@ fn there_is_nothing_to_prepare() {
 
 #[test]
 fn any_2xx_means_that_the_batch_is_there() {
-    for (status, body) in [(200, ""), (204, ""), (299, "<html>"), (201, "{}"), (200, r#"{"rejected":"no"}"#)] {
-        let mut state = State { failures: 3 };
+    for (status, body) in
+        [(200, ""), (204, ""), (299, "<html>"), (201, "{}"), (200, r#"{"rejected":null}"#), (200, r#"["rejected"]"#)]
+    {
+        let mut state = State { failures: 3, device: Some("door".into()) };
         assert_eq!(rejected(step(&mut state, answered(status, &[], body))), []);
         assert_eq!(state, State::default());
     }
-    let large = Signal::Failed(Failure::TooLarge(8));
-    let mut state = State { failures: 3 };
-    assert_eq!(rejected(step(&mut state, large)), []);
-    assert_eq!(state, State::default());
+}
+
+#[test]
+fn a_refusal_that_can_not_be_read_is_no_delivery() {
+    for (body, found) in [
+        (r#"{"rejected":"no"}"#, "invalid type"),
+        (r#"{"rejected":[{"row":"0","reason":"old"}]}"#, "invalid type"),
+        (r#"{"rejected":[{"row":1,"reason":"counted from one"}]}"#, "no row 1 among 1"),
+    ] {
+        let Directive::Hold(Pause { problem: Some(problem), .. }) =
+            step(&mut State::default(), answered(200, &[], body))
+        else {
+            panic!("{body}")
+        };
+        assert_eq!(problem.headline, "answer not readable");
+        assert!(problem.advice.contains(found), "{}", problem.advice);
+    }
+    assert_eq!(headline(step(&mut State::default(), Signal::Failed(Failure::TooLarge(8)))), "answer too long");
+}
+
+#[test]
+fn a_repeat_has_the_device_s_name_of_the_first_time() {
+    let mut state = State::default();
+    let sent = |state: &mut State, name: &str| {
+        let context = Context { device: name.into(), ..context(0) };
+        let directive = Webhook::step(&settings(""), state, &batch(), Signal::Resumed, &context).unwrap();
+        let Directive::Send(request) = directive else { panic!("not sent") };
+        request.body.unwrap().bytes
+    };
+    let first = sent(&mut state, "door");
+    assert_eq!(sent(&mut state, "gate"), first);
+    assert_eq!(rejected(step(&mut state, answered(200, &[], ""))), []);
+    assert_ne!(sent(&mut state, "gate"), first);
+}
+
+#[test]
+fn what_the_receiver_says_of_a_batch_is_quoted() {
+    let answer = answered(422, &[], "row 0: no such\nproject\u{1b}[2J");
+    let Directive::Hold(Pause { problem: Some(problem), .. }) = step(&mut State::default(), answer) else { panic!() };
+    assert_eq!(problem.advice, "the server answers 422: row 0: no such project [2J");
+    let Directive::Hold(Pause { problem: Some(problem), .. }) =
+        step(&mut State::default(), answered(400, &[], &"x".repeat(2_000)))
+    else {
+        panic!()
+    };
+    assert_eq!(problem.advice.len(), "the server answers 400: ".len() + 300);
 }
 
 #[test]
 fn a_receiver_can_refuse_rows_of_the_batch_once() {
-    let body = r#"{"rejected":[{"row":0,"reason":"old"},{"row":0,"reason":"again"},{"row":1,"reason":"none"}]}"#;
+    let body = r#"{"rejected":[{"row":0,"reason":"old"},{"row":0}]}"#;
     let rows = rejected(step(&mut State::default(), answered(200, &[], body)));
     assert_eq!(rows, [Rejection { row: 0, reason: "old".into() }]);
+    let rows = rejected(step(&mut State::default(), answered(200, &[], r#"{"rejected":[{"row":0,"reason":null}]}"#)));
+    assert_eq!(rows, [Rejection { row: 0, reason: "no reason was given".into() }]);
 }
 
 #[test]
 fn what_heals_by_itself_is_waited_for_ever_longer() {
     let mut state = State::default();
     let mut pauses = Vec::new();
-    for status in [500, 502, 503, 599, 408, 425, 429, 500, 500, 500, 500] {
+    for status in [500, 502, 503, 599, 408, 409, 425, 429, 500, 500, 500] {
         pauses.push(pause(&step(&mut state, answered(status, &[], ""))));
     }
     let seconds: Vec<u64> = pauses.iter().map(|(milliseconds, _)| milliseconds / 1_000).collect();
@@ -167,7 +213,7 @@ fn what_heals_by_itself_is_waited_for_ever_longer() {
     for failure in [Failure::Unsent("no route".into()), Failure::Interrupted("reset".into())] {
         assert_eq!(pause(&step(&mut State::default(), Signal::Failed(failure))), (1_000, false));
     }
-    let mut many = State { failures: 32 };
+    let mut many = State { failures: 32, device: None };
     assert_eq!(pause(&step(&mut many, answered(500, &[], ""))).0, 300_000);
     assert_eq!(many.failures, 32);
 }
@@ -199,7 +245,7 @@ fn what_a_person_has_to_mend_is_held() {
         (404, "webhook refuses rows"),
         (199, "webhook refuses rows"),
     ] {
-        let mut state = State { failures: 3 };
+        let mut state = State { failures: 3, device: None };
         assert_eq!(headline(step(&mut state, answered(status, &[], ""))), says, "{status}");
         assert_eq!(state, State::default());
     }
