@@ -44,6 +44,9 @@ pub(crate) struct Arguments {
     /// Where the guests' standard library comes from; the first source that works when not given.
     #[arg(long, value_enum, value_name = "SOURCE")]
     pub(crate) std: Option<Source>,
+    /// Whether everything was just built for tests: their features are others, and nothing has to be built twice.
+    #[arg(skip)]
+    pub(crate) after_tests: bool,
 }
 
 /// Where the programs are that take part.
@@ -63,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     eprintln!("building the guests with {}", toolchain.description);
     let plugins = guests::default_folder(&workspace);
     guests::build(&workspace, &toolchain, &workspace.guests, &plugins)?;
-    let programs = build_programs(&workspace)?;
+    let programs = build_programs(&workspace, arguments.after_tests)?;
 
     // The stand-in forgets everything when it ends, so a device that remembered would only be confused.
     // A script must not pull the folder away from under a device that somebody is trying by hand.
@@ -79,11 +82,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.auto { run_script(&stand_in, device) } else { run_by_hand(&stand_in, &device) }
 }
 
-fn build_programs(workspace: &Workspace) -> Result<Programs> {
+fn build_programs(workspace: &Workspace, after_tests: bool) -> Result<Programs> {
     eprintln!("building the host and the stand-in; the first time that takes some minutes");
     let mut command = process::cargo();
     command.current_dir(&workspace.root);
-    command.args(["build", "--locked", "--package", "punchcard", "--package", "google-sim", "--bins"]);
+    command.args(["build", "--locked"]);
+    if after_tests {
+        command.args(["--workspace", "--all-targets"]);
+    } else {
+        command.args(["--package", "punchcard", "--package", "google-sim", "--bins"]);
+    }
     process::perform(&mut command)?;
     let programs = workspace.target.join("debug");
     Ok(Programs { host: existing(programs.join("punchcard"))?, stand_in: existing(programs.join("google-sim"))? })
