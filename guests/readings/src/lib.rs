@@ -1,13 +1,13 @@
 //! Measurements: a row for each reading, with the columns that the settings name.
 //!
-//! Nothing is remembered. A field that a reading lacks leaves its cell empty; a reading that lacks all of them is rejected.
-//! A field of another kind than its column's rejects the reading, for a number among texts would be found only when somebody
-//! sums them up.
+//! Nothing is remembered from one call to the next. A field that a reading lacks leaves its cell empty, and a column that no
+//! reading of a call fills is said in the log; a reading that lacks all of them is rejected. A field of another kind than its
+//! column's rejects the reading, for a number among texts would be found only when somebody sums them up.
 
 use punchcard_sdk::{
-    Cell, Column, ColumnKind, Context, Error, Event, Formatter, Value, Verdict, export_formatter, row,
+    Cell, Column, ColumnKind, Context, Error, Event, Formatter, Value, Verdict, export_formatter, log, row,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The key of the column that holds the reading's moment. No field can have it: it has a space.
 const TIME: &str = "the time";
@@ -83,13 +83,32 @@ fn capitalised(text: &str) -> String {
     characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
+/// What the rows of this call hold. None of it is written down: each call begins with nothing.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "()", into = "()")]
+pub struct Filled {
+    rows: u32,
+    /// The positions in `columns` of those with a value in any of the rows.
+    columns: Vec<usize>,
+}
+
+impl From<()> for Filled {
+    fn from((): ()) -> Self {
+        Self::default()
+    }
+}
+
+impl From<Filled> for () {
+    fn from(_: Filled) {}
+}
+
 /// The formatter.
 #[derive(Debug)]
 pub struct Readings;
 
 impl Formatter for Readings {
     type Settings = Settings;
-    type State = ();
+    type State = Filled;
 
     fn columns(settings: &Settings) -> Result<Vec<Column>, Error> {
         check(settings)?;
@@ -108,15 +127,13 @@ impl Formatter for Readings {
         Ok([time].into_iter().chain(measured).collect())
     }
 
-    fn format(settings: &Settings, (): &mut (), event: &Event, _: &Context) -> Result<Verdict, Error> {
+    fn format(settings: &Settings, filled: &mut Filled, event: &Event, _: &Context) -> Result<Verdict, Error> {
         let has = |column: &Measured| event.fields.iter().any(|field| field.name == column.field);
         if !settings.columns.iter().any(has) {
             // A misspelt field would leave empty cells for years.
-            let found: Vec<&str> = event.fields.iter().map(|field| field.name.as_str()).collect();
-            return Ok(Verdict::Reject(format!(
-                "it has none of the fields that `columns` names, but: {}",
-                found.join(", ")
-            )));
+            let found: Vec<String> = event.fields.iter().map(|field| format!("`{}`", field.name)).collect();
+            let found = if found.is_empty() { "none at all".to_owned() } else { found.join(", ") };
+            return Ok(Verdict::Reject(format!("it has none of the fields that `columns` names, but {found}")));
         }
         let mut cells = vec![Cell::Moment(event.at)];
         for column in &settings.columns {
@@ -129,7 +146,39 @@ impl Formatter for Readings {
                 }
             }
         }
+        filled.add(&cells[1..]);
         Ok(row(cells))
+    }
+
+    /// Says nothing on the panel: it is what the SDK asks once a call, when all its readings have been formatted.
+    fn standing(settings: &Settings, filled: &Filled) -> Option<String> {
+        if let Some(warning) = filled.render_warning(&settings.columns) {
+            log::warn(&warning);
+        }
+        None
+    }
+}
+
+impl Filled {
+    fn add(&mut self, cells: &[Cell]) {
+        self.rows = self.rows.saturating_add(1);
+        for (position, cell) in cells.iter().enumerate() {
+            if *cell != Cell::Empty && !self.columns.contains(&position) {
+                self.columns.push(position);
+            }
+        }
+    }
+
+    /// Which columns all the rows leave empty.
+    fn render_warning(&self, columns: &[Measured]) -> Option<String> {
+        if self.rows == 0 {
+            return None;
+        }
+        let empty = columns.iter().enumerate().filter(|(position, _)| !self.columns.contains(position));
+        let empty: Vec<String> = empty.map(|(_, column)| format!("`{}`", column.field)).collect();
+        let readings = if self.rows == 1 { "reading".to_owned() } else { format!("{} readings", self.rows) };
+        (!empty.is_empty())
+            .then(|| format!("`columns` names {}, which the last {readings} did not have", empty.join(", ")))
     }
 }
 

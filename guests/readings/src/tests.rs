@@ -1,6 +1,7 @@
 //! Settings and readings, and what becomes of them.
 
 use punchcard_sdk::settings::parse_settings;
+use punchcard_sdk::state::{parse_state, render_state};
 use punchcard_sdk::{Accepted, Field, Instant};
 
 use super::*;
@@ -23,9 +24,23 @@ fn reading(fields: &[(&str, Value)]) -> Event {
     Event { id: "01J".into(), at: AT, source: "bench".into(), kind: "reading".into(), fields }
 }
 
-fn verdict(settings: &Settings, fields: &[(&str, Value)]) -> Verdict {
+fn format(settings: &Settings, filled: &mut Filled, fields: &[(&str, Value)]) -> Verdict {
     let context = Context { now: AT, monotonic_ms: 0, boot: String::new(), entropy: vec![], device: "x".into() };
-    Readings::format(settings, &mut (), &reading(fields), &context).unwrap()
+    Readings::format(settings, filled, &reading(fields), &context).unwrap()
+}
+
+fn verdict(settings: &Settings, fields: &[(&str, Value)]) -> Verdict {
+    format(settings, &mut Filled::default(), fields)
+}
+
+/// What is said of a call with these readings.
+fn warning(settings: &Settings, readings: &[&[(&str, Value)]]) -> Option<String> {
+    let mut filled = Filled::default();
+    for fields in readings {
+        format(settings, &mut filled, fields);
+    }
+    assert_eq!(Readings::standing(settings, &filled), None);
+    filled.render_warning(&settings.columns)
 }
 
 fn cells(verdict: Verdict) -> Vec<Cell> {
@@ -128,7 +143,37 @@ fn a_reading_without_any_of_the_fields_is_rejected_with_those_it_has() {
     let settings = settings(r#"{"columns":["temprature"]}"#);
     let found = verdict(&settings, &[("temperature", Value::Number(21.5)), ("humidity", Value::Number(40.0))]);
     let Verdict::Reject(reason) = found else { panic!("{found:?}") };
-    assert_eq!(reason, "it has none of the fields that `columns` names, but: temperature, humidity");
+    assert_eq!(reason, "it has none of the fields that `columns` names, but `temperature`, `humidity`");
+    let Verdict::Reject(reason) = verdict(&settings, &[]) else { panic!("accepted") };
+    assert_eq!(reason, "it has none of the fields that `columns` names, but none at all");
+}
+
+#[test]
+fn a_column_that_no_reading_of_a_call_fills_is_said() {
+    let settings = settings(r#"{"columns":["a","humidty",{"field":"t","kind":"text"}]}"#);
+    let (a, t) = (|| ("a", Value::Number(1.0)), || ("t", Value::Text("x".into())));
+    let said = |readings: &[&[(&str, Value)]]| warning(&settings, readings).unwrap();
+    assert_eq!(said(&[&[a(), t()]]), "`columns` names `humidty`, which the last reading did not have");
+    assert_eq!(said(&[&[a()], &[a()]]), "`columns` names `humidty`, `t`, which the last 2 readings did not have");
+    // One reading with it is enough; one that was rejected fills nothing.
+    assert_eq!(
+        said(&[&[a()], &[t()], &[("a", Value::Flag(true)), ("humidty", Value::Number(40.0))]]),
+        "`columns` names `humidty`, which the last 2 readings did not have"
+    );
+    assert_eq!(warning(&settings, &[&[a()], &[t()], &[("humidty", Value::Number(40.0))]]), None);
+    // What was rejected is said elsewhere, and a dry run has no readings.
+    assert_eq!(warning(&settings, &[&[("temperature", Value::Number(1.0))]]), None);
+    assert_eq!(warning(&settings, &[]), None);
+}
+
+#[test]
+fn nothing_is_remembered_from_one_call_to_the_next() {
+    let mut filled = Filled::default();
+    format(&settings(r#"{"columns":["a"]}"#), &mut filled, &[("a", Value::Number(1.0))]);
+    assert_ne!(filled, Filled::default());
+    let kept = render_state(&filled, Readings::STATE_VERSION).unwrap();
+    assert_eq!(kept, b"[1,null]");
+    assert_eq!(parse_state(&kept, Readings::STATE_VERSION, Readings::migrate).unwrap(), Filled::default());
 }
 
 #[test]
