@@ -1,22 +1,25 @@
 //! The JSON that is posted.
 //!
-//! `{"batch": UUID, "device": …, "columns": [{"key", "title", "kind"}], "rows": [{"key": "01J…/0", "cells": {KEY: VALUE}}]}`.
-//! A moment is RFC 3339 with the device's offset, to the microsecond; a duration is seconds; an empty cell is null.
+//! `{"batch": KEY, "device": …, "columns": [{"key", "title", "kind"}], "rows": [{"key": "01J…/0", "cells": {KEY: VALUE}}]}`.
+//! A moment is RFC 3339 with the device's offset, to the microsecond; a duration is seconds; an empty cell is null. The
+//! key is that of the header `Idempotency-Key`: the batch's UUID, and for a piece of a batch its first row and its end
+//! behind that, `UUID/0-500`. A receiver may go by either.
 
-use punchcard_sdk::connector::Batch;
 use punchcard_sdk::{Cell, Column, ColumnKind, Error, Instant, Row};
 use serde_json::{Map, Value, json};
 
-/// Renders a batch.
+use crate::state::Piece;
+
+/// Renders what one request carries.
 ///
 /// # Errors
 /// Never for finite numbers, which the host has seen to.
-pub(crate) fn render_body(device: &str, batch: &Batch) -> Result<Vec<u8>, Error> {
+pub(crate) fn render_body(columns: &[Column], piece: &Piece<'_>) -> Result<Vec<u8>, Error> {
     let body = json!({
-        "batch": batch.id,
-        "device": device,
-        "columns": batch.columns.iter().map(column).collect::<Vec<_>>(),
-        "rows": batch.rows.iter().map(|entry| row(&batch.columns, entry)).collect::<Vec<_>>(),
+        "batch": piece.key,
+        "device": piece.device,
+        "columns": columns.iter().map(column).collect::<Vec<_>>(),
+        "rows": piece.rows.iter().map(|entry| row(columns, entry)).collect::<Vec<_>>(),
     });
     serde_json::to_vec(&body).map_err(|error| Error::Other(format!("the rows can't be written as JSON: {error}")))
 }

@@ -2,36 +2,31 @@
 //!
 //! A batch has an id that stays the same however often it is sent, in the body and as the header `Idempotency-Key`. Whether
 //! a batch arrived can't be asked of an unknown service, so it is sent until it is answered: a receiver that remembers the
-//! ids has every row exactly once; one that does not has every row at least once.
+//! ids has every row exactly once; one that does not has every row at least once. A batch that is too large for its receiver
+//! goes in pieces; each has an id of its own.
+
+mod settings;
+mod state;
 
 mod answer;
 mod body;
-mod settings;
 
-use answer::{Meaning, parse_answer};
-use punchcard_sdk::connector::{Batch, Connector, Directive, Limits, Pause, Receipt, Signal};
-use punchcard_sdk::http::{Content, Failure, Header, Request};
-use punchcard_sdk::{Column, Context, Error, Problem, export_connector};
-use serde::{Deserialize, Serialize};
+use answer::{Meaning, parse_answer, says};
+use punchcard_sdk::connector::{Batch, Connector, Directive, Limits, Pause, Receipt, Rejection, Signal};
+use punchcard_sdk::http::{Content, Failure, Header, Request, Response};
+use punchcard_sdk::{Column, Context, Error, Problem, export_connector, log};
 pub use settings::Settings;
+pub use state::State;
 
 /// The connector.
 #[derive(Debug)]
 pub struct Webhook;
 
-/// What is remembered from one step to the next.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct State {
-    /// Tries in a row that brought nothing.
-    failures: u32,
-    /// What the device was called when the batch on its way was first sent: a repeat is the same, byte by byte.
-    #[serde(default)]
-    device: Option<String>,
-}
-
 /// Milliseconds after which what a person has to mend is tried again, in case it healed.
 const RECHECK_MS: u64 = 15 * 60_000;
+/// The same, in milliseconds, where the receiver may have the rows: one that does not remember ids has them once more with
+/// each repeat.
+const RARE_RECHECK_MS: u64 = 24 * 60 * 60_000;
 /// The longest pause between two tries, in milliseconds.
 const LONGEST_PAUSE_MS: u64 = 5 * 60_000;
 
@@ -56,57 +51,100 @@ impl Connector for Webhook {
         signal: Signal,
         context: &Context,
     ) -> Result<Directive, Error> {
-        Ok(match signal {
+        match signal {
             // Nothing is made ready at an address, and none is made anew.
-            Signal::Prepare | Signal::CreateAnew => delivered(Vec::new()),
-            Signal::Begin | Signal::Resumed | Signal::Elapsed | Signal::Retry if batch.rows.is_empty() => {
-                delivered(Vec::new())
-            }
-            Signal::Begin | Signal::Resumed | Signal::Elapsed | Signal::Retry => {
-                let device = state.device.get_or_insert_with(|| context.device.clone());
-                Directive::Send(request(settings, batch, device)?)
-            }
-            Signal::Responded(response) => match parse_answer(&response, batch.rows.len()) {
-                Meaning::Taken(rejected) => {
-                    *state = State::default();
-                    delivered(rejected)
-                }
-                Meaning::Later { pause_ms, why } => later(state, pause_ms, &why, context),
-                Meaning::Refused(problem) => hold(state, problem),
-            },
-            Signal::Failed(failure) => match failure {
-                Failure::Unsent(why) | Failure::Interrupted(why) => later(state, None, &why, context),
-                // It may have named rows that were refused.
-                Failure::TooLarge(bytes) => hold(
-                    state,
-                    problem(
-                        "answer too long",
-                        format!("the server's answer has more than {bytes} bytes and can't be read"),
-                    ),
-                ),
-                Failure::Denied(why) | Failure::Invalid(why) => hold(state, problem("address not granted", why)),
-                Failure::Missing(slot) => {
-                    hold(state, problem("secret is missing", format!("the secret `{slot}` is not there")))
-                }
-            },
-        })
+            Signal::Prepare | Signal::CreateAnew => return Ok(delivered(Vec::new())),
+            _ if batch.rows.is_empty() => return Ok(delivered(Vec::new())),
+            _ => state.take_up(batch, &context.device),
+        }
+        match signal {
+            Signal::Responded(response) => absorb(settings, state, batch, &response, context),
+            Signal::Failed(failure) => Ok(fail(state, failure, context)),
+            _ => go_on(settings, state, batch),
+        }
     }
 }
 
-fn request(settings: &Settings, batch: &Batch, device: &str) -> Result<Request, Error> {
-    Ok(Request {
+/// Does what an answer calls for.
+fn absorb(
+    settings: &Settings,
+    state: &mut State,
+    batch: &Batch,
+    response: &Response,
+    context: &Context,
+) -> Result<Directive, Error> {
+    let posted = state.posted(batch);
+    match parse_answer(response, posted) {
+        Meaning::Taken(rejected) => state.taken(batch, rejected),
+        Meaning::TooLarge => match state.halve(batch) {
+            Some(half) => log::info(&format!("the server answers 413 to {posted} rows; {half} are tried")),
+            // It would stop every row behind it for good.
+            None => state.refused(batch, "the server answers 413: the row alone is too large".into()),
+        },
+        // Smaller pieces bring the rows before the one that is meant, and find it. It is not set aside: such an answer may be
+        // about everything that this device sends.
+        Meaning::Unaccepted { status, said } => match state.halve(batch) {
+            Some(half) => {
+                log::warn(&format!("the server answers {status} to {posted} rows; {half} are tried{}", says(&said)));
+            }
+            None => {
+                let row = state.next_row(batch).map_or("", |row| row.key.as_str());
+                let advice = format!(
+                    "the server answers {status} to the row {row}; let it take the row, or answer 200 and name it in \
+                     `rejected`{}",
+                    says(&said)
+                );
+                return Ok(hold(state, RECHECK_MS, problem("webhook refuses rows", advice)));
+            }
+        },
+        Meaning::Unreadable(why) => return Ok(hold(state, RARE_RECHECK_MS, problem("answer not readable", why))),
+        Meaning::Later { pause_ms, why } => return Ok(later(state, pause_ms, &why, context)),
+        Meaning::Refused(problem) => return Ok(hold(state, RECHECK_MS, problem)),
+    }
+    state.failures = 0;
+    go_on(settings, state, batch)
+}
+
+/// Does what a missing answer calls for.
+fn fail(state: &mut State, failure: Failure, context: &Context) -> Directive {
+    match failure {
+        Failure::Unsent(why) | Failure::Interrupted(why) => later(state, None, &why, context),
+        // Of any status: it may be the server's own trouble at length, or a long list of refused rows.
+        Failure::TooLarge(bytes) => {
+            let advice = format!(
+                "the server's answer has more than {bytes} bytes, so it is not known which rows it took; let it answer \
+                 briefly"
+            );
+            hold(state, RARE_RECHECK_MS, problem("answer too long", advice))
+        }
+        Failure::Denied(why) | Failure::Invalid(why) => hold(state, RECHECK_MS, problem("address not granted", why)),
+        Failure::Missing(slot) => {
+            hold(state, RECHECK_MS, problem("secret is missing", format!("the secret `{slot}` is not there")))
+        }
+    }
+}
+
+/// Posts what is left of the batch, or says that nothing is.
+fn go_on(settings: &Settings, state: &mut State, batch: &Batch) -> Result<Directive, Error> {
+    let Some(piece) = state.plan_piece(batch, settings.rows_per_request) else {
+        return Ok(delivered(state.finish()));
+    };
+    Ok(Directive::Send(Request {
         method: punchcard_sdk::http::Method::Post,
         url: settings.url.clone(),
-        headers: vec![Header { name: "Idempotency-Key".into(), value: batch.id.clone() }],
-        body: Some(Content { media_type: "application/json".into(), bytes: body::render_body(device, batch)? }),
+        headers: vec![Header { name: "Idempotency-Key".into(), value: piece.key.clone() }],
+        body: Some(Content {
+            media_type: "application/json".into(),
+            bytes: body::render_body(&batch.columns, &piece)?,
+        }),
         authorized: settings.authorized,
         // It carries its own key: twice is once, for a receiver that cares.
         idempotent: true,
         timeout_ms: Some(settings.timeout_ms),
-    })
+    }))
 }
 
-fn delivered(rejected: Vec<punchcard_sdk::connector::Rejection>) -> Directive {
+fn delivered(rejected: Vec<Rejection>) -> Directive {
     Directive::Delivered(Receipt { rejected, link: None })
 }
 
@@ -114,9 +152,9 @@ fn problem(headline: &str, advice: String) -> Problem {
     Problem { headline: headline.into(), advice }
 }
 
-fn hold(state: &mut State, problem: Problem) -> Directive {
+fn hold(state: &mut State, milliseconds: u64, problem: Problem) -> Directive {
     state.failures = 0;
-    Directive::Hold(Pause { milliseconds: RECHECK_MS, problem: Some(problem) })
+    Directive::Hold(Pause { milliseconds, problem: Some(problem) })
 }
 
 /// A pause that doubles with each failure, unless the server names one; and up to a second more, so that devices which

@@ -1,8 +1,11 @@
 //! Scripts of signals, and what is done.
 
+use std::ops::Range;
+
 use punchcard_sdk::connector::Rejection;
 use punchcard_sdk::http::Response;
 use punchcard_sdk::settings::parse_settings;
+use punchcard_sdk::state::{parse_state, render_state};
 use punchcard_sdk::{Cell, ColumnKind, Instant, Row};
 
 use super::*;
@@ -49,6 +52,94 @@ fn step(state: &mut State, signal: Signal) -> Directive {
     Webhook::step(&settings(""), state, &batch(), signal, &context(0)).unwrap()
 }
 
+fn failing(failures: u32) -> State {
+    let mut state = State::default();
+    state.failures = failures;
+    state
+}
+
+/// A receiver of a batch with this many rows, and what the device is told at each step.
+struct Script {
+    settings: Settings,
+    state: State,
+    batch: Batch,
+    device: &'static str,
+}
+
+impl Script {
+    fn new(rows: u32) -> Self {
+        let rows = (0..rows).map(|row| Row { key: format!("01J/{row}"), cells: vec![] }).collect();
+        Self {
+            settings: settings(""),
+            state: State::default(),
+            batch: Batch { columns: vec![], rows, ..batch() },
+            device: "door",
+        }
+    }
+
+    fn step(&mut self, signal: Signal) -> Directive {
+        let context = Context { device: self.device.into(), ..context(0) };
+        // As the host does between two steps.
+        let kept = render_state(&self.state, Webhook::STATE_VERSION).unwrap();
+        assert!(kept.len() <= 1 << 20, "{} bytes", kept.len());
+        self.state = parse_state(&kept, Webhook::STATE_VERSION, Webhook::migrate).unwrap();
+        Webhook::step(&self.settings, &mut self.state, &self.batch, signal, &context).unwrap()
+    }
+
+    fn answer(&mut self, status: u16, body: &str) -> Directive {
+        self.step(answered(status, &[], body))
+    }
+
+    /// Lets a receiver answer until nothing is sent any more. It is asked with the range of rows that a request carries.
+    fn run(&mut self, answer: impl Fn(&Range<u32>) -> (u16, String)) -> (Vec<Range<u32>>, Directive) {
+        let (mut asked, mut directive) = (Vec::new(), self.step(Signal::Begin));
+        while let Directive::Send(request) = &directive {
+            let range = range(request);
+            let (status, body) = answer(&range);
+            asked.push(range);
+            assert!(asked.len() < 10_000, "it never ends");
+            directive = self.answer(status, &body);
+        }
+        (asked, directive)
+    }
+}
+
+fn body(request: &Request) -> serde_json::Value {
+    serde_json::from_slice(&request.body.as_ref().unwrap().bytes).unwrap()
+}
+
+/// The rows of a request, after a look at what says so: its key, twice, and its content.
+fn range(request: &Request) -> Range<u32> {
+    let body = body(request);
+    let number = |row: &serde_json::Value| row["key"].as_str().unwrap()["01J/".len()..].parse::<u32>().unwrap();
+    let rows = body["rows"].as_array().unwrap();
+    let range = number(&rows[0])..number(rows.last().unwrap()) + 1;
+    assert_eq!(rows.len(), range.len());
+    let key = &request.headers[0].value;
+    assert_eq!(body["batch"], key.as_str());
+    if key != "5f0c" {
+        assert_eq!(*key, format!("5f0c/{}-{}", range.start, range.end));
+    }
+    range
+}
+
+fn sent(directive: Directive) -> Request {
+    match directive {
+        Directive::Send(request) => request,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn held(directive: Directive) -> (u64, Problem) {
+    match directive {
+        Directive::Hold(Pause { milliseconds, problem: Some(problem) }) => {
+            assert!(problem.headline.chars().count() <= 21, "{}", problem.headline);
+            (milliseconds, problem)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 fn answered(status: u16, headers: &[(&str, &str)], body: &str) -> Signal {
     let headers = headers.iter().map(|(name, value)| Header { name: (*name).into(), value: (*value).into() }).collect();
     Signal::Responded(Response { status, headers, body: body.into() })
@@ -62,13 +153,9 @@ fn rejected(directive: Directive) -> Vec<Rejection> {
 }
 
 fn headline(directive: Directive) -> String {
-    match directive {
-        Directive::Hold(Pause { milliseconds: 900_000, problem: Some(problem) }) => {
-            assert!(problem.headline.chars().count() <= 21, "{}", problem.headline);
-            problem.headline
-        }
-        other => panic!("{other:?}"),
-    }
+    let (milliseconds, problem) = held(directive);
+    assert_eq!(milliseconds, 900_000);
+    problem.headline
 }
 
 fn pause(directive: &Directive) -> (u64, bool) {
@@ -135,10 +222,17 @@ fn there_is_nothing_to_prepare() {
 
 #[test]
 fn any_2xx_means_that_the_batch_is_there() {
-    for (status, body) in
-        [(200, ""), (204, ""), (299, "<html>"), (201, "{}"), (200, r#"{"rejected":null}"#), (200, r#"["rejected"]"#)]
-    {
-        let mut state = State { failures: 3, device: Some("door".into()) };
+    for (status, body) in [
+        (200, ""),
+        (204, ""),
+        (299, "<html>"),
+        (201, "{}"),
+        (200, r#"{"rejected":null}"#),
+        (200, r#"["rejected"]"#),
+        (200, r#"[[{"row":0}]]"#),
+        (200, "{"),
+    ] {
+        let mut state = failing(3);
         assert_eq!(rejected(step(&mut state, answered(status, &[], body))), []);
         assert_eq!(state, State::default());
     }
@@ -147,47 +241,212 @@ fn any_2xx_means_that_the_batch_is_there() {
 #[test]
 fn a_refusal_that_can_not_be_read_is_no_delivery() {
     for (body, found) in [
-        (r#"{"rejected":"no"}"#, "invalid type"),
-        (r#"{"rejected":[{"row":"0","reason":"old"}]}"#, "invalid type"),
+        (r#"{"rejected":"no"}"#, "invalid type: string \"no\""),
+        (r#"{"rejected":[{"row":"0","reason":"old"}]}"#, "invalid type: string \"0\""),
+        (r#"{"rejected":[{"reason":"old"}]}"#, "missing field `row`"),
+        (r#"{"rejected":[{"row":-1}]}"#, "invalid value: integer `-1`"),
         (r#"{"rejected":[{"row":1,"reason":"counted from one"}]}"#, "no row 1 among 1"),
+        (r#"{"rejected":[{"row":0}"#, "EOF"),
+        (r#"{'batch':1,"rejected":[]}"#, "key must be a string"),
+        ("\u{feff}{\"rejected\":7}", "invalid type: integer `7`"),
     ] {
-        let Directive::Hold(Pause { problem: Some(problem), .. }) =
-            step(&mut State::default(), answered(200, &[], body))
-        else {
-            panic!("{body}")
-        };
-        assert_eq!(problem.headline, "answer not readable");
+        let mut state = failing(3);
+        let (milliseconds, problem) = held(step(&mut state, answered(200, &[], body)));
+        assert_eq!((problem.headline.as_str(), state.failures), ("answer not readable", 0));
         assert!(problem.advice.contains(found), "{}", problem.advice);
+        // Each repeat is a copy at a receiver that does not remember ids.
+        assert_eq!(milliseconds, 24 * 60 * 60_000);
+        assert_eq!(sent(step(&mut state, Signal::Retry)).headers[0].value, "5f0c");
     }
-    assert_eq!(headline(step(&mut State::default(), Signal::Failed(Failure::TooLarge(8)))), "answer too long");
 }
 
 #[test]
-fn a_repeat_has_the_device_s_name_of_the_first_time() {
-    let mut state = State::default();
-    let sent = |state: &mut State, name: &str| {
-        let context = Context { device: name.into(), ..context(0) };
-        let directive = Webhook::step(&settings(""), state, &batch(), Signal::Resumed, &context).unwrap();
-        let Directive::Send(request) = directive else { panic!("not sent") };
-        request.body.unwrap().bytes
-    };
-    let first = sent(&mut state, "door");
-    assert_eq!(sent(&mut state, "gate"), first);
+fn an_answer_that_is_too_long_to_be_read_is_no_delivery() {
+    let mut state = failing(3);
+    let (milliseconds, problem) = held(step(&mut state, Signal::Failed(Failure::TooLarge(8))));
+    assert_eq!((milliseconds, problem.headline.as_str()), (24 * 60 * 60_000, "answer too long"));
+    assert!(problem.advice.contains("more than 8 bytes"), "{}", problem.advice);
     assert_eq!(rejected(step(&mut state, answered(200, &[], ""))), []);
-    assert_ne!(sent(&mut state, "gate"), first);
 }
 
 #[test]
-fn what_the_receiver_says_of_a_batch_is_quoted() {
-    let answer = answered(422, &[], "row 0: no such\nproject\u{1b}[2J");
-    let Directive::Hold(Pause { problem: Some(problem), .. }) = step(&mut State::default(), answer) else { panic!() };
-    assert_eq!(problem.advice, "the server answers 422: row 0: no such project [2J");
-    let Directive::Hold(Pause { problem: Some(problem), .. }) =
-        step(&mut State::default(), answered(400, &[], &"x".repeat(2_000)))
-    else {
-        panic!()
-    };
-    assert_eq!(problem.advice.len(), "the server answers 400: ".len() + 300);
+fn a_repeat_is_the_same_byte_by_byte_even_when_the_device_has_another_name() {
+    let mut script = Script::new(3);
+    let first = sent(script.step(Signal::Begin));
+    assert_eq!(body(&first)["device"], "door");
+    script.device = "gate";
+    for signal in [Signal::Resumed, Signal::Elapsed, Signal::Retry] {
+        assert_eq!(sent(script.step(signal)), first);
+        assert!(matches!(script.step(Signal::Failed(Failure::Interrupted("reset".into()))), Directive::Wait(_)));
+        assert!(matches!(script.answer(409, ""), Directive::Wait(_)));
+        assert!(matches!(script.answer(403, ""), Directive::Hold(_)));
+        // What comes without rows between two steps is not about this batch.
+        let (empty, context) = (Batch { id: "a wish".into(), rows: vec![], ..batch() }, context(0));
+        for signal in [Signal::Prepare, Signal::CreateAnew] {
+            let done = Webhook::step(&script.settings, &mut script.state, &empty, signal, &context).unwrap();
+            assert_eq!(rejected(done), []);
+        }
+    }
+    assert_eq!(rejected(script.answer(200, "")), []);
+    script.batch.id = "77aa".into();
+    let next = sent(script.step(Signal::Begin));
+    assert_eq!((body(&next)["device"].as_str(), next.headers[0].value.as_str()), (Some("gate"), "77aa"));
+}
+
+#[test]
+fn a_batch_that_is_too_large_goes_in_halves() {
+    let mut script = Script::new(10);
+    let (asked, done) = script.run(|rows| (if rows.len() > 3 { 413 } else { 200 }, String::new()));
+    assert_eq!(rejected(done), []);
+    assert_eq!(asked, [0..10, 0..5, 0..2, 2..5, 5..9, 5..7, 7..10]);
+    // The next batch begins with what passed last, and a quarter more.
+    script.batch.id = "77aa".into();
+    assert_eq!(sent(script.step(Signal::Begin)).headers[0].value, "77aa/0-4");
+}
+
+#[test]
+fn a_row_that_is_too_large_alone_is_refused_and_holds_up_no_other() {
+    let mut script = Script::new(1_000);
+    let (asked, done) = script.run(|rows| (if rows.contains(&700) { 413 } else { 200 }, String::new()));
+    let reason = "the server answers 413: the row alone is too large".to_owned();
+    assert_eq!(rejected(done), [Rejection { row: 700, reason }]);
+    assert!(asked.len() < 60, "{}", asked.len());
+    // Every other row arrived once, in order.
+    let arrived: Vec<u32> = asked.into_iter().filter(|rows| !rows.contains(&700)).flatten().collect();
+    assert_eq!(arrived, (0..1_000).filter(|row| *row != 700).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_row_too_large_is_a_batch_without_a_row_that_arrives() {
+    let (asked, done) = Script::new(4).run(|_| (413, String::new()));
+    assert_eq!(rejected(done).iter().map(|rejection| rejection.row).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    assert_eq!(asked, [0..4, 0..2, 0..1, 1..2, 2..3, 3..4]);
+}
+
+#[test]
+fn after_one_row_that_is_too_large_later_batches_go_whole_again() {
+    let mut script = Script::new(8);
+    script.run(|rows| (if rows.contains(&0) { 413 } else { 200 }, String::new()));
+    for _ in 0..9 {
+        script.run(|_| (200, String::new()));
+    }
+    assert_eq!(script.run(|_| (200, String::new())).0.first(), Some(&(0..8)));
+}
+
+#[test]
+fn fewer_rows_in_the_settings_count_for_the_batch_on_its_way_once_it_is_in_no_doubt() {
+    let mut script = Script::new(10);
+    assert_eq!(range(&sent(script.step(Signal::Begin))), 0..10);
+    script.settings.rows_per_request = 4;
+    // The first may have arrived, and is known by its key only.
+    assert_eq!(range(&sent(script.step(Signal::Resumed))), 0..10);
+    assert_eq!(range(&sent(script.answer(413, ""))), 0..4);
+    assert_eq!(range(&sent(script.answer(200, ""))), 4..8);
+    assert_eq!(range(&sent(script.answer(200, ""))), 8..10);
+    assert_eq!(rejected(script.answer(200, "")), []);
+}
+
+#[test]
+fn a_piece_is_repeated_as_it_was_after_a_restart() {
+    let mut script = Script::new(4);
+    assert_eq!(range(&sent(script.step(Signal::Begin))), 0..4);
+    let first = sent(script.answer(413, ""));
+    assert_eq!(sent(script.step(Signal::Resumed)), first);
+    let second = sent(script.answer(200, ""));
+    assert_eq!((range(&first), range(&second)), (0..2, 2..4));
+    assert!(matches!(script.step(Signal::Failed(Failure::Interrupted("reset".into()))), Directive::Wait(_)));
+    assert_eq!(sent(script.step(Signal::Elapsed)), second);
+    assert_eq!(rejected(script.answer(200, "")), []);
+    assert_eq!(script.state.failures, 0);
+}
+
+#[test]
+fn rows_that_are_refused_in_a_piece_are_counted_from_its_first() {
+    let mut script = Script::new(4);
+    let (_, done) = script.run(|rows| match rows.len() {
+        4 => (413, String::new()),
+        _ => (200, r#"{"rejected":[{"row":1,"reason":"old"}]}"#.to_owned()),
+    });
+    assert_eq!(rejected(done).iter().map(|rejection| rejection.row).collect::<Vec<_>>(), [1, 3]);
+    let mut script = Script::new(4);
+    script.step(Signal::Begin);
+    script.answer(413, "");
+    let (_, problem) = held(script.answer(200, r#"{"rejected":[{"row":2}]}"#));
+    assert!(problem.advice.contains("no row 2 among 2"), "{}", problem.advice);
+}
+
+#[test]
+fn the_reasons_of_a_batch_in_pieces_fit_into_a_state() {
+    let mut script = Script::new(10_000);
+    script.settings.rows_per_request = 10_000;
+    let quotes = "\\\"".repeat(400);
+    let (_, done) = script.run(|rows| {
+        let refusals: Vec<_> = (0..rows.len()).map(|row| format!(r#"{{"row":{row},"reason":"{quotes}"}}"#)).collect();
+        let small = rows.len() <= 5_000;
+        if small { (200, format!(r#"{{"rejected":[{}]}}"#, refusals.join(","))) } else { (413, String::new()) }
+    });
+    let rows = rejected(done);
+    assert_eq!((rows.len(), rows[0].reason.len()), (10_000, 300));
+    assert_eq!(rows[4_999].reason, "no room for the reason");
+    assert_eq!(script.state.failures, 0);
+}
+
+#[test]
+fn a_row_that_the_receiver_does_not_accept_is_found_and_held_with_its_words() {
+    for status in [400, 422] {
+        let mut script = Script::new(8);
+        let words = "no such\nproject\u{1b}[2J";
+        let (asked, held_up) = script.run(|rows| (if rows.contains(&5) { status } else { 200 }, words.to_owned()));
+        assert_eq!(asked, [0..8, 0..4, 4..8, 4..6, 4..5, 5..7, 5..6]);
+        let (_, problem) = held(held_up);
+        assert_eq!(problem.headline, "webhook refuses rows");
+        assert_eq!(
+            problem.advice,
+            format!(
+                "the server answers {status} to the row 01J/5; let it take the row, or answer 200 and name it in \
+                 `rejected`; it says: no such project [2J"
+            )
+        );
+        // Mended, the others follow.
+        assert_eq!(range(&sent(script.step(Signal::Retry))), 5..6);
+        assert_eq!(range(&sent(script.answer(200, r#"{"rejected":[{"row":0}]}"#))), 6..8);
+        assert_eq!(rejected(script.answer(204, "")).len(), 1);
+    }
+}
+
+#[test]
+fn a_receivers_words_are_quoted_from_their_beginning() {
+    let advice = |status, body: &str| held(step(&mut State::default(), answered(status, &[], body))).1.advice;
+    for character in ["x", "é", "€", "🦀"] {
+        let long = advice(400, &character.repeat(2_000));
+        let (_, said) = long.split_once("; it says: ").unwrap();
+        assert_eq!(said, character.repeat(300));
+    }
+    for status in [400, 422] {
+        let silent = advice(status, " \r\n");
+        assert!(silent.ends_with("`rejected`") && !silent.contains("`url`"), "{silent}");
+    }
+    assert_eq!(advice(404, "gone"), "the server answers 404; check the sink's `url`; it says: gone");
+}
+
+#[test]
+fn a_receiver_that_is_still_at_work_on_the_batch_is_asked_again_and_its_words_are_said() {
+    let mut script = Script::new(1);
+    let first = sent(script.step(Signal::Begin));
+    assert_eq!(pause(&script.step(Signal::Failed(Failure::Interrupted("timed out".into())))), (1_000, false));
+    assert_eq!(pause(&script.answer(409, "at work")), (2_000, false));
+    let Directive::Wait(Pause { problem: Some(problem), .. }) = script.answer(409, "at work") else { panic!() };
+    assert!(problem.advice.ends_with("the server answers 409; it says: at work"), "{}", problem.advice);
+    assert_eq!(sent(script.step(Signal::Elapsed)), first);
+    assert_eq!(rejected(script.answer(200, "")), []);
+}
+
+#[test]
+fn an_answer_to_what_an_older_version_posted_is_about_the_whole_batch() {
+    let mut script = Script::new(3);
+    script.state = parse_state(br#"[1,{"failures":2}]"#, Webhook::STATE_VERSION, Webhook::migrate).unwrap();
+    let rows = rejected(script.answer(200, r#"{"rejected":[{"row":2}]}"#));
+    assert_eq!((rows.len(), rows[0].row), (1, 2));
 }
 
 #[test]
@@ -213,7 +472,7 @@ fn what_heals_by_itself_is_waited_for_ever_longer() {
     for failure in [Failure::Unsent("no route".into()), Failure::Interrupted("reset".into())] {
         assert_eq!(pause(&step(&mut State::default(), Signal::Failed(failure))), (1_000, false));
     }
-    let mut many = State { failures: 32, device: None };
+    let mut many = failing(32);
     assert_eq!(pause(&step(&mut many, answered(500, &[], ""))).0, 300_000);
     assert_eq!(many.failures, 32);
 }
@@ -238,16 +497,15 @@ fn what_a_person_has_to_mend_is_held() {
     for (status, says) in [
         (401, "webhook refuses us"),
         (403, "webhook refuses us"),
-        (413, "webhook: too large"),
         (300, "webhook has moved"),
         (399, "webhook has moved"),
         (400, "webhook refuses rows"),
         (404, "webhook refuses rows"),
         (199, "webhook refuses rows"),
     ] {
-        let mut state = State { failures: 3, device: None };
+        let mut state = failing(3);
         assert_eq!(headline(step(&mut state, answered(status, &[], ""))), says, "{status}");
-        assert_eq!(state, State::default());
+        assert_eq!(state.failures, 0);
     }
     for (failure, says) in [
         (Failure::Denied("x".into()), "address not granted"),
