@@ -48,12 +48,12 @@ pub(crate) fn leave_full(state: &mut State, call: Call) -> Result<(), Error> {
     Ok(())
 }
 
-/// The search for a newer volume than the one that is gone, which another sink may have made when a person asked for it.
+/// The search for a newer volume than the one that is lost, which another sink may have made when a person asked for it.
 pub(crate) fn follow(state: &mut State) {
-    if let Some(gone) = &state.spreadsheet {
+    if let Some(lost) = &state.spreadsheet {
         state.finding = Some(Finding {
-            name: gone.name.clone(),
-            above: gone.volume,
+            name: lost.name.clone(),
+            above: lost.volume,
             intent: Intent::Find,
             volume: 0,
             nonce: String::new(),
@@ -165,8 +165,8 @@ pub(crate) fn absorb_files(state: &mut State, call: Call, answer: Answer) -> Nex
         }
         (_, None) if finding.intent == Intent::Find => {
             state.finding = None;
-            let name = state.spreadsheet.as_ref().map(|gone| destination::title(&gone.name, gone.volume));
-            Next::Do(pause::hold(problem::deleted(&name.unwrap_or_default())))
+            let Some(lost) = &state.spreadsheet else { return Next::Plan };
+            Next::Do(pause::hold(problem::lost(lost)))
         }
         (stage, None) => {
             // Looked for again in doubt, it is still the one that was about to be created.
@@ -226,7 +226,7 @@ fn adopt(state: &mut State, call: Call, id: String, volume: u32, fresh: bool) ->
         id,
         link: None,
         fresh,
-        gone: false,
+        lost: None,
         full: false,
         cells: 0,
         look: Look::Tabs,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{Answer, list, number, text};
 use crate::columns::{self, Found};
-use crate::state::{Asked, Grid, Look, Spreadsheet, State, Tab};
+use crate::state::{Asked, Grid, Look, Loss, Spreadsheet, State, Tab};
 use crate::step::{Call, Next, unanswered};
 use crate::{destination, finding, pause, problem, request, tab};
 
@@ -75,9 +75,7 @@ pub(crate) fn absorb_trashed(state: &mut State, call: Call, answer: Answer) -> N
         Err(answer) => Err(answer),
     };
     match trashed {
-        Ok(true) => {
-            Next::Do(pause::hold(problem::in_the_bin(&destination::title(&spreadsheet.name, spreadsheet.volume))))
-        }
+        Ok(true) => absorb_loss(state, Loss::Binned),
         Ok(false) => {
             spreadsheet.look = Look::Tabs;
             Next::Plan
@@ -95,7 +93,7 @@ pub(crate) fn absorb_tabs(state: &mut State, call: Call, answer: Answer) -> Next
     };
     let shown = match shown {
         Ok(shown) => shown,
-        Err(Answer::Missing) => return absorb_gone(state),
+        Err(Answer::Missing) => return absorb_loss(state, Loss::Deleted),
         Err(Answer::TooLarge) if spreadsheet.fresh => {
             // Somebody filled it.
             spreadsheet.fresh = false;
@@ -103,7 +101,7 @@ pub(crate) fn absorb_tabs(state: &mut State, call: Call, answer: Answer) -> Next
         }
         Err(answer) => return Next::Do(unanswered(state, call, answer, "to show the spreadsheet")),
     };
-    spreadsheet.gone = false;
+    spreadsheet.lost = None;
     spreadsheet.link = shown["spreadsheetUrl"].as_str().filter(|url| url.len() <= 2_000).map(ToOwned::to_owned);
     let sheets = list(&shown, "sheets");
     spreadsheet.cells = sheets.iter().map(count_cells).sum();
@@ -145,16 +143,16 @@ fn settle(spreadsheet: &mut Spreadsheet, call: Call) {
 }
 
 /// Takes in that the spreadsheet is not there. Never is another one created for that.
-fn absorb_gone(state: &mut State) -> Next {
+fn absorb_loss(state: &mut State, loss: Loss) -> Next {
     let Some(spreadsheet) = &mut state.spreadsheet else { return Next::Plan };
-    let known = std::mem::replace(&mut spreadsheet.gone, true);
+    let known = spreadsheet.lost.replace(loss).is_some();
     spreadsheet.look = Look::Due;
     // Where a person had another one made for another sink, go on in that one; but not with rows that may be in the old.
     if known && state.mark.is_none() {
         finding::follow(state);
         return Next::Plan;
     }
-    Next::Do(pause::hold(problem::deleted(&destination::title(&spreadsheet.name, spreadsheet.volume))))
+    Next::Do(pause::hold(problem::lost(spreadsheet)))
 }
 
 /// Takes in whose the tabs and columns are.

@@ -2,12 +2,22 @@
 
 use punchcard_sdk::Problem;
 
-use crate::Settings;
+use crate::state::{Loss, Spreadsheet};
+use crate::{Settings, destination};
 
 /// Google's own words are quoted up to here.
 const QUOTE_CHARACTERS: usize = 600;
 
-pub(crate) fn deleted(name: &str) -> Problem {
+/// Of a spreadsheet that is not there, or not where it can stay.
+pub(crate) fn lost(spreadsheet: &Spreadsheet) -> Problem {
+    let name = destination::title(&spreadsheet.name, spreadsheet.volume);
+    match spreadsheet.lost {
+        Some(Loss::Binned) => in_the_bin(&name),
+        Some(Loss::Deleted) | None => deleted(&name),
+    }
+}
+
+fn deleted(name: &str) -> Problem {
     problem(
         "sheet was deleted",
         format!(
@@ -18,7 +28,7 @@ pub(crate) fn deleted(name: &str) -> Problem {
     )
 }
 
-pub(crate) fn in_the_bin(name: &str) -> Problem {
+fn in_the_bin(name: &str) -> Problem {
     problem(
         "sheet is in the bin",
         format!(
@@ -63,8 +73,8 @@ pub(crate) fn refused(what: &str, said: &str) -> Problem {
     problem(
         "refused by Google",
         format!(
-            "Google refused {what}: \"{}\". It is tried again by itself now and then; `punchcard sinks retry` tries at \
-             once.",
+            "Google refused {what}: \"{}\". It is tried again by itself now and then; `punchcard sinks retry SINK` tries \
+             at once.",
             quote(said)
         ),
     )

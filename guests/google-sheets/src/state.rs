@@ -67,8 +67,8 @@ pub(crate) struct Spreadsheet {
     pub(crate) link: Option<String>,
     /// It was created by this sink just now, and nothing is known to be in it.
     pub(crate) fresh: bool,
-    /// It answered 404 when it was last looked at.
-    pub(crate) gone: bool,
+    /// It was lost when it was last looked at.
+    pub(crate) lost: Option<Loss>,
     /// It has no room for more cells.
     pub(crate) full: bool,
     /// Cells of all tabs, used or not, as far as known.
@@ -81,6 +81,16 @@ pub(crate) struct Spreadsheet {
     /// The id of the tab that is being added.
     pub(crate) adding: Option<i32>,
     pub(crate) tab: Option<Tab>,
+}
+
+/// How a spreadsheet can be lost.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Loss {
+    /// Google answers that there is none.
+    Deleted,
+    /// It is in the bin: rows could be written, and would be deleted with it.
+    Binned,
 }
 
 /// How far looking at a spreadsheet has come.

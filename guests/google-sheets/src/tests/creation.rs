@@ -365,6 +365,23 @@ fn what_another_sink_had_made_anew_is_followed_once_the_old_one_is_gone() {
 }
 
 #[test]
+fn what_another_sink_had_made_anew_is_followed_from_the_bin_too() {
+    let (mut google, mut host, mut other) = (Google::default(), Host::new(1), Host::new(2));
+    other.settings.tab = "Readings".into();
+    host.settle(&mut google);
+    other.settle(&mut google);
+    google.files[0].trashed = true;
+    let batch = host.batch(1);
+    for signal in [Signal::Retry, Signal::Retry] {
+        assert_eq!(host.run(&mut google, &batch, signal), held("sheet is in the bin"), "there is no other");
+    }
+    let anew = other.batch(0);
+    assert_eq!(other.run(&mut google, &anew, Signal::CreateAnew), delivered("file2"));
+    assert_eq!(host.run(&mut google, &batch, Signal::Retry), delivered("file2"));
+    assert_eq!(first_cells(&google.files[1].tab("Punches").rows), ["ROW", "row-3/0"]);
+}
+
+#[test]
 fn rows_in_doubt_do_not_follow() {
     let (mut google, mut host, mut other) = (Google::default(), Host::new(1), Host::new(2));
     host.settle(&mut google);
