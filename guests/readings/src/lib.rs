@@ -1,8 +1,10 @@
 //! Measurements: a row for each reading, with the columns that the settings name.
 //!
-//! Nothing is remembered from one call to the next. A field that a reading lacks leaves its cell empty, and a column that no
-//! reading of a call fills is said in the log; a reading that lacks all of them is rejected. A field of another kind than its
+//! A field that a reading lacks leaves its cell empty, for several sensors may share a sheet; a column that no reading ever
+//! filled is said in the log, and a reading that has none of the columns is rejected. A field of another kind than its
 //! column's rejects the reading, for a number among texts would be found only when somebody sums them up.
+
+use std::collections::BTreeMap;
 
 use punchcard_sdk::{
     Cell, Column, ColumnKind, Context, Error, Event, Formatter, Value, Verdict, export_formatter, log, row,
@@ -83,23 +85,24 @@ fn capitalised(text: &str) -> String {
     characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
-/// What the rows of this call hold. None of it is written down: each call begins with nothing.
+/// The columns that were ever asked for, by their fields: how many readings had no value so far; null once one had.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "()", into = "()")]
-pub struct Filled {
-    rows: u32,
-    /// The positions in `columns` of those with a value in any of the rows.
-    columns: Vec<usize>,
-}
+#[serde(from = "Option<Gaps>", into = "Gaps")]
+pub struct Missing(Gaps);
 
-impl From<()> for Filled {
-    fn from((): ()) -> Self {
-        Self::default()
+type Gaps = BTreeMap<String, Option<u64>>;
+
+impl From<Option<Gaps>> for Missing {
+    /// An older version wrote null.
+    fn from(gaps: Option<Gaps>) -> Self {
+        Self(gaps.unwrap_or_default())
     }
 }
 
-impl From<Filled> for () {
-    fn from(_: Filled) {}
+impl From<Missing> for Gaps {
+    fn from(Missing(gaps): Missing) -> Self {
+        gaps
+    }
 }
 
 /// The formatter.
@@ -108,7 +111,7 @@ pub struct Readings;
 
 impl Formatter for Readings {
     type Settings = Settings;
-    type State = Filled;
+    type State = Missing;
 
     fn columns(settings: &Settings) -> Result<Vec<Column>, Error> {
         check(settings)?;
@@ -127,7 +130,7 @@ impl Formatter for Readings {
         Ok([time].into_iter().chain(measured).collect())
     }
 
-    fn format(settings: &Settings, filled: &mut Filled, event: &Event, _: &Context) -> Result<Verdict, Error> {
+    fn format(settings: &Settings, missing: &mut Missing, event: &Event, _: &Context) -> Result<Verdict, Error> {
         let has = |column: &Measured| event.fields.iter().any(|field| field.name == column.field);
         if !settings.columns.iter().any(has) {
             // A misspelt field would leave empty cells for years.
@@ -146,39 +149,30 @@ impl Formatter for Readings {
                 }
             }
         }
-        filled.add(&cells[1..]);
-        Ok(row(cells))
-    }
-
-    /// Says nothing on the panel: it is what the SDK asks once a call, when all its readings have been formatted.
-    fn standing(settings: &Settings, filled: &Filled) -> Option<String> {
-        if let Some(warning) = filled.render_warning(&settings.columns) {
-            log::warn(&warning);
+        for (column, cell) in settings.columns.iter().zip(&cells[1..]) {
+            if let Some(warning) = missing.note(&column.field, *cell != Cell::Empty) {
+                log::warn(&warning);
+            }
         }
-        None
+        Ok(row(cells))
     }
 }
 
-impl Filled {
-    fn add(&mut self, cells: &[Cell]) {
-        self.rows = self.rows.saturating_add(1);
-        for (position, cell) in cells.iter().enumerate() {
-            if *cell != Cell::Empty && !self.columns.contains(&position) {
-                self.columns.push(position);
-            }
-        }
-    }
-
-    /// Which columns all the rows leave empty.
-    fn render_warning(&self, columns: &[Measured]) -> Option<String> {
-        if self.rows == 0 {
+impl Missing {
+    /// Notes whether a reading had a value for the column of this field. Returns what is to be said: after ten readings
+    /// without one, a hundred, a thousand and so on.
+    fn note(&mut self, field: &str, filled: bool) -> Option<String> {
+        let Some(gap) = self.0.get_mut(field) else {
+            self.0.insert(field.to_owned(), (!filled).then_some(1));
             return None;
+        };
+        if filled {
+            *gap = None;
         }
-        let empty = columns.iter().enumerate().filter(|(position, _)| !self.columns.contains(position));
-        let empty: Vec<String> = empty.map(|(_, column)| format!("`{}`", column.field)).collect();
-        let readings = if self.rows == 1 { "reading".to_owned() } else { format!("{} readings", self.rows) };
-        (!empty.is_empty())
-            .then(|| format!("`columns` names {}, which the last {readings} did not have", empty.join(", ")))
+        let readings = gap.as_mut()?;
+        *readings = readings.saturating_add(1);
+        (*readings >= 10 && 10_u64.pow(readings.ilog10()) == *readings)
+            .then(|| format!("`columns` names `{field}`, which none of {readings} readings had"))
     }
 }
 

@@ -24,23 +24,13 @@ fn reading(fields: &[(&str, Value)]) -> Event {
     Event { id: "01J".into(), at: AT, source: "bench".into(), kind: "reading".into(), fields }
 }
 
-fn format(settings: &Settings, filled: &mut Filled, fields: &[(&str, Value)]) -> Verdict {
+fn format(settings: &Settings, missing: &mut Missing, fields: &[(&str, Value)]) -> Verdict {
     let context = Context { now: AT, monotonic_ms: 0, boot: String::new(), entropy: vec![], device: "x".into() };
-    Readings::format(settings, filled, &reading(fields), &context).unwrap()
+    Readings::format(settings, missing, &reading(fields), &context).unwrap()
 }
 
 fn verdict(settings: &Settings, fields: &[(&str, Value)]) -> Verdict {
-    format(settings, &mut Filled::default(), fields)
-}
-
-/// What is said of a call with these readings.
-fn warning(settings: &Settings, readings: &[&[(&str, Value)]]) -> Option<String> {
-    let mut filled = Filled::default();
-    for fields in readings {
-        format(settings, &mut filled, fields);
-    }
-    assert_eq!(Readings::standing(settings, &filled), None);
-    filled.render_warning(&settings.columns)
+    format(settings, &mut Missing::default(), fields)
 }
 
 fn cells(verdict: Verdict) -> Vec<Cell> {
@@ -149,31 +139,30 @@ fn a_reading_without_any_of_the_fields_is_rejected_with_those_it_has() {
 }
 
 #[test]
-fn a_column_that_no_reading_of_a_call_fills_is_said() {
-    let settings = settings(r#"{"columns":["a","humidty",{"field":"t","kind":"text"}]}"#);
-    let (a, t) = (|| ("a", Value::Number(1.0)), || ("t", Value::Text("x".into())));
-    let said = |readings: &[&[(&str, Value)]]| warning(&settings, readings).unwrap();
-    assert_eq!(said(&[&[a(), t()]]), "`columns` names `humidty`, which the last reading did not have");
-    assert_eq!(said(&[&[a()], &[a()]]), "`columns` names `humidty`, `t`, which the last 2 readings did not have");
-    // One reading with it is enough; one that was rejected fills nothing.
-    assert_eq!(
-        said(&[&[a()], &[t()], &[("a", Value::Flag(true)), ("humidty", Value::Number(40.0))]]),
-        "`columns` names `humidty`, which the last 2 readings did not have"
-    );
-    assert_eq!(warning(&settings, &[&[a()], &[t()], &[("humidty", Value::Number(40.0))]]), None);
-    // What was rejected is said elsewhere, and a dry run has no readings.
-    assert_eq!(warning(&settings, &[&[("temperature", Value::Number(1.0))]]), None);
-    assert_eq!(warning(&settings, &[]), None);
+fn a_column_that_no_reading_fills_is_said_ever_more_rarely() {
+    let mut missing = Missing::default();
+    let said: Vec<_> = (1..=1_000).filter_map(|count| Some((count, missing.note("humidty", false)?))).collect();
+    let text = |count: u64| format!("`columns` names `humidty`, which none of {count} readings had");
+    assert_eq!(said, [(10, text(10)), (100, text(100)), (1_000, text(1_000))]);
+    assert_eq!(missing.note("humidty", true), None);
+    assert!((0..20).all(|_| missing.note("humidty", false).is_none()), "it had a value once");
 }
 
 #[test]
-fn nothing_is_remembered_from_one_call_to_the_next() {
-    let mut filled = Filled::default();
-    format(&settings(r#"{"columns":["a"]}"#), &mut filled, &[("a", Value::Number(1.0))]);
-    assert_ne!(filled, Filled::default());
-    let kept = render_state(&filled, Readings::STATE_VERSION).unwrap();
-    assert_eq!(kept, b"[1,null]");
-    assert_eq!(parse_state(&kept, Readings::STATE_VERSION, Readings::migrate).unwrap(), Filled::default());
+fn what_columns_have_is_remembered() {
+    let settings = settings(r#"{"columns":["a","b"]}"#);
+    let mut missing = Missing::default();
+    for fields in [[("a", Value::Number(1.0))], [("a", Value::Number(2.0))]] {
+        cells(format(&settings, &mut missing, &fields));
+    }
+    // What is rejected counts for nothing.
+    format(&settings, &mut missing, &[("a", Value::Flag(true)), ("b", Value::Number(1.0))]);
+    format(&settings, &mut missing, &[("c", Value::Number(1.0))]);
+    let kept = render_state(&missing, Readings::STATE_VERSION).unwrap();
+    assert_eq!(String::from_utf8(kept.clone()).unwrap(), r#"[1,{"a":null,"b":2}]"#);
+    assert_eq!(parse_state(&kept, Readings::STATE_VERSION, Readings::migrate).unwrap(), missing);
+    let older = parse_state(b"[1,null]", Readings::STATE_VERSION, Readings::migrate).unwrap();
+    assert_eq!(older, Missing::default());
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub(crate) enum Meaning {
         pause_ms: Option<u64>,
         /// What happened.
         why: String,
+        /// Whether the rows may have been taken all the same.
+        doubtful: bool,
     },
     /// A person has to mend it.
     Refused(Problem),
@@ -67,16 +69,20 @@ pub(crate) fn parse_answer(response: &Response, rows: u32) -> Meaning {
         409 => Meaning::Later {
             pause_ms: retry_after_ms(response),
             why: format!("the server answers 409{}", says(&quote(&response.body))),
+            doubtful: true,
         },
+        // Too much just now: RFC 9110 §15.5.14.
+        413 if retry_after_ms(response).is_none() => Meaning::TooLarge,
         // The codes that say "later": RFC 9110 §15.5.9, RFC 6585 §4, RFC 8470 §5.2, and the server's own trouble.
-        408 | 425 | 429 | 500..=599 => {
-            Meaning::Later { pause_ms: retry_after_ms(response), why: format!("the server answers {status}") }
-        }
+        408 | 413 | 425 | 429 | 500..=599 => Meaning::Later {
+            pause_ms: retry_after_ms(response),
+            why: format!("the server answers {status}"),
+            doubtful: status >= 500,
+        },
         401 | 403 => Meaning::Refused(Problem {
             headline: "webhook refuses us".into(),
             advice: format!("the server answers {status}; check the sink's `authorize` and its secret"),
         }),
-        413 => Meaning::TooLarge,
         300..=399 => Meaning::Refused(Problem {
             headline: "webhook has moved".into(),
             advice: format!("the server answers {status}; redirects are not followed: set `url` to the new address"),

@@ -24,6 +24,11 @@ pub(crate) fn render_body(columns: &[Column], piece: &Piece<'_>) -> Result<Vec<u
     serde_json::to_vec(&body).map_err(|error| Error::Other(format!("the rows can't be written as JSON: {error}")))
 }
 
+/// The bytes of a text within JSON.
+pub(crate) fn quoted_bytes(text: &str) -> usize {
+    json!(text).to_string().len()
+}
+
 fn column(column: &Column) -> Value {
     let kind = match column.kind {
         ColumnKind::Text => "text",

@@ -3,7 +3,9 @@
 //! A batch has an id that stays the same however often it is sent, in the body and as the header `Idempotency-Key`. Whether
 //! a batch arrived can't be asked of an unknown service, so it is sent until it is answered: a receiver that remembers the
 //! ids has every row exactly once; one that does not has every row at least once. A batch that is too large for its receiver
-//! goes in pieces; each has an id of its own.
+//! goes in pieces; each has an id of its own. Rows that may have arrived are cut into other pieces only for their size: a
+//! repeat is the same to the byte, so what is too large now was too large before, unless the receiver's limit was lowered
+//! between the two.
 
 mod settings;
 mod state;
@@ -29,15 +31,26 @@ const RECHECK_MS: u64 = 15 * 60_000;
 const RARE_RECHECK_MS: u64 = 24 * 60 * 60_000;
 /// The longest pause between two tries, in milliseconds.
 const LONGEST_PAUSE_MS: u64 = 5 * 60_000;
+/// Of a request's rows, what may go into everything but text: the host carries 16 MiB, and text that JSON makes longer
+/// comes on top.
+const FRAME_BYTES: usize = 2 << 20;
+/// A number, or a moment with its offset, and what is around it.
+const CELL_BYTES: usize = 45;
+/// A row's key, and what is around it.
+const ROW_BYTES: usize = 64;
+/// A request of one row that is too large at up to so many bytes is not the row's fault.
+const SMALL_BYTES: usize = 64 << 10;
 
 impl Connector for Webhook {
     type Settings = Settings;
     type State = State;
 
-    fn check(settings: &Settings, _: &[Column]) -> Result<Limits, Error> {
+    fn check(settings: &Settings, columns: &[Column]) -> Result<Limits, Error> {
         settings.check()?;
+        let cells: usize = columns.iter().map(|column| body::quoted_bytes(&column.key) + CELL_BYTES).sum();
+        let fitting = u32::try_from(FRAME_BYTES / (ROW_BYTES + cells)).unwrap_or(u32::MAX).max(1);
         Ok(Limits {
-            rows_per_batch: settings.rows_per_request,
+            rows_per_batch: settings.rows_per_request.min(fitting),
             bytes_per_batch: 1 << 20,
             characters_per_cell: u32::MAX,
             requests_per_minute: settings.requests_per_minute,
@@ -55,12 +68,17 @@ impl Connector for Webhook {
             // Nothing is made ready at an address, and none is made anew.
             Signal::Prepare | Signal::CreateAnew => return Ok(delivered(Vec::new())),
             _ if batch.rows.is_empty() => return Ok(delivered(Vec::new())),
-            _ => state.take_up(batch, &context.device),
+            _ => state.take_up(batch, &context.device, signal != Signal::Begin),
         }
         match signal {
             Signal::Responded(response) => absorb(settings, state, batch, &response, context),
             Signal::Failed(failure) => Ok(fail(state, failure, context)),
-            _ => go_on(settings, state, batch),
+            _ => {
+                if signal == Signal::Resumed {
+                    state.doubt();
+                }
+                go_on(settings, state, batch)
+            }
         }
     }
 }
@@ -73,44 +91,80 @@ fn absorb(
     response: &Response,
     context: &Context,
 ) -> Result<Directive, Error> {
-    let posted = state.posted(batch);
+    let posted = state.posted();
     match parse_answer(response, posted) {
-        Meaning::Taken(rejected) => state.taken(batch, rejected),
-        Meaning::TooLarge => match state.halve(batch) {
+        Meaning::Taken(rejected) => state.taken(rejected),
+        Meaning::TooLarge => match state.halve() {
             Some(half) => log::info(&format!("the server answers 413 to {posted} rows; {half} are tried")),
-            // It would stop every row behind it for good.
-            None => state.refused(batch, "the server answers 413: the row alone is too large".into()),
-        },
-        // Smaller pieces bring the rows before the one that is meant, and find it. It is not set aside: such an answer may be
-        // about everything that this device sends.
-        Meaning::Unaccepted { status, said } => match state.halve(batch) {
-            Some(half) => {
-                log::warn(&format!("the server answers {status} to {posted} rows; {half} are tried{}", says(&said)));
-            }
             None => {
-                let row = state.next_row(batch).map_or("", |row| row.key.as_str());
-                let advice = format!(
-                    "the server answers {status} to the row {row}; let it take the row, or answer 200 and name it in \
-                     `rejected`{}",
-                    says(&said)
-                );
-                return Ok(hold(state, RECHECK_MS, problem("webhook refuses rows", advice)));
+                let bytes =
+                    post(settings, state, batch)?.and_then(|request| request.body).map_or(0, |body| body.bytes.len());
+                if bytes <= SMALL_BYTES {
+                    let advice = format!("the server answers 413 to {bytes} bytes with a single row; let it take more");
+                    return Ok(hold(state, RECHECK_MS, problem("webhook refuses rows", advice)));
+                }
+                // It would stop every row behind it for good.
+                state.refused(format!("the server answers 413: {bytes} bytes with this row alone are too many"));
             }
         },
-        Meaning::Unreadable(why) => return Ok(hold(state, RARE_RECHECK_MS, problem("answer not readable", why))),
-        Meaning::Later { pause_ms, why } => return Ok(later(state, pause_ms, &why, context)),
+        Meaning::Unaccepted { status, said } => {
+            // Smaller pieces bring the rows before the one that is meant, and find it. But not rows that may be there
+            // already: the answer may mean just that, and under another key they would be taken once more.
+            let half = if state.is_in_doubt() { None } else { state.halve() };
+            let Some(half) = half else {
+                // It is not set aside: such an answer may be about everything that this device sends.
+                let advice = unaccepted(state, batch, settings, status) + &says(&said);
+                return Ok(hold(state, RECHECK_MS, problem("webhook refuses rows", advice)));
+            };
+            log::warn(&format!("the server answers {status} to {posted} rows; {half} are tried{}", says(&said)));
+        }
+        Meaning::Unreadable(why) => {
+            state.doubt();
+            let key = state.plan_piece(batch, settings.rows_per_request).map_or_else(String::new, |piece| piece.key);
+            let advice = format!("{why}; the `Idempotency-Key` is {key}");
+            return Ok(hold(state, RARE_RECHECK_MS, problem("answer not readable", advice)));
+        }
+        Meaning::Later { pause_ms, why, doubtful } => {
+            if doubtful {
+                state.doubt();
+            }
+            return Ok(later(state, pause_ms, &why, context));
+        }
         Meaning::Refused(problem) => return Ok(hold(state, RECHECK_MS, problem)),
     }
     state.failures = 0;
     go_on(settings, state, batch)
 }
 
+/// What a person can do about rows that the receiver does not accept.
+fn unaccepted(state: &mut State, batch: &Batch, settings: &Settings, status: u16) -> String {
+    let in_doubt = state.is_in_doubt();
+    let Some(piece) = state.plan_piece(batch, settings.rows_per_request) else { return String::new() };
+    let (key, row) = (&piece.key, piece.rows.first().map_or("", |row| row.key.as_str()));
+    if in_doubt {
+        format!(
+            "the server answers {status} to rows that it may have from an earlier try with the same `Idempotency-Key`, \
+             {key}; let it answer 200 to that key if it has them, and take them if not"
+        )
+    } else {
+        format!(
+            "the server answers {status} to the row {row} with the `Idempotency-Key` {key}; let it take the row, or answer \
+             200 and name it in `rejected`"
+        )
+    }
+}
+
 /// Does what a missing answer calls for.
 fn fail(state: &mut State, failure: Failure, context: &Context) -> Directive {
     match failure {
-        Failure::Unsent(why) | Failure::Interrupted(why) => later(state, None, &why, context),
+        Failure::Unsent(why) => later(state, None, &why, context),
+        Failure::Interrupted(why) => {
+            state.doubt();
+            later(state, None, &why, context)
+        }
         // Of any status: it may be the server's own trouble at length, or a long list of refused rows.
         Failure::TooLarge(bytes) => {
+            state.doubt();
             let advice = format!(
                 "the server's answer has more than {bytes} bytes, so it is not known which rows it took; let it answer \
                  briefly"
@@ -126,10 +180,16 @@ fn fail(state: &mut State, failure: Failure, context: &Context) -> Directive {
 
 /// Posts what is left of the batch, or says that nothing is.
 fn go_on(settings: &Settings, state: &mut State, batch: &Batch) -> Result<Directive, Error> {
-    let Some(piece) = state.plan_piece(batch, settings.rows_per_request) else {
-        return Ok(delivered(state.finish()));
-    };
-    Ok(Directive::Send(Request {
+    Ok(match post(settings, state, batch)? {
+        Some(request) => Directive::Send(request),
+        None => delivered(state.finish()),
+    })
+}
+
+/// The request that is to be sent now. None when all rows are done.
+fn post(settings: &Settings, state: &mut State, batch: &Batch) -> Result<Option<Request>, Error> {
+    let Some(piece) = state.plan_piece(batch, settings.rows_per_request) else { return Ok(None) };
+    Ok(Some(Request {
         method: punchcard_sdk::http::Method::Post,
         url: settings.url.clone(),
         headers: vec![Header { name: "Idempotency-Key".into(), value: piece.key.clone() }],

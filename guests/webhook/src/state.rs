@@ -22,10 +22,11 @@ pub struct State {
     /// Tries in a row that brought nothing.
     pub(crate) failures: u32,
     /// Rows that a request carries since one was too large. None: as many as the settings say.
-    #[serde(default)]
+    // Between batches an older version, which knows neither this nor what follows, can take over again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     most: Option<u32>,
     /// The batch on its way; one without an id when there is none.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Open::is_none")]
     open: Open,
 }
 
@@ -39,6 +40,9 @@ struct Open {
     done: u32,
     /// Where the piece ends that was posted and is without an answer.
     end: Option<u32>,
+    /// It was posted before, and may have been taken then.
+    #[serde(default)]
+    doubt: bool,
     /// Rows that the receiver never takes, by their positions in the batch.
     rejected: Vec<(u32, String)>,
 }
@@ -52,10 +56,13 @@ pub(crate) struct Piece<'a> {
 }
 
 impl State {
-    /// Every other call is about this batch from now on; what is remembered of another one goes.
-    pub(crate) fn take_up(&mut self, batch: &Batch, device: &str) {
+    /// Every other call is about this batch from now on; what is remembered of another one goes. `begun`: it may have
+    /// been posted. Where nothing is known of that, it was by an older version, which knew no pieces.
+    pub(crate) fn take_up(&mut self, batch: &Batch, device: &str, begun: bool) {
         if self.open.batch != batch.id {
-            self.open = Open { batch: batch.id.clone(), device: device.to_owned(), ..Open::default() };
+            let end = begun.then(|| count(&batch.rows));
+            self.open =
+                Open { batch: batch.id.clone(), device: device.to_owned(), end, doubt: begun, ..Open::default() };
         }
     }
 
@@ -75,41 +82,44 @@ impl State {
     }
 
     /// How many rows the answer is about that has come.
-    pub(crate) fn posted(&self, batch: &Batch) -> u32 {
-        let posted = self.open.posted(batch);
+    pub(crate) fn posted(&self) -> u32 {
+        let posted = self.open.posted();
         posted.end - posted.start
     }
 
     /// The posted rows are done, but for these, which the receiver never takes; their positions are those in the request.
-    pub(crate) fn taken(&mut self, batch: &Batch, rejected: Vec<Rejection>) {
-        self.settle(batch, rejected);
+    pub(crate) fn taken(&mut self, rejected: Vec<Rejection>) {
+        self.settle(rejected);
         // What was too large may have been one long row, so the pieces grow again. Slowly: at a receiver that takes only
         // so many rows, each piece that is larger travels for nothing.
         self.most = self.most.map(|most| most.saturating_add(most / 4 + 1));
     }
 
-    /// The posted rows are too many: half as many go next, under a key of their own. None where it was one row.
-    ///
-    /// Such an answer also settles what was in doubt before: of rows that it has, a receiver that remembers keys would say
-    /// so instead.
-    pub(crate) fn halve(&mut self, batch: &Batch) -> Option<u32> {
-        let half = self.posted(batch) / 2;
+    /// The posted rows may have been taken.
+    pub(crate) fn doubt(&mut self) {
+        self.open.doubt = self.open.end.is_some();
+    }
+
+    /// Whether the rows that were posted last may have been taken when they were posted before.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.open.doubt
+    }
+
+    /// The posted rows were not taken, and half as many go next, under a key of their own. None where it was one row.
+    pub(crate) fn halve(&mut self) -> Option<u32> {
+        let half = self.posted() / 2;
         if half == 0 {
             return None;
         }
         self.most = Some(half);
         self.open.end = None;
+        self.open.doubt = false;
         Some(half)
     }
 
     /// The posted row is done, and the receiver never takes it.
-    pub(crate) fn refused(&mut self, batch: &Batch, reason: String) {
-        self.settle(batch, vec![Rejection { row: 0, reason }]);
-    }
-
-    /// The first row that is not done.
-    pub(crate) fn next_row<'a>(&self, batch: &'a Batch) -> Option<&'a Row> {
-        batch.rows.get(positions(0..self.open.done).end)
+    pub(crate) fn refused(&mut self, reason: String) {
+        self.settle(vec![Rejection { row: 0, reason }]);
     }
 
     /// The batch is done. Returns the rows that were refused.
@@ -118,18 +128,23 @@ impl State {
         rejected.into_iter().map(|(row, reason)| Rejection { row, reason }).collect()
     }
 
-    fn settle(&mut self, batch: &Batch, rejected: Vec<Rejection>) {
-        let posted = self.open.posted(batch);
+    fn settle(&mut self, rejected: Vec<Rejection>) {
+        let posted = self.open.posted();
         self.open.rejected.extend(rejected.into_iter().map(|Rejection { row, reason }| (posted.start + row, reason)));
         self.open.done = posted.end;
         self.open.end = None;
+        self.open.doubt = false;
     }
 }
 
 impl Open {
-    /// The rows that were posted. Without a note of it they were posted by an older version, which knew no pieces.
-    fn posted(&self, batch: &Batch) -> Range<u32> {
-        let end = self.end.unwrap_or_else(|| count(&batch.rows));
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The rows that were posted.
+    fn posted(&self) -> Range<u32> {
+        let end = self.end.unwrap_or(self.done);
         self.done.min(end)..end
     }
 

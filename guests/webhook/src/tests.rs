@@ -68,11 +68,18 @@ struct Script {
 
 impl Script {
     fn new(rows: u32) -> Self {
-        let rows = (0..rows).map(|row| Row { key: format!("01J/{row}"), cells: vec![] }).collect();
+        Self::of_bytes(rows, 0)
+    }
+
+    /// With a text of so many bytes in each row.
+    fn of_bytes(rows: u32, bytes: usize) -> Self {
+        let cells = || vec![Cell::Text("x".repeat(bytes))];
+        let rows = (0..rows).map(|row| Row { key: format!("01J/{row}"), cells: cells() }).collect();
+        let columns = vec![Column { key: "what".into(), title: "What".into(), kind: ColumnKind::Text }];
         Self {
             settings: settings(""),
             state: State::default(),
-            batch: Batch { columns: vec![], rows, ..batch() },
+            batch: Batch { columns, rows, ..batch() },
             device: "door",
         }
     }
@@ -254,6 +261,7 @@ fn a_refusal_that_can_not_be_read_is_no_delivery() {
         let (milliseconds, problem) = held(step(&mut state, answered(200, &[], body)));
         assert_eq!((problem.headline.as_str(), state.failures), ("answer not readable", 0));
         assert!(problem.advice.contains(found), "{}", problem.advice);
+        assert!(problem.advice.ends_with("the `Idempotency-Key` is 5f0c"), "{}", problem.advice);
         // Each repeat is a copy at a receiver that does not remember ids.
         assert_eq!(milliseconds, 24 * 60 * 60_000);
         assert_eq!(sent(step(&mut state, Signal::Retry)).headers[0].value, "5f0c");
@@ -307,8 +315,9 @@ fn a_batch_that_is_too_large_goes_in_halves() {
 #[test]
 fn a_row_that_is_too_large_alone_is_refused_and_holds_up_no_other() {
     let mut script = Script::new(1_000);
+    script.batch.rows[700].cells = vec![Cell::Text("x".repeat(70_000))];
     let (asked, done) = script.run(|rows| (if rows.contains(&700) { 413 } else { 200 }, String::new()));
-    let reason = "the server answers 413: the row alone is too large".to_owned();
+    let reason = "the server answers 413: 70143 bytes with this row alone are too many".to_owned();
     assert_eq!(rejected(done), [Rejection { row: 700, reason }]);
     assert!(asked.len() < 60, "{}", asked.len());
     // Every other row arrived once, in order.
@@ -318,9 +327,90 @@ fn a_row_that_is_too_large_alone_is_refused_and_holds_up_no_other() {
 
 #[test]
 fn every_row_too_large_is_a_batch_without_a_row_that_arrives() {
-    let (asked, done) = Script::new(4).run(|_| (413, String::new()));
+    let (asked, done) = Script::of_bytes(4, 70_000).run(|_| (413, String::new()));
     assert_eq!(rejected(done).iter().map(|rejection| rejection.row).collect::<Vec<_>>(), [0, 1, 2, 3]);
     assert_eq!(asked, [0..4, 0..2, 0..1, 1..2, 2..3, 3..4]);
+}
+
+#[test]
+fn a_receiver_to_which_everything_is_too_large_loses_no_row() {
+    let mut script = Script::new(4);
+    let (asked, held_up) = script.run(|_| (413, String::new()));
+    assert_eq!(asked, [0..4, 0..2, 0..1]);
+    let (milliseconds, problem) = held(held_up);
+    assert_eq!((milliseconds, problem.headline.as_str()), (900_000, "webhook refuses rows"));
+    let bytes = sent(script.step(Signal::Retry)).body.unwrap().bytes.len();
+    assert_eq!(problem.advice, format!("the server answers 413 to {bytes} bytes with a single row; let it take more"));
+    // At the border.
+    for (more, refused) in [(0, false), (1, true)] {
+        let mut script = Script::of_bytes(1, (64 << 10) - bytes + "/0-1".len() + more);
+        let request = sent(script.step(Signal::Begin));
+        assert_eq!(request.body.unwrap().bytes.len(), (64 << 10) + more);
+        assert_eq!(matches!(script.answer(413, ""), Directive::Delivered(_)), refused);
+    }
+    // Mended, it goes on where it was.
+    assert_eq!(range(&sent(script.answer(200, ""))), 1..3);
+}
+
+#[test]
+fn what_is_too_large_for_a_while_is_waited_for() {
+    let mut script = Script::new(4);
+    let first = sent(script.step(Signal::Begin));
+    assert_eq!(pause(&script.step(answered(413, &[("Retry-After", "9")], ""))), (9_000, false));
+    assert_eq!(sent(script.step(Signal::Elapsed)), first);
+    assert_eq!(range(&sent(script.answer(413, ""))), 0..2);
+}
+
+/// What leaves it open whether rows were taken, and what does not.
+fn doubts() -> [(Signal, bool); 12] {
+    [
+        (Signal::Resumed, true),
+        (Signal::Failed(Failure::Interrupted("reset".into())), true),
+        (Signal::Failed(Failure::TooLarge(8)), true),
+        (answered(200, &[], r#"{"rejected":7}"#), true),
+        (answered(409, &[], ""), true),
+        (answered(500, &[], ""), true),
+        (answered(599, &[], ""), true),
+        (Signal::Failed(Failure::Unsent("no route".into())), false),
+        (answered(408, &[], ""), false),
+        (answered(429, &[], ""), false),
+        (answered(403, &[], ""), false),
+        (Signal::Elapsed, false),
+    ]
+}
+
+#[test]
+fn rows_that_may_have_arrived_are_not_sent_under_other_keys() {
+    for status in [400, 422] {
+        for (signal, doubtful) in doubts() {
+            let mut script = Script::new(4);
+            let first = sent(script.step(Signal::Begin));
+            script.step(signal.clone());
+            let answer = script.answer(status, "seen");
+            if !doubtful {
+                assert_eq!(range(&sent(answer)), 0..2, "{signal:?}");
+                continue;
+            }
+            let (milliseconds, problem) = held(answer);
+            assert_eq!((milliseconds, problem.headline.as_str()), (900_000, "webhook refuses rows"));
+            assert_eq!(
+                problem.advice,
+                format!(
+                    "the server answers {status} to rows that it may have from an earlier try with the same \
+                     `Idempotency-Key`, 5f0c; let it answer 200 to that key if it has them, and take them if not; it \
+                     says: seen"
+                )
+            );
+            assert_eq!(sent(script.step(Signal::Retry)), first, "{signal:?}");
+            // Too large is too large: it is the same to the byte.
+            assert_eq!(range(&sent(script.answer(413, ""))), 0..2);
+            // What follows is in no doubt.
+            assert_eq!(range(&sent(script.answer(422, ""))), 0..1);
+            assert!(matches!(script.step(Signal::Failed(Failure::Interrupted("reset".into()))), Directive::Wait(_)));
+            assert_eq!(range(&sent(script.answer(200, ""))), 1..3);
+            assert_eq!(range(&sent(script.answer(400, ""))), 1..2);
+        }
+    }
 }
 
 #[test]
@@ -403,8 +493,8 @@ fn a_row_that_the_receiver_does_not_accept_is_found_and_held_with_its_words() {
         assert_eq!(
             problem.advice,
             format!(
-                "the server answers {status} to the row 01J/5; let it take the row, or answer 200 and name it in \
-                 `rejected`; it says: no such project [2J"
+                "the server answers {status} to the row 01J/5 with the `Idempotency-Key` 5f0c/5-6; let it take the row, \
+                 or answer 200 and name it in `rejected`; it says: no such project [2J"
             )
         );
         // Mended, the others follow.
@@ -416,7 +506,11 @@ fn a_row_that_the_receiver_does_not_accept_is_found_and_held_with_its_words() {
 
 #[test]
 fn a_receivers_words_are_quoted_from_their_beginning() {
-    let advice = |status, body: &str| held(step(&mut State::default(), answered(status, &[], body))).1.advice;
+    let advice = |status, body: &str| {
+        let mut script = Script::new(1);
+        script.step(Signal::Begin);
+        held(script.answer(status, body)).1.advice
+    };
     for character in ["x", "é", "€", "🦀"] {
         let long = advice(400, &character.repeat(2_000));
         let (_, said) = long.split_once("; it says: ").unwrap();
@@ -442,11 +536,38 @@ fn a_receiver_that_is_still_at_work_on_the_batch_is_asked_again_and_its_words_ar
 }
 
 #[test]
-fn an_answer_to_what_an_older_version_posted_is_about_the_whole_batch() {
-    let mut script = Script::new(3);
-    script.state = parse_state(br#"[1,{"failures":2}]"#, Webhook::STATE_VERSION, Webhook::migrate).unwrap();
+fn what_an_older_version_posted_was_the_whole_batch() {
+    let older = || parse_state(br#"[1,{"failures":2}]"#, Webhook::STATE_VERSION, Webhook::migrate).unwrap();
+    let mut script = Script { state: older(), ..Script::new(3) };
     let rows = rejected(script.answer(200, r#"{"rejected":[{"row":2}]}"#));
     assert_eq!((rows.len(), rows[0].row), (1, 2));
+    for signal in [Signal::Resumed, Signal::Elapsed, Signal::Retry] {
+        let mut script = Script { state: older(), ..Script::new(3) };
+        script.settings.rows_per_request = 2;
+        assert_eq!(sent(script.step(signal)).headers[0].value, "5f0c");
+        assert!(matches!(script.answer(422, ""), Directive::Hold(_)), "it may be there");
+    }
+}
+
+#[test]
+fn between_batches_an_older_version_can_take_over() {
+    let mut script = Script::new(3);
+    script.run(|_| (200, String::new()));
+    assert_eq!(render_state(&script.state, Webhook::STATE_VERSION).unwrap(), br#"[1,{"failures":0}]"#);
+}
+
+#[test]
+fn a_request_has_no_more_rows_than_its_columns_leave_room_for() {
+    let rows = |columns: usize, key: &str| {
+        let column = Column { key: key.into(), title: String::new(), kind: ColumnKind::Number };
+        let most = settings(r#","rows-per-request":10000"#);
+        Webhook::check(&most, &vec![column; columns]).unwrap().rows_per_batch
+    };
+    assert_eq!(rows(3, "k"), 10_000);
+    // 2 MiB / (64 + 25 × (12 + 45)); a quotation mark takes two bytes.
+    assert_eq!((rows(25, &"k".repeat(10)), rows(25, &"\"".repeat(5))), (1_408, 1_408));
+    assert_eq!(rows(256, &"k".repeat(1_024)), 7);
+    assert_eq!(rows(10_000, &"k".repeat(1_024)), 1);
 }
 
 #[test]
