@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use google_sim::{Config, Decision, GoogleSim};
+use google_sim::{Config, Decision, GoogleSim, OauthClient};
 use punchcard::app::control::{Answer, Question, ask};
 use punchcard::app::status::{GrantStanding, Report, SinkReport};
 use tempfile::TempDir;
@@ -31,9 +31,6 @@ const DELIVERY_PATIENCE: Duration = Duration::from_mins(5);
 /// Between two looks at something that has no way to tell.
 const PAUSE: Duration = Duration::from_millis(10);
 
-const CLIENT_ID: &str = "punchcard-demo.apps.googleusercontent.com";
-const CLIENT_SECRET: &str = "GOCSPX-punchcard-demo";
-
 /// Everything of one device.
 pub(crate) struct Device {
     pub(crate) google: GoogleSim,
@@ -52,7 +49,7 @@ impl Device {
         let configuration = folder.path().join("plugins.toml");
         std::fs::write(&configuration, render_configuration(surroundings, &google.base_url()))?;
         let secret = folder.path().join("client-secret");
-        std::fs::write(&secret, CLIENT_SECRET)?;
+        std::fs::write(&secret, OauthClient::DEMO_SECRET)?;
         // The host takes no secret from a file that others can read.
         std::fs::set_permissions(&secret, Permissions::from_mode(0o600))?;
         let state = folder.path().join("state");
@@ -230,7 +227,7 @@ fn user_code(report: &Report) -> Option<String> {
 }
 
 /// The time clock of the README with a row for each press, and the stand-in in Google's place.
-fn render_configuration(surroundings: &Surroundings, google: &str) -> String {
+fn render_configuration(surroundings: &Surroundings, stand_in: &str) -> String {
     // A basic string of TOML, whose escapes for what a path may hold are those of JSON.
     let plugin = |name: &str| serde_json::Value::from(surroundings.guest(name).to_string_lossy()).to_string();
     format!(
@@ -257,40 +254,10 @@ device-flow = {device_flow}
 google-sheets = {google_sheets}
 timeclock = {timeclock}
 
-[grants.google]
-plugin = "device-flow"
-reach = [{{ url = "{google}", private = true }}]
-audience = [{{ url = "{google}", private = true }}]
-secrets = {{ client-secret = {{ file = "client-secret" }} }}
-
-[grants.google.settings]
-provider = "google"
-client-id = "{CLIENT_ID}"
-scopes = ["https://www.googleapis.com/auth/drive.file"]
-
-[grants.google.settings.endpoints]
-device-authorization = "{google}/device/code"
-token = "{google}/token"
-revocation = "{google}/revoke"
-
-[sinks.timesheet]
-events = ["punch"]
-format = {{ plugin = "timeclock", settings = {{ layout = "punches" }} }}
-reach = [{{ url = "{google}", private = true }}]
-authorize = {{ grant = "google" }}
-
-[sinks.timesheet.deliver]
-plugin = "google-sheets"
-
-[sinks.timesheet.deliver.settings]
-spreadsheet = "Time clock"
-tab = "Punches"
-yearly = false
-sheets-url = "{google}"
-drive-url = "{google}/drive"
-"#,
+{google}"#,
         device_flow = plugin("device-flow"),
         google_sheets = plugin("google-sheets"),
         timeclock = plugin("timeclock"),
+        google = OauthClient::device_toml(stand_in, r#"{ plugin = "timeclock", settings = { layout = "punches" } }"#),
     )
 }

@@ -331,41 +331,10 @@ device-flow = {device_flow}
 google-sheets = {google_sheets}
 saboteur = {saboteur}
 
-[grants.google]
-plugin = "device-flow"
-reach = [{{ url = "{stand_in}", private = true }}]
-audience = [{{ url = "{stand_in}", private = true }}]
-secrets = {{ client-secret = {{ file = "client-secret" }} }}
-
-[grants.google.settings]
-provider = "google"
-client-id = "{client_id}"
-scopes = ["https://www.googleapis.com/auth/drive.file"]
-
-[grants.google.settings.endpoints]
-device-authorization = "{stand_in}/device/code"
-token = "{stand_in}/token"
-revocation = "{stand_in}/revoke"
-
-[sinks.timesheet]
-events = ["punch"]
-format = {{ plugin = "saboteur", settings = {{ columns = ["Deed"] }} }}
-reach = [{{ url = "{stand_in}", private = true }}]
-authorize = {{ grant = "google" }}
-
-[sinks.timesheet.deliver]
-plugin = "google-sheets"
-
-[sinks.timesheet.deliver.settings]
-spreadsheet = "Time clock"
-tab = "Punches"
-yearly = false
-sheets-url = "{stand_in}"
-drive-url = "{stand_in}/drive"
-"#,
+{google}"#,
         device_flow = path("device-flow"),
         google_sheets = path("google-sheets"),
         saboteur = path("for-tests/saboteur"),
-        client_id = OauthClient::DEMO_ID,
+        google = OauthClient::device_toml(stand_in, r#"{ plugin = "saboteur", settings = { columns = ["Deed"] } }"#),
     )
 }

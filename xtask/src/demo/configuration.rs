@@ -15,8 +15,10 @@ pub(super) const TAB: &str = "Punches";
 /// How long a key counts as the same press. Shorter than usual where a script presses.
 pub(super) const DEBOUNCE_MS: u64 = 200;
 
-/// What the stand-in knows the device as.
-const CLIENT_ID: &str = "punchcard-demo.apps.googleusercontent.com";
+/// The stand-in in Google's place, as its own tests have it.
+const GOOGLE: &str = include_str!("../../../host/google-sim/device.toml");
+const FORMAT: &str = r#"{ plugin = "timeclock", settings = { layout = "pairs" } }"#;
+/// What the stand-in takes from the client that stands there.
 const CLIENT_SECRET: &str = "GOCSPX-punchcard-demo";
 
 /// What differs from machine to machine.
@@ -45,7 +47,6 @@ impl Demonstration<'_> {
     }
 
     fn render(&self) -> String {
-        let origin = self.stand_in;
         let plugin = |name: &str| toml_text(&self.plugins.join(format!("{name}.wasm")).to_string_lossy());
         let debounce = if self.is_automatic { format!("\ndebounce-ms = {DEBOUNCE_MS}") } else { String::new() };
         let items: Vec<String> = super::PROJECTS.iter().map(|project| toml_text(project)).collect();
@@ -83,42 +84,12 @@ device-flow = {device_flow}
 google-sheets = {google_sheets}
 timeclock = {timeclock}
 
-[grants.google]
-plugin = "device-flow"
-reach = [{{ url = "{origin}", private = true }}]
-audience = [{{ url = "{origin}", private = true }}]
-secrets = {{ client-secret = {{ file = "client-secret" }} }}
-
-[grants.google.settings]
-provider = "google"
-client-id = "{CLIENT_ID}"
-scopes = ["https://www.googleapis.com/auth/drive.file"]
-
-[grants.google.settings.endpoints]
-device-authorization = "{origin}/device/code"
-token = "{origin}/token"
-revocation = "{origin}/revoke"
-
-[sinks.timesheet]
-events = ["punch"]
-format = {{ plugin = "timeclock", settings = {{ layout = "pairs" }} }}
-reach = [{{ url = "{origin}", private = true }}]
-authorize = {{ grant = "google" }}
-
-[sinks.timesheet.deliver]
-plugin = "google-sheets"
-
-[sinks.timesheet.deliver.settings]
-spreadsheet = "{SPREADSHEET}"
-tab = "{TAB}"
-yearly = false
-sheets-url = "{origin}"
-drive-url = "{origin}/drive"
-"#,
+{google}"#,
             items = items.join(", "),
             device_flow = plugin("device-flow"),
             google_sheets = plugin("google-sheets"),
             timeclock = plugin("timeclock"),
+            google = GOOGLE.replace("FORMAT", FORMAT).replace("ORIGIN", self.stand_in),
         )
     }
 }

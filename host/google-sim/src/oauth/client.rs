@@ -57,6 +57,13 @@ impl OauthClient {
         }
     }
 
+    /// The end of a plugins.toml for a device that is the client [`Self::DEMO_ID`] of the stand-in at `origin`, with the
+    /// grant `google` and the sink `timesheet`. `format` is a value of TOML.
+    #[must_use]
+    pub fn device_toml(origin: &str, format: &str) -> String {
+        include_str!("../../device.toml").replace("FORMAT", format).replace("ORIGIN", origin)
+    }
+
     /// The clients that are there when nothing else is said: [`Self::DEMO_ID`] and [`Self::OTHER_ID`].
     pub fn defaults() -> Vec<Self> {
         let other = Self { project: 210_987_654_321, ..Self::device(Self::OTHER_ID, Self::OTHER_SECRET) };
