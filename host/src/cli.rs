@@ -46,9 +46,9 @@ struct DeviceArguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the device until it is told to stop (Ctrl-C, SIGTERM).
+    /// Run the device until it is told to stop (Ctrl-C, SIGTERM, and `q` where that is no input's key).
     Run,
-    /// Check the configuration and every plugin in it, without starting anything.
+    /// Check the configuration and every plugin in it, without starting anything. Keeps the compiled plugins for the start.
     Check,
     /// Say how the running device stands.
     Status {

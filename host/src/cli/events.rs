@@ -28,7 +28,7 @@ pub(super) struct EventsArguments {
     /// Only those after this sequence number.
     #[arg(long, value_name = "N")]
     after: Option<u64>,
-    /// Only the newest N (all with --csv and --json).
+    /// Only the newest N. Left out: 50; all with --csv, --json or --after.
     #[arg(long, short = 'n', value_name = "N")]
     last: Option<u64>,
     /// As CSV (RFC 4180), one event a line.

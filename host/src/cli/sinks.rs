@@ -20,13 +20,14 @@ pub(super) struct SinksArguments {
 
 #[derive(Debug, Subcommand)]
 enum SinksCommand {
-    /// Try a sink again at once, after its problem was mended.
+    /// Have a sink deliver again at once that is held up by a problem, after it was mended. One that waits for something
+    /// else goes on by itself.
     Retry {
         /// The sink.
         sink: String,
     },
-    /// Have a sink format the events again that it set aside, after its plugin was mended. They come after everything that
-    /// was formatted since, with the time at which they happened.
+    /// Have a sink format the events again that its formatter refused or failed on, after it was mended: those that the
+    /// history still holds. They come after everything that was recorded since, with the time at which they happened.
     RetrySetAside {
         /// The sink.
         sink: String,
