@@ -9,7 +9,7 @@ use wasmparser::{
 };
 
 /// Instances of modules in one call. A Python interpreter with its libraries is some thirty.
-pub(super) const INSTANCES: usize = 128;
+pub(super) const INSTANCES: u32 = 128;
 /// Entries of all instances together, each of 8 to 48 bytes. JavaScript's and Python's interpreters have some ten thousand.
 pub(super) const ENTRIES: u64 = 1_000_000;
 
@@ -108,7 +108,7 @@ fn count(bytes: &[u8]) -> wasmparser::Result<u64> {
             _ => {}
         }
     }
-    let all = most_of_a_module.saturating_mul(INSTANCES as u64);
+    let all = most_of_a_module.saturating_mul(INSTANCES.into());
     // A component inside another may be instantiated any number of times: the limit on instances is then what is known.
     Ok(if nested {
         all

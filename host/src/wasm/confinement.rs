@@ -17,12 +17,12 @@ use super::contract::v0_1::shared::punchcard::plugin::{http, logging, records, t
 use super::text::clip;
 
 /// Table elements a call may have: function pointers of all its modules together.
-const TABLE_ELEMENTS: usize = 100_000;
+pub(super) const TABLE_ELEMENTS: usize = 100_000;
 /// Tables a call may have.
-const TABLES: usize = 64;
+pub(super) const TABLES: u32 = 64;
 /// Memories a call may have; components of every known toolchain have one or two. Each reserves four gigabytes of address
 /// space, be it ever so small, and boards whose kernel has 39 bits for it have 512.
-const MEMORIES: usize = 4;
+pub(super) const MEMORIES: u32 = 4;
 /// The longest line of a plugin's log, in bytes. The rest is cut, visibly.
 const LOG_LINE_BYTES: usize = 1024;
 
@@ -116,15 +116,15 @@ impl ResourceLimiter for Confinement {
     }
 
     fn instances(&self) -> usize {
-        INSTANCES
+        INSTANCES as usize
     }
 
     fn tables(&self) -> usize {
-        TABLES
+        TABLES as usize
     }
 
     fn memories(&self) -> usize {
-        MEMORIES
+        MEMORIES as usize
     }
 }
 

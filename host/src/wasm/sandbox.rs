@@ -9,14 +9,16 @@ use punchcard_core::plugin::World;
 use punchcard_core::time::{Context, Instant, Monotonic};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
+use tokio::sync::Semaphore;
 use tracing::warn;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
-use wasmtime::{Config, Engine, Store, Trap};
+use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig, Store, Trap};
 
 use super::admission::{AdmissionError, admit, admit_bulk};
+use super::bulk::INSTANCES;
 use super::cache::{Cache, Fingerprint};
 use super::call::CallError;
-use super::confinement::{Confinement, LogRate};
+use super::confinement::{Confinement, LogRate, MEMORIES, TABLE_ELEMENTS, TABLES};
 use super::contract::v0_1::shared;
 use super::file::COMPONENT_BYTES;
 use super::watchdog::{Watchdog, epochs};
@@ -24,6 +26,17 @@ use super::{AuthPolicy, Connector, Formatter};
 
 /// How much one call may hand over to the host, in bytes: 1,000 events with some rows each are a fraction of it.
 const HANDED_OVER_BYTES: usize = 32 << 20;
+
+/// Calls that run at the same moment; others wait for their turn, in order. Boards have four cores.
+const CALLS: u32 = 8;
+/// Bytes of a place's memory, and of its tables, that stay with the process between two calls, written over with what they
+/// held in the beginning: touching pages anew costs more than most calls. As many as a formatter uses for a thousand events,
+/// where the kernel tells which of them were written (6.7 and later); otherwise as many as it uses for one.
+const RESIDENT_BYTES: usize = 1 << 20;
+const RESIDENT_BYTES_UNTOLD: usize = 128 << 10;
+/// What an instance takes of the host's memory, in bytes. Above what `super::bulk` lets in, which counts it for a whole
+/// component.
+const INSTANCE_BYTES: usize = 64 << 20;
 
 /// Why a plugin could not be loaded. The others run without it.
 #[derive(Debug, Error)]
@@ -36,8 +49,8 @@ pub enum LoadError {
         /// Its size.
         bytes: usize,
     },
-    /// Not a component: text, a core module, or cut short.
-    #[error("plugin `{plugin}` is no WebAssembly component: {reason}")]
+    /// Not a component (text, a core module, or cut short), or one that needs more than a call has.
+    #[error("plugin `{plugin}` is no WebAssembly component that this host runs: {reason}")]
     NotAComponent {
         /// The plugin.
         plugin: PluginName,
@@ -98,6 +111,7 @@ pub struct Sandbox {
     /// Without it every start compiles anew, which is slow and nothing worse.
     cache: Option<Cache>,
     watchdog: Watchdog,
+    turns: Arc<Semaphore>,
 }
 
 /// A plugin that was let in.
@@ -164,6 +178,9 @@ impl Sandbox {
             .guard_before_linear_memory(false)
             .max_wasm_stack(512 << 10)
             .async_stack_size(1 << 20);
+        if cfg!(target_pointer_width = "64") {
+            config.allocation_strategy(pool());
+        }
         let engine = Engine::new(&config).map_err(failed)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(failed)?;
@@ -176,7 +193,8 @@ impl Sandbox {
                 warn!(error, "the cache of compiled plugins can't be used; every start compiles them anew");
             })
             .ok();
-        Ok(Arc::new(Self { engine, linker, cache, watchdog }))
+        let turns = Arc::new(Semaphore::new(CALLS as usize));
+        Ok(Arc::new(Self { engine, linker, cache, watchdog, turns }))
     }
 
     /// Loads a component: compiles it, or takes the compiled code from the cache, and decides whether it is let in.
@@ -231,6 +249,31 @@ impl Sandbox {
     }
 }
 
+/// Address space for everything that [`CALLS`] may use, reserved once: to reserve it for each call and give it back takes
+/// longer than most calls. What a call wrote is gone before another one gets its place.
+fn pool() -> PoolingAllocationConfig {
+    let told = PoolingAllocationConfig::is_pagemap_scan_available();
+    let resident = if told { RESIDENT_BYTES } else { RESIDENT_BYTES_UNTOLD };
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_stacks(CALLS)
+        .total_component_instances(CALLS)
+        .max_component_instance_size(INSTANCE_BYTES)
+        .total_core_instances(CALLS * INSTANCES)
+        .max_core_instances_per_component(INSTANCES)
+        .max_core_instance_size(INSTANCE_BYTES)
+        .total_memories(CALLS * MEMORIES)
+        .max_memories_per_component(MEMORIES)
+        .max_memories_per_module(MEMORIES)
+        .total_tables(CALLS * TABLES)
+        .max_tables_per_component(TABLES)
+        .max_tables_per_module(TABLES)
+        .table_elements(TABLE_ELEMENTS)
+        .linear_memory_keep_resident(resident)
+        .table_keep_resident(resident)
+        .pagemap_scan(Enabled::Auto);
+    pool
+}
+
 /// Tells a component from what people mistake for one. The header is that of the component model's binary format: `\0asm`,
 /// then the version 13 of layer 1.
 fn recognise(bytes: &[u8]) -> Result<(), String> {
@@ -261,7 +304,12 @@ impl Loaded {
         let plugin = Arc::clone(self);
         let context = context.cloned().unwrap_or_else(no_context);
         let runtime = tokio::runtime::Handle::current();
+        let Ok(turn) = Arc::clone(&self.sandbox.turns).acquire_owned().await else {
+            return Err(CallError::Trapped { reason: "the host is ending".into() });
+        };
         let done = tokio::task::spawn_blocking(move || {
+            // The turn ends after the store is gone.
+            let _turn = turn;
             let mut store = plugin.confine(&context);
             let watch = plugin.sandbox.watchdog.watch();
             let ended = runtime.block_on(tokio::time::timeout(plugin.limits.call_for, call(&mut store)));
