@@ -106,6 +106,7 @@ fn what_is_wrong_is_said_with_its_key_and_what_it_accepts() {
     assert!(
         refusal(&format!(r#"{{"issuer":"https://a.example","client-id":"c","purpose":"{long}"}}"#)).contains("purpose")
     );
+    settings(&format!(r#"{{"issuer":"https://a.example","client-id":"{}"}}"#, "x".repeat(512)));
     let id = "x".repeat(513);
     assert!(refusal(&format!(r#"{{"issuer":"https://a.example","client-id":"{id}"}}"#)).contains("client-id"));
 }

@@ -1,6 +1,7 @@
 //! Restarts: of the host, of the machine, and amid requests whose answers were stored.
 
 use punchcard_sdk::auth_policy::{Signal, Status};
+use punchcard_sdk::http::Response;
 
 use crate::script::{CODE, ENDPOINTS, GOOGLE, HOUR, RENEWED, SECOND, Script, TOKEN, lost};
 
@@ -230,4 +231,30 @@ fn a_refresh_token_of_another_client_is_not_sent_even_if_nothing_was_started_in_
     script.signal(Signal::SignIn);
     assert_eq!(script.form().url, "https://oauth2.googleapis.com/device/code");
     assert!(!script.filled().contains(&"refresh-token"));
+}
+
+#[test]
+fn an_answer_that_is_not_waited_for_changes_nothing() {
+    let late = [
+        Signal::Failed(lost()),
+        Signal::Responded(Response { status: 400, headers: Vec::new(), body: br#"{"error":"invalid_client"}"#.into() }),
+    ];
+    let mut blocked = Script::awaiting();
+    blocked.pass(HOUR);
+    blocked.signal(Signal::Started);
+    for mut script in [Script::awaiting(), Script::authorized(), blocked] {
+        let (state, step) = (script.state().to_owned(), script.step().clone());
+        for signal in late.clone() {
+            let after = script.signal(signal);
+            assert_eq!((after.status, after.next), (step.status.clone(), step.next.clone()));
+            assert_eq!(script.state(), state);
+        }
+    }
+}
+
+#[test]
+fn a_person_who_asks_while_a_request_is_out_sends_no_second_one() {
+    let mut script = Script::renewing();
+    script.signal(Signal::SignIn);
+    assert_eq!(script.wait(), SECOND, "as after an answer that was lost");
 }
