@@ -44,7 +44,8 @@ pub(crate) struct Arguments {
     /// Where the guests' standard library comes from; the first source that works when not given.
     #[arg(long, value_enum, value_name = "SOURCE")]
     pub(crate) std: Option<Source>,
-    /// Whether everything was just built for tests: their features are others, and nothing has to be built twice.
+    /// Whether it is one of the checks: the programs are then those that the tests have built, whose features are others, so
+    /// that nothing is built twice.
     #[arg(skip)]
     pub(crate) after_tests: bool,
 }

@@ -96,19 +96,16 @@ impl Turn<'_> {
     /// A server refused the lease: it is over, and one renewal follows.
     pub(crate) fn token_refused(&mut self) -> Directive {
         let refused = self.state.lease.take();
-        match (&self.state.phase, refused) {
-            (Phase::Authorized, Some(lease)) => {
-                let earliest = lease.granted_at_ms.saturating_add(GAP_MIN);
-                if self.now_ms < earliest && self.slot_version(REFRESH_TOKEN).is_some() {
-                    // A server that refuses each new token is not to be fed with tokens.
-                    self.state.phase = Phase::Renewing;
-                    return self.wait_until(earliest);
-                }
-                self.renew()
-            }
-            (Phase::Authorized, None) => self.renew(),
-            _ => self.go_on(),
+        if self.state.phase != Phase::Authorized {
+            return self.go_on();
         }
+        let earliest = refused.map_or(0, |lease| lease.granted_at_ms.saturating_add(GAP_MIN));
+        if self.now_ms < earliest && self.slot_version(REFRESH_TOKEN).is_some() {
+            // A server that refuses each new token is not to be fed with tokens.
+            self.state.phase = Phase::Renewing;
+            return self.wait_until(earliest);
+        }
+        self.renew()
     }
 
     /// A problem during a renewal may be mended elsewhere, at the server or in its console; then the device recovers by
