@@ -24,7 +24,7 @@ pub(crate) struct Chance(u64);
 impl Chance {
     /// Takes the first eight bytes; fewer are taken as they are.
     pub(crate) fn from_entropy(entropy: &[u8]) -> Self {
-        Self(entropy.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
+        Self(entropy.iter().take(8).fold(0, |sum, byte| sum * 256 + u64::from(*byte)))
     }
 
     /// From 0 to `span`, in steps of a thousandth.
