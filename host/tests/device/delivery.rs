@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use google_sim::{Action, Effect, Fault, FileAction};
+use google_sim::{
+    Action, DuplicateMetadata, Effect, Fault, FileAction, FormattedCells, MissingMetadata, TrashedWrites,
+};
 use serde_json::json;
 
 use crate::bench::Bench;
@@ -83,6 +85,58 @@ async fn a_request_that_is_carried_out_minutes_later_doubles_nothing() {
     bench.press("one").await;
     bench.settle().await;
     assert_eq!(bench.delivered(), ["one", "two", "three", "one"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_google_does_that_is_not_confirmed_rows_come_once() {
+    let mut bench = Bench::signed_in().await;
+    let mut expected = Vec::new();
+    for (duplicate, missing, formatted) in [
+        (DuplicateMetadata::Named, MissingMetadata::Refused, FormattedCells::Counted),
+        (DuplicateMetadata::Bare, MissingMetadata::Ignored, FormattedCells::Skipped),
+        (DuplicateMetadata::Html, MissingMetadata::Refused, FormattedCells::Counted),
+    ] {
+        bench.sim.switch(|switches| {
+            switches.duplicate_metadata = duplicate;
+            switches.missing_metadata = missing;
+            switches.formatted_cells = formatted;
+        });
+        for (deed, effect) in [("one", Effect::DropAnswer), ("two", Effect::ApplyLate { after_seconds: 180 })] {
+            bench.sim.arm(Fault::on(UPDATE, effect));
+            bench.press(deed).await;
+            bench.settle().await;
+            bench.sim.advance(Duration::from_secs(181));
+            // Somebody tidies up the metadata that the next batch wants to delete.
+            let id = bench.spreadsheets()[0].id.clone();
+            let lookup = json!({ "developerMetadataLookup": { "metadataKey": "punchcard.batch" } });
+            let tidy = json!([{ "deleteDeveloperMetadata": { "dataFilter": lookup } }]);
+            bench.sim.edit_as_person(&id, &tidy).unwrap();
+            bench.press("three").await;
+            bench.settle().await;
+            expected.extend([deed, "three"]);
+            assert_eq!(bench.delivered(), expected, "{duplicate:?} {missing:?}\n{:#?}", bench.sim.log());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_for_a_sheet_in_the_bin_are_in_it_when_it_is_back() {
+    let mut bench = Bench::signed_in().await;
+    bench.press("one").await;
+    bench.settle().await;
+    let id = bench.spreadsheets()[0].id.clone();
+    bench.sim.edit_file(&id, &FileAction::Trash).unwrap();
+    // Until it is looked at again, at the latest in ten minutes.
+    bench.press("two").await;
+    bench.settle().await;
+    bench.sim.switch(|switches| switches.trashed_writes = TrashedWrites::Refused);
+    bench.press("three").await;
+    let report = bench.until("it is held", |report| report["sinks"][0]["delivery"]["status"] == "held").await;
+    assert_eq!(report["sinks"][0]["delivery"]["problem"]["headline"], "sheet is in the bin");
+    bench.sim.edit_file(&id, &FileAction::Untrash).unwrap();
+    bench.printed(&["sinks", "retry", "timesheet"]).await;
+    bench.settle().await;
+    assert_eq!(bench.delivered(), ["one", "two", "three"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
