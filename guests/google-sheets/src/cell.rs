@@ -33,8 +33,7 @@ fn refuse(row: &Row, batch: &Batch) -> Option<String> {
     }
     row.cells.iter().zip(&batch.columns).find_map(|(cell, column)| {
         let reason = match cell {
-            // A text has at most as many characters in UTF-16 as bytes in UTF-8.
-            Cell::Text(text) if text.len() > CHARACTERS && text.encode_utf16().count() > CHARACTERS => {
+            Cell::Text(text) if text.encode_utf16().nth(CHARACTERS).is_some() => {
                 "is longer than the 50,000 characters that a cell of Google Sheets holds"
             }
             Cell::Number(number) | Cell::Seconds(number) if !number.is_finite() => "is not a finite number",
