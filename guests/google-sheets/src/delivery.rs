@@ -110,7 +110,7 @@ fn delivered(state: &State, call: Call) -> Directive {
 /// Weighs why the batch was refused: the mark is not there and the tab is. `None`: to be sent again.
 fn weigh(state: &mut State, call: Call, said: &str) -> Option<Directive> {
     let text = said.to_ascii_lowercase();
-    if text.contains("number of cells") || text.contains("limit of 10000000 cells") {
+    if text.contains("increase the number of cells") {
         if let Some(spreadsheet) = &mut state.spreadsheet {
             spreadsheet.full = true;
         }

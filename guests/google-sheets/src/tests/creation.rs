@@ -1,10 +1,11 @@
 //! How the spreadsheet is found, created, given up and exchanged.
 
-use punchcard_sdk::connector::Signal;
+use punchcard_sdk::connector::{Directive, Signal};
 
 use super::{delivered, first_cells, held};
 use crate::Settings;
 use crate::model::{Fault, Google, Host};
+use crate::state::Intent;
 
 #[test]
 fn a_new_device_creates_its_spreadsheet_with_the_tab_alone() {
@@ -48,7 +49,7 @@ fn what_a_person_wrote_into_the_blank_tab_stays() {
         let mut signal = Signal::Begin;
         while google.files.is_empty() {
             signal = match host.step(google, &batch, signal.clone()) {
-                punchcard_sdk::connector::Directive::Send(request) => match google.perform(&request) {
+                Directive::Send(request) => match google.perform(&request) {
                     crate::model::Reply::Response(response) => Signal::Responded(response),
                     _ => unreachable!(),
                 },
@@ -339,6 +340,34 @@ fn create_anew_goes_on_after_a_crash() {
 }
 
 #[test]
+fn the_same_wish_again_does_not_begin_anew_and_another_search_is_no_wish() {
+    let (mut google, mut host, mut other) = (Google::default(), Host::new(1), Host::new(2));
+    other.settle(&mut google);
+    let empty = host.batch(0);
+    let Directive::Send(_) = host.step(&google, &empty, Signal::Prepare) else {
+        panic!("it looks for the spreadsheet")
+    };
+    let anew = host.batch(0);
+    host.step(&google, &anew, Signal::CreateAnew);
+    let finding = host.state().finding.unwrap();
+    assert_eq!((finding.intent, finding.volume), (Intent::Create, 0));
+    host.step(&google, &anew, Signal::CreateAnew);
+    assert_eq!(host.state().finding.unwrap().nonce, finding.nonce);
+    assert_eq!(host.run(&mut google, &anew, Signal::CreateAnew), delivered("file2"));
+}
+
+#[test]
+fn settings_that_change_during_the_search_count_at_once() {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    let empty = host.batch(0);
+    host.step(&google, &empty, Signal::Prepare);
+    host.settings.spreadsheet = "Readings".into();
+    assert_eq!(host.run(&mut google, &empty, Signal::Prepare), delivered("file1"));
+    assert_eq!(google.files.len(), 1);
+    assert_eq!(google.files[0].name, "Readings 2026");
+}
+
+#[test]
 fn create_anew_takes_its_own_whatever_others_created() {
     let (mut google, mut host, mut other) = (Google::default(), Host::new(1), Host::new(2));
     host.settle(&mut google);
@@ -389,9 +418,7 @@ fn rows_in_doubt_do_not_follow() {
     let batch = host.batch(1);
     google.faults = [Fault::LostAfter].into();
     let files = google.files.clone();
-    let punchcard_sdk::connector::Directive::Send(request) = host.step(&google, &batch, Signal::Begin) else {
-        panic!()
-    };
+    let Directive::Send(request) = host.step(&google, &batch, Signal::Begin) else { panic!() };
     assert!(matches!(google.perform(&request), crate::model::Reply::Failure(_)));
     google.files.clear();
     let anew = other.batch(0);
