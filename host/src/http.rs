@@ -3,7 +3,7 @@
 //! It knows neither plugins nor secrets: a [`Prepared`] request is as it may leave, and an answer goes back as a
 //! [`RawResponse`], which nobody can read before secrets were taken out and blanked. Deliberately absent: redirects
 //! followed, cookies, proxies (`HTTP_PROXY` and its like are not read), compression, and repeats of what is not marked
-//! idempotent. A request leaves once.
+//! idempotent.
 //!
 //! HTTP/1.1 alone is spoken. A connection then carries one request at a time, so that a connection that breaks says of one
 //! request, and of that alone, that it is in doubt; and nothing is sent again because a server refused a stream. One batch
@@ -139,7 +139,11 @@ impl Http {
             && request.idempotent()
         {
             tracing::debug!(origin = origin_of(request), "sent again after its connection broke");
-            outcome = self.perform_once(deadline, request).await;
+            // That the second did not leave says nothing of the first.
+            match self.perform_once(deadline, request).await {
+                Err(second) if matches!(second.failure, Failure::Unsent(_)) => {}
+                second => outcome = second,
+            }
         }
         let took_ms = u64::try_from(started_at.elapsed().as_millis()).unwrap_or(u64::MAX);
         // A path can be a secret, as that of a webhook is: it is for those alone who look for an error.

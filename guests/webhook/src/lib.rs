@@ -71,12 +71,16 @@ impl Connector for Webhook {
             _ => state.take_up(batch, &context.device, signal != Signal::Begin),
         }
         match signal {
-            Signal::Responded(response) => absorb(settings, state, batch, &response, context),
-            Signal::Failed(failure) => Ok(fail(state, failure, context)),
+            Signal::Responded(response) => {
+                state.came_back();
+                absorb(settings, state, batch, &response, context)
+            }
+            Signal::Failed(failure) => {
+                state.came_back();
+                Ok(fail(state, failure, context))
+            }
             _ => {
-                if signal == Signal::Resumed {
-                    state.doubt();
-                }
+                state.resume();
                 go_on(settings, state, batch)
             }
         }
@@ -144,7 +148,8 @@ fn unaccepted(state: &mut State, batch: &Batch, settings: &Settings, status: u16
     if in_doubt {
         format!(
             "the server answers {status} to rows that it may have from an earlier try with the same `Idempotency-Key`, \
-             {key}; let it answer 200 to that key if it has them, and take them if not"
+             {key}; let it answer 200 to that key if it has them, and take them if not or name those that it refuses in \
+             `rejected`"
         )
     } else {
         format!(
@@ -181,7 +186,10 @@ fn fail(state: &mut State, failure: Failure, context: &Context) -> Directive {
 /// Posts what is left of the batch, or says that nothing is.
 fn go_on(settings: &Settings, state: &mut State, batch: &Batch) -> Result<Directive, Error> {
     Ok(match post(settings, state, batch)? {
-        Some(request) => Directive::Send(request),
+        Some(request) => {
+            state.leave();
+            Directive::Send(request)
+        }
         None => delivered(state.finish()),
     })
 }
@@ -198,8 +206,8 @@ fn post(settings: &Settings, state: &mut State, batch: &Batch) -> Result<Option<
             bytes: body::render_body(&batch.columns, &piece)?,
         }),
         authorized: settings.authorized,
-        // It carries its own key: twice is once, for a receiver that cares.
-        idempotent: true,
+        // It carries its own key, but whether it is a repeat has to be known here.
+        idempotent: false,
         timeout_ms: Some(settings.timeout_ms),
     }))
 }

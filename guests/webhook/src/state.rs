@@ -40,6 +40,9 @@ struct Open {
     done: u32,
     /// Where the piece ends that was posted and is without an answer.
     end: Option<u32>,
+    /// It is out: no answer has come, and no word that there is none.
+    #[serde(default)]
+    out: bool,
     /// It was posted before, and may have been taken then.
     #[serde(default)]
     doubt: bool,
@@ -69,7 +72,8 @@ impl State {
     /// The rows that are to be posted now: those without an answer, else the next ones. None when all are done.
     pub(crate) fn plan_piece<'a>(&'a mut self, batch: &'a Batch, rows_per_request: u32) -> Option<Piece<'a>> {
         let total = count(&batch.rows);
-        let most = self.most.unwrap_or(u32::MAX).min(rows_per_request).max(1);
+        self.most = self.most.filter(|most| *most < rows_per_request);
+        let most = self.most.unwrap_or(rows_per_request).max(1);
         let open = &mut self.open;
         if open.done >= total {
             return None;
@@ -95,9 +99,24 @@ impl State {
         self.most = self.most.map(|most| most.saturating_add(most / 4 + 1));
     }
 
+    /// The planned rows leave with this step.
+    pub(crate) fn leave(&mut self) {
+        self.open.out = true;
+    }
+
+    /// What was out is no more: an answer has come, or word that none will.
+    pub(crate) fn came_back(&mut self) {
+        self.open.out = false;
+    }
+
+    /// The host began anew: what was out may have been taken.
+    pub(crate) fn resume(&mut self) {
+        self.open.doubt |= self.open.out;
+    }
+
     /// The posted rows may have been taken.
     pub(crate) fn doubt(&mut self) {
-        self.open.doubt = self.open.end.is_some();
+        self.open.doubt = true;
     }
 
     /// Whether the rows that were posted last may have been taken when they were posted before.

@@ -179,7 +179,7 @@ fn a_batch_is_posted_with_its_id() {
         assert_eq!(request.url, "https://example.com/rows");
         assert_eq!(request.method, punchcard_sdk::http::Method::Post);
         assert_eq!(request.headers, [Header { name: "Idempotency-Key".into(), value: "5f0c".into() }]);
-        assert!(request.idempotent && !request.authorized);
+        assert!(!request.idempotent && !request.authorized);
         assert_eq!(request.timeout_ms, Some(60_000));
         let body = request.body.unwrap();
         assert_eq!(body.media_type, "application/json");
@@ -375,8 +375,22 @@ fn doubts() -> [(Signal, bool); 12] {
         (answered(408, &[], ""), false),
         (answered(429, &[], ""), false),
         (answered(403, &[], ""), false),
-        (Signal::Elapsed, false),
+        // It would have overtaken an answer.
+        (Signal::Elapsed, true),
     ]
+}
+
+#[test]
+fn a_restart_doubts_only_what_was_out() {
+    for (signal, doubtful) in doubts() {
+        let mut script = Script::new(4);
+        script.step(Signal::Begin);
+        script.step(signal.clone());
+        let sends_at_once = matches!(signal, Signal::Resumed | Signal::Elapsed);
+        assert_eq!(range(&sent(script.step(Signal::Resumed))), 0..4);
+        let held_up = matches!(script.answer(422, ""), Directive::Hold(_));
+        assert_eq!(held_up, doubtful || sends_at_once, "{signal:?}");
+    }
 }
 
 #[test]
@@ -397,8 +411,8 @@ fn rows_that_may_have_arrived_are_not_sent_under_other_keys() {
                 problem.advice,
                 format!(
                     "the server answers {status} to rows that it may have from an earlier try with the same \
-                     `Idempotency-Key`, 5f0c; let it answer 200 to that key if it has them, and take them if not; it \
-                     says: seen"
+                     `Idempotency-Key`, 5f0c; let it answer 200 to that key if it has them, and take them if not or \
+                     name those that it refuses in `rejected`; it says: seen"
                 )
             );
             assert_eq!(sent(script.step(Signal::Retry)), first, "{signal:?}");

@@ -13,6 +13,8 @@ use punchcard_core::reach::Prefix;
 use punchcard_core::redact::Blanker;
 use punchcard_core::request::{Credential, Reach, plan_delivery};
 use punchcard_core::secret::Secret;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
 
 use super::*;
 use server::{Act, Server};
@@ -211,6 +213,20 @@ async fn only_what_is_idempotent_is_sent_again_and_only_once() {
 }
 
 #[tokio::test]
+async fn a_repeat_that_does_not_leave_says_nothing_of_the_first() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        drop(listener);
+        stream.read_u8().await.unwrap();
+    });
+    let outcome = performed(&http(), &get(format!("http://127.0.0.1:{port}/"))).await;
+    assert!(matches!(outcome, Err(Failure::Interrupted(_))), "{outcome:?}");
+    server.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_connection_serves_the_next_request_until_it_was_idle_too_long() {
     let script = || vec![Act::Read, send(OK), Act::Read, send(OK), Act::Hold];
     let server = Server::start(vec![script(), script()], None).await;
@@ -298,6 +314,8 @@ async fn logged(level: tracing::Level) -> String {
     let prefixes = [Prefix::parse(&format!("http://127.0.0.1:{}", server.port), false).unwrap()];
     let reach = Reach { key: "reach", prefixes: &prefixes };
     let http = http();
+    // Another test may have logged for the first time while this subscriber was made, and been told that nobody listens.
+    tracing::callsite::rebuild_interest_cache();
     for idempotent in [true, false] {
         let content = Content { media_type: "text/plain".to_owned(), bytes: b"s3cret-rows".to_vec() };
         let request = Request { idempotent, authorized: true, body: Some(content), ..post(hook.clone()) };

@@ -12,7 +12,7 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 use tracing::warn;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
-use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig, Store, Trap};
+use wasmtime::{Config, Engine, PoolingAllocationConfig, Store, Trap};
 
 use super::admission::{AdmissionError, admit, admit_bulk};
 use super::bulk::INSTANCES;
@@ -29,11 +29,6 @@ const HANDED_OVER_BYTES: usize = 32 << 20;
 
 /// Calls that run at the same moment; others wait for their turn, in order. Boards have four cores.
 const CALLS: u32 = 8;
-/// Bytes of a place's memory, and of its tables, that stay with the process between two calls, written over with what they
-/// held in the beginning: touching pages anew costs more than most calls. As many as a formatter uses for a thousand events,
-/// where the kernel tells which of them were written (6.7 and later); otherwise as many as it uses for one.
-const RESIDENT_BYTES: usize = 1 << 20;
-const RESIDENT_BYTES_UNTOLD: usize = 128 << 10;
 /// What an instance takes of the host's memory, in bytes. Above what `super::bulk` lets in, which counts it for a whole
 /// component.
 const INSTANCE_BYTES: usize = 64 << 20;
@@ -161,7 +156,7 @@ impl Sandbox {
     /// # Errors
     /// When the engine does not run here.
     pub fn start(cache: &Path) -> Result<Arc<Self>, SandboxError> {
-        let failed = |error: wasmtime::Error| SandboxError::Engine(error.to_string());
+        let failed = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
         // What can be addressed with 32 bits is reserved whole where addresses have 64: the guest's code then needs no check
         // before each access. It is address space only; what is used stays limited. Small boards have little of it: there,
         // what a plugin may use.
@@ -178,10 +173,7 @@ impl Sandbox {
             .guard_before_linear_memory(false)
             .max_wasm_stack(512 << 10)
             .async_stack_size(1 << 20);
-        if cfg!(target_pointer_width = "64") {
-            config.allocation_strategy(pool());
-        }
-        let engine = Engine::new(&config).map_err(failed)?;
+        let engine = start_engine(&config).map_err(failed)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(failed)?;
         shared::punchcard::plugin::logging::add_to_linker::<_, HasSelf<Confinement>>(&mut linker, |state| state)
@@ -249,11 +241,26 @@ impl Sandbox {
     }
 }
 
+/// The engine with a pool where there is address space for one: not on boards of 32 bits, and not where a limit is set.
+fn start_engine(config: &Config) -> wasmtime::Result<Engine> {
+    if cfg!(target_pointer_width = "64") {
+        match Engine::new(config.clone().allocation_strategy(pool())) {
+            Ok(engine) => return Ok(engine),
+            Err(error) => {
+                let error = format!("{error:#}");
+                warn!(
+                    error,
+                    "there is no room for a pool of plugins' memory; each call makes its own, which is slower"
+                );
+            }
+        }
+    }
+    Engine::new(config)
+}
+
 /// Address space for everything that [`CALLS`] may use, reserved once: to reserve it for each call and give it back takes
-/// longer than most calls. What a call wrote is gone before another one gets its place.
+/// longer than most calls. What a call wrote to its memories and tables is gone before another one gets its place.
 fn pool() -> PoolingAllocationConfig {
-    let told = PoolingAllocationConfig::is_pagemap_scan_available();
-    let resident = if told { RESIDENT_BYTES } else { RESIDENT_BYTES_UNTOLD };
     let mut pool = PoolingAllocationConfig::new();
     pool.total_stacks(CALLS)
         .total_component_instances(CALLS)
@@ -268,9 +275,10 @@ fn pool() -> PoolingAllocationConfig {
         .max_tables_per_component(TABLES)
         .max_tables_per_module(TABLES)
         .table_elements(TABLE_ELEMENTS)
-        .linear_memory_keep_resident(resident)
-        .table_keep_resident(resident)
-        .pagemap_scan(Enabled::Auto);
+        // The kernel takes all pages back, in one call for each memory: to write zeros over those that were used would need
+        // to know which, and what it tells of that (`pagemap_scan`) leaves out what was swapped.
+        .linear_memory_keep_resident(0)
+        .table_keep_resident(0);
     pool
 }
 
