@@ -36,6 +36,11 @@ pub(crate) fn place(found: &[Found], grid: &Grid, old: &[Placed]) -> Vec<Placed>
     placed
 }
 
+/// The keys of old columns that are not there any more.
+pub(crate) fn lost<'a>(old: &'a [Placed], columns: &[Placed]) -> Vec<&'a str> {
+    old.iter().map(|old| old.key.as_str()).filter(|key| columns.iter().all(|column| column.key != *key)).collect()
+}
+
 /// What has to change so that rows of these columns fit.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Extension<'a> {
@@ -154,6 +159,13 @@ mod tests {
         let columns = [column("a", ""), column("b", "")];
         assert_eq!(plan_order(&tab, &columns).unwrap(), [Some(1), None, None, None, Some(0)]);
         assert_eq!(plan_order(&tab, &[column("d", "")]), None);
+    }
+
+    #[test]
+    fn a_column_is_lost_when_its_key_is_nowhere() {
+        let at = |key: &str| Placed { key: key.into(), title: None, at: 0 };
+        assert_eq!(lost(&[at("a"), at("b"), at("c")], &[at("c"), at("a")]), ["b"]);
+        assert_eq!(lost(&[at("a")], &[at("a"), at("b")]), [""; 0]);
     }
 
     #[test]

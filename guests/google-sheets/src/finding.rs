@@ -145,11 +145,8 @@ pub(crate) fn absorb_files(state: &mut State, call: Call, answer: Answer) -> Nex
     let chosen = chosen.map(|file| (file.id.clone(), file.volume, file.has_nonce(&finding.nonce)));
     match (&finding.stage, chosen) {
         (Stage::Settle(id), Some((chosen, volume, own))) => {
-            if !own && volume == finding.volume {
-                log::info(&format!(
-                    "another sink or device made \"{}\" at the same moment; the empty one with the id {id} can be deleted",
-                    destination::title(&finding.name, volume)
-                ));
+            if let Some(note) = render_twin(own, &destination::title(&finding.name, volume), id) {
+                log::info(&note);
             }
             adopt(state, call, chosen, volume, own)
         }
@@ -177,6 +174,15 @@ pub(crate) fn absorb_files(state: &mut State, call: Call, answer: Answer) -> Nex
             Next::Plan
         }
     }
+}
+
+/// What is said where another spreadsheet than this sink's own was chosen.
+fn render_twin(own: bool, title: &str, id: &str) -> Option<String> {
+    (!own).then(|| {
+        format!(
+            "another sink or device made \"{title}\" at the same moment; the empty one with the id {id} can be deleted"
+        )
+    })
 }
 
 /// Takes in what became of a creation.
@@ -239,4 +245,16 @@ fn adopt(state: &mut State, call: Call, id: String, volume: u32, fresh: bool) ->
     state.spent.clear();
     state.failures = 0;
     Next::Plan
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_made_for_nothing_is_said() {
+        assert_eq!(render_twin(true, "Time clock", "1x"), None);
+        let said = "another sink or device made \"Time clock\" at the same moment; the empty one with the id 1x can be deleted";
+        assert_eq!(render_twin(false, "Time clock", "1x").as_deref(), Some(said));
+    }
 }

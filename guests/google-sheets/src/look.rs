@@ -173,12 +173,14 @@ pub(crate) fn absorb_columns(state: &mut State, call: Call, answer: Answer) -> N
         let metadata = &matched["developerMetadata"];
         let (key, value, location) =
             (text(metadata, "metadataKey"), text(metadata, "metadataValue"), &metadata["location"]);
-        let kind = text(location, "locationType");
-        if key == tab::KEY && kind == "SHEET" && value == call.settings.tab {
-            tabs.push(number(location, "sheetId"));
-        } else if key == columns::KEY && kind == "COLUMN" {
-            let range = &location["dimensionRange"];
-            found.push(Found { tab: number(range, "sheetId"), key: value.to_owned(), at: number(range, "startIndex") });
+        match text(location, "locationType") {
+            "SHEET" if key == tab::KEY && value == call.settings.tab => tabs.push(number(location, "sheetId")),
+            "COLUMN" if key == columns::KEY => {
+                let range = &location["dimensionRange"];
+                let (tab, at) = (number(range, "sheetId"), number(range, "startIndex"));
+                found.push(Found { tab, key: value.to_owned(), at });
+            }
+            _ => {}
         }
     }
     let title = destination::title(&spreadsheet.name, spreadsheet.volume);
@@ -194,11 +196,8 @@ pub(crate) fn absorb_columns(state: &mut State, call: Call, answer: Answer) -> N
     };
     let (old, extending) = spreadsheet.tab.take().map_or_else(Default::default, |tab| (tab.columns, tab.extending));
     let columns = columns::place(&found, grid, &old);
-    for lost in old.iter().filter(|old| columns.iter().all(|new| new.key != old.key)) {
-        log::warn(&format!(
-            "the column `{}` is not in \"{title}\" any more; it is added again when it is needed",
-            lost.key
-        ));
+    for key in columns::lost(&old, &columns) {
+        log::warn(&format!("the column `{key}` is not in \"{title}\" any more; it is added again when it is needed"));
     }
     spreadsheet.tab =
         Some(Tab { name: call.settings.tab.clone(), id: grid.id, width: grid.columns, columns, extending });

@@ -34,14 +34,15 @@ pub(crate) fn duration(seconds: f64) -> f64 {
 
 /// The local calendar year.
 pub(crate) fn year(moment: Instant) -> i64 {
-    // Days to a civil year: <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>.
+    // Cassio Neri and Lorenz Schneider, "Euclidean affine functions and their application to calendar algorithms" (2022),
+    // section 8, counted from 0000-03-01.
     let days = local_micros(moment).div_euclid(MICROS_PER_DAY) + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let quarters = 4 * days + 3;
+    let century = quarters.div_euclid(146_097);
+    let quarters = 4 * (quarters.rem_euclid(146_097) / 4) + 3;
+    let (year, day_of_year) = (quarters / 1_461, quarters % 1_461 / 4);
     // Years are counted from March: its last 60 days, from day 306 on, belong to the next year.
-    year_of_era + era * 400 + i64::from(day_of_year >= 306)
+    100 * century + year + i64::from(day_of_year >= 306)
 }
 
 fn local_micros(moment: Instant) -> i64 {
@@ -107,6 +108,19 @@ mod tests {
         {
             assert_eq!(duration(seconds), expected);
         }
+    }
+
+    #[test]
+    fn each_year_has_its_days() {
+        // 0001-01-01.
+        let mut first = -719_162;
+        for expected in 1..3_000 {
+            let leap = expected % 4 == 0 && (expected % 100 != 0 || expected % 400 == 0);
+            let next = first + if leap { 366 } else { 365 };
+            assert_eq!((year(at(first * 86_400, 0)), year(at(next * 86_400 - 1, 0))), (expected, expected));
+            first = next;
+        }
+        assert_eq!(first, 376_200, "3000-01-01");
     }
 
     #[test]

@@ -332,7 +332,7 @@ impl File {
             let mut sheet = json!({"properties": {"sheetId": tab.id, "title": tab.title, "gridProperties": grid}});
             if data {
                 sheet["data"] = if tab.rows.is_empty() {
-                    json!([{}])
+                    json!([{}, {"rowData": [{}, {"values": [{}]}]}])
                 } else {
                     json!([{"rowData": [{}, {"values": [{}, {"userEnteredValue": {"stringValue": "x"}}]}]}])
                 };

@@ -1,6 +1,7 @@
 //! How the spreadsheet is found, created, given up and exchanged.
 
 use punchcard_sdk::connector::{Directive, Signal};
+use punchcard_sdk::http::Failure;
 
 use super::{delivered, first_cells, held};
 use crate::Settings;
@@ -365,6 +366,36 @@ fn settings_that_change_during_the_search_count_at_once() {
     assert_eq!(host.run(&mut google, &empty, Signal::Prepare), delivered("file1"));
     assert_eq!(google.files.len(), 1);
     assert_eq!(google.files[0].name, "Readings 2026");
+}
+
+#[test]
+fn a_listing_that_never_shows_what_was_made_is_not_waited_for() {
+    let mut google = Google { listing_lag_ms: u64::MAX / 2, ..Google::default() };
+    let mut host = Host::new(1);
+    let empty = host.batch(0);
+    assert_eq!(host.run(&mut google, &empty, Signal::Prepare), delivered("file1"));
+    assert_eq!(google.log, ["files", "create", "files", "files", "files", "files", "tabs", "setup"]);
+}
+
+#[test]
+fn what_a_person_wished_for_is_taken_without_another_look() {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    host.settle(&mut google);
+    let anew = host.batch(0);
+    assert_eq!(host.run(&mut google, &anew, Signal::CreateAnew), delivered("file2"));
+    assert_eq!(google.log, ["files", "create", "tabs", "setup"]);
+}
+
+#[test]
+fn a_new_spreadsheet_that_somebody_filled_at_once_is_looked_at_without_its_content() {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    host.settle(&mut google);
+    let anew = host.batch(0);
+    host.run_until(&mut google, &anew, Signal::CreateAnew, "tabs");
+    let too_large = || Signal::Failed(Failure::TooLarge(8 << 20));
+    let Directive::Send(request) = host.step(&google, &anew, too_large()) else { panic!("it does not look again") };
+    assert!(!request.url.contains("userEnteredValue"), "{}", request.url);
+    assert!(!matches!(host.step(&google, &anew, too_large()), Directive::Send(_)), "it would be too large for ever");
 }
 
 #[test]

@@ -262,3 +262,28 @@ fn marks_that_are_gone_already_do_not_stop_a_batch() {
         assert_eq!(google.rows("Punches").len(), 4);
     }
 }
+
+#[test]
+fn a_mark_that_can_not_be_read_is_asked_for_again_and_not_replaced() {
+    for garbage in ["{}", r#"{"metadataKey":7}"#, "<html>"] {
+        let (mut google, mut host) = settled();
+        google.faults = [Fault::LostAfter].into();
+        google.scripted = [("mark", 200, garbage.to_owned())].into();
+        run(&mut google, &mut host);
+        assert_eq!(google.log, ["append", "mark", "mark"], "{garbage}");
+        assert_eq!(google.rows("Punches").len(), 3);
+    }
+}
+
+#[test]
+fn the_mark_of_a_batch_that_was_given_up_is_deleted_later() {
+    let (google, mut host) = settled();
+    let given_up = host.batch(1);
+    host.step(&google, &given_up, Signal::Begin);
+    let mark = host.state().mark.unwrap().id;
+    let next = host.batch(1);
+    host.step(&google, &next, Signal::Begin);
+    let state = host.state();
+    assert_eq!(state.mark.unwrap().batch, next.id);
+    assert!(state.spent.iter().any(|spent| spent.id == mark && spent.doubt.is_some()));
+}

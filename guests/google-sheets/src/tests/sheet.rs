@@ -3,8 +3,8 @@
 use punchcard_sdk::connector::Signal;
 use punchcard_sdk::{Column, ColumnKind};
 
-use super::{delivered, held};
-use crate::model::{Fault, Google, Host};
+use super::{delivered, first_cells, held};
+use crate::model::{Fault, Google, Host, Location, Metadata};
 
 fn settled() -> (Google, Host) {
     let (mut google, mut host) = (Google::default(), Host::new(1));
@@ -268,4 +268,39 @@ fn a_batch_without_columns_makes_the_spreadsheet_ready_as_far_as_possible() {
     let empty = host.batch(0);
     assert_eq!(host.run(&mut google, &empty, Signal::Prepare), delivered("file1"));
     assert_eq!(google.log, ["files", "create", "files", "tabs"]);
+}
+
+#[test]
+fn metadata_of_ours_that_stands_elsewhere_is_neither_tab_nor_column() {
+    let (mut google, mut host) = settled();
+    let tab = google.files[0].tab("Punches").id;
+    // As a program would leave them that copies metadata from here to there.
+    let column_of_a_tab =
+        Metadata { key: "punchcard.column".into(), value: "row".into(), location: Location::Tab(tab) };
+    let tab_of_a_column =
+        Metadata { key: "punchcard.tab".into(), value: "Punches".into(), location: Location::Column(tab, 1) };
+    let key_of_others =
+        Metadata { key: "punchcard.tab".into(), value: "row".into(), location: Location::Column(tab, 1) };
+    google.files[0].metadata.extend([(997, column_of_a_tab), (998, tab_of_a_column), (999, key_of_others)]);
+    google.advance(3_600_000);
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    assert_eq!(google.log, ["trashed", "tabs", "columns", "append"]);
+    assert_eq!(first_cells(&google.rows("Punches")).last(), Some(&"row-3/0"));
+}
+
+#[test]
+fn columns_are_added_behind_those_that_were_just_added() {
+    let (mut google, mut host) = settled();
+    for key in ["c", "d"] {
+        host.columns.push(column(key, ColumnKind::Text));
+        let batch = host.batch(1);
+        assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    }
+    assert_eq!(google.log, ["tabs", "columns", "extend", "append", "tabs", "columns", "extend", "append"]);
+    // By which cells are counted until the next look.
+    assert_eq!(host.state().spreadsheet.unwrap().tab.unwrap().width, 4);
+    let rows = google.rows("Punches");
+    assert_eq!(rows[0], ["ROW", "AT", "C", "D"]);
+    assert_eq!((rows[4][2].as_str(), rows[4][3].as_str()), ("c-4/0", "d-4/0"));
 }
