@@ -300,7 +300,7 @@ fn columns_are_added_behind_those_that_were_just_added() {
     assert_eq!(google.log, ["tabs", "columns", "extend", "append", "tabs", "columns", "extend", "append"]);
     // By which cells are counted until the next look.
     assert_eq!(host.state().spreadsheet.unwrap().tab.unwrap().width, 4);
-    let rows = google.rows("Punches");
+    let rows = &google.files[0].tab("Punches").rows;
     assert_eq!(rows[0], ["ROW", "AT", "C", "D"]);
     assert_eq!((rows[4][2].as_str(), rows[4][3].as_str()), ("c-4/0", "d-4/0"));
 }
