@@ -129,6 +129,24 @@ mod tests {
     }
 
     #[test]
+    fn a_row_is_reckoned_with_its_longest_cells_and_a_comma() {
+        for (kind, row) in [
+            (ColumnKind::Number, r#"{"values":[{"userEnteredValue":{"numberValue":-2.2250738585072014e-308}}]},"#),
+            (ColumnKind::Flag, r#"{"values":[{"userEnteredValue":{"boolValue":false}}]},"#),
+        ] {
+            let limits = plan_limits(&columns(&[kind])).unwrap();
+            assert_eq!(limits.bytes_per_batch, 1_800_000 - u64::from(limits.rows_per_batch) * row.len() as u64);
+        }
+        let number = |kind| match longest(&columns(&[kind])[0]) {
+            Cell::Number(number) | Cell::Seconds(number) => number,
+            other => panic!("{other:?}"),
+        };
+        for kind in [ColumnKind::Number, ColumnKind::Duration] {
+            assert_eq!(number(kind).to_string().len(), (-f64::MIN_POSITIVE).to_string().len(), "{kind:?}");
+        }
+    }
+
+    #[test]
     fn the_limits_are_googles() {
         let limits = plan_limits(&columns(&[ColumnKind::Text])).unwrap();
         assert_eq!(limits.characters_per_cell, 50_000);
