@@ -567,7 +567,23 @@ fn what_an_older_version_posted_was_the_whole_batch() {
 fn between_batches_an_older_version_can_take_over() {
     let mut script = Script::new(3);
     script.run(|_| (200, String::new()));
-    assert_eq!(render_state(&script.state, Webhook::STATE_VERSION).unwrap(), br#"[1,{"failures":0}]"#);
+    let none = br#"[1,{"failures":0}]"#;
+    assert_eq!(render_state(&script.state, Webhook::STATE_VERSION).unwrap(), none);
+    // Also once pieces are as large again as the settings say: 6 and 413, 3, 4, 1.
+    let mut script = Script::new(8);
+    script.settings.rows_per_request = 6;
+    let (asked, _) = script.run(|rows| (if rows.len() > 5 { 413 } else { 200 }, String::new()));
+    assert_eq!(asked, [0..6, 0..3, 3..7, 7..8]);
+    assert_eq!(render_state(&script.state, Webhook::STATE_VERSION).unwrap(), none);
+}
+
+#[test]
+fn a_batch_without_rows_leaves_the_one_on_its_way_alone() {
+    let mut script = Script::new(3);
+    script.step(Signal::Begin);
+    let (before, empty) = (script.state.clone(), Batch { id: "77aa".into(), rows: vec![], ..batch() });
+    let done = Webhook::step(&script.settings, &mut script.state, &empty, Signal::Retry, &context(0)).unwrap();
+    assert_eq!((rejected(done), script.state), (vec![], before));
 }
 
 #[test]
