@@ -238,6 +238,7 @@ fn any_2xx_means_that_the_batch_is_there() {
         (200, r#"["rejected"]"#),
         (200, r#"[[{"row":0}]]"#),
         (200, "{"),
+        (200, "{'ok': true, 'batch': 1}"),
     ] {
         let mut state = failing(3);
         assert_eq!(rejected(step(&mut state, answered(status, &[], body))), []);
