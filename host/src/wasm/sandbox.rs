@@ -258,8 +258,9 @@ fn start_engine(config: &Config) -> wasmtime::Result<Engine> {
     Engine::new(config)
 }
 
-/// Address space for everything that [`CALLS`] may use, reserved once: to reserve it for each call and give it back takes
-/// longer than most calls. What a call wrote to its memories and tables is gone before another one gets its place.
+/// Places for everything that [`CALLS`] may use, reserved once: to reserve them for each call and give them back takes an
+/// eighth of a short call, and without a number of places the memory of all plugins together has no bound. What a call wrote
+/// to its memories and tables is gone before another one gets its place.
 fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_stacks(CALLS)
