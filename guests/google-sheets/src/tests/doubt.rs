@@ -271,6 +271,8 @@ fn a_mark_that_can_not_be_read_is_asked_for_again_and_not_replaced() {
         google.scripted = [("mark", 200, garbage.to_owned())].into();
         run(&mut google, &mut host);
         assert_eq!(google.log, ["append", "mark", "mark"], "{garbage}");
+        // Another's mark would be waited for until nothing is in doubt.
+        assert!(host.waited_ms.iter().sum::<u64>() < 60_000, "{:?}", host.waited_ms);
         assert_eq!(google.rows("Punches").len(), 3);
     }
 }

@@ -280,7 +280,7 @@ fn metadata_of_ours_that_stands_elsewhere_is_neither_tab_nor_column() {
     let tab_of_a_column =
         Metadata { key: "punchcard.tab".into(), value: "Punches".into(), location: Location::Column(tab, 1) };
     let key_of_others =
-        Metadata { key: "punchcard.tab".into(), value: "row".into(), location: Location::Column(tab, 1) };
+        Metadata { key: "punchcard.tab".into(), value: "at".into(), location: Location::Column(tab, 0) };
     google.files[0].metadata.extend([(997, column_of_a_tab), (998, tab_of_a_column), (999, key_of_others)]);
     google.advance(3_600_000);
     let batch = host.batch(1);
