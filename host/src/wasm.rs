@@ -28,4 +28,4 @@ pub use call::CallError;
 pub use connector::Connector;
 pub use file::read_component;
 pub use formatter::Formatter;
-pub use sandbox::{LoadError, Plugin, Sandbox, SandboxError};
+pub use sandbox::{CALLS, LoadError, Plugin, Sandbox, SandboxError};

@@ -18,6 +18,11 @@ use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
 
 /// A component of a world of the contract in which every function has this body.
 fn component(world: &str, body: &str) -> Vec<u8> {
+    component_with(world, body, |module| module)
+}
+
+/// The same, with its module's text changed.
+fn component_with(world: &str, body: &str, change: impl FnOnce(String) -> String) -> Vec<u8> {
     let mut resolve = Resolve::default();
     let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/v0.1");
     let (package, _) = resolve.push_path(contract).unwrap();
@@ -25,7 +30,7 @@ fn component(world: &str, body: &str) -> Vec<u8> {
     let dummy = dummy_module(&resolve, world, ManglingAndAbi::Legacy(LiftLowerAbi::Sync));
     // Allocation has to work for arguments to arrive.
     let text = wasmprinter::print_bytes(&dummy).unwrap();
-    let text = text.replace("unreachable", body);
+    let text = change(text.replace("unreachable", body));
     let mut module = wat::parse_str(text).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
@@ -194,6 +199,55 @@ async fn as_many_calls_as_there_are_places_run_at_once_and_others_wait() {
         .collect();
     for call in calls {
         assert!(matches!(call.await.unwrap(), Err(CallError::Deadline { .. })));
+    }
+}
+
+/// Divides by zero where any word of a megabyte is not as it was at first, or a place in the table is not empty; and then
+/// writes to all of them. The data's place moves from component to component.
+fn searcher(number: usize) -> Vec<u8> {
+    let at = number * 8_192;
+    let body = format!(
+        "(local $at i32)
+        (drop (memory.grow (i32.const 16)))
+        (if (i64.ne (i64.load (i32.const {at})) (i64.const 0x0807060504030201)) (then unreached))
+        (i64.store (i32.const {at}) (i64.const 0))
+        (loop $search
+            (if (i32.load (local.get $at)) (then unreached))
+            (i32.store (local.get $at) (i32.const -1))
+            (local.set $at (i32.add (local.get $at) (i32.const 4)))
+            (br_if $search (i32.lt_u (local.get $at) (i32.const 0x100000))))
+        (local.set $at (i32.const 0))
+        (loop $search
+            (if (i32.eqz (ref.is_null (table.get (local.get $at)))) (then unreached))
+            (table.set (local.get $at) (ref.func $filling))
+            (local.set $at (i32.add (local.get $at) (i32.const 1)))
+            (br_if $search (i32.lt_u (local.get $at) (table.size))))
+        unreachable"
+    );
+    let body = body.replace("unreached", "(drop (i32.div_u (i32.const 1) (i32.const 0)))");
+    let more = format!(
+        r#"(table 2000 funcref) (func $filling) (elem declare func $filling)
+        (data (i32.const {at}) "\01\02\03\04\05\06\07\08"))"#
+    );
+    component_with("formatter", &body, |text| {
+        let text = text.replace("(memory (;0;) 0)", "(memory (;0;) 16)");
+        assert!(text.contains("(memory (;0;) 16)"), "{text}");
+        let (inside, _) = text.trim_end().rsplit_once(')').unwrap();
+        format!("{inside}{more}")
+    })
+}
+
+#[tokio::test]
+async fn a_call_finds_nothing_of_the_calls_before_it() {
+    let bench = Bench::new();
+    // Each has its own place as long as there is one that was not used; there are 32 for memories.
+    for number in 0..40 {
+        let Ok(Plugin::Formatter(formatter)) = bench.load(&searcher(number)) else { panic!("no formatter") };
+        for _ in 0..3 {
+            let failed = formatter.columns("{}").await.unwrap_err();
+            let CallError::Trapped { reason } = failed else { panic!("{failed:?}") };
+            assert!(reason.contains("unreachable"), "all of it was searched: {reason}");
+        }
     }
 }
 

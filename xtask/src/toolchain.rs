@@ -106,20 +106,17 @@ impl Toolchain {
         command
     }
 
-    /// Takes the names of this machine's folders out of panic messages: they would make the bytes differ from checkout
-    /// to checkout. Where several prefixes fit, rustc takes the last.
+    /// Sets the stack, and takes the names of this machine's folders out of panic messages: they would make the bytes differ
+    /// from checkout to checkout. Where several prefixes fit, rustc takes the last.
     fn flags(&self, workspace: &Workspace, target_folder: &Path) -> OsString {
         let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
         let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
         let mut prefixes = vec![(workspace.root.clone(), "/punchcard"), (target_folder.to_owned(), "/target")];
         prefixes.extend(home.map(|home| (home, "/cargo")));
         prefixes.extend(self.library.clone().map(|library| (library, "/rust")));
-        let mut flags = OsString::new();
+        let mut flags = OsString::from(format!("-Clink-arg=-zstack-size={STACK_BYTES}"));
         for (folder, name) in prefixes {
-            if !flags.is_empty() {
-                flags.push("\u{1f}");
-            }
-            flags.push("--remap-path-prefix=");
+            flags.push("\u{1f}--remap-path-prefix=");
             flags.push(folder);
             flags.push("=");
             flags.push(name);
@@ -155,6 +152,10 @@ fn changes_the_output(name: &str) -> bool {
     let is_harmless = matches!(name, "CARGO_BUILD_JOBS");
     (NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))) && !is_harmless
 }
+
+/// Of a guest, in bytes; it traps where this is not enough. The linker's megabyte would lie before all that a guest uses, and
+/// the host could not keep the little that calls touch. The deepest JSON that a policy reads takes at most half of it.
+const STACK_BYTES: u32 = 128 << 10;
 
 /// What a person can do where nothing worked.
 const REMEDY: &str = "Install one of these and try again:
@@ -236,9 +237,10 @@ mod tests {
         };
         let flags = toolchain.flags(&workspace, &workspace.target).into_string().expect("plain text");
         let flags: Vec<&str> = flags.split('\u{1f}').collect();
-        assert_eq!(flags.first(), Some(&"--remap-path-prefix=/checkout=/punchcard"));
+        assert_eq!(flags.first(), Some(&"-Clink-arg=-zstack-size=131072"));
+        assert_eq!(flags.get(1), Some(&"--remap-path-prefix=/checkout=/punchcard"));
         // After the workspace's own: the last prefix that fits is the one that counts.
-        assert_eq!(flags.get(1), Some(&"--remap-path-prefix=/checkout/target=/target"));
+        assert_eq!(flags.get(2), Some(&"--remap-path-prefix=/checkout/target=/target"));
         assert_eq!(flags.last(), Some(&"--remap-path-prefix=/source/of/rust=/rust"));
     }
 }

@@ -5,15 +5,17 @@ use super::{DeviceArguments, log};
 use crate::app::device::{DeviceError, Options, run as run_device};
 use crate::app::state_folder::make_private;
 use crate::ledger::OpenError;
+use crate::wasm::CALLS;
 
 pub(super) fn run(device: &DeviceArguments) -> Result<Exit, Failure> {
     // Before the log, which may go there.
     make_private(&device.state).map_err(Failure::general)?;
     log::start(&device.state).map_err(Failure::general)?;
     let options = Options { configuration: device.config.clone(), state: device.state.clone() };
-    // Two threads: a plugin that computes holds neither, and a small board has few cores.
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(Failure::general)?;
+    // Plugins compute on the runtime's threads: with all of them at it, there are two for everything else.
+    let threads = CALLS as usize + 2;
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(threads).enable_all().build().map_err(Failure::general)?;
     let ended = runtime.block_on(run_device(&options));
     // A thread that waits for a key would hold the end up for ever.
     runtime.shutdown_background();

@@ -37,11 +37,10 @@ impl AuthPolicy {
     /// # Errors
     /// When they can't, or the call fails.
     pub async fn check(&self, settings: &str) -> Result<(), CallError> {
-        let (bindings, settings) = (self.bindings.clone(), settings.to_owned());
         self.loaded
-            .call(None, async move |store| {
-                let plugin = bindings.instantiate_async(&mut *store).await?;
-                plugin.punchcard_plugin_auth_flow().call_check(store, &settings).await
+            .call(None, async |store| {
+                let plugin = self.bindings.instantiate_async(&mut *store).await?;
+                plugin.punchcard_plugin_auth_flow().call_check(store, settings).await
             })
             .await?
             .map_err(|error| CallError::Returned(error.into()))
@@ -59,16 +58,15 @@ impl AuthPolicy {
         slots: Vec<Slot>,
         context: &Context,
     ) -> Result<Outcome, CallError> {
-        let (bindings, settings) = (self.bindings.clone(), settings.to_owned());
-        let theirs = context.clone();
+        let signal = signal.into();
+        let slots: Vec<_> = slots.into_iter().map(Into::into).collect();
         let outcome: Outcome = self
             .loaded
-            .call(Some(context), async move |store| {
-                let plugin = bindings.instantiate_async(&mut *store).await?;
-                let slots: Vec<_> = slots.into_iter().map(Into::into).collect();
+            .call(Some(context), async |store| {
+                let plugin = self.bindings.instantiate_async(&mut *store).await?;
                 plugin
                     .punchcard_plugin_auth_flow()
-                    .call_step(store, &settings, &state, &signal.into(), &slots, &theirs.into())
+                    .call_step(store, settings, &state, &signal, &slots, &context.clone().into())
                     .await
             })
             .await?

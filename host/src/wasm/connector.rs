@@ -38,13 +38,12 @@ impl Connector {
     /// # Errors
     /// When they can't, or the call fails.
     pub async fn check(&self, settings: &str, columns: &[Column]) -> Result<Limits, CallError> {
-        let (bindings, settings) = (self.bindings.clone(), settings.to_owned());
         let columns: Vec<_> = columns.iter().cloned().map(Into::into).collect();
         let limits: Limits = self
             .loaded
-            .call(None, async move |store| {
-                let plugin = bindings.instantiate_async(&mut *store).await?;
-                plugin.punchcard_plugin_delivery().call_check(store, &settings, &columns).await
+            .call(None, async |store| {
+                let plugin = self.bindings.instantiate_async(&mut *store).await?;
+                plugin.punchcard_plugin_delivery().call_check(store, settings, &columns).await
             })
             .await?
             .map_err(|error| CallError::Returned(error.into()))?
@@ -68,15 +67,15 @@ impl Connector {
         signal: Signal,
         context: &Context,
     ) -> Result<Outcome, CallError> {
-        let (bindings, settings, rows) = (self.bindings.clone(), settings.to_owned(), batch.rows.len());
-        let theirs = context.clone();
+        let rows = batch.rows.len();
+        let (batch, signal) = (batch.into(), signal.into());
         let mut outcome: Outcome = self
             .loaded
-            .call(Some(context), async move |store| {
-                let plugin = bindings.instantiate_async(&mut *store).await?;
+            .call(Some(context), async |store| {
+                let plugin = self.bindings.instantiate_async(&mut *store).await?;
                 plugin
                     .punchcard_plugin_delivery()
-                    .call_step(store, &settings, &state, &batch.into(), &signal.into(), &theirs.into())
+                    .call_step(store, settings, &state, &batch, &signal, &context.clone().into())
                     .await
             })
             .await?

@@ -56,12 +56,11 @@ impl Formatter {
     /// # Errors
     /// When the settings are wrong, or the call fails.
     pub async fn columns(&self, settings: &str) -> Result<Vec<Column>, CallError> {
-        let (bindings, settings) = (self.bindings.clone(), settings.to_owned());
         let columns = self
             .loaded
-            .call(None, async move |store| {
-                let plugin = bindings.instantiate_async(&mut *store).await?;
-                plugin.punchcard_plugin_row_format().call_columns(store, &settings).await
+            .call(None, async |store| {
+                let plugin = self.bindings.instantiate_async(&mut *store).await?;
+                plugin.punchcard_plugin_row_format().call_columns(store, settings).await
             })
             .await?
             .map_err(|error| CallError::Returned(error.into()))?;
@@ -81,16 +80,15 @@ impl Formatter {
         events: Vec<TimedEvent>,
         context: &Context,
     ) -> Result<Formatted, CallError> {
-        let (bindings, settings, count) = (self.bindings.clone(), settings.to_owned(), events.len());
-        let theirs = context.clone();
+        let count = events.len();
+        let events: Vec<_> = events.into_iter().map(Into::into).collect();
         let formatted = self
             .loaded
-            .call(Some(context), async move |store| {
-                let plugin = bindings.instantiate_async(&mut *store).await?;
-                let events: Vec<_> = events.into_iter().map(Into::into).collect();
+            .call(Some(context), async |store| {
+                let plugin = self.bindings.instantiate_async(&mut *store).await?;
                 plugin
                     .punchcard_plugin_row_format()
-                    .call_format(store, &settings, &state, &events, &theirs.into())
+                    .call_format(store, settings, &state, &events, &context.clone().into())
                     .await
             })
             .await?

@@ -1,7 +1,11 @@
 //! The engine, and the way of every call through it.
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use punchcard_core::config::limit::Limits;
 use punchcard_core::name::PluginName;
@@ -12,7 +16,7 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 use tracing::warn;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
-use wasmtime::{Config, Engine, PoolingAllocationConfig, Store, Trap};
+use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig, Store, Trap};
 
 use super::admission::{AdmissionError, admit, admit_bulk};
 use super::bulk::INSTANCES;
@@ -21,17 +25,23 @@ use super::call::CallError;
 use super::confinement::{Confinement, LogRate, MEMORIES, TABLE_ELEMENTS, TABLES};
 use super::contract::v0_1::shared;
 use super::file::COMPONENT_BYTES;
-use super::watchdog::{Watchdog, epochs};
+use super::watchdog::Watchdog;
 use super::{AuthPolicy, Connector, Formatter};
 
 /// How much one call may hand over to the host, in bytes: 1,000 events with some rows each are a fraction of it.
 const HANDED_OVER_BYTES: usize = 32 << 20;
 
 /// Calls that run at the same moment; others wait for their turn, in order. Boards have four cores.
-const CALLS: u32 = 8;
+pub const CALLS: u32 = 8;
 /// What an instance takes of the host's memory, in bytes. Above what `super::bulk` lets in, which counts it for a whole
 /// component.
 const INSTANCE_BYTES: usize = 64 << 20;
+/// What stays of a memory for the next call in its place, in bytes. Our guests have 128 KiB of stack at the beginning, then
+/// their data, then what they allocate: that of a call with one event ends before here. With a usual stack, of a megabyte,
+/// a guest gains nothing. All places together keep 8 MiB at most.
+const KEPT_BYTES: usize = 256 << 10;
+/// The same of a table, in bytes: 512 functions. All places together keep 2 MiB at most.
+const KEPT_TABLE_BYTES: usize = 4 << 10;
 
 /// Why a plugin could not be loaded. The others run without it.
 #[derive(Debug, Error)]
@@ -106,7 +116,7 @@ pub struct Sandbox {
     /// Without it every start compiles anew, which is slow and nothing worse.
     cache: Option<Cache>,
     watchdog: Watchdog,
-    turns: Arc<Semaphore>,
+    turns: Semaphore,
 }
 
 /// A plugin that was let in.
@@ -185,7 +195,7 @@ impl Sandbox {
                 warn!(error, "the cache of compiled plugins can't be used; every start compiles them anew");
             })
             .ok();
-        let turns = Arc::new(Semaphore::new(CALLS as usize));
+        let turns = Semaphore::new(CALLS as usize);
         Ok(Arc::new(Self { engine, linker, cache, watchdog, turns }))
     }
 
@@ -276,10 +286,12 @@ fn pool() -> PoolingAllocationConfig {
         .max_tables_per_component(TABLES)
         .max_tables_per_module(TABLES)
         .table_elements(TABLE_ELEMENTS)
-        // The kernel takes all pages back, in one call for each memory: to write zeros over those that were used would need
-        // to know which, and what it tells of that (`pagemap_scan`) leaves out what was swapped.
-        .linear_memory_keep_resident(0)
-        .table_keep_resident(0);
+        // Pages that are kept are written over, used or not, instead of taken back by the kernel and given out again one by
+        // one, which was more than half of a short call. The kernel could tell which were used (`pagemap_scan`), but
+        // leaves out those that it has swapped: the next call would find them as they were.
+        .linear_memory_keep_resident(KEPT_BYTES)
+        .table_keep_resident(KEPT_TABLE_BYTES)
+        .pagemap_scan(Enabled::No);
     pool
 }
 
@@ -302,35 +314,32 @@ impl Loaded {
         self.instance.clone()
     }
 
-    /// Runs one call in a fresh store, on a thread that may be held, within the plugin's limits.
-    ///
-    /// A guest that computes is stopped by the epoch; one that sleeps in WASI, by the time-out around the call.
-    pub(super) async fn call<T: Send + 'static>(
-        self: &Arc<Self>,
+    /// Runs one call in a fresh store, within the plugin's limits, on the thread that polls it. A guest that computes gives
+    /// the thread back with each epoch, so that nothing beside it waits for longer, and the time-out ends it then; one that
+    /// sleeps in WASI, at once.
+    pub(super) async fn call<T>(
+        &self,
         context: Option<&Context>,
-        call: impl AsyncFnOnce(&mut Store<Confinement>) -> wasmtime::Result<T> + Send + 'static,
+        call: impl AsyncFnOnce(&mut Store<Confinement>) -> wasmtime::Result<T>,
     ) -> Result<T, CallError> {
-        let plugin = Arc::clone(self);
-        let context = context.cloned().unwrap_or_else(no_context);
-        let runtime = tokio::runtime::Handle::current();
-        let Ok(turn) = Arc::clone(&self.sandbox.turns).acquire_owned().await else {
+        let Ok(_turn) = self.sandbox.turns.acquire().await else {
             return Err(CallError::Trapped { reason: "the host is ending".into() });
         };
-        let done = tokio::task::spawn_blocking(move || {
-            // The turn ends after the store is gone.
-            let _turn = turn;
-            let mut store = plugin.confine(&context);
-            let watch = plugin.sandbox.watchdog.watch();
-            let ended = runtime.block_on(tokio::time::timeout(plugin.limits.call_for, call(&mut store)));
-            drop(watch);
-            match ended {
-                Ok(Ok(value)) => Ok(value),
-                Ok(Err(error)) => Err(plugin.explain(&error, store.data())),
-                Err(_elapsed) => Err(plugin.overran()),
+        let mut store = self.confine(context.unwrap_or(&no_context()));
+        let ended = {
+            let _watch = self.sandbox.watchdog.watch();
+            catch_panic(tokio::time::timeout(self.limits.call_for, call(&mut store))).await
+        };
+        match ended {
+            Ok(Ok(Ok(value))) => Ok(value),
+            Ok(Ok(Err(error))) => Err(self.explain(&error, store.data())),
+            Ok(Err(_elapsed)) => Err(CallError::Deadline { limit: self.limits.call_for }),
+            // A plugin that the engine stumbles over ends its own call, not the device.
+            Err(said) => {
+                tracing::error!(panic = said, "the engine panicked in a plugin's call");
+                Err(CallError::Trapped { reason: format!("the engine panicked: {said}") })
             }
-        });
-        done.await
-            .unwrap_or_else(|error| Err(CallError::Trapped { reason: format!("the host's call failed: {error}") }))
+        }
     }
 
     fn confine(&self, context: &Context) -> Store<Confinement> {
@@ -338,16 +347,14 @@ impl Loaded {
         let state = Confinement::new(memory_bytes, Arc::clone(&self.log), context);
         let mut store = Store::new(&self.sandbox.engine, state);
         store.limiter(|state| state);
-        store.set_epoch_deadline(epochs(self.limits.call_for));
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
         store.set_hostcall_fuel(HANDED_OVER_BYTES);
         store
     }
 
     fn explain(&self, error: &wasmtime::Error, state: &Confinement) -> CallError {
         let trap = error.downcast_ref::<Trap>();
-        if trap == Some(&Trap::Interrupt) {
-            return self.overran();
-        }
         let mut reason = if state.starved {
             format!("it asked for more than {} MiB of memory", self.limits.memory_bytes >> 20)
         } else {
@@ -362,10 +369,19 @@ impl Loaded {
         }
         CallError::Trapped { reason }
     }
+}
 
-    fn overran(&self) -> CallError {
-        CallError::Deadline { limit: self.limits.call_for }
-    }
+/// What `future` becomes, or what was said when it panicked. It is not polled again after that.
+async fn catch_panic<T>(future: impl Future<Output = T>) -> Result<T, String> {
+    let mut future = pin!(future);
+    let polled = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+        Ok(polled) => polled.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    });
+    polled.await.map_err(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("nothing was said").to_owned()
+    })
 }
 
 /// The context of calls that the contract gives none: the beginning of time, so that they can be replayed too.
@@ -375,5 +391,56 @@ fn no_context() -> Context {
         monotonic: Monotonic { milliseconds: 0, boot: String::new() },
         entropy: [0; 32],
         device: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Has a memory and a table, and calls what it imports.
+    const CALLER: &str = r#"(component
+        (import "fall" (func $fall))
+        (core func $fall (canon lower (func $fall)))
+        (core module $module
+            (import "host" "fall" (func $fall))
+            (memory 1)
+            (table 10 funcref)
+            (func (export "run") (i32.store (i32.const 0) (i32.const 1)) (call $fall)))
+        (core instance $instance (instantiate $module (with "host" (instance (export "fall" (func $fall))))))
+        (func (export "run") (canon lift (core func $instance "run"))))"#;
+
+    #[tokio::test]
+    async fn a_call_over_which_the_engine_stumbles_is_over_and_the_next_ones_run() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let sandbox = Sandbox::start(&folder.path().join("cache")).expect("an engine");
+        let component = wat::parse_str(CALLER).expect("a component");
+        let component = Component::from_binary(&sandbox.engine, &component).expect("one that is let in");
+        let mut linker = Linker::new(&sandbox.engine);
+        linker.root().func_wrap("fall", |_, (): ()| -> wasmtime::Result<()> { panic!("a defect") }).expect("defined");
+        let instance = linker.instantiate_pre(&component).expect("it imports nothing else");
+        let name = PluginName::parse("guest").expect("a name");
+        let log = Arc::new(LogRate::new(&name, 60));
+        let sha256 = Sha256::digest(CALLER).into();
+        let loaded = Loaded { sandbox: Arc::clone(&sandbox), sha256, limits: Limits::default(), log, instance };
+        let fall = async || {
+            loaded
+                .call(None, async |store| {
+                    let instance = loaded.instance.instantiate_async(&mut *store).await?;
+                    let run = instance.get_typed_func::<(), ()>(&mut *store, "run")?;
+                    run.call_async(&mut *store, ()).await
+                })
+                .await
+        };
+        let falls = async {
+            // More often than there are places for anything that such a call holds.
+            for _ in 0..=CALLS * TABLES {
+                assert_eq!(fall().await, Err(CallError::Trapped { reason: "the engine panicked: a defect".into() }));
+            }
+            loaded.call(None, async |_| Ok(7)).await
+        };
+        let last = tokio::time::timeout(std::time::Duration::from_secs(60), falls).await;
+        assert_eq!(last, Ok(Ok(7)));
+        assert_eq!(sandbox.watchdog.running(), 0, "nobody is watched any more");
     }
 }

@@ -1,19 +1,14 @@
-//! The clock of time limits: it moves the engine's epoch while calls run, and sleeps while none do.
+//! The clock of running calls: it moves the engine's epoch while there are any, and sleeps while there are none.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use wasmtime::EngineWeak;
 
-/// How long an epoch lasts. A limit is overrun by at most two of them.
+/// How long a guest computes before others get its thread. A limit is overrun by at most two epochs.
 const EPOCH: Duration = Duration::from_millis(10);
 /// Epochs without a call after which the thread sleeps. Waking it costs more than a call of a small plugin.
 const IDLE_EPOCHS: u32 = 50;
-
-/// Epochs that a call of this length is given: the one that has begun does not count.
-pub(super) fn epochs(limit: Duration) -> u64 {
-    u64::try_from(limit.as_millis().div_ceil(EPOCH.as_millis())).unwrap_or(u64::MAX).saturating_add(1)
-}
 
 #[derive(Default)]
 struct Shared {
@@ -64,6 +59,12 @@ impl Watchdog {
             self.shared.woken.notify_one();
         }
         Watch { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Calls that are watched.
+    #[cfg(test)]
+    pub(super) fn running(&self) -> usize {
+        self.shared.lock().running
     }
 }
 

@@ -2,7 +2,42 @@
 
 use std::fs;
 
+use punchcard::wasm::{Plugin, Sandbox};
+use punchcard_core::config::limit::Limits;
+use punchcard_core::http::Response;
+use punchcard_core::name::PluginName;
+use punchcard_core::plugin::auth::{Directive, Signal};
+use punchcard_core::time::{Context, Instant, Monotonic};
+
 use crate::bench::{Bench, guest};
+
+/// Guests have a small stack, and each level of a JSON value takes some of it.
+#[tokio::test]
+async fn an_answer_that_is_nested_as_deep_as_guests_read_it_fits_their_stack() {
+    /// What `serde_json` reads, and one more.
+    const DEPTH: usize = 128;
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::start(&folder.path().join("cache")).unwrap();
+    let bytes = fs::read(guest("device-flow")).unwrap();
+    let name = PluginName::parse("device-flow").unwrap();
+    let Ok(Plugin::AuthPolicy(policy)) = sandbox.load(&name, &bytes, Limits::default()) else { panic!("no policy") };
+    let settings = r#"{"issuer":"https://id.example","client-id":"door","scopes":["rows"]}"#;
+    let context = Context {
+        now: Instant { unix_micros: 1_767_225_600_000_000, utc_offset_minutes: 0 },
+        monotonic: Monotonic { milliseconds: 60_000, boot: "boot".to_owned() },
+        entropy: [7; 32],
+        device: "door".to_owned(),
+    };
+    let asked = policy.step(settings, Vec::new(), Signal::Started, Vec::new(), &context).await.unwrap();
+    assert!(matches!(asked.next, Directive::Send(_)), "it asks for the server's metadata: {asked:?}");
+    for depth in [DEPTH - 2, DEPTH - 1, DEPTH] {
+        let body = format!(r#"{{"a":{}{}}}"#, "[".repeat(depth - 1), "]".repeat(depth - 1));
+        let response = Response { status: 200, headers: Vec::new(), body: body.into_bytes() };
+        let step = policy.step(settings, asked.state.clone(), Signal::Responded(response), Vec::new(), &context);
+        let outcome = step.await.unwrap_or_else(|error| panic!("{depth} levels: {error}"));
+        assert!(matches!(outcome.next, Directive::Send(_)), "no metadata; it looks at the next place: {outcome:?}");
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_a_formatter_can_not_take_is_tried_three_times_and_set_aside() {
