@@ -14,17 +14,16 @@ mod figure;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use cargo_metadata::Message;
 use comfy_table::{CellAlignment, Table, presets};
 
 use self::figure::{FIGURES, Measurement, Outcome, Verdict};
 use crate::toolchain::{Source, Toolchain};
 use crate::workspace::Workspace;
-use crate::{guests, process};
+use crate::{guests, process, program};
 
 /// For one figure: a backlog of 100,000 rows five times over, on a slow board.
 const MEASURING_LIMIT_FOR: Duration = Duration::from_mins(15);
@@ -132,36 +131,10 @@ struct Programs {
 fn build_programs(workspace: &Workspace) -> Result<Programs, String> {
     let build = || -> Result<Programs> {
         // Two calls: what the bench program wishes of shared dependencies must not change the program that is measured.
-        let host = build_program(workspace, "punchcard")?;
-        Ok(Programs { bench: build_program(workspace, "punchcard-bench")?, host })
+        let host = program::build(workspace, "punchcard")?;
+        Ok(Programs { bench: program::build(workspace, "punchcard-bench")?, host })
     };
     build().map_err(|error| format!("{error:#}"))
-}
-
-/// Builds the program of a package that has its name, in the release profile, and tells where it is.
-fn build_program(workspace: &Workspace, name: &str) -> Result<PathBuf> {
-    let mut command = process::cargo();
-    command.current_dir(&workspace.root);
-    command.args(["build", "--release", "--locked", "--package", name, "--bin", name]);
-    command.args(["--message-format", "json-render-diagnostics"]);
-    let line = process::render_command(&command);
-    let output = command
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("cannot start `{line}`"))?;
-    if !output.status.success() {
-        bail!("`{line}` ended with {}", output.status);
-    }
-    for message in Message::parse_stream(output.stdout.as_slice()) {
-        if let Message::CompilerArtifact(artifact) = message.context("cannot read what cargo reports")?
-            && artifact.target.name == name
-            && let Some(executable) = artifact.executable
-        {
-            return Ok(executable.into_std_path_buf());
-        }
-    }
-    bail!("cargo built no program `{name}`")
 }
 
 fn measure(programs: &Programs, figure: &str, guests: &Path) -> Result<Vec<Measurement>> {

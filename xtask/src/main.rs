@@ -23,7 +23,11 @@ mod mutants;
 
 mod demo;
 
+mod faults;
+
 mod process;
+
+mod program;
 
 mod stopwatch;
 
@@ -48,6 +52,8 @@ enum Task {
     Test(test::Arguments),
     /// Measure speed and size, and compare them with their targets.
     Bench(bench::Arguments),
+    /// Try the host with what can go wrong, and compare the sheet with what was pressed.
+    Faults(faults::Arguments),
     /// Change the code here and there, and see whether a test notices.
     Mutants(mutants::Arguments),
 }
@@ -58,6 +64,7 @@ fn main() -> ExitCode {
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Faults(arguments) => faults::run(&arguments),
         Task::Mutants(arguments) => mutants::run(&arguments),
     };
     match outcome {

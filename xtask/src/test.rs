@@ -19,7 +19,10 @@ use crate::process::{self, perform};
 use crate::stopwatch::Stopwatch;
 use crate::toolchain::{Source, Toolchain};
 use crate::workspace::Workspace;
-use crate::{demo, guests, rule};
+use crate::{demo, faults, guests, rule};
+
+/// How often the host is killed.
+const KILLS: u32 = 20;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -49,6 +52,8 @@ enum Check {
     Examples,
     /// The whole way from a press to a row: `cargo xtask demo --auto`.
     Demo,
+    /// The host is killed at random moments, and loses and doubles nothing: a few of the kills of `cargo xtask faults`.
+    Kills,
     /// The documentation builds, and its links lead somewhere.
     Documentation,
     /// Licences, sources and bans of what we depend on; needs cargo-deny.
@@ -153,6 +158,12 @@ impl Inspection {
                 if exit != ExitCode::SUCCESS {
                     bail!("the sheet does not hold what was punched; see above");
                 }
+            }
+            Check::Kills => {
+                self.build_guests()?;
+                // As the tests were built: nothing is compiled twice.
+                perform(&mut self.cargo(&["build", "--workspace", "--all-targets", "--locked"]))?;
+                faults::check_kills(&self.workspace, KILLS)?;
             }
             Check::Documentation => {
                 let documentation = ["doc", "--workspace", "--no-deps", "--locked"];

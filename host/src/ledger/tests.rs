@@ -2,10 +2,13 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "tests count in numbers that fit")]
 
+mod cut;
 mod damage;
 mod declaration;
 mod delivery;
+mod device;
 mod formatting;
+mod histories;
 mod history;
 mod model;
 mod put_back;

@@ -1,5 +1,7 @@
 //! What a person with a screwdriver and a power switch can do to the storage.
 
+mod cut;
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 

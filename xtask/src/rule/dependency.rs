@@ -10,6 +10,8 @@ const CORE: &str = "punchcard-core";
 const HOST: &str = "punchcard";
 const SIMULATOR: &str = "google-sim";
 const BENCH: &str = "punchcard-bench";
+const FAULTS: &str = "punchcard-faults";
+const POWER_CUT: &str = "power-cut";
 const SDK: &str = "punchcard-sdk";
 
 /// What the core may depend on, with the reason. It decides and computes; whatever waits, reads or writes stays out.
@@ -115,7 +117,8 @@ impl<'a> Graph<'a> {
         breaches
     }
 
-    /// Between the crates of the workspace. Tests count too, with one exception: the host is tested on the simulator.
+    /// Between the crates of the workspace. Tests count too, with two exceptions: the host is tested on the simulator, and
+    /// on what a power cut leaves.
     fn member_breaches(&self) -> Vec<Breach> {
         let mut breaches = Vec::new();
         for member in &self.members {
@@ -145,9 +148,11 @@ enum Kind {
 fn member_objection(from: &str, on: &str, kind: Kind) -> Option<&'static str> {
     match (from, on) {
         (HOST, CORE) => None,
-        (BENCH, HOST | CORE | SIMULATOR) => None,
-        (HOST, SIMULATOR) if kind == Kind::Test => None,
-        (HOST, SIMULATOR) => Some("the host is only tested on it"),
+        (BENCH, HOST | CORE | SIMULATOR) | (FAULTS, SIMULATOR) => None,
+        (FAULTS, _) => Some("it tries the program from outside"),
+        (HOST, SIMULATOR | POWER_CUT) if kind == Kind::Test => None,
+        (HOST, SIMULATOR | POWER_CUT) => Some("the host is only tested on it"),
+        (POWER_CUT, _) => Some("it knows files and SQLite, and nothing of what is written"),
         (CORE, _) => Some("the core depends on no other crate of ours"),
         (SIMULATOR, _) => Some("a stand-in that shares our code would share our mistakes"),
         ("xtask", _) => Some("xtask runs the others and links none of them"),
@@ -168,6 +173,11 @@ mod tests {
             (HOST, CORE, Kind::Run, true),
             (HOST, SIMULATOR, Kind::Test, true),
             (HOST, SIMULATOR, Kind::Run, false),
+            (HOST, POWER_CUT, Kind::Test, true),
+            (HOST, POWER_CUT, Kind::Run, false),
+            (POWER_CUT, CORE, Kind::Run, false),
+            (FAULTS, SIMULATOR, Kind::Run, true),
+            (FAULTS, HOST, Kind::Run, false),
             (HOST, SDK, Kind::Test, false),
             (HOST, "timeclock", Kind::Test, false),
             (CORE, HOST, Kind::Test, false),

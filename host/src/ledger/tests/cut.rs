@@ -1,0 +1,244 @@
+//! Random histories, cut at any moment: whatever the disk has lost, each step is there whole or was not done, and what was
+//! acknowledged is there.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use power_cut::{Disk, Loss, Operation, Recording};
+use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
+use tempfile::TempDir;
+
+use super::device::{Device, Story, Tables, Tape, step};
+use super::model::Seen;
+use super::*;
+
+/// When, of 65,536 moments, and what of the rest is lost.
+#[derive(Debug, Clone)]
+struct Cut {
+    moment: u16,
+    loss: Loss,
+}
+
+fn cut() -> impl Strategy<Value = Cut> {
+    let loss = prop_oneof![
+        1 => prop::strategy::Just(Loss::Nothing),
+        2 => prop::strategy::Just(Loss::Everything),
+        6 => (any::<u64>(), any::<u8>()).prop_map(|(seed, share)| Loss::ByChance { seed, share }),
+    ];
+    (any::<u16>(), loss).prop_map(|(moment, loss)| Cut { moment, loss })
+}
+
+impl Cut {
+    /// After how many operations, of those from `first`.
+    fn place(&self, recording: &Recording, first: usize) -> usize {
+        first + (recording.len() - first + 1) * usize::from(self.moment) / (usize::from(u16::MAX) + 1)
+    }
+}
+
+fn folder(files: &BTreeMap<String, Vec<u8>>) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        std::fs::write(folder.path().join(name), content).unwrap();
+    }
+    folder
+}
+
+/// Nothing was written past the recording.
+fn assert_complete(recording: &Recording, folder: &Path) {
+    let ledger = |mut files: BTreeMap<String, Vec<u8>>| {
+        files.retain(|name, _| name.starts_with(super::super::FILE_NAME));
+        files
+    };
+    let recorded = ledger(recording.disk_after(usize::MAX).cut(Loss::Nothing));
+    assert_eq!(recorded, ledger(Disk::of_folder(folder).unwrap().cut(Loss::Nothing)));
+}
+
+/// A host that starts with the ledger in this folder.
+async fn start(folder: TempDir, story: &Story) -> (Device, super::super::Opened) {
+    let (ledger, opened) = Ledger::open(folder.path(), setup(&story.boot())).unwrap();
+    let mut device = Device { folder, ledger, story: story.clone(), tape: None };
+    device.declare().await;
+    (device, opened)
+}
+
+/// Cuts the power, once in the midst of the history and once in the midst of the start after it, and returns the device
+/// that went through both.
+async fn survive(tape: &Tape, first: &Cut, second: &Cut) -> Device {
+    let count = first.place(&tape.recording, tape.acknowledged[0].length);
+    let last = tape.acknowledged.iter().rposition(|change| change.length <= count).unwrap();
+    // The change after what was acknowledged may have been made, or not.
+    let possible: Vec<_> = tape.acknowledged[last..].iter().take(2).collect();
+    let disk = tape.recording.disk_after(count);
+    let files = disk.cut(first.loss);
+    let tables = Tables::of(&folder(&files));
+    let change = possible.iter().position(|change| change.tables == tables);
+    let Some(change) = change else {
+        // Says where they differ.
+        assert_eq!(tables, possible[0].tables, "after {count} operations, of which {last} changes were acknowledged");
+        panic!("it is not what it was");
+    };
+
+    let left = folder(&files);
+    // Where only the program ended, what is on its way is still on its way.
+    let before = if first.loss == Loss::Nothing { disk } else { Disk::of_folder(left.path()).unwrap() };
+    let again = Recording::start_on(left.path(), before).unwrap();
+    let (device, _) = start(left, &possible[change].story).await;
+    let files = again.disk_after(second.place(&again, 0)).cut(second.loss);
+    device.ledger.close().await;
+
+    let (mut device, opened) = start(folder(&files), &possible[change].story).await;
+    let seen = Seen::of(&device.ledger).await;
+    // What only the program's end had left may go with the power, until the start has made it durable.
+    let may_be = if first.loss == Loss::Nothing { possible.as_slice() } else { &possible[change..=change] };
+    let stories = may_be.iter().map(|change| {
+        let mut story = change.story.clone();
+        story.model.reopen();
+        story
+    });
+    let stories: Vec<_> = stories.collect();
+    let story = stories.iter().find(|story| story.seen() == seen && story.model.is_said_in(&opened));
+    let Some(story) = story else {
+        assert_eq!(seen, stories[0].seen(), "after a second cut, while it started");
+        panic!("what was said at the start: {opened:?}");
+    };
+    device.story = story.clone();
+    device
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn a_power_cut_at_any_moment_loses_and_doubles_nothing(
+        steps in prop::collection::vec(step(), 1..40),
+        cuts in prop::collection::vec((cut(), cut()), 1..6),
+        afterwards in prop::collection::vec(step(), 0..10),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mut device = Device::recorded().await;
+            for step in &steps {
+                device.perform(step).await;
+            }
+            device.ledger.clone().close().await;
+            let tape = device.tape.as_ref().unwrap();
+            assert_complete(&tape.recording, device.folder.path());
+            for (first, second) in &cuts {
+                let mut device = survive(tape, first, second).await;
+                for step in &afterwards {
+                    device.perform(step).await;
+                    device.compare().await;
+                }
+                device.deliver_all().await;
+                device.compare().await;
+            }
+        });
+    }
+}
+
+/// Losses of which each finds other weaknesses, and three by chance.
+fn losses(seed: usize) -> [Loss; 5] {
+    let some = |share| Loss::ByChance { seed: seed as u64, share };
+    [Loss::Nothing, Loss::Everything, some(40), some(128), some(220)]
+}
+
+/// The log is moved beside the presses, and then begun anew over what it held: safe only while what was moved is durable.
+#[tokio::test]
+async fn a_power_cut_while_the_log_is_moved_and_begun_anew_loses_nothing() {
+    let before = tempfile::tempdir().unwrap();
+    open(before.path()).close().await;
+    let recording = Recording::start(before.path()).unwrap();
+    let ledger = open(before.path());
+    let mut acknowledged = vec![recording.len()];
+    let is_moved = |operation: &Operation| matches!(operation, Operation::Sync { file } if file == "ledger.sqlite");
+    let is_anew = |operation: &Operation| matches!(operation, Operation::Write { file, offset: 0, .. } if file == "ledger.sqlite-wal");
+    let mut number = 0;
+    // A writer that pauses lets all of the log be moved.
+    while !recording.operations().iter().any(is_moved) {
+        number += 1;
+        assert!(number < 2_000, "the log is never moved");
+        accept(&ledger, [number]).await;
+        acknowledged.push(recording.len());
+        if number > 440 {
+            tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+        }
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    let moved = recording.len();
+    for number in number + 1..=number + 20 {
+        accept(&ledger, [number]).await;
+        acknowledged.push(recording.len());
+    }
+    let operations = recording.operations();
+    let anew = moved + operations[moved..].iter().position(is_anew).expect("the log was begun anew");
+    let first_move = operations.iter().position(|operation| {
+        matches!(operation, Operation::Write { .. }) && operation.file() == Some("ledger.sqlite")
+    });
+    let first_move = first_move.expect("the log was moved");
+    // Most of all what comes after the log was begun anew.
+    let places = (first_move..anew - 4).step_by(31).chain((anew - 4..=operations.len()).step_by(3));
+    for (turn, at) in places.enumerate() {
+        let certain = acknowledged.partition_point(|length| *length <= at) as u64 - 1;
+        let disk = recording.disk_after(at);
+        for loss in [Loss::Everything, losses(turn)[2 + turn % 3]] {
+            let left = folder(&disk.cut(loss));
+            let (ledger, opened) = Ledger::open(left.path(), setup("first")).unwrap();
+            assert!([certain, certain + 1].contains(&opened.newest.0), "{opened:?}, but {certain} were acknowledged");
+            let listed = ledger.events(None, 10_000).await.unwrap();
+            let expected = (1..=opened.newest.0).map(punch);
+            assert!(listed.into_iter().map(|listed| listed.event.happened).eq(expected), "after {at} operations");
+        }
+    }
+    ledger.close().await;
+    assert_complete(&recording, before.path());
+}
+
+#[tokio::test]
+async fn a_power_cut_while_a_ledger_is_brought_up_to_date_leaves_one_that_can_be() {
+    let old = tempfile::tempdir().unwrap();
+    let connection = rusqlite::Connection::open(old.path().join("ledger.sqlite")).unwrap();
+    connection.execute_batch(include_str!("fixture/version-1.sql")).unwrap();
+    drop(connection);
+    let recording = Recording::start(old.path()).unwrap();
+    let (ledger, opened) = Ledger::open(old.path(), setup("first")).unwrap();
+    assert_eq!(opened.migrated_from, Some(1));
+    let expected = ledger.events(None, 10_000).await.unwrap();
+    assert!(!expected.is_empty());
+    ledger.close().await;
+    assert_complete(&recording, old.path());
+    for at in 0..=recording.len() {
+        for loss in losses(at) {
+            let left = folder(&recording.disk_after(at).cut(loss));
+            let ledger = open(left.path());
+            assert_eq!(ledger.events(None, 10_000).await.unwrap(), expected, "after {at} operations, {loss:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_power_cut_while_a_ledger_is_made_leaves_none_or_an_empty_one() {
+    let new = tempfile::tempdir().unwrap();
+    let recording = Recording::start(new.path()).unwrap();
+    open(new.path()).close().await;
+    let operations = recording.operations();
+    let (draft, name) = ("ledger.sqlite.new".to_owned(), "ledger.sqlite".to_owned());
+    // What is done without SQLite, where it is done: before the first look at the file under its own name.
+    let is_of_the_draft = |operation: &&Operation| operation.file().is_none_or(|file| file.contains(".new"));
+    let of_the_draft = operations.iter().take_while(is_of_the_draft).count();
+    let mut whole = operations[..of_the_draft].to_vec();
+    assert!(whole.contains(&Operation::Create { file: draft.clone() }), "{whole:?}");
+    whole.extend([Operation::Sync { file: draft.clone() }, Operation::Rename { from: draft, to: name }]);
+    whole.push(Operation::SyncFolder);
+    whole.extend_from_slice(&operations[of_the_draft..]);
+    let mut disk = Disk::default();
+    for at in 0..=whole.len() {
+        for loss in losses(at) {
+            let left = folder(&disk.cut(loss));
+            let (ledger, opened) = Ledger::open(left.path(), setup("first")).unwrap();
+            assert_eq!(opened.newest, Sequence(0), "after {at} operations, {loss:?}");
+            accept(&ledger, [1]).await;
+        }
+        if let Some(operation) = whole.get(at) {
+            disk.perform(operation);
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! A device that makes a random history, and the model of it.
+
+use power_cut::Recording;
+use proptest::prelude::{Strategy, any, prop, prop_oneof};
+use punchcard_core::plugin::delivery::Rejection;
+use tempfile::TempDir;
+
+use super::super::{Keep, Tried};
+use super::model::{Happened, Model, ModelRow, SINKS, Seen, boot_name};
+use super::*;
+
+const KINDS: [&str; 3] = ["punch", "reading", "nobody"];
+
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    /// An event of one of three kinds, with a time or without.
+    Accept {
+        kind: usize,
+        timed: bool,
+    },
+    /// An event that was given before.
+    Repeat {
+        which: usize,
+    },
+    LearnTime,
+    Format {
+        sink: usize,
+        max: usize,
+        rows: usize,
+        columns: u32,
+    },
+    Fail {
+        sink: usize,
+        set_aside: bool,
+    },
+    Open {
+        sink: usize,
+        rows: u32,
+    },
+    Begin {
+        sink: usize,
+    },
+    Complete {
+        sink: usize,
+        rejected: Option<u32>,
+    },
+    Prune,
+    Restart {
+        new_boot: bool,
+        power_cut: bool,
+    },
+}
+
+pub(super) fn step() -> impl Strategy<Value = Step> {
+    let sink = || 0..SINKS.len();
+    prop_oneof![
+        6 => (0..KINDS.len(), any::<bool>()).prop_map(|(kind, timed)| Step::Accept { kind, timed }),
+        1 => any::<usize>().prop_map(|which| Step::Repeat { which }),
+        1 => prop::strategy::Just(Step::LearnTime),
+        4 => (sink(), 1_usize..5, 0_usize..4, 1_u32..3)
+            .prop_map(|(sink, max, rows, columns)| Step::Format { sink, max, rows, columns }),
+        1 => (sink(), any::<bool>()).prop_map(|(sink, set_aside)| Step::Fail { sink, set_aside }),
+        4 => (sink(), 1_u32..6).prop_map(|(sink, rows)| Step::Open { sink, rows }),
+        2 => sink().prop_map(|sink| Step::Begin { sink }),
+        4 => (sink(), prop::option::of(0_u32..6)).prop_map(|(sink, rejected)| Step::Complete { sink, rejected }),
+        1 => prop::strategy::Just(Step::Prune),
+        1 => any::<(bool, bool)>().prop_map(|(new_boot, power_cut)| Step::Restart { new_boot, power_cut }),
+    ]
+}
+
+/// A device: a ledger, and what should be in it.
+pub(super) struct Device {
+    pub(super) folder: TempDir,
+    pub(super) ledger: Ledger,
+    pub(super) story: Story,
+    pub(super) tape: Option<Tape>,
+}
+
+/// What happened so far: the model of the ledger, and a clock that is advanced by every step.
+#[derive(Clone)]
+pub(super) struct Story {
+    pub(super) model: Model,
+    boot: usize,
+    booted_at: i64,
+    time: i64,
+    ids: u64,
+    batches: u128,
+}
+
+/// Everything that was written to the disk.
+pub(super) struct Tape {
+    pub(super) recording: Recording,
+    pub(super) acknowledged: Vec<Change>,
+}
+
+/// A change that was acknowledged.
+pub(super) struct Change {
+    /// How much was recorded then.
+    pub(super) length: usize,
+    /// What had happened.
+    pub(super) story: Story,
+    /// What the file held.
+    pub(super) tables: Tables,
+}
+
+/// Every row of every table, as text: what the model does not know, too.
+#[derive(Debug, PartialEq)]
+pub(super) struct Tables(BTreeMap<String, Vec<String>>);
+
+impl Tables {
+    /// Of the ledger in this folder.
+    pub(super) fn of(folder: &TempDir) -> Self {
+        let connection = rusqlite::Connection::open(folder.path().join("ledger.sqlite")).unwrap();
+        let texts = |question: &str| -> Vec<String> {
+            let mut select = connection.prepare(question).unwrap();
+            let columns = select.column_count();
+            let row = |row: &rusqlite::Row<'_>| {
+                let cells = (0..columns).map(|column| row.get::<_, rusqlite::types::Value>(column));
+                let cells = cells.collect::<Result<Vec<_>, _>>()?;
+                Ok(match cells.as_slice() {
+                    [rusqlite::types::Value::Text(text)] => text.clone(),
+                    cells => format!("{cells:?}"),
+                })
+            };
+            let mut texts: Vec<_> = select.query_map([], row).unwrap().collect::<Result<_, _>>().unwrap();
+            texts.sort();
+            texts
+        };
+        let names = texts("SELECT name FROM sqlite_schema WHERE type = 'table'");
+        let rows = names.into_iter().map(|name| (name.clone(), texts(&format!("SELECT * FROM {name}"))));
+        Self(rows.collect())
+    }
+}
+
+impl Story {
+    /// The name of the boot that it is in.
+    pub(super) fn boot(&self) -> String {
+        boot_name(self.boot)
+    }
+
+    /// What can be seen of it.
+    pub(super) fn seen(&self) -> Seen {
+        self.model.seen(&self.boot())
+    }
+}
+
+impl Device {
+    /// With an empty ledger.
+    pub(super) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let model = Model { starts: vec![1_000_000], ..Model::default() };
+        let story = Story { model, boot: 0, booted_at: 1_000_000, time: 1_000_000, ids: 0, batches: 0 };
+        let (ledger, _) = Ledger::open(folder.path(), setup("boot-0")).unwrap();
+        let mut device = Self { folder, ledger, story, tape: None };
+        device.declare().await;
+        device
+    }
+
+    /// The same, with everything recorded that is written from now on.
+    pub(super) async fn recorded() -> Self {
+        let mut device = Self::new().await;
+        device.ledger.clone().close().await;
+        let recording = Recording::start(device.folder.path()).unwrap();
+        device.ledger = Ledger::open(device.folder.path(), setup("boot-0")).unwrap().0;
+        device.declare().await;
+        device.tape = Some(Tape { recording, acknowledged: Vec::new() });
+        device.acknowledge();
+        device
+    }
+
+    /// What was done up to now is not undone by a power cut.
+    fn acknowledge(&mut self) {
+        if let Some(tape) = &mut self.tape {
+            let tables = Tables::of(&self.folder);
+            tape.acknowledged.push(Change { length: tape.recording.len(), story: self.story.clone(), tables });
+        }
+    }
+
+    pub(super) async fn declare(&mut self) {
+        let sinks = SINKS.iter().map(|(name, of)| (sink(name), declaration(of))).collect();
+        let declared = self.ledger.declare_sinks(sinks).await.unwrap();
+        assert!(declared.iter().all(|declared| declared.missed == 0));
+    }
+
+    pub(super) async fn perform(&mut self, step: &Step) {
+        self.story.time += 1_000_000;
+        match *step {
+            Step::Accept { kind, timed } => self.accept(kind, timed).await,
+            Step::Repeat { which } => {
+                let kept = self.story.model.events.len() - self.story.model.pruned;
+                if kept > 0 {
+                    let sequence = self.story.model.pruned + which % kept + 1;
+                    let event = self.story.model.events[sequence - 1].event.clone();
+                    let again = self.ledger.accept(event.clone()).await.unwrap();
+                    assert_eq!(again, Event { sequence: Sequence(sequence as u64), happened: event });
+                }
+            }
+            Step::LearnTime => {
+                self.ledger
+                    .learn_time(&now(&self.story.boot(), self.story.time, self.story.time - self.story.booted_at))
+                    .await
+                    .unwrap();
+                let seen = self.story.model.time_seen.replace(self.story.time);
+                self.story.model.boots.entry(self.story.boot()).or_insert((seen, true)).1 = true;
+            }
+            Step::Format { sink, max, rows, columns } => self.format(sink, max, rows, columns).await,
+            Step::Fail { sink, set_aside } => self.fail(sink, set_aside).await,
+            Step::Open { sink, rows } => self.open(sink, rows).await,
+            Step::Begin { sink } => {
+                let state = format!("at {}", self.story.time).into_bytes();
+                self.ledger.store_connector_state(&super::sink(SINKS[sink].0), state.clone(), true).await.unwrap();
+                self.story.model.sinks[sink].connector = state;
+                if let Some(open) = &mut self.story.model.sinks[sink].open {
+                    open.2 = Tried::Before;
+                }
+            }
+            Step::Complete { sink, rejected } => self.complete(sink, rejected).await,
+            Step::Prune => {
+                let nothing = Keep { keep_for: std::time::Duration::MAX, bytes: 0 };
+                let pruned = self.ledger.prune(nothing, at(self.story.time)).await.unwrap();
+                let expected = self.story.model.prunable().max(self.story.model.pruned);
+                assert_eq!(pruned.events as usize, expected - self.story.model.pruned);
+                self.story.model.pruned = expected;
+            }
+            Step::Restart { new_boot, power_cut } => self.restart(new_boot, power_cut).await,
+        }
+        self.acknowledge();
+    }
+
+    async fn accept(&mut self, kind: usize, timed: bool) {
+        self.story.ids += 1;
+        let boot = self.story.boot();
+        let mut event = punch(self.story.ids);
+        event.kind = KINDS[kind].to_owned();
+        event.at = timed.then_some(at(self.story.time));
+        event.monotonic = now(&boot, 0, self.story.time - self.story.booted_at).monotonic;
+        let recorded = self.ledger.accept(event.clone()).await.unwrap();
+        self.story.model.events.push(Happened { event: event.clone(), true_time: self.story.time });
+        assert_eq!(recorded, Event { sequence: Sequence(self.story.model.events.len() as u64), happened: event });
+        let seen = self.story.model.time_seen;
+        self.story.model.boots.entry(boot).or_insert((seen, false)).1 |= timed;
+        if timed {
+            self.story.model.time_seen = Some(self.story.time);
+        }
+    }
+
+    async fn format(&mut self, sink: usize, max: usize, rows: usize, columns: u32) {
+        let name = super::sink(SINKS[sink].0);
+        let read = self.ledger.read_unformatted(&name, max).await.unwrap();
+        let (expected, through, blocked) = self.story.model.unformatted(sink, max, &self.story.boot());
+        assert_eq!(sequences(&read), expected.iter().map(|sequence| *sequence as u64).collect::<Vec<_>>());
+        assert_eq!(read.through.0 as usize, through.max(self.story.model.sinks[sink].cursor));
+        assert_eq!(
+            (read.blocked_by_unknown_time, read.cursor.0 as usize),
+            (blocked, self.story.model.sinks[sink].cursor)
+        );
+        assert_eq!(read.state, self.story.model.sinks[sink].state);
+        for event in &read.events {
+            let sequence = event.event.sequence.0 as usize;
+            assert_eq!(Some(event.at), self.story.model.moment(sequence).instant());
+            assert_eq!(event.event.happened, self.story.model.events[sequence - 1].event);
+        }
+        if !expected.is_empty() {
+            assert_eq!(read.failures, self.story.model.sinks[sink].failures);
+        }
+        let mut made = FormattedCommit { columns: super::columns(columns), rows: Vec::new(), ..one_row_each(&read) };
+        made.state = format!("through {} at {}", read.through.0, self.story.time).into_bytes();
+        let of = &mut self.story.model.sinks[sink];
+        for sequence in expected {
+            // Every seventh can't become a row.
+            if sequence % 7 == 6 {
+                made.set_aside.push((Sequence(sequence as u64), "seventh".to_owned()));
+                of.set_aside.insert(sequence, "seventh".to_owned());
+                continue;
+            }
+            let texts: Vec<_> = (0..(sequence + rows) % 4).map(|position| format!("{sequence}/{position}")).collect();
+            made.rows.push((Sequence(sequence as u64), texts.iter().map(|text| row(text)).collect()));
+            let id = self.story.model.events[sequence - 1].event.id;
+            for (position, text) in texts.into_iter().enumerate() {
+                of.rows.push(ModelRow { sequence, key: format!("{id}/{position}"), text, columns });
+            }
+        }
+        (of.cursor, of.state) = (read.through.0 as usize, made.state.clone());
+        if read.through > read.cursor {
+            of.failures = 0;
+        }
+        self.ledger.commit_formatted(&name, made).await.unwrap();
+    }
+
+    async fn fail(&mut self, sink: usize, set_aside: bool) {
+        let name = super::sink(SINKS[sink].0);
+        let (next, ..) = self.story.model.unformatted(sink, 1, &self.story.boot());
+        let Some(sequence) = next.first().copied() else { return };
+        let of = &mut self.story.model.sinks[sink];
+        let event = Sequence(sequence as u64);
+        of.failures += 1;
+        assert_eq!(self.ledger.note_failure(&name, event, "trap").await.unwrap(), of.failures);
+        self.acknowledge();
+        let of = &mut self.story.model.sinks[sink];
+        if set_aside {
+            self.ledger.set_aside_event(&name, Sequence(of.cursor as u64), event, "trap").await.unwrap();
+            of.set_aside.insert(sequence, "trap".to_owned());
+            (of.cursor, of.failures) = (sequence, 0);
+        }
+    }
+
+    async fn open(&mut self, sink: usize, rows: u32) {
+        self.story.batches += 1;
+        let found = open_batch(&self.ledger, SINKS[sink].0, rows, self.story.batches).await;
+        let of = &mut self.story.model.sinks[sink];
+        if of.open.is_none() {
+            let waiting = &of.rows[of.done..];
+            let same = waiting.iter().take_while(|row| row.columns == waiting[0].columns).count();
+            let taken = same.min(rows as usize);
+            of.open = (taken > 0).then(|| (Uuid::from_u128(self.story.batches).to_string(), taken, Tried::Never));
+        }
+        let Some((id, count, tried)) = &of.open else { return assert_eq!(found, None) };
+        let found = found.unwrap();
+        assert_eq!((&found.batch.id, found.tried), (id, *tried));
+        let expected = &of.rows[of.done..of.done + count];
+        assert_eq!(found.batch.columns, columns(expected[0].columns));
+        let rows = expected.iter().map(|row| Row { key: row.key.clone(), cells: vec![Cell::Text(row.text.clone())] });
+        assert_eq!(found.batch.rows, rows.collect::<Vec<_>>());
+    }
+
+    async fn complete(&mut self, sink: usize, rejected: Option<u32>) {
+        let of = &mut self.story.model.sinks[sink];
+        let Some((id, count, _)) = of.open.take() else { return };
+        let rejected = rejected.filter(|row| (*row as usize) < count);
+        let state = format!("done {}", self.story.time).into_bytes();
+        let receipt = Receipt {
+            rejected: rejected.map(|row| Rejection { row, reason: "refused".to_owned() }).into_iter().collect(),
+            link: None,
+        };
+        let name = super::sink(SINKS[sink].0);
+        self.ledger.complete_batch(&name, &id, state.clone(), receipt, Some(at(77))).await.unwrap();
+        if let Some(row) = rejected {
+            of.refused += 1;
+            of.set_aside.insert(of.rows[of.done + row as usize].sequence, "refused".to_owned());
+        }
+        of.done += count;
+        of.connector = state;
+    }
+
+    async fn restart(&mut self, new_boot: bool, cut: bool) {
+        if new_boot {
+            self.story.boot += 1;
+            self.story.booted_at = self.story.time;
+            self.story.model.starts.push(self.story.time);
+        }
+        // A recording is of one folder.
+        if cut && self.tape.is_none() {
+            let after = tempfile::tempdir().unwrap();
+            power_cut(self.folder.path(), after.path());
+            self.folder = after;
+        } else {
+            self.ledger.clone().close().await;
+        }
+        let (ledger, opened) = Ledger::open(self.folder.path(), setup(&self.story.boot())).unwrap();
+        self.ledger = ledger;
+        assert!(self.story.model.is_said_in(&opened), "{opened:?}");
+        self.declare().await;
+        self.story.model.reopen();
+    }
+
+    /// Formats and delivers everything that can be, comparing each batch with the model.
+    pub(super) async fn deliver_all(&mut self) {
+        for sink in 0..SINKS.len() {
+            self.perform(&Step::Format { sink, max: 1_000, rows: 1, columns: 1 }).await;
+            loop {
+                self.perform(&Step::Open { sink, rows: 5 }).await;
+                if self.story.model.sinks[sink].open.is_none() {
+                    break;
+                }
+                self.perform(&Step::Complete { sink, rejected: None }).await;
+            }
+        }
+    }
+
+    /// Whether the ledger holds what the model holds.
+    pub(super) async fn compare(&self) {
+        assert_eq!(Seen::of(&self.ledger).await, self.story.seen());
+    }
+}
