@@ -132,14 +132,15 @@ fn render(outcomes: &[Outcome]) -> String {
         "rows",
         "lost",
         "doubled",
+        "disturbed",
         "recovered in",
         "it said",
         "verdict",
         "seed",
     ]);
     for outcome in outcomes {
-        let numbers =
-            [outcome.acknowledged, outcome.rows, outcome.lost, outcome.doubled].map(|count| count.to_string());
+        let numbers = [outcome.acknowledged, outcome.rows, outcome.lost, outcome.doubled, outcome.disturbed]
+            .map(|count| count.to_string());
         let recovered = format!("{}.{} s", outcome.recovered_ms / 1_000, outcome.recovered_ms % 1_000 / 100);
         let verdict = if outcome.is_good() { "passed" } else { "FAILED" };
         let cells = [outcome.fault.clone(), outcome.runs.to_string()].into_iter().chain(numbers);
@@ -189,5 +190,8 @@ mod tests {
         assert_eq!(text.lines().last(), Some("1 passed, 2 failed"));
         assert!(text.contains("\nkill: it does not start\n"), "{text}");
         assert!(text.contains(" 1.2 s"), "{text}");
+        let cells: Vec<_> =
+            text.lines().find(|line| line.contains("passed ")).into_iter().flat_map(str::split_whitespace).collect();
+        assert_eq!(cells[..7], ["kill", "20", "22", "27", "0", "0", "3"], "{text}");
     }
 }
