@@ -152,14 +152,14 @@ async fn a_power_cut_while_the_log_is_moved_and_begun_anew_loses_nothing() {
     let is_moved = |operation: &Operation| matches!(operation, Operation::Sync { file } if file == "ledger.sqlite");
     let is_anew = |operation: &Operation| matches!(operation, Operation::Write { file, offset: 0, .. } if file == "ledger.sqlite-wal");
     let mut number = 0;
-    // A writer that pauses lets all of the log be moved.
+    // A writer that pauses for longer than that takes lets all of the log be moved.
     while !recording.operations().iter().any(is_moved) {
         number += 1;
         assert!(number < 2_000, "the log is never moved");
         accept(&ledger, [number]).await;
         acknowledged.push(recording.len());
         if number > 440 {
-            tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
     }
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
