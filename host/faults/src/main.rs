@@ -52,9 +52,9 @@ struct Outcome {
     doubled: usize,
     /// Requests that went wrong on the way.
     disturbed: u32,
-    /// From the end of the fault until everything was in the sheet.
+    /// From the first press after the fault was laid, or the last start, until everything was in the sheet.
     recovered_ms: u128,
-    /// The headlines of what `status` and the panel said was wrong.
+    /// The headlines of what `status` said was wrong, which the panel shows too.
     said: Vec<String>,
     /// What else was not as it has to be.
     #[serde(skip_serializing_if = "Option::is_none")]
