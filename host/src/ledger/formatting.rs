@@ -246,8 +246,8 @@ fn read_unformatted(reader: &mut Reader, sink: &SinkName, max: usize, boot: &str
             failures: 0,
         };
         let events = format!(
-            "SELECT {} FROM event JOIN boot ON boot.id = event.boot
-             WHERE event.sequence > ?1 AND (only_for IS NULL OR only_for = ?2) ORDER BY event.sequence",
+            "SELECT only_for IS NULL OR only_for = ?2, {} FROM event JOIN boot ON boot.id = event.boot
+             WHERE event.sequence > ?1 ORDER BY event.sequence",
             EventRow::COLUMNS
         );
         let mut events = snapshot.prepare_cached(&events)?;
@@ -255,14 +255,15 @@ fn read_unformatted(reader: &mut Reader, sink: &SinkName, max: usize, boot: &str
         let mut resolver = Resolver::new(snapshot, zone);
         let mut bytes = 0;
         while let Some(row) = events.next()? {
-            let (sequence, kind) = EventRow::glance(row, 0)?;
+            let (sequence, kind) = EventRow::glance(row, 1)?;
             let looked_at = sequence.0.saturating_sub(start.0);
             if unformatted.events.len() >= max || bytes >= MOST_BYTES || looked_at > MOST_LOOKED_AT {
                 unformatted.more = true;
                 break;
             }
-            if kinds.iter().any(|wanted| wanted == kind) {
-                let event = EventRow::parse(row, 0)?;
+            // What is for another sink is gone past like what is of another kind: it keeps nothing from being pruned.
+            if row.get(0)? && kinds.iter().any(|wanted| wanted == kind) {
+                let event = EventRow::parse(row, 1)?;
                 let at = match resolver.resolve(sequence, &event.moment)? {
                     Moment::Known(at) => at,
                     // The clock of this boot may still become known; that of an earlier one won't.

@@ -20,14 +20,14 @@ use std::path::Path;
 
 use jiff::tz::TimeZone;
 use punchcard_core::event::{Event, Field, NewEvent, Sequence, Value};
-use punchcard_core::name::{InputName, PluginName, SinkName};
+use punchcard_core::name::{GrantName, InputName, PluginName, SinkName};
 use punchcard_core::plugin::delivery::{Limits, Receipt};
 use punchcard_core::row::{Cell, Column, ColumnKind, Row};
-use punchcard_core::time::{Instant, Monotonic, Now};
+use punchcard_core::time::{Context, Instant, Monotonic, Now};
 use ulid::Ulid;
 use uuid::Uuid;
 
-use super::{CheckpointInterval, Declaration, FormattedCommit, Ledger, OpenBatch, Setup, Unformatted};
+use super::{Checkpoint, CheckpointInterval, Declaration, FormattedCommit, Ledger, OpenBatch, Setup, Unformatted};
 
 fn setup(boot: &str) -> Setup {
     let checkpoints = CheckpointInterval { events: 3, keep: 2 };
@@ -112,6 +112,24 @@ fn one_row_each(read: &Unformatted) -> FormattedCommit {
         standing: None,
         checkpoint: None,
     }
+}
+
+/// How a component was called.
+fn call(component: u8) -> Checkpoint {
+    Checkpoint {
+        context: Context {
+            now: at(5),
+            monotonic: Monotonic { milliseconds: 6, boot: "first".to_owned() },
+            entropy: [7; 32],
+            device: "front-door".to_owned(),
+        },
+        settings: "{}".to_owned(),
+        plugin_sha256: [component; 32],
+    }
+}
+
+fn grant() -> GrantName {
+    GrantName::parse("google").unwrap()
 }
 
 async fn format_all(ledger: &Ledger, name: &str) {

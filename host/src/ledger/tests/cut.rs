@@ -8,6 +8,7 @@ use power_cut::{Disk, Loss, Operation, Recording};
 use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 use tempfile::TempDir;
 
+use super::super::StorageError;
 use super::device::{Device, Story, Tables, Tape, step};
 use super::model::Seen;
 use super::*;
@@ -183,6 +184,60 @@ async fn a_power_cut_while_the_log_is_moved_and_begun_anew_loses_nothing() {
             let left = folder(&disk.cut(loss));
             let (ledger, opened) = Ledger::open(left.path(), setup("first")).unwrap();
             assert!([certain, certain + 1].contains(&opened.newest.0), "{opened:?}, but {certain} were acknowledged");
+            let listed = ledger.events(None, 10_000).await.unwrap();
+            let expected = (1..=opened.newest.0).map(punch);
+            assert!(listed.into_iter().map(|listed| listed.event.happened).eq(expected), "after {at} operations");
+        }
+    }
+    ledger.close().await;
+    assert_complete(&recording, before.path());
+}
+
+/// Presses that wait for the writer at the same time share a commit, and each is answered when all are durable.
+#[tokio::test]
+async fn a_power_cut_while_presses_share_a_commit_loses_none_that_was_acknowledged() {
+    const PRESSES: u64 = 40;
+    let before = tempfile::tempdir().unwrap();
+    open(before.path()).close().await;
+    let recording = std::sync::Arc::new(Recording::start(before.path()).unwrap());
+    let ledger = open(before.path());
+    accept(&ledger, 1..=3).await;
+    let alone = recording.len();
+    // The writer is kept busy until all of them wait.
+    let (release, released) = std::sync::mpsc::channel();
+    let busy = ledger.clone();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move {
+        busy.write(move |_| released.recv().map_err(|_| StorageError::Stopped)).await.unwrap();
+        (0, 0)
+    });
+    for number in 4..=3 + PRESSES {
+        let (ledger, recording) = (ledger.clone(), std::sync::Arc::clone(&recording));
+        tasks.spawn(async move {
+            let event = ledger.accept(punch(number)).await.unwrap();
+            (event.sequence.0, recording.len())
+        });
+    }
+    // Tasks of this runtime take turns, in order: those before have asked when this one's turn comes.
+    tasks.spawn(async move {
+        release.send(()).unwrap();
+        (0, 0)
+    });
+    let mut acknowledged: Vec<(u64, usize)> = tasks.join_all().await;
+    acknowledged.retain(|(sequence, _)| *sequence > 0);
+    acknowledged.sort_unstable();
+    let syncs = |from: usize| {
+        let is_sync = |operation: &&Operation| matches!(operation, Operation::Sync { .. });
+        recording.operations()[from..].iter().filter(is_sync).count()
+    };
+    assert!(syncs(alone) < 5, "they shared");
+    for at in alone..=recording.len() {
+        let certain = acknowledged.iter().filter(|(_, length)| *length <= at).map(|(sequence, _)| *sequence).max();
+        let disk = recording.disk_after(at);
+        for loss in losses(at) {
+            let left = folder(&disk.cut(loss));
+            let (ledger, opened) = Ledger::open(left.path(), setup("first")).unwrap();
+            assert!(opened.newest.0 >= certain.unwrap_or(3), "after {at} operations, {loss:?}: {opened:?}");
             let listed = ledger.events(None, 10_000).await.unwrap();
             let expected = (1..=opened.newest.0).map(punch);
             assert!(listed.into_iter().map(|listed| listed.event.happened).eq(expected), "after {at} operations");

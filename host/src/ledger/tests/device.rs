@@ -5,8 +5,8 @@ use proptest::prelude::{Strategy, any, prop, prop_oneof};
 use punchcard_core::plugin::delivery::Rejection;
 use tempfile::TempDir;
 
-use super::super::{Keep, Tried};
-use super::model::{Happened, Model, ModelRow, SINKS, Seen, boot_name};
+use super::super::{Keep, RememberedGrant, Tried};
+use super::model::{Happened, KEYS, Model, ModelRow, SINKS, Seen, SetAside, boot_name};
 use super::*;
 
 const KINDS: [&str; 3] = ["punch", "reading", "nobody"];
@@ -44,6 +44,22 @@ pub(super) enum Step {
         sink: usize,
         rejected: Option<u32>,
     },
+    /// What formatters refused or failed on is put back.
+    PutBack {
+        sink: usize,
+    },
+    /// The state of a grant, and what is to be erased of its slots.
+    StoreGrant {
+        forget: usize,
+    },
+    /// A small fact of the host.
+    Remember {
+        key: usize,
+    },
+    /// Where a person finds the rows.
+    StoreLink {
+        sink: usize,
+    },
     Prune,
     Restart {
         new_boot: bool,
@@ -63,6 +79,10 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         4 => (sink(), 1_u32..6).prop_map(|(sink, rows)| Step::Open { sink, rows }),
         2 => sink().prop_map(|sink| Step::Begin { sink }),
         4 => (sink(), prop::option::of(0_u32..6)).prop_map(|(sink, rejected)| Step::Complete { sink, rejected }),
+        1 => sink().prop_map(|sink| Step::PutBack { sink }),
+        1 => (0_usize..3).prop_map(|forget| Step::StoreGrant { forget }),
+        1 => (0_usize..2).prop_map(|key| Step::Remember { key }),
+        1 => sink().prop_map(|sink| Step::StoreLink { sink }),
         1 => prop::strategy::Just(Step::Prune),
         1 => any::<(bool, bool)>().prop_map(|(new_boot, power_cut)| Step::Restart { new_boot, power_cut }),
     ]
@@ -215,12 +235,27 @@ impl Device {
                 }
             }
             Step::Complete { sink, rejected } => self.complete(sink, rejected).await,
+            Step::PutBack { sink } => self.put_back(sink).await,
+            Step::StoreGrant { forget } => {
+                let forget = (0..forget).map(|slot| format!("slot-{slot}")).collect();
+                let grant = RememberedGrant { state: self.story.time.to_be_bytes().to_vec(), forget };
+                self.ledger.store_grant(&super::grant(), grant.clone()).await.unwrap();
+                self.story.model.grant = grant;
+            }
+            Step::Remember { key } => {
+                let value = format!("since {}", self.story.time);
+                self.ledger.remember(KEYS[key], &value).await.unwrap();
+                self.story.model.memory[key] = Some(value);
+            }
+            Step::StoreLink { sink } => {
+                let link = format!("https://sheets.example/{}", self.story.time);
+                self.ledger.store_link(&super::sink(SINKS[sink].0), &link).await.unwrap();
+                self.story.model.sinks[sink].link = Some(link);
+            }
             Step::Prune => {
                 let nothing = Keep { keep_for: std::time::Duration::MAX, bytes: 0 };
                 let pruned = self.ledger.prune(nothing, at(self.story.time)).await.unwrap();
-                let expected = self.story.model.prunable().max(self.story.model.pruned);
-                assert_eq!(pruned.events as usize, expected - self.story.model.pruned);
-                self.story.model.pruned = expected;
+                assert_eq!(pruned.events as usize, self.story.model.prune());
             }
             Step::Restart { new_boot, power_cut } => self.restart(new_boot, power_cut).await,
         }
@@ -235,7 +270,8 @@ impl Device {
         event.at = timed.then_some(at(self.story.time));
         event.monotonic = now(&boot, 0, self.story.time - self.story.booted_at).monotonic;
         let recorded = self.ledger.accept(event.clone()).await.unwrap();
-        self.story.model.events.push(Happened { event: event.clone(), true_time: self.story.time });
+        let happened = Happened { event: event.clone(), true_time: self.story.time, only_for: None };
+        self.story.model.events.push(happened);
         assert_eq!(recorded, Event { sequence: Sequence(self.story.model.events.len() as u64), happened: event });
         let seen = self.story.model.time_seen;
         self.story.model.boots.entry(boot).or_insert((seen, false)).1 |= timed;
@@ -265,12 +301,15 @@ impl Device {
         }
         let mut made = FormattedCommit { columns: super::columns(columns), rows: Vec::new(), ..one_row_each(&read) };
         made.state = format!("through {} at {}", read.through.0, self.story.time).into_bytes();
+        // Another component comes now and then.
+        let component = u8::try_from(self.story.batches % 5 / 4).unwrap();
+        made.checkpoint = Some(call(component));
         let of = &mut self.story.model.sinks[sink];
         for sequence in expected {
             // Every seventh can't become a row.
             if sequence % 7 == 6 {
                 made.set_aside.push((Sequence(sequence as u64), "seventh".to_owned()));
-                of.set_aside.insert(sequence, "seventh".to_owned());
+                of.set_aside.insert(sequence, SetAside::Event("seventh".to_owned()));
                 continue;
             }
             let texts: Vec<_> = (0..(sequence + rows) % 4).map(|position| format!("{sequence}/{position}")).collect();
@@ -280,6 +319,7 @@ impl Device {
                 of.rows.push(ModelRow { sequence, key: format!("{id}/{position}"), text, columns });
             }
         }
+        of.keep_call(read.cursor.0, read.through.0, component);
         (of.cursor, of.state) = (read.through.0 as usize, made.state.clone());
         if read.through > read.cursor {
             of.failures = 0;
@@ -299,8 +339,25 @@ impl Device {
         let of = &mut self.story.model.sinks[sink];
         if set_aside {
             self.ledger.set_aside_event(&name, Sequence(of.cursor as u64), event, "trap").await.unwrap();
-            of.set_aside.insert(sequence, "trap".to_owned());
+            of.set_aside.insert(sequence, SetAside::Event("trap".to_owned()));
             (of.cursor, of.failures) = (sequence, 0);
+        }
+    }
+
+    async fn put_back(&mut self, sink: usize) {
+        self.story.ids += 1;
+        // Apart from those of presses.
+        let first = Ulid::from_parts((1 << 40) + self.story.ids, 0);
+        let put = self.ledger.put_back(&super::sink(SINKS[sink].0), || first).await.unwrap();
+        let model = &mut self.story.model;
+        let originals = model.sinks[sink].may_be_put_back(model.pruned);
+        assert_eq!(put as usize, originals.len());
+        for (number, original) in (0..).zip(originals) {
+            let Happened { event, true_time, .. } = model.events[original - 1].clone();
+            let event = NewEvent { id: Ulid(first.0 + number), ..event };
+            model.events.push(Happened { event, true_time, only_for: Some(sink) });
+            let reason = format!("it was put back as event {}", model.events.len());
+            model.sinks[sink].set_aside.insert(original, SetAside::PutBack(reason));
         }
     }
 
@@ -336,7 +393,8 @@ impl Device {
         self.ledger.complete_batch(&name, &id, state.clone(), receipt, Some(at(77))).await.unwrap();
         if let Some(row) = rejected {
             of.refused += 1;
-            of.set_aside.insert(of.rows[of.done + row as usize].sequence, "refused".to_owned());
+            let sequence = of.rows[of.done + row as usize].sequence;
+            of.set_aside.insert(sequence, SetAside::Row("refused".to_owned()));
         }
         of.done += count;
         of.connector = state;

@@ -1,8 +1,6 @@
 //! From events to rows.
 
-use punchcard_core::time::Context;
-
-use super::super::{Checkpoint, CommitError, NotFinite, SetAside, SetAsideBy, SinkError, StoredCheckpoint};
+use super::super::{CommitError, NotFinite, SetAside, SetAsideBy, SinkError, StoredCheckpoint};
 use super::*;
 
 async fn read(ledger: &Ledger, max: usize) -> Unformatted {
@@ -217,16 +215,6 @@ async fn failures_on_an_event_are_counted_through_restarts_until_it_is_set_aside
 async fn calls_are_kept_for_replay_at_intervals_and_when_the_component_changes() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = with_events(folder.path(), 9).await;
-    let call = |component: u8| Checkpoint {
-        context: Context {
-            now: at(5),
-            monotonic: Monotonic { milliseconds: 6, boot: "first".to_owned() },
-            entropy: [7; 32],
-            device: "front-door".to_owned(),
-        },
-        settings: "{}".to_owned(),
-        plugin_sha256: [component; 32],
-    };
     let mut reader = super::super::Reader::open(folder.path(), TimeZone::UTC).unwrap();
     let mut kept_after = |expected: &[u64]| {
         let kept = reader.checkpoints(&sink("sheet")).unwrap();

@@ -1,9 +1,12 @@
 //! What a ledger should hold: lists in memory, too simple to be wrong.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::super::{Moment, Opened, Stage, Tried};
+use super::super::{Moment, Opened, Reader, RememberedGrant, Stage, Tried};
 use super::*;
+
+/// What the host remembers of its own.
+pub(super) const KEYS: [&str; 2] = ["choice/project", "create-anew/sheet"];
 
 pub(super) const SINKS: [(&str, &[&str]); 2] = [("both", &["punch", "reading"]), ("sheet", &["punch"])];
 
@@ -19,6 +22,9 @@ pub(super) struct Model {
     pub(super) starts: Vec<i64>,
     pub(super) time_seen: Option<i64>,
     pub(super) sinks: [ModelSink; 2],
+    pub(super) grant: RememberedGrant,
+    /// Under [`KEYS`].
+    pub(super) memory: [Option<String>; 2],
 }
 
 #[derive(Clone)]
@@ -26,6 +32,28 @@ pub(super) struct Happened {
     pub(super) event: NewEvent,
     /// The true time, known or not.
     pub(super) true_time: i64,
+    /// It was put back for this sink alone.
+    pub(super) only_for: Option<usize>,
+}
+
+/// Why an event, or one of its rows, did not arrive.
+#[derive(Clone)]
+pub(super) enum SetAside {
+    /// The formatter could not.
+    Event(String),
+    /// The service would not.
+    Row(String),
+    /// It stands again at the end.
+    PutBack(String),
+}
+
+/// A formatter's call that can be repeated.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Call {
+    after: u64,
+    through: u64,
+    state: Vec<u8>,
+    component: u8,
 }
 
 #[derive(Default, Clone)]
@@ -39,8 +67,10 @@ pub(super) struct ModelSink {
     /// Id, number of rows, tried.
     pub(super) open: Option<(String, usize, Tried)>,
     pub(super) refused: u64,
-    pub(super) set_aside: HashMap<usize, String>,
+    pub(super) set_aside: BTreeMap<usize, SetAside>,
     pub(super) failures: u32,
+    pub(super) link: Option<String>,
+    pub(super) calls: Vec<Call>,
 }
 
 #[derive(Clone)]
@@ -49,6 +79,26 @@ pub(super) struct ModelRow {
     pub(super) key: String,
     pub(super) text: String,
     pub(super) columns: u32,
+}
+
+impl ModelSink {
+    /// The events that could become rows after all.
+    pub(super) fn may_be_put_back(&self, pruned: usize) -> Vec<usize> {
+        let events = self.set_aside.iter().filter(|(_, why)| matches!(why, SetAside::Event(_)));
+        events.map(|(sequence, _)| *sequence).filter(|sequence| *sequence > pruned).collect()
+    }
+
+    /// Keeps a call every three events and with each new component, the newest two (see [`setup`]).
+    pub(super) fn keep_call(&mut self, after: u64, through: u64, component: u8) {
+        if self.calls.last().is_some_and(|last| last.component == component && after < last.after + 3) {
+            return;
+        }
+        // A call over no events of its own has the place of the one before.
+        self.calls.retain(|call| call.after != after);
+        self.calls.push(Call { after, through, state: self.state.clone(), component });
+        let old = self.calls.len().saturating_sub(2);
+        self.calls.drain(..old);
+    }
 }
 
 impl Model {
@@ -71,8 +121,9 @@ impl Model {
         before.or_else(after).or_else(later).map_or(Moment::Unknown, |time| Moment::Estimated(at(time)))
     }
 
-    pub(super) fn wants(sink: usize, event: &NewEvent) -> bool {
-        SINKS[sink].1.contains(&event.kind.as_str())
+    fn wants(sink: usize, happened: &Happened) -> bool {
+        happened.only_for.is_none_or(|only_for| only_for == sink)
+            && SINKS[sink].1.contains(&happened.event.kind.as_str())
     }
 
     /// The sequences that the formatter gets next, how far was looked, and whether it has to wait for the time.
@@ -84,7 +135,7 @@ impl Model {
                 return (found, through, false);
             }
             let happened = &self.events[sequence - 1];
-            if Self::wants(sink, &happened.event) {
+            if Self::wants(sink, happened) {
                 let ready = match self.moment(sequence) {
                     Moment::Known(_) => true,
                     Moment::Estimated(_) => happened.event.monotonic.boot != boot,
@@ -102,14 +153,16 @@ impl Model {
 
     fn stage(&self, sink: usize, sequence: usize) -> Option<(Stage, u32)> {
         let of = &self.sinks[sink];
-        if !Self::wants(sink, &self.events[sequence - 1].event) {
+        if !Self::wants(sink, &self.events[sequence - 1]) {
             return None;
         }
         let rows = of.rows.iter().filter(|row| row.sequence == sequence).count();
         let last = of.rows.iter().rposition(|row| row.sequence == sequence);
         let in_flight = of.open.as_ref().map_or(0, |open| open.1);
         let stage = match (of.set_aside.get(&sequence), last) {
-            (Some(reason), _) => Stage::SetAside(reason.clone()),
+            (Some(SetAside::Event(reason) | SetAside::Row(reason) | SetAside::PutBack(reason)), _) => {
+                Stage::SetAside(reason.clone())
+            }
             (None, Some(last)) if last < of.done => Stage::Delivered(Some(at(77))),
             (None, Some(last)) if last < of.done + in_flight => Stage::InFlight,
             (None, Some(_)) => Stage::Waiting,
@@ -119,12 +172,17 @@ impl Model {
         Some((stage, u32::try_from(rows).unwrap()))
     }
 
-    pub(super) fn prunable(&self) -> usize {
+    /// Prunes what every sink is done with, and returns how many events those are. A call goes with the first of its events.
+    pub(super) fn prune(&mut self) -> usize {
         let done = self
             .sinks
             .iter()
             .map(|sink| sink.rows.get(sink.done).map_or(sink.cursor, |row| sink.cursor.min(row.sequence - 1)));
-        done.min().unwrap()
+        let done = done.min().unwrap().max(self.pruned);
+        for sink in &mut self.sinks {
+            sink.calls.retain(|call| call.after >= done as u64);
+        }
+        done - std::mem::replace(&mut self.pruned, done)
     }
 
     /// What can be seen of all that in this boot.
@@ -146,14 +204,18 @@ impl Model {
                 rows_waiting: of.rows.len() - of.done - in_flight,
                 rows_set_aside: of.refused as usize,
                 rows_delivered: of.done - of.refused as usize,
-                events_waiting: waiting.filter(|happened| Self::wants(index, &happened.event)).count(),
+                events_waiting: waiting.filter(|happened| Self::wants(index, happened)).count(),
                 cursor: of.cursor,
                 formatter: of.state.clone(),
                 failures: (!self.unformatted(index, 1, boot).0.is_empty()).then_some(of.failures),
                 connector: of.connector.clone(),
+                events_set_aside: of.set_aside.values().filter(|why| matches!(why, SetAside::Event(_))).count(),
+                link: of.link.clone(),
+                calls: of.calls.clone(),
             }
         });
-        Seen { events: events.collect(), sinks: sinks.collect() }
+        let (grant, memory) = (self.grant.clone(), self.memory.clone());
+        Seen { events: events.collect(), sinks: sinks.collect(), grant, memory }
     }
 
     /// What is said when it is opened after that.
@@ -174,6 +236,8 @@ impl Model {
 pub(super) struct Seen {
     events: Vec<SeenEvent>,
     sinks: Vec<SeenSink>,
+    grant: RememberedGrant,
+    memory: [Option<String>; 2],
 }
 
 #[derive(Debug, PartialEq)]
@@ -197,6 +261,9 @@ struct SeenSink {
     /// Of the next event, where there is one.
     failures: Option<u32>,
     connector: Vec<u8>,
+    events_set_aside: usize,
+    link: Option<String>,
+    calls: Vec<Call>,
 }
 
 impl Seen {
@@ -223,10 +290,29 @@ impl Seen {
                 failures: (!read.events.is_empty()).then_some(read.failures),
                 formatter: read.state,
                 connector: ledger.connector_state(&counts.sink).await.unwrap(),
+                events_set_aside: counts.events_set_aside as usize,
+                calls: calls(ledger, &counts.sink),
+                link: counts.link,
             });
         }
-        Self { events, sinks }
+        let grant = ledger.grant(&grant()).await.unwrap();
+        let mut memory = [None, None];
+        for (key, value) in KEYS.iter().zip(&mut memory) {
+            *value = ledger.recall(key).await.unwrap();
+        }
+        Self { events, sinks, grant, memory }
     }
+}
+
+fn calls(ledger: &Ledger, sink: &SinkName) -> Vec<Call> {
+    let mut reader = Reader::open(ledger.path().parent().unwrap(), TimeZone::UTC).unwrap();
+    let kept = reader.checkpoints(sink).unwrap().into_iter().map(|kept| Call {
+        after: kept.after.0,
+        through: kept.through.0,
+        state: kept.state,
+        component: kept.call.plugin_sha256[0],
+    });
+    kept.collect()
 }
 
 pub(super) fn boot_name(boot: usize) -> String {

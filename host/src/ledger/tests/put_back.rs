@@ -46,6 +46,8 @@ async fn what_was_set_aside_is_formatted_once_more_by_that_sink_alone() {
     let other = ledger.read_unformatted(&sink("other"), 9).await.unwrap();
     assert_eq!(sequences(&other), [1, 2, 3]);
     format_all(&ledger, "other").await;
+    let cursor = ledger.read_unformatted(&sink("other"), 9).await.unwrap().cursor;
+    assert_eq!(cursor, Sequence(5), "the copies keep nothing from being pruned");
     accept(&ledger, 6..=6).await;
     assert_eq!(sequences(&ledger.read_unformatted(&sink("other"), 9).await.unwrap()), [6]);
 

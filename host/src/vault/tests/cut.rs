@@ -6,11 +6,11 @@ use power_cut::{Disk, Loss, Operation};
 use super::super::replacement::temporary_name;
 use super::*;
 
-/// What a step does to the folder's files, where no crash left anything before.
-fn operation(step: Step, content: &[u8]) -> Option<Operation> {
+/// What a step does to the folder's files. `is_left`: a crash left something under the temporary name.
+fn operation(step: Step, content: &[u8], is_left: bool) -> Option<Operation> {
     let (name, temporary) = ("google.json".to_owned(), temporary_name("google.json"));
     match step {
-        Step::Clear => None,
+        Step::Clear => is_left.then_some(Operation::Remove { file: temporary }),
         Step::Create => Some(Operation::Create { file: temporary }),
         Step::Write => Some(Operation::Write { file: temporary, offset: 0, bytes: content.to_vec() }),
         Step::SyncFile => Some(Operation::Sync { file: temporary }),
@@ -55,7 +55,7 @@ proptest! {
             let now = held(&vault);
             if now != acknowledged.last().unwrap().1 {
                 let content = fs::read(folder.path().join("google.json")).unwrap();
-                operations.extend(Replacement::STEPS.into_iter().filter_map(|step| operation(step, &content)));
+                operations.extend(Replacement::STEPS.into_iter().filter_map(|step| operation(step, &content, false)));
                 acknowledged.push((operations.len(), now));
             }
         }
@@ -67,12 +67,28 @@ proptest! {
                 let (folder, vault) = restored(&disk, loss);
                 let found = held(&vault);
                 prop_assert!(possible.contains(&found), "after {} operations, {:?}: {:?}", at, loss, found);
-                // It goes on from there.
+                // It goes on from there, over what the crash left beside it; and so after another one meanwhile.
+                let is_left = folder.path().join(temporary_name("google.json")).exists();
+                let mut again = Disk::of_folder(folder.path()).unwrap();
                 vault.store(&grant(), secrets(&[("slot-9", "new")])).unwrap();
                 let now = held(&vault);
                 prop_assert!(now.len() == found.len() + 1 && found.iter().all(|slot| now.contains(slot)));
                 drop(vault);
-                prop_assert_eq!(held(&Vault::open(folder.path()).unwrap()), now);
+                prop_assert_eq!(&held(&Vault::open(folder.path()).unwrap()), &now);
+                if !is_left || !matches!(loss, Loss::Nothing | Loss::ByChance { seed: 0, .. }) {
+                    continue;
+                }
+                let content = fs::read(folder.path().join("google.json")).unwrap();
+                for step in Replacement::STEPS {
+                    if let Some(operation) = operation(step, &content, is_left) {
+                        again.perform(&operation);
+                    }
+                    for loss in [Loss::Everything, Loss::ByChance { seed: at as u64, share: 128 }] {
+                        let left = held(&restored(&again, loss).1);
+                        prop_assert!(left == found || left == now, "{:?}: {:?} instead of {:?}", step, left, now);
+                        prop_assert!(left == now || step != Step::SyncFolder, "acknowledged, and lost: {:?}", left);
+                    }
+                }
             }
             if let Some(operation) = operations.get(at) {
                 disk.perform(operation);
