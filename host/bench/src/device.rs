@@ -1,18 +1,15 @@
 //! A device of its own for each run: the host's program on a folder, and the stand-in for Google in this process.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use google_sim::{Config, Decision, GoogleSim, OauthClient};
+use google_sim::{Config, Decision, GoogleSim};
 use punchcard::app::control::{Answer, Question, ask};
 use punchcard::app::status::{GrantStanding, Report, SinkReport};
-use tempfile::TempDir;
+use punchcard_rig::{Configuration, Folder, Key, Process, stand_in};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
@@ -35,26 +32,16 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub(crate) struct Device {
     pub(crate) google: GoogleSim,
     program: PathBuf,
-    configuration: PathBuf,
-    state: PathBuf,
-    _folder: TempDir,
+    folder: Folder,
 }
 
 impl Device {
     /// A device that was signed in and has made its spreadsheet, and is off.
     pub(crate) async fn prepare(surroundings: &Surroundings, quota: bool) -> Result<Self> {
-        let interval = Duration::from_secs(1);
-        let google = GoogleSim::start(Config { quota, interval, ..Config::default() }).await?;
-        let folder = folder::make()?;
-        let configuration = folder.path().join("plugins.toml");
-        std::fs::write(&configuration, render_configuration(surroundings, &google.base_url()))?;
-        let secret = folder.path().join("client-secret");
-        std::fs::write(&secret, OauthClient::DEMO_SECRET)?;
-        // The host takes no secret from a file that others can read.
-        std::fs::set_permissions(&secret, Permissions::from_mode(0o600))?;
-        let state = folder.path().join("state");
-        let program = surroundings.program.clone();
-        let device = Self { google, program, configuration, state, _folder: folder };
+        let google = stand_in(Config { quota, ..Config::default() }).await?;
+        let text = CONFIGURATION.render(&surroundings.programs, &google.base_url());
+        let folder = Folder::within(folder::make()?, &text)?;
+        let device = Self { google, program: surroundings.programs.host.clone(), folder };
         let mut host = device.start().await?;
         let code = host.await_status("a code", |report| user_code(&report)).await?;
         device.google.consent(&code, Decision::Allow)?;
@@ -65,27 +52,14 @@ impl Device {
 
     /// What outlives a restart.
     pub(crate) fn state(&self) -> &Path {
-        &self.state
+        &self.folder.state
     }
 
     /// Starts the host and waits until it says that it is ready.
     pub(crate) async fn start(&self) -> Result<Host> {
         let watch = Stopwatch::start();
-        let mut child = Command::new(&self.program)
-            .arg("--config")
-            .arg(&self.configuration)
-            .arg("--state")
-            .arg(&self.state)
-            .arg("run")
-            .env_remove("PUNCHCARD_LOG")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .context("cannot start the host")?;
-        let keys = child.stdin.take().context("the host has no standard input")?;
-        let said = child.stderr.take().context("the host has no standard error")?;
+        let mut process = Process::start(self.folder.command(&self.program), Stdio::piped())?;
+        let said = process.take_log().context("the host has no standard error")?;
         let (sender, lines) = mpsc::unbounded_channel();
         tokio::spawn(async move {
             let mut said = BufReader::new(said).lines();
@@ -94,8 +68,7 @@ impl Device {
                 sender.send(line).ok();
             }
         });
-        let mut host =
-            Host { child, _keys: keys, lines, heard: Vec::new(), state: self.state.clone(), ready_for: None };
+        let mut host = Host { process, lines, heard: Vec::new(), state: self.folder.state.clone(), ready_for: None };
         host.await_line(READY).await?;
         host.ready_for = Some(watch.elapsed());
         Ok(host)
@@ -125,9 +98,7 @@ impl Device {
 
 /// A host that runs. It is killed with this value.
 pub(crate) struct Host {
-    child: Child,
-    /// A pipe that ends would be a keyboard that was taken away.
-    _keys: ChildStdin,
+    process: Process,
     lines: mpsc::UnboundedReceiver<String>,
     /// For a person, where something went wrong.
     heard: Vec<String>,
@@ -193,7 +164,7 @@ impl Host {
 
     /// A line of `/proc/PID/status`, in megabytes of 1,000,000 bytes.
     pub(crate) fn memory_mb(&self, name: &str) -> Result<f64> {
-        let id = self.child.id().context("the host has ended")?;
+        let id = self.process.id().context("the host has ended")?;
         let status =
             std::fs::read_to_string(format!("/proc/{id}/status")).context("cannot look at the host's memory")?;
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -205,10 +176,7 @@ impl Host {
 
     /// Ends it in order.
     pub(crate) async fn stop(mut self) -> Result<()> {
-        let id = self.child.id().and_then(|id| rustix::process::Pid::from_raw(id.try_into().ok()?));
-        let id = id.context("the host has ended before it was stopped")?;
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).context("cannot stop the host")?;
-        let ended = timeout(PATIENCE, self.child.wait()).await.context("the host does not stop")??;
+        let ended = timeout(PATIENCE, self.process.stop()).await.context("the host does not stop")??;
         if !ended.success() {
             while let Ok(line) = self.lines.try_recv() {
                 self.heard.push(line);
@@ -226,38 +194,15 @@ fn user_code(report: &Report) -> Option<String> {
     })
 }
 
-/// The time clock of the README with a row for each press, and the stand-in in Google's place.
-fn render_configuration(surroundings: &Surroundings, stand_in: &str) -> String {
-    // A basic string of TOML, whose escapes for what a path may hold are those of JSON.
-    let plugin = |name: &str| serde_json::Value::from(surroundings.guest(name).to_string_lossy()).to_string();
-    format!(
-        r#"[device]
-name = "bench"
-time-zone = "Australia/Brisbane"
-trust-clock = true
-
-[panel]
-driver = "none"
-size = "128x64"
-
+/// The time clock of the README with a row for each press.
+const CONFIGURATION: Configuration<'_> = Configuration {
+    device: "bench",
+    keys: &[Key { key: "space", fields: &[("project", "$project")] }],
+    more: r#"
 [choices.project]
 label = "Project"
 items = ["Workshop", "Garden", "Accounts"]
-
-[inputs.clock]
-driver = "keyboard"
-key = "space"
-press = {{ event = "punch", fields = {{ project = "$project" }} }}
-
-[plugins]
-device-flow = {device_flow}
-google-sheets = {google_sheets}
-timeclock = {timeclock}
-
-{google}"#,
-        device_flow = plugin("device-flow"),
-        google_sheets = plugin("google-sheets"),
-        timeclock = plugin("timeclock"),
-        google = OauthClient::device_toml(stand_in, r#"{ plugin = "timeclock", settings = { layout = "punches" } }"#),
-    )
-}
+"#,
+    formatter: "timeclock",
+    settings: r#"{ layout = "punches" }"#,
+};

@@ -1,46 +1,31 @@
 //! A device for one fault: the real program on a folder of its own, and the stand-in for Google in this process.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use google_sim::{Config, Decision, Fault, GoogleSim, OauthClient};
+use google_sim::{Config, Decision, Fault, GoogleSim};
+use punchcard_rig::{Compiled, Configuration, Folder, Key, Programs, stand_in};
 use serde_json::Value;
-use tempfile::TempDir;
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::{Child, ChildStdin, Command};
-use tokio::time::{Instant, sleep};
 
 use crate::Outcome;
 use crate::press::{Comparison, KEYS, Presses};
 
 /// For everything that heals: an answer that never ends is waited for, and then the next attempt.
 const PATIENCE: Duration = Duration::from_mins(3);
-/// Between two looks.
-const PAUSE: Duration = Duration::from_millis(15);
-/// A terminal repeats a key that is held: what follows at once is the same press. More than [`configuration`]'s.
-const KEY_PAUSE: Duration = Duration::from_millis(30);
 
-/// What is tried.
+/// What every fault needs.
 #[derive(Debug, Clone)]
-pub(crate) struct Programs {
-    /// `punchcard`.
-    pub(crate) host: PathBuf,
-    /// The folder of components.
-    pub(crate) guests: PathBuf,
+pub(crate) struct Surroundings {
+    pub(crate) programs: Programs,
+    pub(crate) compiled: Compiled,
 }
 
 /// A device and the world around it. It is off when it is made.
 pub(crate) struct Device {
     pub(crate) google: GoogleSim,
     pub(crate) presses: Presses,
-    programs: Programs,
-    folder: TempDir,
-    host: Option<Host>,
+    rig: punchcard_rig::Device,
     /// Events that it said it has.
     events: u64,
     /// Requests that went wrong on the way.
@@ -50,26 +35,16 @@ pub(crate) struct Device {
     said: BTreeSet<String>,
 }
 
-struct Host {
-    child: Child,
-    keys: ChildStdin,
-}
-
 impl Device {
     /// A device that runs, is signed in and has its sheet.
-    pub(crate) async fn signed_in(programs: &Programs, google: Config) -> Result<Self> {
-        let google = GoogleSim::start(Config { interval: Duration::from_secs(1), ..google }).await?;
-        let folder = tempfile::tempdir().context("cannot make a folder")?;
-        fs::write(folder.path().join("plugins.toml"), configuration(programs, &google.base_url()))?;
-        let secret = folder.path().join("client-secret");
-        fs::write(&secret, OauthClient::DEMO_SECRET)?;
-        // The host takes no secret from a file that others can read.
-        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600))?;
-        let presses = Presses::default();
-        let (programs, said) = (programs.clone(), BTreeSet::new());
-        let mut device =
-            Self { google, presses, programs, folder, host: None, events: 0, disturbed: 0, armed: 0, said };
-        device.start()?;
+    pub(crate) async fn signed_in(surroundings: &Surroundings, google: Config) -> Result<Self> {
+        let google = stand_in(google).await?;
+        let folder = Folder::new(&configuration(&surroundings.programs, &google.base_url()))?;
+        let rig = punchcard_rig::Device::new(&surroundings.programs.host, folder, PATIENCE);
+        let rig = rig.with_compiled(surroundings.compiled.clone());
+        let (presses, said) = (Presses::default(), BTreeSet::new());
+        let mut device = Self { google, presses, rig, events: 0, disturbed: 0, armed: 0, said };
+        device.rig.start_and_wait().await?;
         let code =
             device.wait("a code is shown", |report| report["grants"][0]["user-code"].as_str().map(str::to_owned));
         let code = code.await?;
@@ -79,47 +54,20 @@ impl Device {
         Ok(device)
     }
 
-    fn program(&self) -> Command {
-        let mut command = Command::new(&self.programs.host);
-        command.args(["--config", "plugins.toml", "--state", "state"]).current_dir(self.folder.path());
-        command.kill_on_drop(true);
-        command
-    }
-
-    fn log(&self) -> PathBuf {
-        self.folder.path().join("log")
-    }
-
     /// Starts it, and waits for nothing.
     pub(crate) fn start(&mut self) -> Result<()> {
-        let log = fs::OpenOptions::new().create(true).append(true).open(self.log()).context("cannot keep a log")?;
-        let mut child = self
-            .program()
-            .arg("run")
-            .env_remove("PUNCHCARD_LOG")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .context("cannot start the host")?;
-        let keys = child.stdin.take().context("the host has no standard input")?;
-        self.host = Some(Host { child, keys });
-        Ok(())
+        self.rig.start()
     }
 
     /// Ends it as a power cut would, but for what the system had not written yet.
     pub(crate) async fn kill(&mut self) -> Result<()> {
-        let mut host = self.host.take().context("the host does not run")?;
-        host.child.kill().await.context("cannot kill the host")
+        self.rig.kill().await
     }
 
     /// Presses the next key.
     pub(crate) async fn press(&mut self) -> Result<()> {
-        sleep(KEY_PAUSE).await;
         let key = self.presses.next();
-        let keys = &mut self.host.as_mut().context("the host does not run")?.keys;
-        keys.write_all(key.as_bytes()).await.context("the host takes no keys")?;
-        keys.flush().await.context("the host takes no keys")
+        self.rig.press(key).await
     }
 
     /// Presses the next key, and waits until it is recorded.
@@ -165,8 +113,7 @@ impl Device {
 
     /// Waits until its parts have been put together.
     pub(crate) async fn wait_until_ready(&mut self) -> Result<()> {
-        let ready = |report: &Value| report["sinks"].as_array().filter(|sinks| !sinks.is_empty()).map(drop);
-        self.wait("it is ready", ready).await?;
+        self.rig.wait_until_ready().await?;
         self.hear_of_presses().await
     }
 
@@ -183,34 +130,20 @@ impl Device {
 
     /// Waits until its report holds what `look` looks for.
     pub(crate) async fn wait<T>(&mut self, what: &str, look: impl Fn(&Value) -> Option<T>) -> Result<T> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut last = Value::Null;
-        while Instant::now() < deadline {
-            if let Some(host) = &mut self.host
-                && let Some(status) = host.child.try_wait()?
-            {
-                bail!("it ended with {status} before {what}; it said:\n{}", self.last_words());
-            }
-            let mut status = self.program();
-            let output = status.args(["status", "--json"]).stdin(Stdio::null()).output().await?;
-            if output.status.success() {
-                last = serde_json::from_slice(&output.stdout).context("its status is no JSON")?;
-                self.said.extend(words(&last));
-                if let Some(found) = look(&last) {
-                    return Ok(found);
-                }
-            }
-            sleep(PAUSE).await;
+        let said = &mut self.said;
+        let found = self.rig.wait(what, |report| {
+            said.extend(words(report));
+            look(report)
+        });
+        let found = found.await;
+        if found.is_err() {
+            self.keep();
         }
-        self.folder.disable_cleanup(true);
-        eprintln!("  everything of this device is kept in {}", self.folder.path().display());
-        bail!("not within {PATIENCE:?}: {what}; its status is\n{last:#}\nand it said:\n{}", self.last_words())
+        found
     }
 
-    fn last_words(&self) -> String {
-        let log = fs::read_to_string(self.log()).unwrap_or_else(|error| format!("(no log: {error})"));
-        let lines: Vec<_> = log.lines().collect();
-        lines[lines.len().saturating_sub(60)..].join("\n")
+    fn keep(&mut self) {
+        eprintln!("  everything of this device is kept in {}", self.rig.folder.keep().display());
     }
 
     /// What was pressed, against what the sheet holds.
@@ -228,8 +161,7 @@ impl Device {
         let is_good = compared == Comparison::default();
         if !is_good {
             eprintln!("  pressed: {:?}\n  in the sheet: {keys:?}", self.presses.all);
-            self.folder.disable_cleanup(true);
-            eprintln!("  everything of this device is kept in {}", self.folder.path().display());
+            self.keep();
         }
         Ok(Outcome {
             fault,
@@ -273,46 +205,11 @@ fn words(report: &Value) -> Vec<String> {
 }
 
 /// A device with a key for each of [`KEYS`], whose sheet has a row for each press.
-fn configuration(programs: &Programs, stand_in: &str) -> String {
-    // A basic string of TOML, whose escapes for what a path may hold are those of JSON.
-    let plugin = |name: &str| Value::from(guest(&programs.guests, name).to_string_lossy()).to_string();
-    let inputs = KEYS.map(|key| {
-        format!(
-            r#"
-[inputs.key-{key}]
-driver = "keyboard"
-key = "{key}"
-press = {{ event = "punch", fields = {{ key = "key {key}" }} }}
-debounce-ms = 20
-"#
-        )
-    });
+fn configuration(programs: &Programs, origin: &str) -> String {
+    let words = KEYS.map(|key| format!("key {key}"));
+    let fields: Vec<_> = words.iter().map(|word| [("key", word.as_str())]).collect();
+    let keys: Vec<_> = KEYS.iter().zip(&fields).map(|(key, fields)| Key { key, fields }).collect();
     let settings = format!(r#"{{ columns = [{{ field = "key", title = "{TITLE}", kind = "text" }}] }}"#);
-    let format = format!(r#"{{ plugin = "readings", settings = {settings} }}"#);
-    format!(
-        r#"[device]
-name = "faults"
-time-zone = "Australia/Brisbane"
-trust-clock = true
-
-[panel]
-driver = "none"
-size = "128x32"
-{inputs}
-[plugins]
-device-flow = {device_flow}
-google-sheets = {google_sheets}
-readings = {readings}
-
-{google}"#,
-        inputs = inputs.concat(),
-        device_flow = plugin("device-flow"),
-        google_sheets = plugin("google-sheets"),
-        readings = plugin("readings"),
-        google = OauthClient::device_toml(stand_in, &format),
-    )
-}
-
-fn guest(folder: &Path, name: &str) -> PathBuf {
-    folder.join(format!("{name}.wasm"))
+    Configuration { device: "faults", keys: &keys, more: "", formatter: "readings", settings: &settings }
+        .render(programs, origin)
 }

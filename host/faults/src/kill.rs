@@ -7,7 +7,7 @@ use google_sim::{Config, Effect, Fault};
 use tokio::time::{Instant, sleep};
 
 use crate::Outcome;
-use crate::device::{Device, Programs};
+use crate::device::{Device, Surroundings};
 
 /// What it is called.
 pub(crate) const NAME: &str = "kill";
@@ -28,11 +28,11 @@ fn effect(chance: &mut fastrand::Rng) -> Effect {
 }
 
 /// Kills it so often. The time to recover is that from the last start to the last row.
-pub(crate) async fn try_out(programs: &Programs, kills: u32, seed: u64) -> Result<Outcome> {
+pub(crate) async fn try_out(surroundings: &Surroundings, kills: u32, seed: u64) -> Result<Outcome> {
     let mut chance = fastrand::Rng::with_seed(seed);
     // The quota of a minute would be most of the time that this takes.
     let google = Config { quota: false, access_tokens_live_for: TOKEN_LIVES_FOR, ..Config::default() };
-    let mut device = Device::signed_in(programs, google).await?;
+    let mut device = Device::signed_in(surroundings, google).await?;
     for number in 1..=kills {
         if number % 25 == 0 {
             eprintln!("  killed {number} times of {kills}");

@@ -12,13 +12,12 @@ mod device;
 mod kill;
 mod request;
 
-use std::path::PathBuf;
-
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
+use punchcard_rig::{Compiled, Programs};
 use serde::Serialize;
 
-use device::Programs;
+use device::Surroundings;
 
 #[derive(Parser)]
 #[command(about = "Tries the host with what can go wrong")]
@@ -85,11 +84,10 @@ impl Outcome {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let path = |name: &str| -> Result<PathBuf> {
-        let path = std::env::var_os(name).with_context(|| format!("{name} is not set; use `cargo xtask faults`"))?;
-        std::path::absolute(PathBuf::from(path)).with_context(|| format!("{name} is no path"))
-    };
-    let programs = Programs { host: path("PUNCHCARD_PROGRAM")?, guests: path("PUNCHCARD_GUESTS")? };
+    let programs = Programs::of_environment("cargo xtask faults")?;
+    // Compiled once for all of them.
+    let folder = tempfile::tempdir().context("cannot make a folder")?;
+    let surroundings = Surroundings { programs, compiled: Compiled::within(&folder.path().join("compiled"))? };
     let requests = request::all();
     let names: Vec<_> = std::iter::once(kill::NAME).chain(requests.iter().map(|(name, _)| *name)).collect();
     if let Some(unknown) = arguments.faults.iter().find(|fault| !names.contains(&fault.as_str())) {
@@ -99,12 +97,12 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     if is_wanted(kill::NAME) {
         let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..));
-        let outcome = runtime.block_on(kill::try_out(&programs, arguments.kills, seed));
+        let outcome = runtime.block_on(kill::try_out(&surroundings, arguments.kills, seed));
         report(&outcome.unwrap_or_else(|error| Outcome::of_trouble(kill::NAME, Some(seed), &error)))?;
     }
     for (name, mishap) in requests.iter().filter(|(name, _)| is_wanted(name)) {
         eprintln!("  trying {name}");
-        let outcome = runtime.block_on(request::try_out(&programs, name, mishap));
+        let outcome = runtime.block_on(request::try_out(&surroundings, name, mishap));
         report(&outcome.unwrap_or_else(|error| Outcome::of_trouble(name, None, &error)))?;
     }
     Ok(())

@@ -7,7 +7,7 @@ use google_sim::{Action, Config, Effect, Fault};
 use tokio::time::Instant;
 
 use crate::Outcome;
-use crate::device::{Device, Programs};
+use crate::device::{Device, Surroundings};
 
 /// What happens to it.
 pub(crate) enum Mishap {
@@ -57,8 +57,8 @@ pub(crate) fn all() -> Vec<(&'static str, Mishap)> {
 }
 
 /// Lets it happen to a delivery, some times. The time to recover is the longest from the press to the last row.
-pub(crate) async fn try_out(programs: &Programs, fault: &'static str, mishap: &Mishap) -> Result<Outcome> {
-    let mut device = Device::signed_in(programs, Config::default()).await?;
+pub(crate) async fn try_out(surroundings: &Surroundings, fault: &'static str, mishap: &Mishap) -> Result<Outcome> {
+    let mut device = Device::signed_in(surroundings, Config::default()).await?;
     device.press_and_wait().await?;
     device.settle().await?;
     let mut slowest = 0;

@@ -88,7 +88,7 @@ async fn a_second_host_on_the_same_state_is_refused_and_harms_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_host_status_says_so() {
     let bench = Bench::new().await;
-    fs::create_dir_all(&bench.state).unwrap();
+    fs::create_dir_all(bench.state()).unwrap();
     let output = bench.command(&["status"]).await;
     assert_eq!(output.status.code(), Some(4));
 }

@@ -13,7 +13,7 @@ fn mode(path: &std::path::Path) -> u32 {
 async fn without_a_cache_plugins_are_compiled_anew() {
     let mut bench = Bench::signed_in().await;
     bench.stop().await;
-    fs::set_permissions(bench.state.join("cache"), fs::Permissions::from_mode(0o777)).unwrap();
+    fs::set_permissions(bench.state().join("cache"), fs::Permissions::from_mode(0o777)).unwrap();
     bench.start().await;
     bench.press("one").await;
     bench.settle().await;
@@ -26,8 +26,8 @@ async fn without_a_token_storage_only_grants_and_their_deliveries_are_off() {
     let mut bench = Bench::new().await;
     bench.start().await;
     bench.stop().await;
-    let vault = bench.state.join("vault");
-    fs::rename(&vault, bench.state.join("kept")).unwrap();
+    let vault = bench.state().join("vault");
+    fs::rename(&vault, bench.state().join("kept")).unwrap();
     fs::write(&vault, "not a folder").unwrap();
     bench.start().await;
     let report = bench.until("the grant is off", |report| report["grants"][0]["status"] == "off").await;
@@ -42,7 +42,7 @@ async fn without_a_token_storage_only_grants_and_their_deliveries_are_off() {
 
     bench.stop().await;
     fs::remove_file(&vault).unwrap();
-    fs::rename(bench.state.join("kept"), &vault).unwrap();
+    fs::rename(bench.state().join("kept"), &vault).unwrap();
     bench.start().await;
     bench.sign_in().await;
     bench.settle().await;
@@ -52,10 +52,10 @@ async fn without_a_token_storage_only_grants_and_their_deliveries_are_off() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_state_folder_that_others_can_read_is_closed_to_them() {
     let mut bench = Bench::new().await;
-    fs::create_dir_all(&bench.state).unwrap();
-    fs::set_permissions(&bench.state, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir_all(bench.state()).unwrap();
+    fs::set_permissions(bench.state(), fs::Permissions::from_mode(0o755)).unwrap();
     bench.start().await;
-    assert_eq!(mode(&bench.state), 0o700);
+    assert_eq!(mode(bench.state()), 0o700);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,6 +66,6 @@ async fn a_configuration_that_names_a_missing_file_is_not_what_is_fallen_back_on
     bench.start().await;
     bench.until("the plugin is off", |report| report["plugins"][0]["error"].is_string()).await;
     bench.stop().await;
-    let kept = fs::read_to_string(bench.state.join("last-valid.toml")).unwrap();
+    let kept = fs::read_to_string(bench.state().join("last-valid.toml")).unwrap();
     assert!(kept.contains("device-flow.wasm"), "{kept}");
 }

@@ -86,7 +86,7 @@ async fn a_component_that_is_none_is_off_and_its_events_wait_for_one_that_works(
     let mut bench = Bench::signed_in().await;
     bench.stop().await;
     let good = fs::read(guest("for-tests/saboteur")).unwrap();
-    let file = bench.folder.path().join("formatter.wasm");
+    let file = bench.folder().join("formatter.wasm");
     bench.reconfigure(
         &format!("saboteur = {:?}", guest("for-tests/saboteur").to_str().unwrap()),
         r#"saboteur = "formatter.wasm""#,

@@ -114,7 +114,7 @@ async fn point_30_with_01_18_and_26_secrets_go_into_bodies_and_headers_and_nowhe
         for arguments in [&["status"][..], &["status", "--json"], &["events", "--json"], &["sinks"], &["panel"]] {
             assert!(!bench.printed(arguments).await.contains(secret), "a secret is in {arguments:?}");
         }
-        for entry in fs::read_dir(&bench.state).unwrap() {
+        for entry in fs::read_dir(bench.state()).unwrap() {
             let path = entry.unwrap().path();
             if path.is_file() {
                 let bytes = fs::read(&path).unwrap();
@@ -196,7 +196,7 @@ async fn point_31_tokens_are_in_a_private_file_that_is_replaced_whole() {
     let mut bench = Bench::signed_in().await;
     let first = fs::metadata(bench.tokens_file()).unwrap();
     assert_eq!(first.permissions().mode() & 0o777, 0o600);
-    let folder = fs::metadata(bench.state.join("vault")).unwrap();
+    let folder = fs::metadata(bench.state().join("vault")).unwrap();
     assert_eq!(folder.permissions().mode() & 0o777, 0o700);
     bench.sim.act(Action::ExpireAccessTokens);
     bench.press("one").await;
@@ -205,7 +205,7 @@ async fn point_31_tokens_are_in_a_private_file_that_is_replaced_whole() {
     assert_ne!(first.ino(), second.ino(), "it was written over, not replaced");
     assert_eq!(second.permissions().mode() & 0o777, 0o600);
     let left: Vec<_> =
-        fs::read_dir(bench.state.join("vault")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        fs::read_dir(bench.state().join("vault")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 1, "{left:?}");
 }
 
@@ -246,7 +246,7 @@ async fn a_token_file_that_was_cut_short_is_set_aside_and_a_code_shown() {
         bench.settle().await;
         assert_eq!(bench.delivered(), ["one"]);
         bench.until("it is mended", |report| report["problems"] == serde_json::json!([])).await;
-        let aside = fs::read_dir(bench.state.join("vault"))
+        let aside = fs::read_dir(bench.state().join("vault"))
             .unwrap()
             .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("damaged"));
         assert_eq!(aside.count(), 1);

@@ -12,6 +12,7 @@ const SIMULATOR: &str = "google-sim";
 const BENCH: &str = "punchcard-bench";
 const FAULTS: &str = "punchcard-faults";
 const POWER_CUT: &str = "power-cut";
+const RIG: &str = "punchcard-rig";
 const SDK: &str = "punchcard-sdk";
 
 /// What the core may depend on, with the reason. It decides and computes; whatever waits, reads or writes stays out.
@@ -117,8 +118,8 @@ impl<'a> Graph<'a> {
         breaches
     }
 
-    /// Between the crates of the workspace. Tests count too, with two exceptions: the host is tested on the simulator, and
-    /// on what a power cut leaves.
+    /// Between the crates of the workspace. Tests count too, with three exceptions: the host is tested on the simulator, on
+    /// what a power cut leaves, and as a device of the rig.
     fn member_breaches(&self) -> Vec<Breach> {
         let mut breaches = Vec::new();
         for member in &self.members {
@@ -148,10 +149,10 @@ enum Kind {
 fn member_objection(from: &str, on: &str, kind: Kind) -> Option<&'static str> {
     match (from, on) {
         (HOST, CORE) => None,
-        (BENCH, HOST | CORE | SIMULATOR) | (FAULTS, SIMULATOR) => None,
-        (FAULTS, _) => Some("it tries the program from outside"),
-        (HOST, SIMULATOR | POWER_CUT) if kind == Kind::Test => None,
-        (HOST, SIMULATOR | POWER_CUT) => Some("the host is only tested on it"),
+        (BENCH, HOST | CORE | SIMULATOR | RIG) | (FAULTS, SIMULATOR | RIG) | (RIG, SIMULATOR) => None,
+        (FAULTS | RIG, _) => Some("it tries the program from outside"),
+        (HOST, SIMULATOR | POWER_CUT | RIG) if kind == Kind::Test => None,
+        (HOST, SIMULATOR | POWER_CUT | RIG) => Some("the host is only tested on it"),
         (POWER_CUT, _) => Some("it knows files and SQLite, and nothing of what is written"),
         (CORE, _) => Some("the core depends on no other crate of ours"),
         (SIMULATOR, _) => Some("a stand-in that shares our code would share our mistakes"),
@@ -177,7 +178,13 @@ mod tests {
             (HOST, POWER_CUT, Kind::Run, false),
             (POWER_CUT, CORE, Kind::Run, false),
             (FAULTS, SIMULATOR, Kind::Run, true),
+            (FAULTS, RIG, Kind::Run, true),
             (FAULTS, HOST, Kind::Run, false),
+            (HOST, RIG, Kind::Test, true),
+            (HOST, RIG, Kind::Run, false),
+            (RIG, SIMULATOR, Kind::Run, true),
+            (RIG, HOST, Kind::Run, false),
+            (BENCH, RIG, Kind::Run, true),
             (HOST, SDK, Kind::Test, false),
             (HOST, "timeclock", Kind::Test, false),
             (CORE, HOST, Kind::Test, false),
