@@ -9,6 +9,9 @@ pub mod assembly;
 pub mod device;
 pub mod state_folder;
 
+mod face;
+mod opening;
+
 mod back;
 mod part;
 

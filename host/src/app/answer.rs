@@ -16,10 +16,7 @@ use super::report::report;
 pub(super) async fn answer(device: Arc<Device>, question: Question) -> Answer {
     match question {
         Question::Status => Answer::Status(Box::new(report(&device).await)),
-        Question::Frame => {
-            let frame = device.display.frame();
-            Answer::Frame { width: frame.size().width(), height: frame.size().height(), pages: frame.bytes().to_vec() }
-        }
+        Question::Frame => device.display.answer(),
         Question::SignIn { grant } => device.ask_grant(&grant, Ask::SignIn),
         Question::SignOut { grant, revoke } => device.ask_grant(&grant, Ask::SignOut { revoke }),
         Question::Retry { sink } => device.ask_sink(&sink, delivery::Ask::Retry),

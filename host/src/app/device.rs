@@ -10,33 +10,33 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use punchcard_core::config::Configuration;
-use punchcard_core::config::input::Trigger;
-use punchcard_core::config::panel::{PanelDriver, PanelSize};
+use punchcard_core::config::panel::PanelSize;
 use punchcard_core::plugin::Problem;
 use punchcard_core::scene::PanelState;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use super::answer::answer;
 use super::back;
 use super::configuration::{self, InForce, Source};
 use super::control;
 use super::display::Display;
+use super::face::Face;
 use super::grant::chain;
 use super::intake::Intake;
 use super::known_time::KnownTime;
+use super::opening::Opening;
 use super::part::Parts;
 use super::pruning::prune;
 use super::state_folder::{self, StateFolderError};
 use super::status::ConfigurationReport;
 use super::trouble::Troubles;
 use crate::clock::{Clock, ClockError};
-use crate::input::keyboard::{Input, Keyboard};
+use crate::input::keyboard::Input;
 use crate::ledger::{self, CheckpointInterval, Ledger, OpenError};
 use crate::panel::FrameSize;
-use crate::panel::terminal::Terminal;
 
 /// How long presses that were taken may need to be saved when the device ends. A card that takes longer is broken.
 const SAVING_AT_THE_END: Duration = Duration::from_secs(10);
@@ -92,8 +92,8 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     state_folder::make_private(&options.state)?;
     let source = Source::read(&options.configuration);
     let in_force = configuration::choose(&source, &[], &options.state, &options.configuration);
-    let device = open(options, &in_force)?;
     let mut ends = Ends::listen().map_err(DeviceError::System)?;
+    let Some((device, mut face, pressed)) = open(options, &in_force, &mut ends).await? else { return Ok(()) };
 
     let intake = Intake::new(
         &in_force.configuration,
@@ -103,10 +103,6 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
         device.display.clone(),
     )
     .await;
-    let (keys, pressed) = mpsc::channel(64);
-    let keyboard = device.start_keyboard(&intake, keys.clone());
-    let panel = device.start_panel();
-    device.say_inputs();
     let mut intake = tokio::spawn(intake.run(pressed));
 
     let mut front = JoinSet::new();
@@ -138,27 +134,55 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     };
 
     info!("stopping");
-    drop(keyboard);
-    let saved = save_what_was_pressed(&keys, &mut intake).await;
+    face.close_keyboard();
+    let saved = save_what_was_pressed(&face.keys, &mut intake).await;
     parts.shutdown().await;
     front.shutdown().await;
     device.ledger.clone().close().await;
-    device.display.end();
-    if panel.is_some_and(|panel| panel.join().is_err()) {
-        warn!("the panel had failed");
-    }
+    face.end();
     ended.and(saved).inspect_err(|error| error!(error = chain(error), "the device ends"))
 }
 
-fn open(options: &Options, in_force: &InForce) -> Result<Arc<Device>, DeviceError> {
-    let configured = &in_force.configuration.device;
+/// Opens the ledger, and then what a person touches and sees. Without a ledger those come first, to say so. `None`: a
+/// person or the system wanted the device to stop meanwhile.
+async fn open(
+    options: &Options,
+    in_force: &InForce,
+    ends: &mut Ends,
+) -> Result<Option<(Arc<Device>, Face, mpsc::Receiver<Input>)>, DeviceError> {
+    let configuration = &in_force.configuration;
+    let configured = &configuration.device;
     let clock = Clock::open(configured.name.as_str(), configured.time_zone.clone(), configured.trust_clock)?;
     let setup = ledger::Setup {
         boot: clock.monotonic().boot,
         zone: configured.time_zone.clone(),
         checkpoints: CheckpointInterval::default(),
     };
-    let (ledger, opened) = Ledger::open(&options.state, setup)?;
+    let size = match configuration.panel.size {
+        PanelSize::W128H32 => FrameSize::Low,
+        PanelSize::W128H64 => FrameSize::High,
+    };
+    let display = Display::new(configured.name.as_str(), size, clock.clone());
+    let troubles = Troubles::new(display.clone());
+    let face = || Face::start(configuration, &clock, &display, &troubles);
+    let opening =
+        Opening { state: &options.state, setup: &setup, clock: &clock, display: &display, troubles: &troubles };
+    let ((ledger, opened), (face, pressed)) = match opening.open() {
+        Ok(opened) => (opened, face()),
+        Err(error @ OpenError::InUse { .. }) => return Err(error.into()),
+        Err(error) => {
+            let (face, mut pressed) = face();
+            let opened = tokio::select! {
+                opened = opening.open_after(error, &mut pressed) => opened?,
+                () = ends.signal() => None,
+            };
+            let Some(opened) = opened else {
+                face.end();
+                return Ok(None);
+            };
+            (opened, (face, pressed))
+        }
+    };
     if let Some(version) = opened.migrated_from {
         info!(version, "the ledger was brought up to date");
     }
@@ -166,75 +190,17 @@ fn open(options: &Options, in_force: &InForce) -> Result<Arc<Device>, DeviceErro
     if opened.time_was_known {
         clock.believe();
     }
-    let size = match in_force.configuration.panel.size {
-        PanelSize::W128H32 => FrameSize::Low,
-        PanelSize::W128H64 => FrameSize::High,
-    };
-    let display = Display::new(configured.name.as_str(), size, clock.clone());
-    Ok(Arc::new(Device {
-        configuration: in_force.configuration.clone(),
+    let device = Device {
+        configuration: configuration.clone(),
         report: Mutex::new(in_force.report.clone()),
         clock,
         time: KnownTime::new(opened.last_time_seen.map(|seen| seen.unix_micros)),
         ledger,
-        troubles: Troubles::new(display.clone()),
+        troubles,
         display,
         parts: OnceLock::new(),
-    }))
-}
-
-impl Device {
-    fn start_keyboard(&self, intake: &Intake, keys: mpsc::Sender<Input>) -> Option<Keyboard> {
-        let clock = self.clock.clone();
-        match Keyboard::start(intake.keys().collect(), move || clock.monotonic_ms(), keys) {
-            Ok(keyboard) => Some(keyboard),
-            Err(error) => {
-                let advice = format!("{}; the device runs on without it", chain(error));
-                self.troubles.set("keyboard", Some(Problem { headline: "no keyboard".into(), advice }));
-                None
-            }
-        }
-    }
-
-    fn start_panel(&self) -> Option<std::thread::JoinHandle<()>> {
-        match self.configuration.panel.driver {
-            PanelDriver::Terminal => {
-                let driver = Box::new(Terminal::start(&key_help(&self.configuration)));
-                match self.display.show_on(driver) {
-                    Ok(thread) => return Some(thread),
-                    Err(error) => {
-                        let advice = format!("the system gives no thread for it: {error}");
-                        self.troubles.set("panel", Some(Problem { headline: "the panel is off".into(), advice }));
-                    }
-                }
-            }
-            PanelDriver::None => {}
-            PanelDriver::Ssd1306 { .. } => {
-                let advice = "this version does not drive an SSD1306 yet; `punchcard panel` shows what it would show";
-                let problem = Problem { headline: "the panel is off".into(), advice: advice.into() };
-                self.troubles.set("panel", Some(problem));
-            }
-        }
-        None
-    }
-
-    /// Says which inputs are off, in the log; `status` lists them.
-    fn say_inputs(&self) {
-        for (name, input) in &self.configuration.inputs {
-            if !matches!(input.trigger, Trigger::Key(_)) {
-                warn!(input = %name, "an input is off: this version does not read GPIO lines yet");
-            }
-        }
-    }
-}
-
-/// What the keys do, for the line below a panel in a terminal.
-fn key_help(configuration: &Configuration) -> String {
-    let keys = configuration.inputs.iter().filter_map(|(name, input)| match &input.trigger {
-        Trigger::Key(key) => Some(format!("{key}: {name}")),
-        _ => None,
-    });
-    keys.chain(["Ctrl-C: stop".to_owned()]).collect::<Vec<_>>().join("   ")
+    };
+    Ok(Some((Arc::new(device), face, pressed)))
 }
 
 fn start_control(device: &Arc<Device>, options: &Options, tasks: &mut JoinSet<()>) {
@@ -292,10 +258,17 @@ impl Ends {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
+    /// Waits until the system, or a person at a terminal, wants the device to stop.
+    async fn signal(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
     async fn wait(&mut self, intake: &mut JoinHandle<()>, front: &mut JoinSet<()>) -> Result<(), DeviceError> {
         tokio::select! {
-            _ = self.terminate.recv() => Ok(()),
-            _ = self.interrupt.recv() => Ok(()),
+            () = self.signal() => Ok(()),
             ended = intake => ended.map_err(DeviceError::BrokeOff),
             error = first_to_break_off(front) => Err(error),
         }

@@ -8,6 +8,7 @@ use punchcard_core::scene::{PanelState, plan_scene};
 use tokio::sync::Notify;
 use tracing::warn;
 
+use super::control::Answer;
 use super::grant::chain;
 use super::timer::sleep_until;
 use crate::clock::Clock;
@@ -49,6 +50,13 @@ impl Display {
     #[must_use]
     pub(super) fn frame(&self) -> Frame {
         self.paint(&mut Painter::new(self.shared.size)).0
+    }
+
+    /// The same for the command line.
+    #[must_use]
+    pub(super) fn answer(&self) -> Answer {
+        let frame = self.frame();
+        Answer::Frame { width: frame.size().width(), height: frame.size().height(), pages: frame.bytes().to_vec() }
     }
 
     /// The device ends: no frame is shown any more.

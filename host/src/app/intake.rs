@@ -91,11 +91,6 @@ impl Intake {
         intake
     }
 
-    /// The keys that are inputs.
-    pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
-        self.inputs.iter().map(|touch| touch.key)
-    }
-
     /// Takes keys until a person or the system wants the device to stop. What was pressed is then saved.
     pub(super) async fn run(mut self, mut keys: mpsc::Receiver<Input>) {
         let mut waiting = Waiting::new();

@@ -9,9 +9,12 @@ use std::time::Duration;
 use google_sim::{Config, Decision, GoogleSim, SheetTable};
 use punchcard_rig::{Compiled, Configuration, Device, Folder, Key, Programs, stand_in};
 use serde_json::Value;
+use tokio::time::{sleep, timeout};
 
 /// How long is waited for what should happen at once, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What the keys 1 to 9 record: the field `project` of their events.
 pub(crate) const DEEDS: [&str; 9] = ["one", "two", "three", "trap", "loop", "hoard", "nan", "state", "reject"];
@@ -81,6 +84,35 @@ impl Bench {
     /// Starts it, and waits until it answers.
     pub(crate) async fn start(&mut self) {
         self.device.start_and_wait().await.unwrap();
+    }
+
+    /// Starts it, and waits for nothing.
+    pub(crate) fn start_only(&mut self) {
+        self.device.start().unwrap();
+    }
+
+    /// Runs a command again and again until the device refuses it, and returns what it said.
+    pub(crate) async fn refused(&self, arguments: &[&str]) -> String {
+        let refused = async {
+            loop {
+                let output = self.command(arguments).await;
+                if output.status.code() == Some(6) {
+                    return String::from_utf8(output.stderr).unwrap();
+                }
+                sleep(PAUSE).await;
+            }
+        };
+        timeout(PATIENCE, refused).await.unwrap_or_else(|_| panic!("not refused: {arguments:?}\n{}", self.log()))
+    }
+
+    /// Waits until this is in its log.
+    pub(crate) async fn logged(&self, words: &str) {
+        let logged = async {
+            while !self.log().contains(words) {
+                sleep(PAUSE).await;
+            }
+        };
+        timeout(PATIENCE, logged).await.unwrap_or_else(|_| panic!("not logged: {words}\n{}", self.log()));
     }
 
     /// Starts it with a limit to the size of every file that it writes, in KiB: what a full card looks like.

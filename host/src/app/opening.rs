@@ -1,0 +1,123 @@
+//! Opening the ledger, for as long as it takes.
+//!
+//! A device without its ledger records nothing. It says so on its panel, and to whoever asks or presses, and tries again
+//! until somebody has mended the card: a device that only ended would be started anew by the system, again and again, with
+//! a dark panel. What another host has open is left to that one.
+
+use std::path::Path;
+
+use punchcard_core::gesture::Motion;
+use punchcard_core::plugin::Problem;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tracing::{error, warn};
+
+use super::control::{self, Answer, Question};
+use super::display::Display;
+use super::grant::chain;
+use super::timer::sleep_until;
+use super::trouble::Troubles;
+use crate::clock::Clock;
+use crate::input::keyboard::{Input, KeyMotion};
+use crate::ledger::{Ledger, OpenError, Opened, Setup};
+
+/// Milliseconds between two tries.
+const AGAIN_MS: u64 = 3_000;
+
+/// Where the ledger is to be opened, and with whom this can be told meanwhile.
+pub(super) struct Opening<'a> {
+    pub(super) state: &'a Path,
+    pub(super) setup: &'a Setup,
+    pub(super) clock: &'a Clock,
+    pub(super) display: &'a Display,
+    pub(super) troubles: &'a Troubles,
+}
+
+impl Opening<'_> {
+    /// Opens it at once, or says why not.
+    ///
+    /// # Errors
+    /// See [`Ledger::open`].
+    pub(super) fn open(&self) -> Result<(Ledger, Opened), OpenError> {
+        Ledger::open(self.state, self.setup.clone())
+    }
+
+    /// Tries again until it is open, after `error`. `None`: a person at the keyboard wants the device to stop.
+    ///
+    /// # Errors
+    /// When another host has it by now.
+    pub(super) async fn open_after(
+        &self,
+        mut error: OpenError,
+        pressed: &mut mpsc::Receiver<Input>,
+    ) -> Result<Option<(Ledger, Opened)>, OpenError> {
+        let mut asked = JoinSet::new();
+        match control::listen(self.state) {
+            Ok(listener) => {
+                let (display, troubles) = (self.display.clone(), self.troubles.clone());
+                asked.spawn(control::serve(listener, move |question| {
+                    std::future::ready(answer(&question, &display, &troubles))
+                }));
+            }
+            // A folder that can't be written is most likely what is wrong.
+            Err(error) => warn!(error = chain(error), "nobody can ask how it stands"),
+        }
+        loop {
+            let problem = Problem { headline: headline(&error).into(), advice: chain(error) };
+            self.troubles.set(PART, Some(problem.clone()));
+            if self.wait(&problem, pressed).await {
+                return Ok(None);
+            }
+            match self.open() {
+                Ok(opened) => {
+                    self.troubles.set(PART, None);
+                    return Ok(Some(opened));
+                }
+                Err(again @ OpenError::InUse { .. }) => return Err(again),
+                Err(again) => error = again,
+            }
+        }
+    }
+
+    /// Waits for the next try, and refuses what is pressed. Whether a person wants the device to stop.
+    async fn wait(&self, problem: &Problem, pressed: &mut mpsc::Receiver<Input>) -> bool {
+        let until_ms = self.clock.monotonic_ms() + AGAIN_MS;
+        let mut listening = true;
+        loop {
+            tokio::select! {
+                () = sleep_until(self.clock, until_ms) => return false,
+                input = pressed.recv(), if listening => match input {
+                    Some(Input::Key(KeyMotion { motion: Motion::Repeat | Motion::Up, .. })) => {}
+                    Some(Input::Key(_)) => {
+                        error!(reason = problem.advice, "a press is NOT recorded");
+                        let refused = Problem { headline: "NOT recorded".into(), advice: problem.advice.clone() };
+                        self.display.note(|panel, now_ms| panel.note_refused(&refused, now_ms));
+                    }
+                    Some(Input::Quit) => return true,
+                    None => listening = false,
+                },
+            }
+        }
+    }
+}
+
+/// What has the problem, in `status`.
+const PART: &str = "ledger";
+
+/// At most 21 characters, for the panel.
+fn headline(error: &OpenError) -> &'static str {
+    match error {
+        OpenError::Damaged { .. } | OpenError::Foreign { .. } => "ledger is damaged",
+        OpenError::Full { .. } => "the card is full",
+        OpenError::Newer { .. } | OpenError::Older { .. } | OpenError::Migration { .. } => "ledger does not fit",
+        _ => "no ledger",
+    }
+}
+
+fn answer(question: &Question, display: &Display, troubles: &Troubles) -> Answer {
+    if *question == Question::Frame {
+        return display.answer();
+    }
+    let why: Vec<_> = troubles.report().into_iter().map(|report| report.problem.advice).collect();
+    Answer::Refused { reason: format!("nothing is recorded: {}", why.join("; ")) }
+}
