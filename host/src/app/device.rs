@@ -101,6 +101,7 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
         device.clock.clone(),
         device.time.clone(),
         device.display.clone(),
+        device.troubles.clone(),
     )
     .await;
     let mut intake = tokio::spawn(intake.run(pressed));

@@ -22,12 +22,18 @@ use ulid::Ulid;
 use super::display::Display;
 use super::grant::chain;
 use super::known_time::KnownTime;
+use super::trouble::Troubles;
 use crate::clock::{Clock, entropy};
 use crate::input::keyboard::{Input, KeyMotion};
 use crate::ledger::{AcceptError, Ledger};
 
 /// Presses of other inputs that wait while one is saved. More would be a stuck contact, not people.
 const WAITING: usize = 16;
+
+/// What has the problem, in `status`, when presses are not recorded.
+const PART: &str = "inputs";
+/// What the panel says of such a press.
+pub(super) const NOT_RECORDED: &str = "NOT recorded";
 
 /// Presses that wait their turn, by their inputs.
 type Waiting = VecDeque<(InputName, NewEvent)>;
@@ -40,6 +46,7 @@ pub(super) struct Intake {
     clock: Clock,
     time: KnownTime,
     display: Display,
+    troubles: Troubles,
 }
 
 /// A key of an input.
@@ -58,6 +65,7 @@ impl Intake {
         clock: Clock,
         time: KnownTime,
         display: Display,
+        troubles: Troubles,
     ) -> Self {
         let mut choices = BTreeMap::new();
         for (name, configured) in &configuration.choices {
@@ -86,7 +94,7 @@ impl Intake {
                 })
             })
             .collect();
-        let intake = Self { inputs, choices, ledger, clock, time, display };
+        let intake = Self { inputs, choices, ledger, clock, time, display, troubles };
         intake.show_chosen();
         intake
     }
@@ -223,11 +231,14 @@ impl Intake {
                 }
                 info!(event = event.sequence.0, input = %event.happened.source, kind = event.happened.kind, "recorded");
                 self.display.note(|panel, now_ms| panel.note_recorded(event.sequence, None, now_ms));
+                self.troubles.set(PART, None);
             }
             Err(error) => {
                 let advice = chain(error);
                 error!(error = advice, "a press is NOT recorded");
-                self.show_refused(advice);
+                self.show_refused(advice.clone());
+                // Until one is recorded: who comes later has to see that the device takes none.
+                self.troubles.set(PART, Some(Problem { headline: NOT_RECORDED.into(), advice }));
             }
         }
     }
@@ -238,7 +249,7 @@ impl Intake {
     }
 
     fn show_refused(&self, advice: String) {
-        let problem = Problem { headline: "NOT recorded".into(), advice };
+        let problem = Problem { headline: NOT_RECORDED.into(), advice };
         self.display.note(|panel, now_ms| panel.note_refused(&problem, now_ms));
     }
 

@@ -15,6 +15,7 @@ use tracing::{error, warn};
 use super::control::{self, Answer, Question};
 use super::display::Display;
 use super::grant::chain;
+use super::intake::NOT_RECORDED;
 use super::timer::sleep_until;
 use super::trouble::Troubles;
 use crate::clock::Clock;
@@ -90,7 +91,7 @@ impl Opening<'_> {
                     Some(Input::Key(KeyMotion { motion: Motion::Repeat | Motion::Up, .. })) => {}
                     Some(Input::Key(_)) => {
                         error!(reason = problem.advice, "a press is NOT recorded");
-                        let refused = Problem { headline: "NOT recorded".into(), advice: problem.advice.clone() };
+                        let refused = Problem { headline: NOT_RECORDED.into(), advice: problem.advice.clone() };
                         self.display.note(|panel, now_ms| panel.note_refused(&refused, now_ms));
                     }
                     Some(Input::Quit) => return true,

@@ -32,7 +32,8 @@ async fn intake(folder: &tempfile::TempDir) -> Intake {
     let setup = Setup { boot, zone: TimeZone::UTC, checkpoints: CheckpointInterval::default() };
     let (ledger, _) = Ledger::open(folder.path(), setup).unwrap();
     let display = Display::new("bench", FrameSize::Low, clock.clone());
-    Intake::new(&configuration, ledger, clock, KnownTime::new(None), display).await
+    let troubles = Troubles::new(display.clone());
+    Intake::new(&configuration, ledger, clock, KnownTime::new(None), display, troubles).await
 }
 
 fn motion(key: &str, motion: Motion, at_ms: u64) -> KeyMotion {
@@ -91,4 +92,17 @@ async fn a_press_that_is_not_taken_is_said_on_the_panel() {
     intake.refuse(&InputName::parse("left").unwrap(), "press again");
     let shown = intake.display.note(|panel, now_ms| punchcard_core::scene::plan_scene(panel, now_ms).scene);
     assert!(matches!(&shown, Scene::Problem(problem) if problem.headline == "NOT recorded"), "{shown:?}");
+}
+
+#[tokio::test]
+async fn that_presses_are_not_recorded_is_said_until_one_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let intake = intake(&folder).await;
+    let problems = |intake: &Intake| intake.troubles.report().into_iter().map(|report| report.problem.headline);
+    intake.tell(Err(AcceptError::TooLarge { bytes: 1 }));
+    assert!(problems(&intake).eq(["NOT recorded"]));
+    let Action::Press(press) = intake.inputs[0].action.clone() else { unreachable!() };
+    let pressed = intake.form(&InputName::parse("left").unwrap(), &press);
+    intake.tell(intake.ledger.accept(pressed).await);
+    assert_eq!(problems(&intake).count(), 0);
 }

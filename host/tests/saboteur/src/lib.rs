@@ -4,9 +4,7 @@
 
 #![expect(clippy::panic, reason = "it is what it is for")]
 
-use punchcard_sdk::{
-    Cell, Column, ColumnKind, Context, Error, Event, Formatter, Value, Verdict, export_formatter, row,
-};
+use punchcard_sdk::{Cell, Column, ColumnKind, Context, Error, Event, Formatter, Value, Verdict, row};
 use serde::Deserialize;
 
 /// `format.settings` of the sink.
@@ -55,6 +53,8 @@ impl Formatter for Saboteur {
             }
             "width" => row(vec![Cell::Empty; settings.columns.len() + 1]),
             "fail" => return Err(Error::Other("it was told to".to_owned())),
+            // The export drops a verdict.
+            "count" => row(cells(settings, "count")),
             "reject" => Verdict::Reject("it was told to".to_owned()),
             deed => row(cells(settings, deed)),
         })
@@ -65,4 +65,5 @@ fn cells(settings: &Settings, text: &str) -> Vec<Cell> {
     settings.columns.iter().map(|column| Cell::Text(format!("{column} {text}"))).collect()
 }
 
-export_formatter!(Saboteur);
+#[cfg(target_arch = "wasm32")]
+mod exported;
