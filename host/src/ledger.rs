@@ -27,6 +27,7 @@ mod moment;
 
 mod event;
 mod sink;
+mod waiting;
 
 mod batch;
 mod checkpoint;

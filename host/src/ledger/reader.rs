@@ -9,6 +9,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::FILE_NAME;
 use super::error::{OpenError, StorageError};
 use super::schema;
+use super::waiting::Tallies;
 
 /// Connections that are kept open between reads.
 const KEPT_OPEN: usize = 2;
@@ -17,6 +18,7 @@ const KEPT_OPEN: usize = 2;
 pub struct Reader {
     connection: Connection,
     pub(super) zone: TimeZone,
+    pub(super) tallies: Arc<Tallies>,
 }
 
 impl Reader {
@@ -25,11 +27,11 @@ impl Reader {
     /// # Errors
     /// When there is none, when it is damaged, foreign, or of another version.
     pub fn open(state_dir: &Path, zone: TimeZone) -> Result<Self, OpenError> {
-        Self::of_file(&state_dir.join(FILE_NAME), zone)
+        Self::of_file(&state_dir.join(FILE_NAME), zone, Arc::default())
     }
 
-    fn of_file(path: &Path, zone: TimeZone) -> Result<Self, OpenError> {
-        Ok(Self { connection: schema::open_read_only(path)?, zone })
+    fn of_file(path: &Path, zone: TimeZone, tallies: Arc<Tallies>) -> Result<Self, OpenError> {
+        Ok(Self { connection: schema::open_read_only(path)?, zone, tallies })
     }
 
     /// Reads on one snapshot: what is written meanwhile is not seen.
@@ -48,11 +50,12 @@ pub(super) struct Readers {
     path: PathBuf,
     zone: TimeZone,
     idle: Arc<Mutex<Option<Vec<Reader>>>>,
+    tallies: Arc<Tallies>,
 }
 
 impl Readers {
     pub(super) fn new(path: PathBuf, zone: TimeZone) -> Self {
-        Self { path, zone, idle: Arc::new(Mutex::new(Some(Vec::new()))) }
+        Self { path, zone, idle: Arc::new(Mutex::new(Some(Vec::new()))), tallies: Arc::default() }
     }
 
     pub(super) async fn run<T, E>(&self, job: impl FnOnce(&mut Reader) -> Result<T, E> + Send + 'static) -> Result<T, E>
@@ -63,11 +66,13 @@ impl Readers {
         let idle = Arc::clone(&self.idle);
         let waiting = lock(&idle).as_mut().map(Vec::pop);
         let Some(waiting) = waiting else { return Err(StorageError::Stopped.into()) };
-        let (path, zone) = (self.path.clone(), self.zone.clone());
+        let (path, zone, tallies) = (self.path.clone(), self.zone.clone(), Arc::clone(&self.tallies));
         let read = tokio::task::spawn_blocking(move || {
             let mut reader = match waiting {
                 Some(reader) => reader,
-                None => Reader::of_file(&path, zone).map_err(|source| StorageError::Reopen(Box::new(source)))?,
+                None => {
+                    Reader::of_file(&path, zone, tallies).map_err(|source| StorageError::Reopen(Box::new(source)))?
+                }
             };
             let result = job(&mut reader);
             if let Some(idle) = lock(&idle).as_mut()

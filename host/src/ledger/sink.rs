@@ -1,6 +1,7 @@
 //! The sinks that the ledger keeps rows for, and how each of them stands.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use punchcard_core::event::Sequence;
 use punchcard_core::name::{PluginName, SinkName};
@@ -14,6 +15,7 @@ use super::error::StorageError;
 use super::event::{self, from_column, to_column};
 use super::moment;
 use super::reader::Reader;
+use super::waiting::Tallies;
 
 /// Characters of a reason that are kept.
 const REASON_CHARACTERS: usize = 500;
@@ -168,12 +170,13 @@ impl Ledger {
     pub async fn sink_counts(&self, sink: &SinkName) -> Result<SinkCounts, SinkError> {
         let sink = sink.clone();
         self.read(move |reader| {
+            let tallies = Arc::clone(&reader.tallies);
             reader.snapshot(|snapshot, zone| {
                 let select = format!("{COUNTS} WHERE name = ?1");
                 let mut select = snapshot.prepare_cached(&select)?;
                 let found = select.query_row([sink.as_str()], RawCounts::parse).optional()?;
                 let found = found.ok_or(SinkError::UnknownSink(sink))?;
-                Ok(found.count(snapshot, zone)?)
+                Ok(found.count(snapshot, zone, &tallies)?)
             })
         })
         .await
@@ -186,11 +189,12 @@ impl Reader {
     /// # Errors
     /// When the file can't be read.
     pub fn sinks(&mut self) -> Result<Vec<SinkCounts>, StorageError> {
+        let tallies = Arc::clone(&self.tallies);
         self.snapshot(|snapshot, zone| {
             let select = format!("{COUNTS} ORDER BY name");
             let mut select = snapshot.prepare_cached(&select)?;
             let found: Vec<_> = select.query_map([], RawCounts::parse)?.collect::<Result<_, _>>()?;
-            found.into_iter().map(|sink| sink.count(snapshot, zone)).collect()
+            found.into_iter().map(|sink| sink.count(snapshot, zone, &tallies)).collect()
         })
     }
 
@@ -332,12 +336,13 @@ impl RawCounts {
         })
     }
 
-    fn count(self, connection: &Connection, zone: &jiff::tz::TimeZone) -> Result<SinkCounts, StorageError> {
-        let waiting = "SELECT count(*) FROM event
-                       WHERE sequence > ?1 AND kind IN (SELECT value FROM json_each(?2))
-                           AND (only_for IS NULL OR only_for = ?3)";
-        let values = (self.cursor, &self.kinds, self.sink);
-        let waiting: i64 = connection.prepare_cached(waiting)?.query_row(values, |row| row.get(0))?;
+    fn count(
+        self,
+        connection: &Connection,
+        zone: &jiff::tz::TimeZone,
+        tallies: &Tallies,
+    ) -> Result<SinkCounts, StorageError> {
+        let waiting = tallies.count(connection, self.sink, &self.kinds, self.cursor)?;
         // Only the newest can be on its way; a search for one that is would go through the whole history.
         let newest = "SELECT rows, stage < 2 FROM batch WHERE sink = ?1
                       ORDER BY first_sequence DESC, first_position DESC LIMIT 1";
