@@ -3,6 +3,9 @@
 //! An event goes only when every sink that plugins.toml names is done with it; what a sink waits for is never pruned,
 //! however old or large it is. Its rows, batches and reasons go with it; rows of a removed sink that did not arrive stay.
 //! The file does not shrink: its free pages are used again.
+//!
+//! Each transaction that prunes writes some pages for the tables' order and the list of free ones, and hardly any more for a
+//! thousand events than for one. So it is worth it only when enough has gathered ([`Keep::with_slack`]).
 
 use std::time::Duration;
 
@@ -18,6 +21,13 @@ use super::sink;
 
 /// Events that one call prunes at most: some milliseconds of the writer's time.
 const MOST_AT_ONCE: i64 = 1000;
+/// And rows, of each sink: a formatter may make a thousand of one event.
+const MOST_ROWS_AT_ONCE: i64 = 4000;
+
+/// Of a bound, so much more may gather before pruning is worth it: one in
+const SLACK: u32 = 20;
+/// And never more than this, however long the history.
+const MOST_SLACK_FOR: Duration = Duration::from_hours(24);
 
 /// How much is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +36,17 @@ pub struct Keep {
     pub keep_for: Duration,
     /// While more bytes of the file than this are in use, the oldest go.
     pub bytes: u64,
+}
+
+impl Keep {
+    /// The bounds up to which pruning can wait: a twentieth more, and at most a day.
+    #[must_use]
+    pub fn with_slack(self) -> Self {
+        Self {
+            keep_for: self.keep_for.saturating_add((self.keep_for / SLACK).min(MOST_SLACK_FOR)),
+            bytes: self.bytes.saturating_add(self.bytes / u64::from(SLACK)),
+        }
+    }
 }
 
 /// What was pruned.
@@ -40,6 +61,17 @@ pub struct Pruned {
 }
 
 impl Ledger {
+    /// Whether there is more than these bounds allow. Reads only, and does not hold the writer up.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub async fn is_beyond(&self, keep: Keep, now: Instant) -> Result<bool, StorageError> {
+        self.read(move |reader| {
+            reader.snapshot(|snapshot, zone| Ok(last_that_may_go(snapshot, &keep, now, zone, 1)?.is_some()))
+        })
+        .await
+    }
+
     /// Prunes the oldest events, a bounded number: call again while there is `more`.
     ///
     /// # Errors
@@ -48,25 +80,27 @@ impl Ledger {
         let zone = self.shared.setup.zone.clone();
         self.write(move |store| {
             store.transact(|transaction| {
-                let last = last_that_may_go(transaction, &keep, now, &zone)?;
+                let last = last_that_may_go(transaction, &keep, now, &zone, MOST_AT_ONCE)?;
                 let Some((wanted, more)) = last else { return Ok(Pruned { events: 0, more: false, held_by: None }) };
                 let (done, slowest) = done_by_all(transaction)?;
-                let through = wanted.min(done);
+                let may_go = wanted.min(done);
+                let through = within_rows(transaction, may_go)?;
                 let events = perform_prune(transaction, through)?;
                 let held_by = if done < wanted { slowest } else { None };
-                Ok(Pruned { events, more: more && held_by.is_none(), held_by })
+                Ok(Pruned { events, more: through < may_go || (more && held_by.is_none()), held_by })
             })
         })
         .await
     }
 }
 
-/// The last event that is too much, of the next few, and whether there may be more.
+/// The last event that is too much, of the next `most`, and whether there may be more.
 fn last_that_may_go(
     transaction: &Transaction<'_>,
     keep: &Keep,
     now: Instant,
     zone: &jiff::tz::TimeZone,
+    most: i64,
 ) -> Result<Option<(i64, bool)>, StorageError> {
     let too_large = bytes_in_use(transaction)? > keep.bytes;
     let span = i64::try_from(keep.keep_for.as_micros()).unwrap_or(i64::MAX);
@@ -76,7 +110,7 @@ fn last_that_may_go(
         EventRow::COLUMNS
     );
     let mut select = transaction.prepare_cached(&select)?;
-    let mut rows = select.query([MOST_AT_ONCE])?;
+    let mut rows = select.query([most])?;
     let mut resolver = Resolver::new(transaction, zone);
     let mut last = None;
     let mut looked_at = 0;
@@ -92,7 +126,7 @@ fn last_that_may_go(
         looked_at += 1;
         last = Some(to_column(event.sequence));
     }
-    Ok(last.map(|last| (last, looked_at == MOST_AT_ONCE)))
+    Ok(last.map(|last| (last, looked_at == most)))
 }
 
 /// Pages that hold something, in bytes.
@@ -128,6 +162,16 @@ fn first_undelivered(transaction: &Transaction<'_>, sink: i64) -> Result<Option<
     let next = "SELECT sequence, position FROM row WHERE sink = ?1 AND (sequence, position) > (?2, ?3)
                 ORDER BY sequence, position LIMIT 1";
     Ok(transaction.prepare_cached(next)?.query_row((sink, sequence, position), place).optional()?)
+}
+
+/// The last event up to which no sink has more rows than are pruned at once.
+fn within_rows(transaction: &Transaction<'_>, through: i64) -> Result<i64, StorageError> {
+    let first_too_many = "SELECT min(sequence) FROM (
+                              SELECT (SELECT sequence FROM row WHERE row.sink = sink.id AND sequence <= ?1
+                                      ORDER BY sequence, position LIMIT 1 OFFSET ?2) AS sequence FROM sink)";
+    let mut first_too_many = transaction.prepare_cached(first_too_many)?;
+    let found: Option<i64> = first_too_many.query_row((through, MOST_ROWS_AT_ONCE), |row| row.get(0))?;
+    Ok(found.map_or(through, |sequence| sequence - 1))
 }
 
 /// Prunes every event up to one. Returns how many that were.

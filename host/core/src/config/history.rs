@@ -8,7 +8,7 @@ use super::node::Node;
 const DAY_SECONDS: u64 = 24 * 60 * 60;
 const MIB: u64 = 1024 * 1024;
 
-/// The bounds of the history. Whichever is reached first counts.
+/// The bounds of the history. Whichever is reached first counts; pruning begins a little beyond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct History {
     /// `keep-days`: 1 to 36,500, by default 400.

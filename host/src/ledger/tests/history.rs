@@ -119,6 +119,58 @@ async fn a_call_prunes_a_bounded_number_and_says_that_there_is_more() {
 }
 
 #[tokio::test]
+async fn a_call_prunes_a_bounded_number_of_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    declare(&ledger, &["sheet", "other"]).await;
+    accept(&ledger, 1..=6).await;
+    format_all(&ledger, "other").await;
+    deliver_all(&ledger, "other").await;
+    let read = ledger.read_unformatted(&sink("sheet"), 1000).await.unwrap();
+    let mut made = one_row_each(&read);
+    for (_, rows) in &mut made.rows {
+        *rows = vec![rows[0].clone(); 1000];
+    }
+    ledger.commit_formatted(&sink("sheet"), made).await.unwrap();
+    deliver_all(&ledger, "sheet").await;
+    assert_eq!(prune(&ledger, NOTHING).await, Pruned { events: 4, more: true, held_by: None });
+    accept(&ledger, 7..=7).await;
+    assert_eq!(prune(&ledger, NOTHING).await.events, 2);
+    assert_eq!(prune(&ledger, NOTHING).await, pruned(0, Some("other")));
+    assert_eq!(count(&ledger, "row").await, 0);
+}
+
+#[tokio::test]
+async fn pruning_is_worth_it_when_enough_has_gathered() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    assert!(!ledger.is_beyond(NOTHING, at(i64::MAX)).await.unwrap());
+    accept(&ledger, 1..=3).await;
+    // The oldest was at 1,001 s, and a history of 100 s may have 105.
+    let keep = Keep { keep_for: Duration::from_secs(100), bytes: u64::MAX };
+    for (seconds, beyond, beyond_slack) in
+        [(1_101, false, false), (1_102, true, false), (1_106, true, false), (1_107, true, true)]
+    {
+        let now = at(seconds * 1_000_000);
+        assert_eq!(ledger.is_beyond(keep, now).await.unwrap(), beyond, "{seconds} s");
+        assert_eq!(ledger.is_beyond(keep.with_slack(), now).await.unwrap(), beyond_slack, "{seconds} s");
+    }
+}
+
+#[test]
+fn a_twentieth_more_than_is_kept_may_gather_and_at_most_a_day() {
+    let day = Duration::from_hours(24);
+    let table = [
+        (Keep { keep_for: day, bytes: 100 }, Keep { keep_for: day * 21 / 20, bytes: 105 }),
+        (Keep { keep_for: day * 400, bytes: 0 }, Keep { keep_for: day * 401, bytes: 0 }),
+        (EVERYTHING, EVERYTHING),
+    ];
+    for (keep, expected) in table {
+        assert_eq!(keep.with_slack(), expected);
+    }
+}
+
+#[tokio::test]
 async fn size_counts_the_pages_in_use_and_not_those_that_are_free() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(folder.path());
