@@ -4,7 +4,7 @@
 //! bytes, and any moment only because somebody told it.
 //!
 //! What always holds in it:
-//! - What [`Ledger::accept`] returned is on the disk, once, however often it is given.
+//! - What [`Ledger::accept`] returned is on the disk, once, also when it is given again after a doubtful outcome.
 //! - A sink's state, rows and cursor move together, and only from where the caller read them.
 //! - A batch that was handed out keeps its id and its rows until it is complete, through restarts.
 //! - One thread writes. Reading never holds it up, and a press overtakes every other job that waits.
@@ -68,7 +68,7 @@ use lock::StateLock;
 use reader::Readers;
 use writer::{Store, Writer};
 
-/// The ledger's file in the state folder. SQLite keeps `-wal` and `-shm` beside it while somebody has it open.
+/// The ledger's file in the state folder. Beside it stand `-wal`, its log, which is kept, and SQLite's `-shm`.
 pub const FILE_NAME: &str = "ledger.sqlite";
 
 /// What the ledger is told when it is opened.
@@ -134,7 +134,8 @@ impl Ledger {
             last_time_seen: seen.map(|micros| moment::instant(micros, &setup.zone)),
         };
         let (announce, accepted) = watch::channel(newest);
-        let store = Store { connection: file.connection, announce, path: path.clone(), _lock: lock };
+        let recent = event::Recent::read(&file.connection).map_err(classify)?;
+        let store = Store { connection: file.connection, announce, path: path.clone(), recent, _lock: lock };
         let writer = Writer::start(store).map_err(|source| OpenError::Thread { source })?;
         let setup = Arc::new(setup);
         let readers = Readers::new(path.clone(), setup.zone.clone());

@@ -1,5 +1,8 @@
 //! Recording what happens.
 
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
 use punchcard_core::event::{Event, NewEvent, Sequence};
 use punchcard_core::name::InputName;
 use punchcard_core::time::Monotonic;
@@ -14,6 +17,8 @@ use super::moment::{self, StoredMoment};
 
 /// Bytes of an event's kind and fields together, as they are stored.
 const MOST_BYTES: usize = 64 << 10;
+/// So many of the newest events are known again by their id: several commits full.
+const KNOWN_AGAIN: usize = 1024;
 
 /// Why an event was not recorded.
 #[derive(Debug, Error)]
@@ -34,18 +39,24 @@ pub enum AcceptError {
 
 impl Ledger {
     /// Records an event. When this returns the event is on the disk, whatever happens to the power; after an error it is
-    /// not in the ledger. An event whose id is there already is the one that is there: giving it again after a doubtful
-    /// outcome never makes a second.
+    /// not in the ledger. An event whose id is among the newest 1,024 is the one that is there: giving it again after a
+    /// doubtful outcome, through a restart too, never makes a second.
     ///
     /// # Errors
     /// When the event can't be stored as it is, or the disk refuses or is full.
     pub async fn accept(&self, event: NewEvent) -> Result<Event, AcceptError> {
-        let fields = encoding::render_fields(&event.fields)?;
-        let bytes = fields.len() + event.kind.len();
-        if bytes > MOST_BYTES {
-            return Err(AcceptError::TooLarge { bytes });
-        }
-        Ok(self.shared.writer.accept(Press { event, fields }).await?)
+        Ok(self.shared.writer.accept(Press::of(event)?).await?)
+    }
+
+    /// Records an event that nobody waits for, such as a sensor's reading: for at most `most_for` it waits for others, to
+    /// share a commit with them. A press goes at once and takes it along, and so does the reading that makes a commit full
+    /// or has waited for long enough. Otherwise as [`Ledger::accept`]: what was not acknowledged yet may be lost with the
+    /// power, and nothing else. When the ledger is closed, or this is given up, it is written at once.
+    ///
+    /// # Errors
+    /// As [`Ledger::accept`].
+    pub async fn accept_within(&self, event: NewEvent, most_for: Duration) -> Result<Event, AcceptError> {
+        Ok(self.shared.writer.accept_within(Press::of(event)?, most_for).await?)
     }
 }
 
@@ -55,15 +66,79 @@ pub(super) struct Press {
     fields: String,
 }
 
+impl Press {
+    pub(super) fn of(event: NewEvent) -> Result<Self, AcceptError> {
+        let fields = encoding::render_fields(&event.fields)?;
+        let bytes = fields.len() + event.kind.len();
+        if bytes > MOST_BYTES {
+            return Err(AcceptError::TooLarge { bytes });
+        }
+        Ok(Self { event, fields })
+    }
+}
+
+/// The newest events by their ids. In the file an index of ids would cost each press another page.
+#[derive(Default)]
+pub(super) struct Recent {
+    sequences: HashMap<Ulid, Sequence>,
+    /// The oldest first; of the last ones, `unsure` many are not committed yet.
+    order: VecDeque<Ulid>,
+    unsure: usize,
+}
+
+impl Recent {
+    /// As the file has them.
+    pub(super) fn read(connection: &Connection) -> Result<Self, rusqlite::Error> {
+        let mut recent = Self::default();
+        let mut select = connection.prepare("SELECT id, sequence FROM event ORDER BY sequence DESC LIMIT ?1")?;
+        let mut rows = select.query([KNOWN_AGAIN])?;
+        while let Some(row) = rows.next()? {
+            let id = Ulid(u128::from_be_bytes(row.get(0)?));
+            recent.sequences.insert(id, from_column(row.get(1)?));
+            recent.order.push_front(id);
+        }
+        Ok(recent)
+    }
+
+    /// Notes an event that is about to be committed.
+    fn note(&mut self, id: Ulid, sequence: Sequence) {
+        self.sequences.insert(id, sequence);
+        self.order.push_back(id);
+        self.unsure += 1;
+    }
+
+    /// What was noted is committed. Forgets as many of the oldest.
+    pub(super) fn keep(&mut self) {
+        self.unsure = 0;
+        while self.order.len() > KNOWN_AGAIN
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.sequences.remove(&oldest);
+        }
+    }
+
+    /// What was noted was not committed.
+    pub(super) fn undo(&mut self) {
+        for _ in 0..std::mem::take(&mut self.unsure) {
+            if let Some(id) = self.order.pop_back() {
+                self.sequences.remove(&id);
+            }
+        }
+    }
+}
+
 /// Records one event, or finds it recorded.
-pub(super) fn record(transaction: &Transaction<'_>, press: &Press) -> Result<Event, StorageError> {
+pub(super) fn record(transaction: &Transaction<'_>, press: &Press, recent: &mut Recent) -> Result<Event, StorageError> {
     let event = &press.event;
-    let id = event.id.0.to_be_bytes();
-    let known =
-        format!("SELECT {} FROM event JOIN boot ON boot.id = event.boot WHERE event.id = ?1", EventRow::COLUMNS);
-    let known = transaction.prepare_cached(&known)?.query_row([id], |row| EventRow::parse(row, 0)).optional()?;
-    if let Some(known) = known {
-        return known.event();
+    if let Some(sequence) = recent.sequences.get(&event.id) {
+        let known = format!(
+            "SELECT {} FROM event JOIN boot ON boot.id = event.boot WHERE event.sequence = ?1",
+            EventRow::COLUMNS
+        );
+        let mut known = transaction.prepare_cached(&known)?;
+        let known = known.query_row([to_column(*sequence)], |row| EventRow::parse(row, 0)).optional()?;
+        // One that was pruned since was recorded all the same.
+        return known.map_or_else(|| Ok(Event { sequence: *sequence, happened: event.clone() }), EventRow::event);
     }
     let seen = moment::last_time_seen(transaction)?;
     let boot = record_boot(transaction, event, seen)?;
@@ -77,7 +152,7 @@ pub(super) fn record(transaction: &Transaction<'_>, press: &Press) -> Result<Eve
                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     transaction.prepare_cached(insert)?.execute((
         to_column(sequence),
-        id,
+        event.id.0.to_be_bytes(),
         event.at.map(|at| at.unix_micros),
         event.at.map(|at| at.utc_offset_minutes),
         boot,
@@ -86,6 +161,7 @@ pub(super) fn record(transaction: &Transaction<'_>, press: &Press) -> Result<Eve
         &event.kind,
         &press.fields,
     ))?;
+    recent.note(event.id, sequence);
     Ok(Event { sequence, happened: event.clone() })
 }
 

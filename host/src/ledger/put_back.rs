@@ -10,7 +10,7 @@ use rusqlite::Transaction;
 use ulid::Ulid;
 
 use super::Ledger;
-use super::event::{self, to_column};
+use super::event::{self, Recent, to_column};
 use super::moment;
 use super::sink::{self, SetAsideBy, SinkError};
 
@@ -34,6 +34,7 @@ impl Ledger {
                         let put = put_some_back(transaction, &name, first)?;
                         Ok::<_, SinkError>((put, event::newest(transaction)?))
                     })?;
+                    store.recent = Recent::read(&store.connection)?;
                     store.announce.send_if_modified(|known| {
                         let newer = newest > *known;
                         *known = newest.max(*known);

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error::OpenError;
+use super::wal;
 
 /// Marks the file as ours in its header (`PUNC`): `file` and other programs can tell.
 const APPLICATION_ID: i32 = 0x5055_4e43;
@@ -18,8 +19,14 @@ const APPLICATION_ID: i32 = 0x5055_4e43;
 /// The smallest page of any SQLite file.
 const LEAST_BYTES: u64 = 512;
 
+/// Of a new ledger; one that is there keeps its own. A commit writes whole pages into the log, and a press changes one:
+/// with pages of 1 KiB that is one block of the file system, or two, where 4 KiB would be two or three. Smaller pages
+/// hold too few rows.
+const PAGE_BYTES: i64 = 1024;
+
 /// Step `n` makes version `n + 1` of version `n`.
-pub(super) const STEPS: &[&str] = &[include_str!("schema/version-1.sql"), include_str!("schema/version-2.sql")];
+pub(super) const STEPS: &[&str] =
+    &[include_str!("schema/version-1.sql"), include_str!("schema/version-2.sql"), include_str!("schema/version-3.sql")];
 
 /// A ledger that is ready.
 pub(super) struct OpenFile {
@@ -33,6 +40,10 @@ pub(super) fn open(path: &Path) -> Result<OpenFile, OpenError> {
     let created = !path.exists();
     if created {
         create(path)?;
+    }
+    if let Err(error) = wal::grow(&wal::log_of(path)) {
+        // A full disk, for one: what is there can still be read and delivered.
+        tracing::warn!(%error, "the ledger's log does not get its usual size; it grows with what is written");
     }
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let found = recognise(&connection, path)?;
@@ -76,7 +87,7 @@ fn create(path: &Path) -> Result<(), OpenError> {
         if fs::metadata(&rest).is_ok_and(|metadata| metadata.len() > 0) {
             return Err(OpenError::Damaged {
                 path: path.to_owned(),
-                what: format!("it is gone, but {} is still there", rest.display()),
+                what: format!("it is gone, but {} is still there, which belongs to it", rest.display()),
             });
         }
     }
@@ -84,8 +95,7 @@ fn create(path: &Path) -> Result<(), OpenError> {
     let failed = |source: Box<dyn std::error::Error + Send + Sync>| OpenError::Create { path: path.to_owned(), source };
     let make = || -> Result<(), rusqlite::Error> {
         let connection = Connection::open(&draft)?;
-        // 4 KiB is what the kernel's page cache and most cards write at least; a press changes two pages.
-        connection.pragma_update(None, "page_size", 4096)?;
+        connection.pragma_update(None, "page_size", PAGE_BYTES)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
         log_ahead(&connection)
     };
@@ -165,8 +175,7 @@ fn tune(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.pragma_update(None, "foreign_keys", true)?;
     // `wal` moves the log into the main file, outside of the commits that somebody waits for.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-    // A log of usual size is kept and written over: growing it again costs the file system a journal entry a press.
-    connection.pragma_update(None, "journal_size_limit", super::wal::USUAL_BYTES)?;
+    wal::keep(connection)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
@@ -231,7 +240,7 @@ mod tests {
             ("synchronous", "Integer(2)"),
             ("foreign_keys", "Integer(1)"),
             ("wal_autocheckpoint", "Integer(0)"),
-            ("page_size", "Integer(4096)"),
+            ("page_size", "Integer(1024)"),
             ("application_id", "Integer(1347767875)"),
         ];
         for (name, value) in expected {

@@ -27,6 +27,7 @@ use punchcard_core::time::{Context, Instant, Monotonic, Now};
 use ulid::Ulid;
 use uuid::Uuid;
 
+use super::event::Press;
 use super::{Checkpoint, CheckpointInterval, Declaration, FormattedCommit, Ledger, OpenBatch, Setup, Unformatted};
 
 fn setup(boot: &str) -> Setup {
@@ -63,6 +64,11 @@ fn punch(number: u64) -> NewEvent {
         kind: "punch".to_owned(),
         fields,
     }
+}
+
+/// A press on its way to the writing thread.
+pub(super) fn press() -> Press {
+    Press::of(punch(1)).unwrap()
 }
 
 async fn accept(ledger: &Ledger, numbers: impl IntoIterator<Item = u64>) -> Vec<Event> {

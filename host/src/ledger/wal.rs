@@ -1,39 +1,159 @@
-//! Moves SQLite's log into the main file, outside of every commit that somebody waits for.
+//! SQLite's log: grown once, kept, and moved into the main file outside of every commit that somebody waits for.
 //!
-//! A thread with a connection of its own does it: a passive checkpoint never blocks the writer. While a backlog is
-//! written faster than that, the log would grow without end; then everything but presses waits for the thread.
+//! A file that grows costs the file system an entry in its own journal with each commit, and a flash card twice the
+//! writes. So the log gets its usual size before it is opened, in zeros, which end it like any frame whose checksum is
+//! wrong (SQLite file format §4.1). It keeps that size: when the ledger is closed it is emptied, not removed, and what a
+//! backlog made of it is cut to that size when it is begun anew.
+//!
+//! SQLite begins the log anew when all of it has been moved and then somebody writes. A thread with a connection of its
+//! own moves it: a passive checkpoint never blocks the writer. What was written meanwhile the writer moves itself, right
+//! after a commit was answered: under presses that never pause, all of it would never be moved otherwise. While a backlog
+//! is written faster than that, everything but presses waits for the thread.
 
-use std::path::Path;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, OpenFlags};
 
 use super::writer::Queue;
 
-/// Frames of one page and its header (SQLite file format §4.1).
-const FRAME_BYTES: i64 = 4096 + 24;
-/// Worth moving: 4 MiB. A press adds two frames, so this is every five hundred presses.
-const WORTH_FRAMES: i32 = 1000;
-/// Everything but presses waits: 16 MiB.
-const MOST_FRAMES: i32 = 4000;
-/// How large the log's file may stay once it is moved.
-pub(super) const USUAL_BYTES: i64 = (WORTH_FRAMES as i64) * FRAME_BYTES;
+/// What stands before the frames (SQLite file format §4.1).
+const HEADER_BYTES: usize = 32;
+/// What stands before each page.
+const FRAME_HEADER_BYTES: i64 = 24;
+
+/// Worth moving: some six hundred presses, each a page of 1 KiB.
+const WORTH_BYTES: i64 = 768 << 10;
+/// How large the log's file is: what is worth moving, and room for what comes while it is moved.
+pub(super) const USUAL_BYTES: i64 = 1 << 20;
+/// Everything but presses waits.
+const MOST_BYTES: i64 = 16 << 20;
+/// What the writer moves itself: a press that comes just then waits for a few writes more.
+const FEW_BYTES: i64 = 64 << 10;
+
+/// How long a ledger that is closed waits for those who read an older state.
+const CLOSING_PATIENCE: Duration = Duration::from_millis(200);
+
+/// The log of a ledger's file.
+pub(super) fn log_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
+}
+
+/// Makes the log's file as long as it usually is. What it holds stays. Nobody has it open for writing.
+pub(super) fn grow(log: &Path) -> io::Result<()> {
+    let usual = USUAL_BYTES.unsigned_abs();
+    let is_new = !log.try_exists()?;
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(log)?;
+    let length = file.metadata()?.len();
+    if length >= usual {
+        return Ok(());
+    }
+    let missing = usize::try_from(usual - length).unwrap_or(0);
+    // Zeros that are written, and not a hole: a hole would be filled, and noted by the file system, page by page.
+    file.write_all_at(&vec![0; missing], length)?;
+    file.sync_all()?;
+    match log.parent() {
+        Some(folder) if is_new => File::open(folder)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+/// Leaves the log to this program, which keeps it: without this, SQLite removes it with the last connection.
+pub(super) fn keep(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    // `grow` gave it its size; a backlog gives it more.
+    connection.pragma_update(None, "journal_size_limit", USUAL_BYTES)
+}
+
+/// Moves all of the log and empties it, before the connection is closed. Where somebody else has the file open the log
+/// stays as it is, as SQLite leaves it too, and is moved after the next start. The writing thread has written its last.
+pub(super) fn empty(connection: &Connection, log: &Path) {
+    match move_last(connection) {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(error) => {
+            tracing::info!(error = %error, "somebody reads the ledger; its log is moved after the next start");
+            return;
+        }
+    }
+    // What was moved is durable, and nobody has SQLite's index of the log. Without its header the log holds nothing: it is
+    // not read at the next start, and does no harm beside a file that somebody brought back from a copy.
+    let clear = || {
+        let file = OpenOptions::new().write(true).open(log)?;
+        file.write_all_at(&[0; HEADER_BYTES], 0)?;
+        file.sync_data()
+    };
+    if let Err(error) = clear() {
+        tracing::warn!(error = %error, "the ledger's log is not emptied; nothing is lost");
+    }
+}
+
+/// Moves the log, with the file to ourselves until the connection is closed. Whether that was all of it.
+fn move_last(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    connection.busy_timeout(CLOSING_PATIENCE)?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    // The lock is taken with the next write.
+    connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
+    let (length, moved) = connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE)?;
+    Ok(length == moved)
+}
+
+/// What is done with the log after a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Plan {
+    Nothing,
+    /// The thread moves it.
+    Wake,
+    /// The thread moves it, and everything but presses waits meanwhile.
+    Hold,
+    /// The writer moves the rest.
+    Finish,
+}
+
+/// Decides it, from the log's length since it was begun, what of it is not moved yet, both in bytes, and whether the
+/// thread is at work.
+fn plan_move(length: i64, behind: i64, moving: bool) -> Plan {
+    if behind <= 0 || length < WORTH_BYTES {
+        Plan::Nothing
+    } else if length >= MOST_BYTES {
+        Plan::Hold
+    } else if moving {
+        Plan::Nothing
+    } else if behind <= FEW_BYTES {
+        Plan::Finish
+    } else {
+        Plan::Wake
+    }
+}
 
 /// The thread that moves the log.
 pub(super) struct Mover {
     wake: SyncSender<()>,
+    moving: Arc<AtomicBool>,
+    frame_bytes: i64,
     thread: JoinHandle<()>,
 }
 
 impl Mover {
-    pub(super) fn start(path: &Path, queue: Arc<Queue>) -> std::io::Result<Self> {
+    pub(super) fn start(path: &Path, page_bytes: i64, queue: Arc<Queue>) -> io::Result<Self> {
         let path = path.to_owned();
         let (wake, woken) = sync_channel(1);
-        let thread = Builder::new().name("ledger-log".to_owned()).spawn(move || move_log(&path, &queue, &woken))?;
-        Ok(Self { wake, thread })
+        let moving = Arc::new(AtomicBool::new(false));
+        let moves = Arc::clone(&moving);
+        let work = move || move_log(&path, &queue, &woken, &moves);
+        let thread = Builder::new().name("ledger-log".to_owned()).spawn(work)?;
+        Ok(Self { wake, moving, frame_bytes: page_bytes + FRAME_HEADER_BYTES, thread })
     }
 
     /// Looks how long the log is, after a commit.
@@ -42,15 +162,24 @@ impl Mover {
             // The commit that came before went well; the next one will say what is wrong.
             return;
         };
-        let behind = length.saturating_sub(moved);
-        // SQLite begins the log anew only when nothing of it is left to move. Beside a writer that never pauses, that
-        // moment would not come.
-        let hold = length >= MOST_FRAMES && behind > 0;
-        if hold {
-            queue.hold();
-        } else if behind < WORTH_FRAMES {
-            return;
+        let bytes = |frames: i32| i64::from(frames) * self.frame_bytes;
+        match plan_move(bytes(length), bytes(length.saturating_sub(moved)), self.moving.load(Ordering::Acquire)) {
+            Plan::Nothing => {}
+            Plan::Wake => self.wake(queue),
+            Plan::Hold => {
+                queue.hold();
+                self.wake(queue);
+            }
+            Plan::Finish => {
+                if let Err(error) = connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE) {
+                    warn(&error);
+                }
+            }
         }
+    }
+
+    fn wake(&self, queue: &Queue) {
+        self.moving.store(true, Ordering::Release);
         if let Err(TrySendError::Disconnected(())) = self.wake.try_send(()) {
             queue.release();
         }
@@ -64,11 +193,12 @@ impl Mover {
     }
 }
 
-fn move_log(path: &Path, queue: &Queue, woken: &Receiver<()>) {
+fn move_log(path: &Path, queue: &Queue, woken: &Receiver<()>, moving: &AtomicBool) {
     while woken.recv().is_ok() {
         if let Err(error) = move_once(path) {
-            tracing::warn!(error = %error, "the ledger's log could not be moved into its main file; it goes on growing");
+            warn(&error);
         }
+        moving.store(false, Ordering::Release);
         queue.release();
     }
 }
@@ -76,8 +206,56 @@ fn move_log(path: &Path, queue: &Queue, woken: &Receiver<()>) {
 fn move_once(path: &Path) -> Result<(), rusqlite::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
+    keep(&connection)?;
     // A connection that has read nothing yet does not know of the log, and would move nothing without a word.
     connection.query_row("SELECT one FROM history", [], |_| Ok(()))?;
     connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE)?;
     Ok(())
+}
+
+fn warn(error: &rusqlite::Error) {
+    tracing::warn!(error = %error, "the ledger's log could not be moved into its main file; it goes on growing");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_moved_when_it_is_worth_it_and_finished_by_the_writer() {
+        let table = [
+            // Length, of which not moved, while it is moved; what is done.
+            (0, 0, false, Plan::Nothing),
+            (WORTH_BYTES - 1, WORTH_BYTES - 1, false, Plan::Nothing),
+            (WORTH_BYTES, WORTH_BYTES, false, Plan::Wake),
+            (WORTH_BYTES + 1, WORTH_BYTES, true, Plan::Nothing),
+            // Moved but for what came meanwhile.
+            (WORTH_BYTES + 1, 0, false, Plan::Nothing),
+            (WORTH_BYTES + FEW_BYTES, FEW_BYTES, false, Plan::Finish),
+            (WORTH_BYTES + FEW_BYTES, FEW_BYTES, true, Plan::Nothing),
+            (WORTH_BYTES + FEW_BYTES, FEW_BYTES + 1, false, Plan::Wake),
+            // A backlog.
+            (MOST_BYTES - 1, MOST_BYTES - 1, true, Plan::Nothing),
+            (MOST_BYTES, 1, true, Plan::Hold),
+            (MOST_BYTES, 1, false, Plan::Hold),
+            (MOST_BYTES, 0, false, Plan::Nothing),
+        ];
+        for (length, behind, moving, expected) in table {
+            assert_eq!(plan_move(length, behind, moving), expected, "{length} bytes, {behind} behind, {moving}");
+        }
+    }
+
+    #[test]
+    fn a_log_is_grown_once_and_keeps_what_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = log_of(&folder.path().join("ledger.sqlite"));
+        std::fs::write(&log, b"what it holds").unwrap();
+        grow(&log).unwrap();
+        let grown = std::fs::read(&log).unwrap();
+        assert_eq!(grown.len() as i64, USUAL_BYTES);
+        assert!(grown.starts_with(b"what it holds\0") && grown[13..].iter().all(|byte| *byte == 0));
+        std::fs::write(&log, vec![7; grown.len() + 1]).unwrap();
+        grow(&log).unwrap();
+        assert_eq!(std::fs::read(&log).unwrap(), vec![7; grown.len() + 1]);
+    }
 }

@@ -1,24 +1,25 @@
 //! The one thread that writes.
 //!
-//! Two queues feed it: presses, and everything else. Presses come first; those that wait at the same time share a
-//! commit. A job that fails leaves nothing behind.
+//! Three queues feed it: presses, readings that may wait for company, and everything else. Presses come first; those that
+//! wait at the same time share a commit, and take the readings along. A job that fails leaves nothing behind.
 
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
+use std::time::Duration;
 
 use punchcard_core::event::{Event, Sequence};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{oneshot, watch};
 
 use super::error::StorageError;
-use super::event::{self, Press};
+use super::event::{self, Press, Recent};
 use super::lock::StateLock;
-use super::wal::Mover;
+use super::wal::{self, Mover};
 
-/// Presses that share a commit.
+/// Events that share a commit.
 const SHARED_COMMIT: usize = 256;
 
 type Reply = oneshot::Sender<Result<Event, StorageError>>;
@@ -29,6 +30,8 @@ pub(super) struct Store {
     pub(super) connection: Connection,
     pub(super) announce: watch::Sender<Sequence>,
     pub(super) path: PathBuf,
+    /// What is known again.
+    pub(super) recent: Recent,
     /// Given back when the file is closed, not before.
     pub(super) _lock: StateLock,
 }
@@ -39,19 +42,18 @@ impl Store {
         &mut self,
         steps: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let begun = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
-        let transaction = begun.map_err(StorageError::from)?;
-        let result = steps(&transaction)?;
-        transaction.commit().map_err(StorageError::from)?;
-        Ok(result)
+        transact(&mut self.connection, steps)
     }
 
     fn accept(&mut self, presses: Vec<(Press, Reply)>) {
-        let recorded = self.transact(|transaction| {
-            presses.iter().map(|(press, _)| event::record(transaction, press)).collect::<Result<Vec<_>, StorageError>>()
+        let Self { connection, recent, .. } = self;
+        let recorded = transact(connection, |transaction| {
+            let record = |(press, _): &(Press, Reply)| event::record(transaction, press, recent);
+            presses.iter().map(record).collect::<Result<Vec<_>, StorageError>>()
         });
         match recorded {
             Ok(events) => {
+                self.recent.keep();
                 if let Some(newest) = events.iter().map(|event| event.sequence).max() {
                     self.announce.send_if_modified(|known| {
                         let newer = newest > *known;
@@ -64,14 +66,29 @@ impl Store {
                 }
             }
             // What one press meets says nothing of the others: each is tried alone.
-            Err(_) if presses.len() > 1 => presses.into_iter().for_each(|press| self.accept(vec![press])),
+            Err(_) if presses.len() > 1 => {
+                self.recent.undo();
+                presses.into_iter().for_each(|press| self.accept(vec![press]));
+            }
             Err(error) => {
+                self.recent.undo();
                 if let Some((_, reply)) = presses.into_iter().next() {
                     answer(reply, Err(error));
                 }
             }
         }
     }
+}
+
+fn transact<T, E: From<StorageError>>(
+    connection: &mut Connection,
+    steps: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+    let transaction = begun.map_err(StorageError::from)?;
+    let result = steps(&transaction)?;
+    transaction.commit().map_err(StorageError::from)?;
+    Ok(result)
 }
 
 /// Answers whoever still waits: a caller may have given up, and what was written stays written.
@@ -87,16 +104,55 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct Waiting {
-    presses: VecDeque<(Press, Reply)>,
+    presses: VecDeque<Arrived>,
+    /// Events that wait for company.
+    readings: VecDeque<Arrived>,
+    /// Both, ever: in this order they are recorded.
+    arrived: u64,
+    /// One of them has waited for long enough.
+    due: bool,
     jobs: VecDeque<Job>,
     /// The log is too long: only presses.
     held: bool,
     closed: bool,
 }
 
+/// An event, and the how manieth it is.
+type Arrived = (u64, Press, Reply);
+
 enum Work {
     Presses(Vec<(Press, Reply)>),
     Job(Job),
+}
+
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// So many presses and so many readings, in one commit.
+    Commit(usize, usize),
+    Job,
+    /// Nobody's yet.
+    Wait,
+    /// Nobody's any more.
+    End,
+}
+
+impl Waiting {
+    /// Decides whose turn it is. Presses never wait for readings: they come first in a commit that has not room for all.
+    fn plan(&self) -> Turn {
+        let presses = self.presses.len().min(SHARED_COMMIT);
+        let readings = self.readings.len().min(SHARED_COMMIT - presses);
+        let ready = presses > 0 || readings == SHARED_COMMIT || (readings > 0 && (self.due || self.closed));
+        if ready {
+            Turn::Commit(presses, readings)
+        } else if !self.jobs.is_empty() && (!self.held || self.closed) {
+            Turn::Job
+        } else if self.closed {
+            Turn::End
+        } else {
+            Turn::Wait
+        }
+    }
 }
 
 impl Queue {
@@ -133,20 +189,34 @@ impl Queue {
     fn next(&self) -> Option<Work> {
         let mut waiting = self.lock();
         loop {
-            if !waiting.presses.is_empty() {
-                let count = waiting.presses.len().min(SHARED_COMMIT);
-                return Some(Work::Presses(waiting.presses.drain(..count).collect()));
+            match waiting.plan() {
+                Turn::Commit(presses, readings) => {
+                    let mut together: Vec<_> = waiting.presses.drain(..presses).collect();
+                    together.extend(waiting.readings.drain(..readings));
+                    together.sort_unstable_by_key(|(arrived, ..)| *arrived);
+                    waiting.due &= !waiting.readings.is_empty();
+                    return Some(Work::Presses(together.into_iter().map(|(_, press, reply)| (press, reply)).collect()));
+                }
+                Turn::Job => {
+                    if let Some(job) = waiting.jobs.pop_front() {
+                        return Some(Work::Job(job));
+                    }
+                }
+                Turn::Wait => waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+                Turn::End => return None,
             }
-            if (!waiting.held || waiting.closed)
-                && let Some(job) = waiting.jobs.pop_front()
-            {
-                return Some(Work::Job(job));
-            }
-            if waiting.closed {
-                return None;
-            }
-            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+}
+
+/// Says that a reading has waited for long enough: when its time has passed, or nobody counts it any more.
+struct Patience<'a>(&'a Queue);
+
+impl Drop for Patience<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.0.lock();
+        waiting.due = !waiting.readings.is_empty();
+        self.0.changed.notify_one();
     }
 }
 
@@ -159,7 +229,9 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(store: Store) -> io::Result<Self> {
         let queue = Arc::new(Queue { waiting: Mutex::default(), changed: Condvar::new() });
-        let mover = Mover::start(&store.path, Arc::clone(&queue))?;
+        let page_bytes = store.connection.pragma_query_value(None, "page_size", |row| row.get(0));
+        let page_bytes = page_bytes.map_err(io::Error::other)?;
+        let mover = Mover::start(&store.path, page_bytes, Arc::clone(&queue))?;
         let (end, ended) = oneshot::channel();
         let served = Arc::clone(&queue);
         Builder::new().name("ledger".to_owned()).spawn(move || {
@@ -172,8 +244,33 @@ impl Writer {
     /// Records a press, before everything else that waits.
     pub(super) async fn accept(&self, press: Press) -> Result<Event, StorageError> {
         let (reply, answer) = oneshot::channel();
-        self.queue.add(|waiting| waiting.presses.push_back((press, reply)));
+        self.queue.add(|waiting| {
+            waiting.arrived += 1;
+            waiting.presses.push_back((waiting.arrived, press, reply));
+        });
         answer.await.unwrap_or(Err(StorageError::Stopped))
+    }
+
+    /// Records a reading with the next press, with as many others as a commit takes, or after `most_for`.
+    pub(super) async fn accept_within(&self, reading: Press, most_for: Duration) -> Result<Event, StorageError> {
+        let (reply, mut answer) = oneshot::channel();
+        self.queue.add(|waiting| {
+            waiting.arrived += 1;
+            waiting.readings.push_back((waiting.arrived, reading, reply));
+        });
+        let patience = Patience(&self.queue);
+        let answered = match tokio::time::timeout(most_for, &mut answer).await {
+            Ok(answered) => {
+                // The others go on waiting.
+                std::mem::forget(patience);
+                answered
+            }
+            Err(_) => {
+                drop(patience);
+                answer.await
+            }
+        };
+        answered.unwrap_or(Err(StorageError::Stopped))
     }
 
     /// Runs a job, in turn.
@@ -213,6 +310,7 @@ impl Drop for Served<'_> {
         let mut waiting = self.0.lock();
         waiting.closed = true;
         waiting.presses.clear();
+        waiting.readings.clear();
         waiting.jobs.clear();
     }
 }
@@ -227,4 +325,53 @@ fn serve(mut store: Store, queue: &Queue, mover: Mover) {
         mover.look(&store.connection, queue);
     }
     mover.stop();
+    wal::empty(&store.connection, &wal::log_of(&store.path));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::tests::press;
+
+    fn waiting(presses: usize, readings: usize, jobs: usize) -> Waiting {
+        let some = |count: usize| (0..count).map(|_| (0, press(), oneshot::channel().0)).collect();
+        let job = || -> Job { Box::new(|_| {}) };
+        Waiting {
+            presses: some(presses),
+            readings: some(readings),
+            jobs: (0..jobs).map(|_| job()).collect(),
+            ..Waiting::default()
+        }
+    }
+
+    #[test]
+    fn presses_go_at_once_and_readings_with_them_or_when_they_are_full_due_or_the_last() {
+        let due = |of: Waiting| Waiting { due: true, ..of };
+        let held = |of: Waiting| Waiting { held: true, ..of };
+        let closed = |of: Waiting| Waiting { closed: true, ..of };
+        let table = [
+            (waiting(0, 0, 0), Turn::Wait),
+            (waiting(0, 0, 1), Turn::Job),
+            (waiting(1, 0, 1), Turn::Commit(1, 0)),
+            (waiting(0, 255, 0), Turn::Wait),
+            (waiting(0, 255, 1), Turn::Job),
+            (waiting(0, 256, 1), Turn::Commit(0, 256)),
+            (waiting(0, 300, 0), Turn::Commit(0, 256)),
+            (waiting(1, 9, 1), Turn::Commit(1, 9)),
+            (waiting(1, 300, 0), Turn::Commit(1, 255)),
+            (waiting(300, 9, 0), Turn::Commit(256, 0)),
+            (due(waiting(0, 9, 1)), Turn::Commit(0, 9)),
+            (due(waiting(0, 0, 0)), Turn::Wait),
+            (held(waiting(0, 0, 1)), Turn::Wait),
+            (held(waiting(1, 1, 1)), Turn::Commit(1, 1)),
+            (held(due(waiting(0, 1, 1))), Turn::Commit(0, 1)),
+            (closed(waiting(0, 9, 1)), Turn::Commit(0, 9)),
+            (closed(held(waiting(0, 0, 1))), Turn::Job),
+            (closed(waiting(0, 0, 0)), Turn::End),
+        ];
+        for (waiting, expected) in table {
+            let counts = (waiting.presses.len(), waiting.readings.len(), waiting.jobs.len());
+            assert_eq!(waiting.plan(), expected, "{counts:?}");
+        }
+    }
 }

@@ -1,9 +1,12 @@
 //! Accepting events, and everything that is kept under a name.
 
+use std::time::Duration;
+
+use power_cut::{Operation, Recording};
 use punchcard_core::event::Value;
 use punchcard_core::name::GrantName;
 
-use super::super::{AcceptError, Opened, Reader, RememberedGrant, StorageError};
+use super::super::{AcceptError, Keep, Opened, Reader, RememberedGrant, StorageError};
 use super::*;
 
 #[tokio::test]
@@ -42,6 +45,197 @@ async fn an_id_that_is_given_twice_is_one_event_with_its_first_content() {
     let (one, two, three) = tokio::join!(ledger.accept(other.clone()), ledger.accept(again), ledger.accept(other));
     assert_eq!((one.unwrap().sequence.0, two.unwrap().sequence.0, three.unwrap().sequence.0), (2, 1, 2));
     assert_eq!(ledger.events(None, 10).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn an_id_is_known_again_after_a_restart_and_after_its_event_was_pruned() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let events = accept(&ledger, 1..=3).await;
+    ledger.close().await;
+    let ledger = open(folder.path());
+    assert_eq!(ledger.accept(punch(2)).await.unwrap(), events[1]);
+    ledger.prune(Keep { keep_for: Duration::MAX, bytes: 0 }, at(2_000_000_000)).await.unwrap();
+    assert_eq!(ledger.accept(punch(2)).await.unwrap(), events[1]);
+    assert_eq!(ledger.accept(punch(4)).await.unwrap().sequence, Sequence(4));
+}
+
+#[tokio::test]
+async fn an_event_that_was_refused_is_not_known_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let refuse = |ledger: &Ledger, refuse: bool| {
+        let ledger = ledger.clone();
+        let trigger = if refuse {
+            "CREATE TRIGGER refuse BEFORE INSERT ON event WHEN NEW.kind = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END"
+        } else {
+            "DROP TRIGGER refuse"
+        };
+        async move { ledger.write(move |store| Ok::<_, StorageError>(store.connection.execute_batch(trigger)?)).await }
+    };
+    refuse(&ledger, true).await.unwrap();
+    let mut bad = punch(1);
+    bad.kind = "bad".to_owned();
+    // Given at once, they may share a commit, which then fails whole at first.
+    let (one, two) = tokio::join!(ledger.accept(punch(2)), ledger.accept(bad.clone()));
+    assert!(one.is_ok() && two.is_err(), "{one:?}, {two:?}");
+    refuse(&ledger, false).await.unwrap();
+    assert_eq!(ledger.accept(bad).await.unwrap().sequence, Sequence(2));
+    assert_eq!(ledger.accept(punch(2)).await.unwrap().sequence, FIRST);
+    assert_eq!(ledger.events(None, 10).await.unwrap().len(), 2);
+}
+
+/// How often something was made durable in the log.
+fn flushes(recording: &Recording) -> usize {
+    let is_flush = |operation: &Operation| matches!(operation, Operation::Sync { file } if file.ends_with("-wal"));
+    recording.operations().iter().filter(|operation| is_flush(operation)).count()
+}
+
+const AN_HOUR: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+async fn a_press_takes_along_what_waits_for_company() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path()).close().await;
+    let recording = Recording::start(folder.path()).unwrap();
+    let ledger = open(folder.path());
+    // The log's header is made durable by itself.
+    accept(&ledger, 1..=1).await;
+    let before = flushes(&recording);
+    let (one, two, press) = tokio::join!(
+        ledger.accept_within(punch(2), AN_HOUR),
+        ledger.accept_within(punch(3), AN_HOUR),
+        ledger.accept(punch(4)),
+    );
+    // In the order in which they came.
+    let sequences = [one, two, press].map(|event| event.unwrap().sequence.0);
+    assert_eq!((sequences, flushes(&recording) - before), ([2, 3, 4], 1));
+    ledger.close().await;
+}
+
+#[tokio::test]
+async fn as_many_as_a_commit_takes_wait_for_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path()).close().await;
+    let recording = Recording::start(folder.path()).unwrap();
+    let ledger = open(folder.path());
+    accept(&ledger, 1..=1).await;
+    let before = flushes(&recording);
+    let readings = (2..=257).map(|number| {
+        let ledger = ledger.clone();
+        tokio::spawn(async move { ledger.accept_within(punch(number), AN_HOUR).await.unwrap() })
+    });
+    for reading in readings.collect::<Vec<_>>() {
+        reading.await.unwrap();
+    }
+    assert_eq!(flushes(&recording) - before, 1);
+    ledger.close().await;
+}
+
+#[tokio::test]
+async fn the_first_that_has_waited_for_long_enough_takes_the_others_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let others = tokio::spawn({
+        let ledger = ledger.clone();
+        async move { ledger.accept_within(punch(1), AN_HOUR).await.unwrap().sequence }
+    });
+    tokio::task::yield_now().await;
+    let second = ledger.accept_within(punch(2), Duration::ZERO).await.unwrap();
+    assert_eq!((others.await.unwrap(), second.sequence), (FIRST, Sequence(2)));
+    // Whoever comes later waits by itself.
+    let third = ledger.accept_within(punch(3), Duration::ZERO).await.unwrap();
+    assert_eq!(third.sequence, Sequence(3));
+}
+
+#[tokio::test]
+async fn what_waits_for_company_is_written_when_it_is_given_up_and_when_the_ledger_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let mut accepted = ledger.accepted();
+    let given_up = tokio::spawn({
+        let ledger = ledger.clone();
+        async move { ledger.accept_within(punch(1), AN_HOUR).await }
+    });
+    tokio::task::yield_now().await;
+    given_up.abort();
+    accepted.changed().await.unwrap();
+    assert_eq!(*accepted.borrow_and_update(), FIRST);
+    let last = tokio::spawn({
+        let ledger = ledger.clone();
+        async move { ledger.accept_within(punch(2), AN_HOUR).await.unwrap().sequence }
+    });
+    tokio::task::yield_now().await;
+    ledger.close().await;
+    assert_eq!(last.await.unwrap(), Sequence(2));
+}
+
+#[tokio::test]
+async fn a_log_that_holds_nothing_does_no_harm_beside_a_file_that_was_brought_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    accept(&ledger, 1..=2).await;
+    ledger.close().await;
+    let copy = std::fs::read(folder.path().join("ledger.sqlite")).unwrap();
+    let ledger = open(folder.path());
+    accept(&ledger, 3..=9).await;
+    ledger.close().await;
+    std::fs::write(folder.path().join("ledger.sqlite"), copy).unwrap();
+    let (ledger, opened) = Ledger::open(folder.path(), setup("first")).unwrap();
+    assert_eq!(opened.newest, Sequence(2));
+    assert_eq!(ledger.events(None, 10).await.unwrap().len(), 2);
+}
+
+/// SQLite's index of the log outlives the host then, and the next host goes on where the log ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_who_reads_through_a_restart_sees_what_was_and_nothing_is_lost() {
+    let (folder, after) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ledger = open(folder.path());
+    accept(&ledger, 1..=2).await;
+    let log = || std::fs::read(folder.path().join("ledger.sqlite-wal")).unwrap();
+    let mut reader = Reader::open(folder.path(), TimeZone::UTC).unwrap();
+    let read = reader.snapshot(|snapshot, _| {
+        let count = || snapshot.query_row("SELECT count(*) FROM event", [], |row| row.get::<_, i64>(0));
+        assert_eq!(count()?, 2);
+        let restart = async {
+            accept(&ledger, 3..=3).await;
+            ledger.clone().close().await;
+            assert!(!log().starts_with(&[0; 32]));
+            let ledger = open(folder.path());
+            accept(&ledger, 4..=4).await;
+            power_cut(folder.path(), after.path());
+            ledger.close().await;
+        };
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(restart));
+        assert_eq!(count()?, 2);
+        Ok::<_, StorageError>(())
+    });
+    read.unwrap();
+    assert_eq!(Ledger::open(after.path(), setup("first")).unwrap().1.newest, Sequence(4));
+    drop(reader);
+    let (ledger, opened) = Ledger::open(folder.path(), setup("first")).unwrap();
+    assert_eq!(opened.newest, Sequence(4));
+    ledger.close().await;
+    assert!(log().starts_with(&[0; 32]));
+}
+
+#[tokio::test]
+async fn under_presses_that_never_pause_the_log_keeps_its_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let log = folder.path().join("ledger.sqlite-wal");
+    let usual = std::fs::metadata(&log).unwrap().len();
+    // Some four times what the log holds.
+    let hammers = (0..4).map(|hammer| {
+        let ledger = ledger.clone();
+        tokio::spawn(async move { accept(&ledger, (0..1_000).map(|number| number * 4 + hammer)).await.len() })
+    });
+    for hammer in hammers.collect::<Vec<_>>() {
+        assert_eq!(hammer.await.unwrap(), 1_000);
+    }
+    assert_eq!(std::fs::metadata(&log).unwrap().len(), usual);
+    ledger.close().await;
+    assert_eq!(std::fs::metadata(&log).unwrap().len(), usual);
 }
 
 #[tokio::test]
@@ -154,7 +348,11 @@ async fn a_closed_ledger_finishes_what_was_asked_for_and_answers_nobody_after_th
     assert!(matches!(other.accept(punch(2)).await, Err(AcceptError::Storage(StorageError::Stopped))));
     assert!(matches!(other.events(None, 1).await, Err(StorageError::Stopped)));
     assert!(matches!(other.remember("a", "b").await, Err(StorageError::Stopped)));
-    assert!(!folder.path().join("ledger.sqlite-wal").exists());
+    // The log is kept, and holds nothing.
+    let log = folder.path().join("ledger.sqlite-wal");
+    assert!(std::fs::read(&log).unwrap().starts_with(&[0; 32]));
+    assert_eq!(Reader::open(folder.path(), TimeZone::UTC).unwrap().newest().unwrap(), FIRST);
+    std::fs::remove_file(log).unwrap();
     assert_eq!(Reader::open(folder.path(), TimeZone::UTC).unwrap().newest().unwrap(), FIRST);
 }
 
