@@ -1,12 +1,13 @@
 //! Cell: what a cell of a row becomes in the sheet.
 //!
 //! Text is written as text and never parsed, whatever it looks like. Moments and durations are numbers with a format; the
-//! formats are the same for every locale, so that a sheet reads the same wherever its owner lives.
+//! formats are the same for every locale, so that a sheet reads the same wherever its owner lives. A moment that is a guess is
+//! the same number with a tilde in its format: it sorts and reckons as any other, and a person sees what it is.
 
 use std::io::Write;
 
 use punchcard_sdk::connector::{Batch, Rejection};
-use punchcard_sdk::{Cell, ColumnKind, Row};
+use punchcard_sdk::{Cell, ColumnKind, Instant, Row};
 
 use crate::serial;
 
@@ -16,6 +17,10 @@ pub(crate) const CHARACTERS: usize = 50_000;
 const DATE: &str = r#"{"type":"DATE","pattern":"yyyy-mm-dd"}"#;
 const TIME: &str = r#"{"type":"TIME","pattern":"hh:mm:ss"}"#;
 const DATE_TIME: &str = r#"{"type":"DATE_TIME","pattern":"yyyy-mm-dd hh:mm:ss"}"#;
+// Quoted text stands for itself (Sheets API, "Date and number formats", meta instructions).
+const ABOUT_DATE: &str = r#"{"type":"DATE","pattern":"\"~\"yyyy-mm-dd"}"#;
+const ABOUT_TIME: &str = r#"{"type":"TIME","pattern":"\"~\"hh:mm:ss"}"#;
+const ABOUT_DATE_TIME: &str = r#"{"type":"DATE_TIME","pattern":"\"~\"yyyy-mm-dd hh:mm:ss"}"#;
 const DURATION: &str = r#"{"type":"TIME","pattern":"[h]:mm:ss"}"#;
 
 /// The rows that can't be written, in order.
@@ -59,11 +64,16 @@ pub(crate) fn render_cell(cell: &Cell, kind: ColumnKind, json: &mut Vec<u8>) {
         }
         Cell::Number(number) => render_number(*number, None, json),
         Cell::Seconds(seconds) => render_number(serial::duration(*seconds), Some(DURATION), json),
-        Cell::Moment(moment) => match kind {
-            ColumnKind::Date => render_number(serial::date(*moment), Some(DATE), json),
-            ColumnKind::Time => render_number(serial::time(*moment), Some(TIME), json),
-            _ => render_number(serial::date_time(*moment), Some(DATE_TIME), json),
-        },
+        Cell::Moment(moment) => render_moment(*moment, kind, [DATE, TIME, DATE_TIME], json),
+        Cell::Estimated(moment) => render_moment(*moment, kind, [ABOUT_DATE, ABOUT_TIME, ABOUT_DATE_TIME], json),
+    }
+}
+
+fn render_moment(moment: Instant, kind: ColumnKind, [date, time, date_time]: [&str; 3], json: &mut Vec<u8>) {
+    match kind {
+        ColumnKind::Date => render_number(serial::date(moment), Some(date), json),
+        ColumnKind::Time => render_number(serial::time(moment), Some(time), json),
+        _ => render_number(serial::date_time(moment), Some(date_time), json),
     }
 }
 
@@ -91,7 +101,7 @@ fn write_or_fail(written: bool) {
 
 #[cfg(test)]
 mod tests {
-    use punchcard_sdk::{Column, Instant};
+    use punchcard_sdk::Column;
 
     use super::*;
 
@@ -103,7 +113,8 @@ mod tests {
 
     #[test]
     fn each_cell_becomes_the_value_it_is() {
-        let moment = Cell::Moment(Instant { unix_micros: 1_795_168_800_000_000, utc_offset_minutes: 600 });
+        let at = Instant { unix_micros: 1_795_168_800_000_000, utc_offset_minutes: 600 };
+        let (moment, guess) = (Cell::Moment(at), Cell::Estimated(at));
         let formatted = |number: &str, kind: &str, pattern: &str| {
             format!(
                 r#"{{"userEnteredValue":{{"numberValue":{number}}},"userEnteredFormat":{{"numberFormat":{{"type":"{kind}","pattern":"{pattern}"}}}}}}"#
@@ -124,6 +135,9 @@ mod tests {
             (moment.clone(), ColumnKind::Time, formatted("0.8333333333333334", "TIME", "hh:mm:ss")),
             (moment.clone(), ColumnKind::DateTime, formatted("46346.833333333336", "DATE_TIME", "yyyy-mm-dd hh:mm:ss")),
             (moment, ColumnKind::Text, formatted("46346.833333333336", "DATE_TIME", "yyyy-mm-dd hh:mm:ss")),
+            (guess.clone(), ColumnKind::Date, formatted("46346.0", "DATE", r#"\"~\"yyyy-mm-dd"#)),
+            (guess.clone(), ColumnKind::Time, formatted("0.8333333333333334", "TIME", r#"\"~\"hh:mm:ss"#)),
+            (guess, ColumnKind::DateTime, formatted("46346.833333333336", "DATE_TIME", r#"\"~\"yyyy-mm-dd hh:mm:ss"#)),
         ] {
             assert_eq!(rendered(&cell, kind), expected, "{cell:?}");
         }

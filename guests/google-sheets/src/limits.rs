@@ -66,7 +66,7 @@ fn longest(column: &Column) -> Cell {
         ColumnKind::Number => Cell::Number(-f64::MIN_POSITIVE),
         ColumnKind::Duration => Cell::Seconds(-f64::MIN_POSITIVE),
         ColumnKind::Date | ColumnKind::Time | ColumnKind::DateTime => {
-            Cell::Moment(Instant { unix_micros: 1_795_168_800_123_457, utc_offset_minutes: 0 })
+            Cell::Estimated(Instant { unix_micros: 1_795_168_800_123_457, utc_offset_minutes: 0 })
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A field that a reading lacks leaves its cell empty, for several sensors may share a sheet; a column that no reading ever
 //! filled is said in the log, and a reading that has none of the columns is rejected. A field of another kind than its
-//! column's rejects the reading, for a number among texts would be found only when somebody sums them up.
+//! column's rejects the reading, for a number among texts would be found only when somebody sums them up. A reading of which
+//! the moment is a guess says so.
 
 use std::collections::BTreeMap;
 
@@ -138,7 +139,7 @@ impl Formatter for Readings {
             let found = if found.is_empty() { "none at all".to_owned() } else { found.join(", ") };
             return Ok(Verdict::Reject(format!("it has none of the fields that `columns` names, but {found}")));
         }
-        let mut cells = vec![Cell::Moment(event.at)];
+        let mut cells = vec![event.moment()];
         for column in &settings.columns {
             let value = event.fields.iter().find(|field| field.name == column.field).map(|field| &field.value);
             match cell(column.kind, value) {

@@ -2,7 +2,7 @@
 
 use punchcard_sdk::settings::parse_settings;
 use punchcard_sdk::state::{parse_state, render_state};
-use punchcard_sdk::{Accepted, Field, Instant};
+use punchcard_sdk::{Accepted, Certainty, Field, Instant};
 
 use super::*;
 
@@ -21,7 +21,14 @@ fn refusal(json: &str) -> String {
 
 fn reading(fields: &[(&str, Value)]) -> Event {
     let fields = fields.iter().map(|(name, value)| Field { name: (*name).into(), value: value.clone() }).collect();
-    Event { id: "01J".into(), at: AT, source: "bench".into(), kind: "reading".into(), fields }
+    Event {
+        id: "01J".into(),
+        at: AT,
+        certainty: Certainty::Known,
+        source: "bench".into(),
+        kind: "reading".into(),
+        fields,
+    }
 }
 
 fn format(settings: &Settings, missing: &mut Missing, fields: &[(&str, Value)]) -> Verdict {
@@ -110,6 +117,15 @@ fn values_fill_the_cells_of_their_columns() {
             Cell::Seconds(90.0)
         ]
     );
+}
+
+#[test]
+fn a_moment_that_is_a_guess_is_marked() {
+    let settings = settings(r#"{"columns":["a"]}"#);
+    let context = Context { now: AT, monotonic_ms: 0, boot: String::new(), entropy: vec![], device: "x".into() };
+    let event = Event { certainty: Certainty::Estimated, ..reading(&[("a", Value::Number(1.0))]) };
+    let made = cells(Readings::format(&settings, &mut Missing::default(), &event, &context).unwrap());
+    assert_eq!(made, [Cell::Estimated(AT), Cell::Number(1.0)]);
 }
 
 #[test]

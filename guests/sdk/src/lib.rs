@@ -39,6 +39,7 @@
 pub mod settings;
 pub mod state;
 
+mod moment;
 mod reader;
 
 pub mod auth_policy;
@@ -53,7 +54,7 @@ pub mod bindings;
 pub mod panic;
 
 pub use auth_policy::AuthPolicy;
-pub use bindings::shared::punchcard::plugin::records::{Cell, Column, ColumnKind, Event, Field, Row, Value};
+pub use bindings::shared::punchcard::plugin::records::{Cell, Certainty, Column, ColumnKind, Event, Field, Row, Value};
 pub use bindings::shared::punchcard::plugin::types::{Context, Error, Instant, Problem};
 pub use connector::Connector;
 pub use formatter::{Accepted, Formatter, Verdict, row};

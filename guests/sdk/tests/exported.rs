@@ -6,7 +6,8 @@ use punchcard_sdk::bindings::connector::exports::punchcard::plugin::delivery::Gu
 use punchcard_sdk::bindings::formatter::exports::punchcard::plugin::row_format::Guest as ExportedFormatter;
 use punchcard_sdk::connector::{Batch, Connector, Directive, Limits, Receipt, Signal};
 use punchcard_sdk::{
-    Cell, Column, ColumnKind, Context, Error, Event, Formatter, Instant, Verdict, auth_policy, connector, formatter,
+    Cell, Certainty, Column, ColumnKind, Context, Error, Event, Formatter, Instant, Verdict, auth_policy, connector,
+    formatter,
 };
 use serde::Deserialize;
 
@@ -90,7 +91,14 @@ fn context() -> Context {
 }
 
 fn event(kind: &str) -> Event {
-    Event { id: "01J".into(), at: AT, source: "clock".into(), kind: kind.into(), fields: vec![] }
+    Event {
+        id: "01J".into(),
+        at: AT,
+        certainty: Certainty::Known,
+        source: "clock".into(),
+        kind: kind.into(),
+        fields: vec![],
+    }
 }
 
 fn batch() -> Batch {

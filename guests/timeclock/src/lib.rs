@@ -3,6 +3,8 @@
 //! Two layouts. `pairs` is the time clock: the first press starts the project that is chosen, the next one finishes it and
 //! completes a row; a press with another project chosen finishes the running one and starts the other. `punches` writes a
 //! row for each press. What is running is all that is remembered.
+//!
+//! A moment that is a guess is marked, and no hours are made of it: nobody should be paid by them.
 
 mod pairs;
 mod punches;
@@ -57,7 +59,7 @@ impl Formatter for Timeclock {
     ) -> Result<Verdict, Error> {
         let project = project_of(event, &settings.project_field);
         Ok(Verdict::Accepted(match settings.layout {
-            Layout::Pairs => pairs::press(running, project, event.at),
+            Layout::Pairs => pairs::press(running, project, event),
             Layout::Punches => punches::press(project, event),
         }))
     }

@@ -1,6 +1,6 @@
 //! The layout `pairs`: a row for each stretch of work, once it is finished.
 
-use punchcard_sdk::{Accepted, Cell, Column, ColumnKind, Instant, Row};
+use punchcard_sdk::{Accepted, Cell, Certainty, Column, ColumnKind, Event, Instant, Row};
 use serde::{Deserialize, Serialize};
 
 use crate::wording;
@@ -13,11 +13,23 @@ pub struct Running {
     started_at: i64,
     /// Minutes east of UTC then.
     utc_offset_minutes: i16,
+    /// The start is a guess. A state that does not say so is one of before there were any.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    estimated: bool,
 }
 
 impl Running {
-    fn start(project: String, at: Instant) -> Self {
-        Self { project, started_at: at.unix_micros, utc_offset_minutes: at.utc_offset_minutes }
+    fn start(project: String, event: &Event) -> Self {
+        Self {
+            project,
+            started_at: event.at.unix_micros,
+            utc_offset_minutes: event.at.utc_offset_minutes,
+            estimated: event.certainty == Certainty::Estimated,
+        }
+    }
+
+    fn certainty(&self) -> Certainty {
+        if self.estimated { Certainty::Estimated } else { Certainty::Known }
     }
 
     fn started(&self) -> Instant {
@@ -26,7 +38,7 @@ impl Running {
 
     /// What the idle panel says: `Garden since 09:02`.
     pub fn standing(&self) -> String {
-        format!("{} since {}", wording::project(&self.project), wording::clock(self.started()))
+        format!("{} since {}", wording::project(&self.project), wording::about(self.started(), self.certainty()))
     }
 }
 
@@ -41,38 +53,42 @@ pub(crate) fn columns() -> Vec<Column> {
 }
 
 /// What a press with this project chosen leads to.
-pub(crate) fn press(running: &mut Option<Running>, project: String, at: Instant) -> Accepted {
+pub(crate) fn press(running: &mut Option<Running>, project: String, event: &Event) -> Accepted {
     let finished = running.take();
     let switched = finished.as_ref().is_none_or(|finished| finished.project != project);
-    let row = finished.as_ref().map(|finished| finish(finished, at));
+    let row = finished.as_ref().map(|finished| finish(finished, event));
     let notice = match (&finished, switched) {
         (Some(finished), false) => {
-            format!("{}: {}", wording::project(&finished.project), wording::span(seconds(finished, at)))
+            let span = seconds(finished, event).map_or_else(|| "finished".to_owned(), wording::span);
+            format!("{}: {span}", wording::project(&finished.project))
         }
         _ => format!("{}: started", wording::project(&project)),
     };
     if switched {
-        *running = Some(Running::start(project, at));
+        *running = Some(Running::start(project, event));
     }
     Accepted { rows: row.into_iter().collect(), notice: Some(notice) }
 }
 
-fn finish(running: &Running, at: Instant) -> Row {
+fn finish(running: &Running, event: &Event) -> Row {
     Row {
         key: String::new(),
         cells: vec![
             Cell::Text(running.project.clone()),
-            Cell::Moment(running.started()),
-            Cell::Moment(at),
-            Cell::Seconds(seconds(running, at)),
+            running.certainty().moment(running.started()),
+            event.moment(),
+            seconds(running, event).map_or(Cell::Empty, Cell::Seconds),
         ],
     }
 }
 
 /// The stretch's length by UTC: a clock that goes to summer time meanwhile gives and takes nothing. A clock that was set
-/// back gives no negative hours; start and finish show what happened.
-fn seconds(running: &Running, at: Instant) -> f64 {
+/// back gives no negative hours; start and finish show what happened. `None`: one of them is a guess.
+fn seconds(running: &Running, event: &Event) -> Option<f64> {
+    if running.estimated || event.certainty == Certainty::Estimated {
+        return None;
+    }
     #[expect(clippy::cast_precision_loss, reason = "microseconds of 285 years are exact")]
-    let micros = at.unix_micros.saturating_sub(running.started_at).max(0) as f64;
-    micros / 1_000_000.0
+    let micros = event.at.unix_micros.saturating_sub(running.started_at).max(0) as f64;
+    Some(micros / 1_000_000.0)
 }

@@ -15,7 +15,7 @@ pub(crate) fn columns() -> Vec<Column> {
 
 /// The row of a press.
 pub(crate) fn press(project: String, event: &Event) -> Accepted {
-    let notice = format!("{}: {}", wording::project(&project), wording::clock(event.at));
-    let cells = vec![Cell::Moment(event.at), Cell::Text(project), Cell::Text(event.source.clone())];
+    let notice = format!("{}: {}", wording::project(&project), wording::about(event.at, event.certainty));
+    let cells = vec![event.moment(), Cell::Text(project), Cell::Text(event.source.clone())];
     Accepted { rows: vec![Row { key: String::new(), cells }], notice: Some(notice) }
 }

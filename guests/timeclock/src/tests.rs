@@ -1,7 +1,8 @@
 //! Scripts of presses, and the rows and words that they lead to.
 
 use punchcard_sdk::settings::parse_settings;
-use punchcard_sdk::{Accepted, Cell, ColumnKind, Field, Instant};
+use punchcard_sdk::state::{parse_state, render_state};
+use punchcard_sdk::{Accepted, Cell, Certainty, ColumnKind, Field, Instant};
 
 use super::*;
 
@@ -19,6 +20,7 @@ fn punch(project: Option<Value>, minutes: i64) -> Event {
     Event {
         id: "01J".into(),
         at: at(minutes),
+        certainty: Certainty::Known,
         source: "clock".into(),
         kind: "punch".into(),
         fields: project.into_iter().map(|value| Field { name: "project".into(), value }).collect(),
@@ -85,6 +87,76 @@ fn summer_time_gives_and_takes_nothing() {
     };
     assert_eq!(accepted.rows[0].cells[3], Cell::Seconds(3_600.0));
     assert_eq!(accepted.notice.unwrap(), "Work: 1:00 h");
+}
+
+/// What a start and a finish come to, of which each may be a guess: cells, the notice, and what stood there meanwhile.
+fn pair(start: Certainty, finish: Certainty) -> (Vec<Cell>, String, String) {
+    let settings = settings(r#"{"layout":"pairs"}"#);
+    let mut running = None;
+    let mut press = |certainty, minutes| {
+        let event = Event { certainty, ..punch(None, minutes) };
+        let verdict = Timeclock::format(&settings, &mut running, &event, &context()).unwrap();
+        let Verdict::Accepted(accepted) = verdict else { panic!("rejected") };
+        // As from one call to the next.
+        let kept = render_state(&running, Timeclock::STATE_VERSION).unwrap();
+        running = parse_state(&kept, Timeclock::STATE_VERSION, Timeclock::migrate).unwrap();
+        (accepted, Timeclock::standing(&settings, &running))
+    };
+    let standing = press(start, 0).1.unwrap();
+    let finished = press(finish, 90).0;
+    (finished.rows[0].cells[1..].to_vec(), finished.notice.unwrap(), standing)
+}
+
+#[test]
+fn a_guess_is_marked_and_makes_no_hours() {
+    use Certainty::{Estimated, Known};
+    let (from, to) = (at(0), at(90));
+    let hours = Cell::Seconds(5_400.0);
+    let table = [
+        (Known, Known, [Cell::Moment(from), Cell::Moment(to), hours], "Work: 1:30 h", "Work since 10:00"),
+        (
+            Estimated,
+            Known,
+            [Cell::Estimated(from), Cell::Moment(to), Cell::Empty],
+            "Work: finished",
+            "Work since ~10:00",
+        ),
+        (
+            Known,
+            Estimated,
+            [Cell::Moment(from), Cell::Estimated(to), Cell::Empty],
+            "Work: finished",
+            "Work since 10:00",
+        ),
+        (
+            Estimated,
+            Estimated,
+            [Cell::Estimated(from), Cell::Estimated(to), Cell::Empty],
+            "Work: finished",
+            "Work since ~10:00",
+        ),
+    ];
+    for (start, finish, cells, notice, standing) in table {
+        let expected = (cells.to_vec(), notice.to_owned(), standing.to_owned());
+        assert_eq!(pair(start, finish), expected, "{start:?} {finish:?}");
+    }
+}
+
+#[test]
+fn what_an_older_version_has_running_was_started_at_a_known_time() {
+    let older = br#"[1,{"project":"Garden","started_at":0,"utc_offset_minutes":600}]"#;
+    let running = parse_state(older, Timeclock::STATE_VERSION, Timeclock::migrate).unwrap();
+    assert_eq!(render_state(&running, Timeclock::STATE_VERSION).unwrap(), older);
+    let standing = Timeclock::standing(&settings(r#"{"layout":"pairs"}"#), &running);
+    assert_eq!(standing.unwrap(), "Garden since 10:00");
+}
+
+#[test]
+fn a_press_at_a_guessed_time_is_a_marked_row() {
+    let event = Event { certainty: Certainty::Estimated, ..punch(None, 1) };
+    let accepted = punches::press("Garden".into(), &event);
+    let cells = vec![Cell::Estimated(at(1)), Cell::Text("Garden".into()), Cell::Text("clock".into())];
+    assert_eq!((accepted.rows[0].cells.clone(), accepted.notice.unwrap()), (cells, "Garden: ~10:01".to_owned()));
 }
 
 #[test]

@@ -1,12 +1,20 @@
 //! Times as a person at the panel reads them.
 
-use punchcard_sdk::Instant;
+use punchcard_sdk::{Certainty, Instant};
 
 /// The local time of day: `09:02`.
 pub(crate) fn clock(at: Instant) -> String {
     let local_minutes = at.unix_micros.div_euclid(60_000_000) + i64::from(at.utc_offset_minutes);
     let minutes = local_minutes.rem_euclid(24 * 60);
     format!("{:02}:{:02}", minutes / 60, minutes % 60)
+}
+
+/// The same, and `~09:02` where it is a guess.
+pub(crate) fn about(at: Instant, certainty: Certainty) -> String {
+    match certainty {
+        Certainty::Known => clock(at),
+        Certainty::Estimated => format!("~{}", clock(at)),
+    }
 }
 
 /// A span of time to the minute: `1:30 h`.

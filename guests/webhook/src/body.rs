@@ -1,7 +1,8 @@
 //! The JSON that is posted.
 //!
 //! `{"batch": KEY, "device": …, "columns": [{"key", "title", "kind"}], "rows": [{"key": "01J…/0", "cells": {KEY: VALUE}}]}`.
-//! A moment is RFC 3339 with the device's offset, to the microsecond; a duration is seconds; an empty cell is null. The
+//! A moment is RFC 3339 with the device's offset, to the microsecond; a duration is seconds; an empty cell is null. A row with
+//! moments that are guesses has the keys of their columns beside its cells, `"estimated": [KEY]`; any other row has not. The
 //! key is that of the header `Idempotency-Key`: the batch's UUID, and for a piece of a batch its first row and its end
 //! behind that, `UUID/0-500`. A receiver may go by either.
 
@@ -45,7 +46,13 @@ fn column(column: &Column) -> Value {
 fn row(columns: &[Column], row: &Row) -> Value {
     let cells: Map<_, _> =
         columns.iter().zip(&row.cells).map(|(column, cell)| (column.key.clone(), value(cell))).collect();
-    json!({ "key": row.key, "cells": cells })
+    let is_guess = |(column, cell): (&Column, &Cell)| matches!(cell, Cell::Estimated(_)).then(|| column.key.clone());
+    let guesses: Vec<_> = columns.iter().zip(&row.cells).filter_map(is_guess).collect();
+    if guesses.is_empty() {
+        json!({ "key": row.key, "cells": cells })
+    } else {
+        json!({ "key": row.key, "cells": cells, "estimated": guesses })
+    }
 }
 
 fn value(cell: &Cell) -> Value {
@@ -54,7 +61,7 @@ fn value(cell: &Cell) -> Value {
         Cell::Text(text) => json!(text),
         Cell::Number(number) | Cell::Seconds(number) => json!(number),
         Cell::Flag(flag) => json!(flag),
-        Cell::Moment(moment) => json!(rfc_3339(*moment)),
+        Cell::Moment(moment) | Cell::Estimated(moment) => json!(rfc_3339(*moment)),
     }
 }
 
@@ -89,6 +96,20 @@ fn civil(days: i64) -> (i64, i64, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_names_the_columns_whose_moments_are_guesses() {
+        let column = |key: &str| Column { key: key.into(), title: String::new(), kind: ColumnKind::DateTime };
+        let columns = ["start", "finish"].map(column);
+        let at = Instant { unix_micros: 0, utc_offset_minutes: 0 };
+        let shown = |cells| row(&columns, &Row { key: "01J/0".into(), cells });
+        let time = "1970-01-01T00:00:00.000000+00:00";
+        let known = shown(vec![Cell::Moment(at), Cell::Empty]);
+        assert_eq!(known, json!({ "key": "01J/0", "cells": { "start": time, "finish": null } }));
+        let guess = shown(vec![Cell::Moment(at), Cell::Estimated(at)]);
+        let expected = json!({ "key": "01J/0", "cells": { "start": time, "finish": time }, "estimated": ["finish"] });
+        assert_eq!(guess, expected);
+    }
 
     #[test]
     fn moments_are_rfc_3339_with_the_devices_offset() {

@@ -16,7 +16,7 @@ mod body;
 use answer::{Meaning, parse_answer, says};
 use punchcard_sdk::connector::{Batch, Connector, Directive, Limits, Pause, Receipt, Rejection, Signal};
 use punchcard_sdk::http::{Content, Failure, Header, Request, Response};
-use punchcard_sdk::{Column, Context, Error, Problem, export_connector, log};
+use punchcard_sdk::{Column, ColumnKind, Context, Error, Problem, export_connector, log};
 pub use settings::Settings;
 pub use state::State;
 
@@ -38,8 +38,19 @@ const FRAME_BYTES: usize = 2 << 20;
 const CELL_BYTES: usize = 45;
 /// A row's key, and what is around it.
 const ROW_BYTES: usize = 64;
+/// What is around the key of a column whose moment is a guess, and around all of them.
+const GUESS_BYTES: usize = 16;
 /// A request of one row that is too large at up to so many bytes is not the row's fault.
 const SMALL_BYTES: usize = 64 << 10;
+
+/// What a cell of such a column takes at most, text aside.
+fn cell_bytes(column: &Column) -> usize {
+    let key = body::quoted_bytes(&column.key);
+    match column.kind {
+        ColumnKind::Date | ColumnKind::Time | ColumnKind::DateTime => 2 * key + CELL_BYTES + GUESS_BYTES,
+        ColumnKind::Text | ColumnKind::Number | ColumnKind::Flag | ColumnKind::Duration => key + CELL_BYTES,
+    }
+}
 
 impl Connector for Webhook {
     type Settings = Settings;
@@ -47,7 +58,7 @@ impl Connector for Webhook {
 
     fn check(settings: &Settings, columns: &[Column]) -> Result<Limits, Error> {
         settings.check()?;
-        let cells: usize = columns.iter().map(|column| body::quoted_bytes(&column.key) + CELL_BYTES).sum();
+        let cells: usize = columns.iter().map(cell_bytes).sum();
         let fitting = u32::try_from(FRAME_BYTES / (ROW_BYTES + cells)).unwrap_or(u32::MAX).max(1);
         Ok(Limits {
             rows_per_batch: settings.rows_per_request.min(fitting),

@@ -601,6 +601,10 @@ fn a_request_has_no_more_rows_than_its_columns_leave_room_for() {
     assert_eq!((rows(25, &"k".repeat(10)), rows(25, &"\"".repeat(5))), (1_408, 1_408));
     assert_eq!(rows(256, &"k".repeat(1_024)), 7);
     assert_eq!(rows(2_000, &"k".repeat(1_024)), 1);
+    // A moment that is a guess has its column named once more: 2 MiB / (64 + 100 × (2 × 5 + 45 + 16)).
+    let column = Column { key: "now".into(), title: String::new(), kind: ColumnKind::DateTime };
+    let most = settings(r#","rows-per-request":10000"#);
+    assert_eq!(Webhook::check(&most, &vec![column; 100]).unwrap().rows_per_batch, 292);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use punchcard::wasm::{Formatter, Plugin};
 use punchcard_core::event::{Event, Sequence};
 use punchcard_core::plugin::format::{TimedEvent, Verdict};
-use punchcard_core::time::{Context, Instant, Monotonic};
+use punchcard_core::time::{Certainty, Context, Instant, Monotonic};
 
 use crate::folder;
 use crate::history::press;
@@ -96,7 +96,11 @@ fn events(count: u32) -> Result<Vec<TimedEvent>> {
         .map(|number| {
             let happened = press(number)?;
             let Some(at) = happened.at else { bail!("a press without a time") };
-            Ok(TimedEvent { event: Event { sequence: Sequence(u64::from(number) + 1), happened }, at })
+            Ok(TimedEvent {
+                event: Event { sequence: Sequence(u64::from(number) + 1), happened },
+                at,
+                certainty: Certainty::Known,
+            })
         })
         .collect()
 }

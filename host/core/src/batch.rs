@@ -71,7 +71,7 @@ pub fn plan_batch(rows: impl IntoIterator<Item = Weight>, limits: &Limits) -> us
 pub fn weigh(row: &Row) -> Weight {
     let text = row.cells.iter().map(|cell| match cell {
         Cell::Text(text) => escaped_bytes(text),
-        Cell::Empty | Cell::Flag(_) | Cell::Number(_) | Cell::Moment(_) | Cell::Seconds(_) => 0,
+        Cell::Empty | Cell::Flag(_) | Cell::Number(_) | Cell::Moment(_) | Cell::Estimated(_) | Cell::Seconds(_) => 0,
     });
     let text = text.sum();
     let cells = row.cells.len() * size_of::<Cell>() + size_of::<Row>() + row.key.len();

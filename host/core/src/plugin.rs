@@ -4,7 +4,7 @@
 use crate::event::Event;
 use crate::http::{AuthRequest, Failure, Request, Response};
 use crate::row::{Column, Row};
-use crate::time::Instant;
+use crate::time::{Certainty, Instant};
 
 /// A condition that a person has to mend.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -44,15 +44,17 @@ pub enum World {
 
 /// Row formatting.
 pub mod format {
-    use super::{Event, Instant, Row};
+    use super::{Certainty, Event, Instant, Row};
 
-    /// An event for a formatter: its time is known.
+    /// An event for a formatter: its time is known, or never will be.
     #[derive(Debug, Clone, PartialEq)]
     pub struct TimedEvent {
         /// The event.
         pub event: Event,
         /// When it happened.
         pub at: Instant,
+        /// Whether that is known.
+        pub certainty: Certainty,
     }
 
     /// What became of an event (`row-format.verdict`).

@@ -49,6 +49,8 @@ pub enum Cell {
     Flag(bool),
     /// Written as the device's local time.
     Moment(Instant),
+    /// A moment that is a guess, and marked as one.
+    Estimated(Instant),
     /// A span of time, in seconds; finite.
     Seconds(f64),
 }
@@ -68,7 +70,9 @@ impl Row {
     pub fn bytes(&self) -> usize {
         let cells = self.cells.iter().map(|cell| match cell {
             Cell::Text(text) => 16 + text.len(),
-            Cell::Empty | Cell::Number(_) | Cell::Flag(_) | Cell::Moment(_) | Cell::Seconds(_) => 16,
+            Cell::Empty | Cell::Number(_) | Cell::Flag(_) | Cell::Moment(_) | Cell::Estimated(_) | Cell::Seconds(_) => {
+                16
+            }
         });
         self.key.len() + cells.sum::<usize>()
     }

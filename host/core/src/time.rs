@@ -11,6 +11,15 @@ pub struct Instant {
     pub utc_offset_minutes: i16,
 }
 
+/// Whether a moment is known (`records.certainty` of the contract).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certainty {
+    /// The device knew the time, or has learnt it since.
+    Known,
+    /// It never did: a guess, between the moments that are known before and after.
+    Estimated,
+}
+
 /// A reading of the clock that never decreases and counts on while the machine sleeps (`CLOCK_BOOTTIME`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Monotonic {

@@ -93,7 +93,7 @@ impl Writer {
             Form::Table => anstream::println!("{}", table(page, first)),
             Form::Csv => {
                 if first {
-                    anstream::print!("sequence,id,time,source,kind,fields,fate\r\n");
+                    anstream::print!("sequence,id,time,time-is,source,kind,fields,fate\r\n");
                 }
                 for listed in page {
                     anstream::print!("{}", csv_line(listed));
@@ -137,6 +137,15 @@ fn render_moment(at: Moment) -> String {
     }
 }
 
+/// The same for machines.
+fn certainty(at: Moment) -> &'static str {
+    match at {
+        Moment::Known(_) => "known",
+        Moment::Estimated(_) => "estimated",
+        Moment::Unknown => "unknown",
+    }
+}
+
 fn render_field(field: &Field) -> String {
     format!("{} = {}", field.name, render_value(&field.value))
 }
@@ -171,6 +180,7 @@ fn csv_line(listed: &Listed) -> String {
         listed.event.sequence.0.to_string(),
         happened.id.to_string(),
         listed.at.instant().map(render_rfc_3339).unwrap_or_default(),
+        certainty(listed.at).to_owned(),
         happened.source.to_string(),
         happened.kind.clone(),
         serde_json::Value::Object(fields).to_string(),
@@ -193,11 +203,7 @@ fn json_line(listed: &Listed) -> serde_json::Value {
         "sequence": listed.event.sequence.0,
         "id": happened.id.to_string(),
         "time": listed.at.instant().map(render_rfc_3339),
-        "time-is": match listed.at {
-            Moment::Known(_) => "known",
-            Moment::Estimated(_) => "estimated",
-            Moment::Unknown => "unknown",
-        },
+        "time-is": certainty(listed.at),
         "source": happened.source,
         "kind": happened.kind,
         "fields": fields,

@@ -1,8 +1,8 @@
 //! How values stand in the file: as JSON that a person can read and SQLite's JSON functions can query.
 //!
 //! Text, numbers, flags and nothing are JSON's own. A whole number has no point, any other has one. A moment is
-//! `{"moment":[µs since 1970, minutes east of UTC]}`, a span `{"seconds":1.5}`. The fields of an event are one object, in
-//! their order. Old ledgers hold this form: it may be added to, never changed.
+//! `{"moment":[µs since 1970, minutes east of UTC]}`, one that is a guess `{"estimated":[…]}`, a span `{"seconds":1.5}`. The
+//! fields of an event are one object, in their order. Old ledgers hold this form: it may be added to, never changed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -43,7 +43,7 @@ pub(super) fn parse_fields(text: &str) -> Result<Vec<Field>, StorageError> {
 pub(super) fn render_cells(cells: &[Cell]) -> Result<String, NotFinite> {
     finite(cells.iter().map(|cell| match cell {
         Cell::Number(number) | Cell::Seconds(number) => *number,
-        Cell::Empty | Cell::Text(_) | Cell::Flag(_) | Cell::Moment(_) => 0.0,
+        Cell::Empty | Cell::Text(_) | Cell::Flag(_) | Cell::Moment(_) | Cell::Estimated(_) => 0.0,
     }))?;
     let mut text = Vec::with_capacity(32 * cells.len());
     serde_json::Serializer::new(&mut text).collect_seq(cells.iter().map(Scalar::from)).map_err(|_| NotFinite)?;
@@ -89,12 +89,18 @@ enum Scalar<'a> {
     Number(f64),
     Flag(bool),
     Moment(Instant),
+    Estimated(Instant),
     Seconds(f64),
 }
 
 #[derive(Serialize)]
 struct StoredMoment {
     moment: (i64, i16),
+}
+
+#[derive(Serialize)]
+struct StoredEstimate {
+    estimated: (i64, i16),
 }
 
 #[derive(Serialize)]
@@ -111,6 +117,9 @@ impl Serialize for Scalar<'_> {
             Self::Number(number) => serializer.serialize_f64(*number),
             Self::Flag(flag) => serializer.serialize_bool(*flag),
             Self::Moment(at) => StoredMoment { moment: (at.unix_micros, at.utc_offset_minutes) }.serialize(serializer),
+            Self::Estimated(at) => {
+                StoredEstimate { estimated: (at.unix_micros, at.utc_offset_minutes) }.serialize(serializer)
+            }
             Self::Seconds(seconds) => StoredSeconds { seconds: *seconds }.serialize(serializer),
         }
     }
@@ -128,7 +137,7 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     type Value = Scalar<'static>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("null, a text, a number, a flag, a moment or seconds")
+        formatter.write_str("null, a text, a number, a flag, a moment, an estimate or seconds")
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
@@ -158,10 +167,8 @@ impl<'de> Visitor<'de> for ScalarVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let scalar = match map.next_key::<Cow<'_, str>>()?.as_deref() {
-            Some("moment") => {
-                let (unix_micros, utc_offset_minutes) = map.next_value()?;
-                Scalar::Moment(Instant { unix_micros, utc_offset_minutes })
-            }
+            Some("moment") => Scalar::Moment(instant(map.next_value()?)),
+            Some("estimated") => Scalar::Estimated(instant(map.next_value()?)),
             Some("seconds") => Scalar::Seconds(map.next_value()?),
             _ => return Err(de::Error::invalid_type(de::Unexpected::Map, &self)),
         };
@@ -170,6 +177,10 @@ impl<'de> Visitor<'de> for ScalarVisitor {
             Some(_) => Err(de::Error::custom("more than one thing in a value")),
         }
     }
+}
+
+fn instant((unix_micros, utc_offset_minutes): (i64, i16)) -> Instant {
+    Instant { unix_micros, utc_offset_minutes }
 }
 
 impl<'a> From<&'a Value> for Scalar<'a> {
@@ -192,6 +203,7 @@ impl<'a> From<&'a Cell> for Scalar<'a> {
             Cell::Number(number) => Self::Number(*number),
             Cell::Flag(flag) => Self::Flag(*flag),
             Cell::Moment(at) => Self::Moment(*at),
+            Cell::Estimated(at) => Self::Estimated(*at),
             Cell::Seconds(seconds) => Self::Seconds(*seconds),
         }
     }
@@ -207,6 +219,7 @@ impl<'de> Deserialize<'de> for StoredCell {
             Scalar::Number(number) => Cell::Number(number),
             Scalar::Flag(flag) => Cell::Flag(flag),
             Scalar::Moment(at) => Cell::Moment(at),
+            Scalar::Estimated(at) => Cell::Estimated(at),
             Scalar::Seconds(seconds) => Cell::Seconds(seconds),
             Scalar::Integer(integer) => {
                 return Err(de::Error::invalid_type(de::Unexpected::Signed(integer), &"a number with a point"));
@@ -225,7 +238,9 @@ impl<'de> Deserialize<'de> for StoredValue {
             Scalar::Number(number) => Value::Number(number),
             Scalar::Flag(flag) => Value::Flag(flag),
             Scalar::Moment(at) => Value::Moment(at),
-            Scalar::Empty | Scalar::Seconds(_) => return Err(de::Error::custom("a field has no such value")),
+            Scalar::Empty | Scalar::Estimated(_) | Scalar::Seconds(_) => {
+                return Err(de::Error::custom("a field has no such value"));
+            }
         }))
     }
 }
@@ -293,9 +308,10 @@ mod tests {
             Cell::Number(1.0),
             Cell::Flag(false),
             Cell::Moment(MOMENT),
+            Cell::Estimated(MOMENT),
             Cell::Seconds(0.1),
         ];
-        let text = r#"[null,"=1+1",1.0,false,{"moment":[-7,-210]},{"seconds":0.1}]"#;
+        let text = r#"[null,"=1+1",1.0,false,{"moment":[-7,-210]},{"estimated":[-7,-210]},{"seconds":0.1}]"#;
         assert_eq!(render_cells(&cells).unwrap(), text);
         assert_eq!(parse_cells(text).unwrap(), cells);
     }
@@ -309,7 +325,13 @@ mod tests {
                 "{text}"
             );
         }
-        for text in ["[]", "{\"a\":null}", "{\"a\":{\"seconds\":1.0}}", "{\"a\":9223372036854775808}"] {
+        for text in [
+            "[]",
+            "{\"a\":null}",
+            "{\"a\":{\"seconds\":1.0}}",
+            "{\"a\":{\"estimated\":[1,2]}}",
+            "{\"a\":9223372036854775808}",
+        ] {
             assert!(matches!(parse_fields(text), Err(StorageError::Unreadable { .. })), "{text}");
         }
     }
@@ -340,6 +362,7 @@ mod tests {
             finite_number().prop_map(Cell::Number),
             any::<bool>().prop_map(Cell::Flag),
             moment().prop_map(Cell::Moment),
+            moment().prop_map(Cell::Estimated),
             finite_number().prop_map(Cell::Seconds),
         ], 0..6)) {
             prop_assert_eq!(parse_cells(&render_cells(&cells).unwrap()).unwrap(), cells);

@@ -7,6 +7,7 @@ use punchcard_core::event::Sequence;
 use punchcard_core::name::SinkName;
 use punchcard_core::plugin::format::TimedEvent;
 use punchcard_core::row::{Column, Row};
+use punchcard_core::time::Certainty;
 use rusqlite::{OptionalExtension as _, Transaction};
 use thiserror::Error;
 
@@ -33,7 +34,7 @@ pub struct Unformatted {
     pub state: Vec<u8>,
     /// Where it stood when this was read.
     pub cursor: Sequence,
-    /// The sink's events after the cursor, in the ledger's order, all with a time.
+    /// The sink's events after the cursor, in the ledger's order, all with a time or with an estimate that stays.
     pub events: Vec<TimedEvent>,
     /// How far was looked. Up to here, no other event is the sink's.
     pub through: Sequence,
@@ -264,17 +265,17 @@ fn read_unformatted(reader: &mut Reader, sink: &SinkName, max: usize, boot: &str
             // What is for another sink is gone past like what is of another kind: it keeps nothing from being pruned.
             if row.get(0)? && kinds.iter().any(|wanted| wanted == kind) {
                 let event = EventRow::parse(row, 1)?;
-                let at = match resolver.resolve(sequence, &event.moment)? {
-                    Moment::Known(at) => at,
+                let (at, certainty) = match resolver.resolve(sequence, &event.moment)? {
+                    Moment::Known(at) => (at, Certainty::Known),
                     // The clock of this boot may still become known; that of an earlier one won't.
-                    Moment::Estimated(at) if event.moment.boot != boot => at,
+                    Moment::Estimated(at) if event.moment.boot != boot => (at, Certainty::Estimated),
                     Moment::Estimated(_) | Moment::Unknown => {
                         unformatted.blocked_by_unknown_time = true;
                         break;
                     }
                 };
                 bytes += event.bytes();
-                unformatted.events.push(TimedEvent { event: event.event()?, at });
+                unformatted.events.push(TimedEvent { event: event.event()?, at, certainty });
             }
             unformatted.through = sequence;
         }

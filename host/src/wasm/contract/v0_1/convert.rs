@@ -8,7 +8,7 @@ use punchcard_core::http::{
 use punchcard_core::plugin::format::{Formatted, TimedEvent, Verdict};
 use punchcard_core::plugin::{PluginError, Problem, auth, delivery};
 use punchcard_core::row::{Cell, Column, ColumnKind, Row};
-use punchcard_core::time::{Context, Instant};
+use punchcard_core::time::{Certainty, Context, Instant};
 
 use super::auth_policy::exports::punchcard::plugin::auth_flow as wit_auth;
 use super::connector::exports::punchcard::plugin::delivery as wit_delivery;
@@ -25,6 +25,15 @@ impl From<Instant> for types::Instant {
 impl From<types::Instant> for Instant {
     fn from(from: types::Instant) -> Self {
         Self { unix_micros: from.unix_micros, utc_offset_minutes: from.utc_offset_minutes }
+    }
+}
+
+impl From<Certainty> for records::Certainty {
+    fn from(from: Certainty) -> Self {
+        match from {
+            Certainty::Known => Self::Known,
+            Certainty::Estimated => Self::Estimated,
+        }
     }
 }
 
@@ -80,6 +89,7 @@ impl From<TimedEvent> for records::Event {
         Self {
             id: happened.id.to_string(),
             at: from.at.into(),
+            certainty: from.certainty.into(),
             source: happened.source.into(),
             kind: happened.kind,
             fields: happened.fields.into_iter().map(Into::into).collect(),
@@ -135,6 +145,7 @@ impl From<records::Cell> for Cell {
             records::Cell::Number(number) => Self::Number(number),
             records::Cell::Flag(flag) => Self::Flag(flag),
             records::Cell::Moment(moment) => Self::Moment(moment.into()),
+            records::Cell::Estimated(moment) => Self::Estimated(moment.into()),
             records::Cell::Seconds(seconds) => Self::Seconds(seconds),
         }
     }
@@ -148,6 +159,7 @@ impl From<Cell> for records::Cell {
             Cell::Number(number) => Self::Number(number),
             Cell::Flag(flag) => Self::Flag(flag),
             Cell::Moment(moment) => Self::Moment(moment.into()),
+            Cell::Estimated(moment) => Self::Estimated(moment.into()),
             Cell::Seconds(seconds) => Self::Seconds(seconds),
         }
     }
