@@ -1,28 +1,20 @@
 //! The clocks and the kernel's random numbers: the one place that asks for them.
 //!
-//! The wall clock is believed when the kernel says that it is synchronised, when plugins.toml vouches for it, or when the
-//! kernel set it from a battery-backed clock and it does not stand before the last time seen. A Raspberry Pi without a
-//! network boots with a wall clock that is wrong by days; nothing here then claims to know the time. A clock chip whose
-//! battery is flat says something too, so it must agree with the wall clock (which systemd moves on from nonsense) and be
-//! later than this program. Once believed, the clock stays so until the next boot: a network that is gone for a day does
-//! not make it wrong by more than a second or two.
+//! What they say is read here, and judged in `core::belief`: a Raspberry Pi without a network boots with a wall clock that is
+//! wrong by days, and nothing here then claims to know the time.
 
-use std::fs;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg_attr(feature = "simulated-clock", path = "clock/simulated.rs")]
+mod kernel;
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
+use punchcard_core::belief::{Belief, Reading};
 use punchcard_core::time::{Context, Instant, Monotonic, Now};
 use rustix::rand::{GetRandomFlags, getrandom};
-use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
 
-/// No host of this version ran before this, in Unix seconds (2026-01-01): a clock chip without its battery counts from its
-/// own beginning, which is 1970 or 2000.
-const NEVER_BEFORE: i64 = 1_767_225_600;
-/// Clock chips count whole seconds, and asking one takes a moment.
-const AGREES_WITHIN_SECONDS: u64 = 5;
+use kernel::Kernel;
 
 /// Why there is no clock.
 #[derive(Debug, Error)]
@@ -37,10 +29,9 @@ pub enum ClockError {
 pub struct Clock {
     device: String,
     zone: TimeZone,
-    vouched_for: bool,
-    battery_backed: bool,
+    kernel: Kernel,
     boot: String,
-    believed: Arc<AtomicBool>,
+    belief: Arc<Mutex<Belief>>,
 }
 
 impl Clock {
@@ -49,43 +40,34 @@ impl Clock {
     /// # Errors
     /// When the kernel has no boot id: without it, moments of two boots could be confused.
     pub fn open(device: &str, zone: TimeZone, vouched_for: bool) -> Result<Self, ClockError> {
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").map_err(ClockError::Boot)?;
-        let wall = clock_gettime(ClockId::Realtime).tv_sec;
-        Ok(Self {
-            device: device.to_owned(),
-            zone,
-            vouched_for,
-            battery_backed: is_battery_backed(Path::new("/sys/class/rtc"), wall),
-            boot: boot.trim().to_owned(),
-            believed: Arc::default(),
-        })
+        let kernel = Kernel::open();
+        let boot = kernel.boot().map_err(ClockError::Boot)?;
+        let belief = Belief::new(vouched_for, kernel.is_battery_backed());
+        Ok(Self { device: device.to_owned(), zone, kernel, boot, belief: Arc::new(Mutex::new(belief)) })
     }
 
-    /// The wall clock was believed earlier in this boot, before this program was started anew.
-    pub fn believe(&self) {
-        self.believed.store(true, Ordering::Relaxed);
+    /// The wall clock was believed earlier in this boot, before this program was started anew. `zero`: where the kernel was
+    /// synchronised then, when the monotonic clock stood at 0, in µs since 1970.
+    pub fn resume(&self, zero: Option<i64>) {
+        self.belief.lock().unwrap_or_else(PoisonError::into_inner).resume(zero);
     }
 
     /// What the clocks say. `last_seen`: the latest wall clock that was ever believed, in Unix microseconds.
     #[must_use]
     pub fn now(&self, last_seen: i64) -> Now {
-        let wall = self.wall();
-        let known = self.believed.load(Ordering::Relaxed)
-            || self.vouched_for
-            || is_synchronised()
-            || (self.battery_backed && wall.unix_micros >= last_seen);
-        if known {
-            self.believe();
-        }
-        Now { wall, known, monotonic: self.monotonic() }
+        let reading = self.kernel.read();
+        let (standing, wall) = {
+            let mut belief = self.belief.lock().unwrap_or_else(PoisonError::into_inner);
+            (belief.judge(&reading, last_seen), belief.wall(&reading))
+        };
+        Now { wall: self.instant(wall), standing, monotonic: self.reading_of(&reading) }
     }
 
     /// The wall clock, believed or not.
     #[must_use]
     pub fn wall(&self) -> Instant {
-        let now = clock_gettime(ClockId::Realtime);
-        let unix_micros = now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1_000);
-        self.instant(unix_micros)
+        let reading = self.kernel.read();
+        self.instant(self.belief.lock().unwrap_or_else(PoisonError::into_inner).wall(&reading))
     }
 
     /// A moment with the device's offset from UTC then.
@@ -105,8 +87,7 @@ impl Clock {
     /// The same, in milliseconds of this boot.
     #[must_use]
     pub fn monotonic_ms(&self) -> u64 {
-        let now = clock_gettime(ClockId::Boottime);
-        u64::try_from(now.tv_sec.saturating_mul(1_000).saturating_add(now.tv_nsec / 1_000_000)).unwrap_or(0)
+        milliseconds(self.kernel.monotonic())
     }
 
     /// What a call of a plugin may know of this moment.
@@ -114,6 +95,14 @@ impl Clock {
     pub fn context(&self) -> Context {
         Context { now: self.wall(), monotonic: self.monotonic(), entropy: entropy(), device: self.device.clone() }
     }
+
+    fn reading_of(&self, reading: &Reading) -> Monotonic {
+        Monotonic { milliseconds: milliseconds(reading.monotonic), boot: self.boot.clone() }
+    }
+}
+
+fn milliseconds(micros: i64) -> u64 {
+    u64::try_from(micros / 1_000).unwrap_or(0)
 }
 
 /// Fresh unpredictable bytes. The kernel's pool is ready once it has booted; the call then can't fail, and is repeated
@@ -130,98 +119,59 @@ pub fn entropy() -> [u8; 32] {
     bytes
 }
 
-/// Whether the kernel set its clock from a battery-backed one at boot (`hctosys`, Documentation/ABI/testing/sysfs-class-rtc)
-/// that can be believed. `wall`: the wall clock, in Unix seconds.
-fn is_battery_backed(class: &Path, wall: i64) -> bool {
-    let Ok(clocks) = fs::read_dir(class) else { return false };
-    clocks.flatten().any(|clock| {
-        let says = |name: &str| fs::read_to_string(clock.path().join(name)).unwrap_or_default().trim().parse::<i64>();
-        let since_epoch = says("since_epoch").unwrap_or(0);
-        says("hctosys") == Ok(1) && since_epoch >= NEVER_BEFORE && since_epoch.abs_diff(wall) <= AGREES_WITHIN_SECONDS
-    })
-}
-
-/// Whether the kernel says that its clock is disciplined: `adjtimex(2)` without changing anything.
-fn is_synchronised() -> bool {
-    #[expect(unsafe_code, reason = "libc offers adjtimex(2) only as a foreign function")]
-    // SAFETY: `timex` is plain data, for which zeros are valid; `modes: 0` makes the call read only.
-    let (state, timex) = unsafe {
-        let mut timex: libc::timex = std::mem::zeroed();
-        (libc::adjtimex(&raw mut timex), timex)
-    };
-    state >= 0 && state != libc::TIME_ERROR && timex.status & libc::STA_UNSYNC == 0
-}
-
 #[cfg(test)]
 mod tests {
+    use punchcard_core::time::Standing;
+
     use super::*;
 
-    fn brisbane(vouched_for: bool) -> Clock {
-        Clock::open("front-door", TimeZone::get("Australia/Brisbane").unwrap(), vouched_for).unwrap()
+    const PARIS_SUMMER_ENDS: i64 = 1_792_890_000_000_000;
+    const PARIS_SUMMER_BEGINS: i64 = 1_806_195_600_000_000;
+
+    fn clock(zone: &str) -> Clock {
+        Clock::open("front-door", TimeZone::get(zone).unwrap(), true).unwrap()
     }
 
     #[test]
     fn a_moment_carries_the_zones_offset() {
-        assert_eq!(brisbane(true).instant(0).utc_offset_minutes, 600);
-        let paris = Clock::open("x", TimeZone::get("Europe/Paris").unwrap(), true).unwrap();
+        assert_eq!(clock("Australia/Brisbane").instant(0).utc_offset_minutes, 600);
+        let paris = clock("Europe/Paris");
         assert_eq!(paris.instant(1_700_000_000_000_000).utc_offset_minutes, 60);
         assert_eq!(paris.instant(1_690_000_000_000_000).utc_offset_minutes, 120);
     }
 
     #[test]
-    fn a_vouched_for_clock_is_believed() {
-        assert!(brisbane(true).now(i64::MAX).known);
+    fn the_hour_that_comes_twice_and_the_one_that_never_comes_have_the_offset_of_their_moment() {
+        let paris = clock("Europe/Paris");
+        let half_an_hour = 1_800_000_000;
+        // 02:30 on 2026-10-25, twice; and 01:30 and 03:30 on 2027-03-28.
+        for (change, before, after) in [(PARIS_SUMMER_ENDS, 120, 60), (PARIS_SUMMER_BEGINS, 60, 120)] {
+            assert_eq!(paris.instant(change - half_an_hour).utc_offset_minutes, before);
+            assert_eq!(paris.instant(change + half_an_hour).utc_offset_minutes, after);
+        }
+    }
+
+    #[test]
+    fn a_vouched_for_clock_is_believed_and_clones_share_what_is_believed() {
+        assert!(clock("UTC").now(i64::MAX).is_known());
+        let resumed = Clock::open("front-door", TimeZone::UTC, false).unwrap();
+        let clone = resumed.clone();
+        resumed.resume(Some(7_000_000));
+        let now = clone.now(i64::MAX);
+        assert!(now.is_known());
+        assert_eq!(now.standing, Standing::Synchronised);
     }
 
     #[test]
     fn the_monotonic_clock_does_not_decrease() {
-        let clock = brisbane(true);
+        let clock = clock("UTC");
         let first = clock.monotonic_ms();
         assert!(clock.monotonic_ms() >= first && first > 0);
+        assert!(clock.now(0).monotonic.milliseconds >= first);
     }
 
     #[test]
     fn entropy_differs() {
         assert_ne!(entropy(), entropy());
-    }
-
-    #[test]
-    fn a_clock_that_was_believed_stays_so() {
-        let clock = brisbane(false);
-        clock.believe();
-        assert!(clock.clone().now(i64::MAX).known);
-        let vouched_for = brisbane(true);
-        assert!(vouched_for.now(0).known);
-        assert!(vouched_for.believed.load(Ordering::Relaxed));
-    }
-
-    #[test]
-    fn a_battery_backed_clock_is_one_that_the_kernel_was_set_from_and_that_agrees() {
-        let class = tempfile::tempdir().unwrap();
-        let wall = NEVER_BEFORE + 1_000;
-        let (class, chip) = (class.path(), class.path().join("rtc0"));
-        assert!(!is_battery_backed(class, wall));
-        fs::create_dir(&chip).unwrap();
-        let table = [
-            ("0\n", wall, false),
-            ("1\n", wall, true),
-            ("1\n", wall - 5, true),
-            ("1\n", wall + 5, true),
-            // The kernel was set from it, and something else has set the kernel since.
-            ("1\n", wall - 6, false),
-            ("1\n", 12, false),
-            ("1\n", 946_684_812, false),
-        ];
-        for (hctosys, since_epoch, believed) in table {
-            fs::write(chip.join("hctosys"), hctosys).unwrap();
-            fs::write(chip.join("since_epoch"), format!("{since_epoch}\n")).unwrap();
-            assert_eq!(is_battery_backed(class, wall), believed, "{hctosys} {since_epoch}");
-        }
-        // A flat battery that nothing was put right after.
-        fs::write(chip.join("since_epoch"), "12\n").unwrap();
-        assert!(!is_battery_backed(class, 13));
-        fs::write(chip.join("since_epoch"), "nonsense\n").unwrap();
-        assert!(!is_battery_backed(class, 0));
-        assert!(!is_battery_backed(Path::new("/nowhere"), wall));
     }
 }

@@ -60,7 +60,7 @@ pub use fate::{Fate, Listed, Stage};
 pub use formatting::{CommitError, FormattedCommit, Unformatted};
 pub use grant::RememberedGrant;
 pub use history::{Keep, Pruned};
-pub use moment::Moment;
+pub use moment::{KnownTime, Moment};
 pub use reader::Reader;
 pub use sink::{Declaration, Declared, SetAside, SetAsideBy, SinkCounts, SinkError};
 
@@ -93,8 +93,8 @@ pub struct Opened {
     pub newest: Sequence,
     /// The clock is never earlier than this.
     pub last_time_seen: Option<Instant>,
-    /// The time was known before in this boot.
-    pub time_was_known: bool,
+    /// What was known of the time before in this boot, where it was known.
+    pub known_time: Option<KnownTime>,
 }
 
 /// A handle to the ledger. Clones share it; after the last one is dropped, what was asked for is still written.
@@ -125,9 +125,9 @@ impl Ledger {
         let classify = |source| OpenError::reading(&path, source);
         let newest = event::newest(&file.connection).map_err(classify)?;
         let seen = moment::last_time_seen(&file.connection).map_err(classify)?;
-        let time_was_known = moment::is_known(&file.connection, &setup.boot).map_err(classify)?;
+        let known_time = moment::known_time(&file.connection, &setup.boot).map_err(classify)?;
         let opened = Opened {
-            time_was_known,
+            known_time,
             created: file.created,
             migrated_from: file.migrated_from,
             newest,

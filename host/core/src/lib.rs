@@ -8,6 +8,9 @@ pub mod printable;
 pub mod secret;
 pub mod time;
 
+pub mod belief;
+pub mod lateness;
+
 pub mod config;
 
 pub mod key;

@@ -29,16 +29,47 @@ pub struct Monotonic {
     pub boot: String,
 }
 
+/// How well the time is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The wall clock may show anything.
+    Unknown,
+    /// A battery-backed clock or plugins.toml vouches for it. The kernel may still know better.
+    Believed,
+    /// The kernel was synchronised in this boot. What it said then is final.
+    Synchronised,
+}
+
 /// What every decision may know of the time, read once by the clock adapter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Now {
-    /// The wall clock. Only meaningful when `known`.
+    /// The wall clock. Only meaningful when the time is known.
     pub wall: Instant,
-    /// Whether the wall clock can be believed: the kernel says that it is synchronised, a battery-backed clock is
-    /// there, or plugins.toml vouches for it.
-    pub known: bool,
+    /// Whether it is, and how well.
+    pub standing: Standing,
     /// The monotonic clock.
     pub monotonic: Monotonic,
+}
+
+impl Now {
+    /// Whether the wall clock can be believed.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.standing != Standing::Unknown
+    }
+
+    /// When the monotonic clock stood at 0, by the wall clock, in µs since 1970.
+    #[must_use]
+    pub fn zero(&self) -> i64 {
+        zero(self.wall.unix_micros, &self.monotonic)
+    }
+}
+
+/// When a monotonic clock stood at 0 that shows this much at a moment in µs since 1970.
+#[must_use]
+pub fn zero(unix_micros: i64, monotonic: &Monotonic) -> i64 {
+    let since = i64::try_from(monotonic.milliseconds).unwrap_or(i64::MAX);
+    unix_micros.saturating_sub(since.saturating_mul(1000))
 }
 
 /// What a call of a plugin may know of the outside world (`types.context` of the contract).

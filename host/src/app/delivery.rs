@@ -95,6 +95,8 @@ impl Delivery {
             carrier.ask_create_anew();
         }
         let mut prepared = false;
+        // A connector goes by the calendar: at 1970 it would look for, or make, the spreadsheet of that year.
+        self.time.known(&self.clock).await;
         loop {
             while let Ok(ask) = self.asks.try_recv() {
                 self.take(&mut carrier, &mut load, ask).await;
@@ -178,7 +180,7 @@ impl Delivery {
         let kept = match &next {
             Next::Done(Work::Batch, receipt) => {
                 let now = self.time.now(&self.clock);
-                let at = now.known.then_some(now.wall);
+                let at = now.is_known().then_some(now.wall);
                 let state = outcome.state.clone();
                 self.ledger.complete_batch(&self.sink, &load.batch.id, state, receipt.clone(), at).await
             }

@@ -188,8 +188,8 @@ async fn open(
         info!(version, "the ledger was brought up to date");
     }
     info!(events = opened.newest.0, created = opened.created, "the ledger is open");
-    if opened.time_was_known {
-        clock.believe();
+    if let Some(known) = opened.known_time {
+        clock.resume(known.synchronised);
     }
     let device = Device {
         configuration: configuration.clone(),

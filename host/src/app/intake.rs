@@ -215,7 +215,7 @@ impl Intake {
             .collect();
         NewEvent {
             id: fresh_id(now.wall.unix_micros),
-            at: now.known.then_some(now.wall),
+            at: now.is_known().then_some(now.wall),
             monotonic: now.monotonic,
             source: input.clone(),
             kind: press.event.to_string(),

@@ -20,7 +20,7 @@ pub(super) async fn prune(history: History, ledger: Ledger, clock: Clock, time: 
     let mut at_work = false;
     loop {
         let now = time.now(&clock);
-        if now.known {
+        if now.is_known() {
             match look(&ledger, keep, now.wall, at_work).await {
                 Ok(more) => at_work = more,
                 Err(error) => {

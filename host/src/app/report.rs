@@ -52,7 +52,7 @@ pub(super) async fn report(device: &Device) -> Report {
         version: env!("CARGO_PKG_VERSION").into(),
         problems,
         configuration: device.report.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-        clock_known: device.time.now(&device.clock).known,
+        clock_known: device.time.now(&device.clock).is_known(),
         events: device.ledger.accepted().borrow().0,
         plugins: parts.map_or_else(|| starting_plugins(device), |parts| parts.plugins.clone()),
         grants: parts

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use punchcard_core::event::{Event, NewEvent, Sequence};
 use punchcard_core::name::InputName;
-use punchcard_core::time::Monotonic;
+use punchcard_core::time::{Monotonic, zero};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction};
 use thiserror::Error;
 use ulid::Ulid;
@@ -167,20 +167,20 @@ pub(super) fn record(transaction: &Transaction<'_>, press: &Press, recent: &mut 
 
 /// The event's boot. The first event of a boot that has a time gives one to those before it.
 fn record_boot(transaction: &Transaction<'_>, event: &NewEvent, seen: Option<i64>) -> Result<i64, StorageError> {
-    let zero = event.at.map(|at| moment::zero_of(at.unix_micros, &event.monotonic));
+    let starts_at = event.at.map(|at| zero(at.unix_micros, &event.monotonic));
     let find = "SELECT id, zero FROM boot WHERE name = ?1";
     let found: Option<(i64, Option<i64>)> = transaction
         .prepare_cached(find)?
         .query_row([&event.monotonic.boot], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     if let Some((boot, known)) = found {
-        if known.is_none() && zero.is_some() {
-            transaction.prepare_cached("UPDATE boot SET zero = ?2 WHERE id = ?1")?.execute((boot, zero))?;
+        if known.is_none() && starts_at.is_some() {
+            transaction.prepare_cached("UPDATE boot SET zero = ?2 WHERE id = ?1")?.execute((boot, starts_at))?;
         }
         return Ok(boot);
     }
     let insert = "INSERT INTO boot (name, zero, floor) VALUES (?1, ?2, ?3)";
-    transaction.prepare_cached(insert)?.execute((&event.monotonic.boot, zero, seen))?;
+    transaction.prepare_cached(insert)?.execute((&event.monotonic.boot, starts_at, seen))?;
     Ok(transaction.last_insert_rowid())
 }
 
@@ -212,7 +212,8 @@ pub(super) struct EventRow {
 impl EventRow {
     /// The columns that [`EventRow::parse`] reads, of `event` joined with `boot`.
     pub(super) const COLUMNS: &str = "event.sequence, event.id, event.source, event.kind, event.fields, \
-                                      event.at, event.utc_offset, event.monotonic, boot.name, boot.zero, boot.floor";
+                                      event.at, event.utc_offset, event.monotonic, boot.name, boot.zero, boot.floor, \
+                                      boot.synchronised";
 
     /// Only the sequence and the kind: enough to tell that an event is not wanted.
     pub(super) fn glance<'row>(row: &'row Row<'_>, first: usize) -> Result<(Sequence, &'row str), rusqlite::Error> {

@@ -72,7 +72,8 @@ impl Ledger {
         .await
     }
 
-    /// Prunes the oldest events, a bounded number: call again while there is `more`.
+    /// Prunes the oldest events, a bounded number: call again while there is `more`. How old they are is reckoned from how
+    /// late it surely is: a clock that leaps ahead deletes nothing.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -104,7 +105,8 @@ fn last_that_may_go(
 ) -> Result<Option<(i64, bool)>, StorageError> {
     let too_large = bytes_in_use(transaction)? > keep.bytes;
     let span = i64::try_from(keep.keep_for.as_micros()).unwrap_or(i64::MAX);
-    let oldest_kept = now.unix_micros.saturating_sub(span);
+    let now = moment::surely(transaction)?.map_or(now.unix_micros, |surely| surely.min(now.unix_micros));
+    let oldest_kept = now.saturating_sub(span);
     let select = format!(
         "SELECT {} FROM event JOIN boot ON boot.id = event.boot ORDER BY event.sequence LIMIT ?1",
         EventRow::COLUMNS

@@ -1,15 +1,18 @@
 //! When an event happened, where the wall clock was not known at that moment.
 //!
-//! A boot's monotonic clock gives the time of all its events as soon as the time of one is known. Events of a boot that
-//! ended before that stand where they stand in the ledger: at the last time that was known before them, or else at that
-//! of the first event after them which has one, or else at the start of the first boot after them which knows the time.
-//! The clock itself is asked elsewhere.
+//! A boot's monotonic clock gives the time of all its events as soon as the time of one is known. When the kernel is
+//! synchronised, it gives another one to those before that which had theirs from a clock that was only believed: no row is
+//! made any more with a time that is known to be wrong. Events of a boot that ended before it knew the time stand where they
+//! stand in the ledger: as long after the last time that was known before the boot as the boot had lasted, so that their
+//! distances are true; or else at the time of the first event after them which has one, or else at the start of the first
+//! boot after them which knows the time. The clock itself is asked elsewhere.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use punchcard_core::event::Sequence;
-use punchcard_core::time::{Instant, Monotonic, Now};
-use rusqlite::{Connection, OptionalExtension as _, Row};
+use punchcard_core::lateness::Lateness;
+use punchcard_core::time::{Instant, Now, Standing};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction};
 
 use super::Ledger;
 use super::error::StorageError;
@@ -38,26 +41,18 @@ impl Moment {
 
 impl Ledger {
     /// Tells what time it is, once the device knows it: this gives all events of the boot their time. Does nothing while
-    /// it does not know. What is known of a boot first stays: its events may have been formatted.
+    /// it does not know. What is known of a boot first stays, for its events may have been formatted; but what the kernel
+    /// says when it is synchronised takes the place of what was only believed, once, and a later time than that was never
+    /// seen.
     ///
     /// # Errors
     /// When the disk refuses.
     pub async fn learn_time(&self, now: &Now) -> Result<(), StorageError> {
-        if !now.known {
+        if !now.is_known() {
             return Ok(());
         }
-        let (boot, wall) = (now.monotonic.boot.clone(), now.wall.unix_micros);
-        let zero = zero_of(wall, &now.monotonic);
-        let learn = "INSERT INTO boot (name, zero, floor) VALUES (?1, ?2, ?3)
-                     ON CONFLICT (name) DO UPDATE SET zero = ?2 WHERE zero IS NULL";
-        self.write(move |store| {
-            store.transact(|transaction| {
-                let seen = last_time_seen(transaction)?;
-                transaction.prepare_cached(learn)?.execute((boot, zero, seen))?;
-                Ok(keep_time_seen(transaction, wall)?)
-            })
-        })
-        .await
+        let now = now.clone();
+        self.write(move |store| store.transact(|transaction| Ok(learn(transaction, &now)?))).await
     }
 
     /// The clock is never earlier than this.
@@ -71,13 +66,55 @@ impl Ledger {
         .await
     }
 
-    /// Remembers how late it is where no event tells: from time to time, and before the device goes to sleep.
+    /// Remembers how late it is where no event tells, from time to time. `ran_for_ms`: how long the device has run since it
+    /// said so last.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub async fn see_time(&self, now: Instant) -> Result<(), StorageError> {
-        self.write(move |store| store.transact(|transaction| Ok(keep_time_seen(transaction, now.unix_micros)?))).await
+    pub async fn see_time(&self, now: Instant, ran_for_ms: u64) -> Result<(), StorageError> {
+        self.write(move |store| {
+            store.transact(|transaction| {
+                keep_time_seen(transaction, now.unix_micros)?;
+                Ok(keep_lateness(transaction, now.unix_micros, ran_for_ms)?)
+            })
+        })
+        .await
     }
+}
+
+/// What was known of the time before in this boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownTime {
+    /// Where the kernel was synchronised: when its monotonic clock stood at 0, as it had it last, in µs since 1970.
+    pub synchronised: Option<i64>,
+}
+
+fn learn(transaction: &Transaction<'_>, now: &Now) -> Result<(), rusqlite::Error> {
+    let (boot, wall, zero) = (&now.monotonic.boot, now.wall.unix_micros, now.zero());
+    let seen = last_time_seen(transaction)?;
+    let learn = "INSERT INTO boot (name, zero, floor) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (name) DO UPDATE SET zero = ?2 WHERE zero IS NULL";
+    transaction.prepare_cached(learn)?.execute((boot, zero, seen))?;
+    if now.standing == Standing::Synchronised {
+        let synchronised = "UPDATE boot SET zero = iif(synchronised IS NULL, ?2, zero), latest = ?2,
+                            synchronised = coalesce(synchronised, ?3) WHERE name = ?1";
+        let monotonic = i64::try_from(now.monotonic.milliseconds).unwrap_or(i64::MAX);
+        transaction.prepare_cached(synchronised)?.execute((boot, zero, monotonic))?;
+        if seen.is_some_and(|seen| seen > wall) {
+            forget_time_seen(transaction, wall)?;
+        }
+    }
+    keep_time_seen(transaction, wall)?;
+    keep_lateness(transaction, wall, 0)
+}
+
+/// Nothing was seen later than this: a clock that said so was wrong. No event that has none of its own is reckoned from it.
+fn forget_time_seen(transaction: &Transaction<'_>, unix_micros: i64) -> Result<(), rusqlite::Error> {
+    let newest = super::event::to_column(super::event::newest(transaction)?);
+    let forget = "UPDATE history SET seen = ?1, seen_after = ?2";
+    transaction.prepare_cached(forget)?.execute((unix_micros, newest))?;
+    transaction.prepare_cached("UPDATE boot SET floor = NULL WHERE floor > ?1")?.execute([unix_micros])?;
+    Ok(())
 }
 
 /// A moment with the device's offset from UTC then.
@@ -86,26 +123,40 @@ pub(super) fn instant(unix_micros: i64, zone: &TimeZone) -> Instant {
     Instant { unix_micros, utc_offset_minutes: i16::try_from(offset).unwrap_or(0) }
 }
 
-/// When a boot's monotonic clock stood at 0, in µs since 1970.
-pub(super) fn zero_of(unix_micros: i64, monotonic: &Monotonic) -> i64 {
-    let since = i64::try_from(monotonic.milliseconds).unwrap_or(i64::MAX);
-    unix_micros.saturating_sub(since.saturating_mul(1000))
-}
-
 /// µs since 1970. `history` has the last time seen, unless the newest event has a later one: looking no further back than
 /// at that one, a press costs the same however many events without a time are behind it.
 pub(super) fn last_time_seen(connection: &Connection) -> Result<Option<i64>, rusqlite::Error> {
     let kept = "SELECT seen FROM history";
     let kept: Option<i64> = connection.prepare_cached(kept)?.query_row([], |row| row.get(0))?;
-    let newest = "SELECT at FROM event ORDER BY sequence DESC LIMIT 1";
+    let newest = "SELECT at FROM event WHERE sequence > (SELECT seen_after FROM history)
+                  ORDER BY sequence DESC LIMIT 1";
     let newest: Option<Option<i64>> = connection.prepare_cached(newest)?.query_row([], |row| row.get(0)).optional()?;
     Ok(kept.max(newest.flatten()))
 }
 
-/// Whether the time of a boot is known.
-pub(super) fn is_known(connection: &Connection, boot: &str) -> Result<bool, rusqlite::Error> {
-    let known = "SELECT EXISTS (SELECT 1 FROM boot WHERE name = ?1 AND zero IS NOT NULL)";
-    connection.query_row(known, [boot], |row| row.get(0))
+/// What is known of a boot's time, where it is known.
+pub(super) fn known_time(connection: &Connection, boot: &str) -> Result<Option<KnownTime>, rusqlite::Error> {
+    let known = "SELECT latest FROM boot WHERE name = ?1 AND zero IS NOT NULL";
+    connection.query_row(known, [boot], |row| Ok(KnownTime { synchronised: row.get(0)? })).optional()
+}
+
+/// How late it surely is, in µs since 1970.
+pub(super) fn surely(connection: &Connection) -> Result<Option<i64>, rusqlite::Error> {
+    connection.prepare_cached("SELECT surely FROM history")?.query_row([], |row| row.get(0))
+}
+
+fn keep_lateness(transaction: &Transaction<'_>, now: i64, ran_for_ms: u64) -> Result<(), rusqlite::Error> {
+    let kept = "SELECT surely, doubted_for FROM history";
+    let kept = transaction.prepare_cached(kept)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (surely, doubted_for): (Option<i64>, i64) = kept;
+    let lateness = match surely {
+        Some(at) => Lateness { at, doubted_for_ms: u64::try_from(doubted_for).unwrap_or(0) }.hear(now, ran_for_ms),
+        None => Lateness::new(now),
+    };
+    let doubted_for = i64::try_from(lateness.doubted_for_ms).unwrap_or(i64::MAX);
+    let keep = "UPDATE history SET surely = ?1, doubted_for = ?2";
+    transaction.prepare_cached(keep)?.execute((lateness.at, doubted_for))?;
+    Ok(())
 }
 
 /// Keeps a time where the newest event does not: before it is pruned, or is followed by one that is earlier or has none.
@@ -124,11 +175,13 @@ pub(super) struct StoredMoment {
     pub(super) boot: String,
     zero: Option<i64>,
     floor: Option<i64>,
+    synchronised: Option<i64>,
 }
 
 impl StoredMoment {
     /// The columns that [`StoredMoment::parse`] reads, of `event` joined with `boot`.
-    pub(super) const COLUMNS: &str = "event.at, event.utc_offset, event.monotonic, boot.name, boot.zero, boot.floor";
+    pub(super) const COLUMNS: &str =
+        "event.at, event.utc_offset, event.monotonic, boot.name, boot.zero, boot.floor, boot.synchronised";
 
     /// Reads those columns, of which `first` is the first.
     pub(super) fn parse(row: &Row<'_>, first: usize) -> Result<Self, rusqlite::Error> {
@@ -139,6 +192,7 @@ impl StoredMoment {
             boot: row.get(first + 3)?,
             zero: row.get(first + 4)?,
             floor: row.get(first + 5)?,
+            synchronised: row.get(first + 6)?,
         })
     }
 
@@ -148,12 +202,26 @@ impl StoredMoment {
         self.at.map(|unix_micros| Instant { unix_micros, utc_offset_minutes })
     }
 
-    /// As it is known now. Never earlier than what was seen before the boot.
+    /// As it is known now. Not earlier than what was seen before the boot, but where the kernel knows better.
     pub(super) fn known(&self, zone: &TimeZone) -> Option<Instant> {
+        if self.synchronised.is_some_and(|since| self.monotonic <= since) {
+            return Some(instant(self.zero?.saturating_add(self.ran_for()), zone));
+        }
         self.given().or_else(|| {
-            let reckoned = self.zero?.saturating_add(self.monotonic.saturating_mul(1000));
+            let reckoned = self.zero?.saturating_add(self.ran_for());
             Some(instant(reckoned.max(self.floor.unwrap_or(i64::MIN)), zone))
         })
+    }
+
+    /// Where it is not known, and something before it was: not earlier than that, and as long after others of its boot as
+    /// it happened after them.
+    fn estimated(&self, zone: &TimeZone) -> Option<Instant> {
+        Some(instant(self.floor?.saturating_add(self.ran_for()), zone))
+    }
+
+    /// How long the boot had lasted, in µs.
+    fn ran_for(&self) -> i64 {
+        self.monotonic.saturating_mul(1000)
     }
 }
 
@@ -174,8 +242,8 @@ impl<'a> Resolver<'a> {
         if let Some(at) = stored.known(self.zone) {
             return Ok(Moment::Known(at));
         }
-        if let Some(floor) = stored.floor {
-            return Ok(Moment::Estimated(instant(floor, self.zone)));
+        if let Some(at) = stored.estimated(self.zone) {
+            return Ok(Moment::Estimated(at));
         }
         let next = match self.next_known_after(sequence)? {
             Some(at) => Some(at),
@@ -219,7 +287,8 @@ mod tests {
     use super::*;
 
     fn stored(at: Option<i64>, zero: Option<i64>, floor: Option<i64>) -> StoredMoment {
-        StoredMoment { at, utc_offset: at.map(|_| 90), monotonic: 5, boot: "b".to_owned(), zero, floor }
+        let utc_offset = at.map(|_| 90);
+        StoredMoment { at, utc_offset, monotonic: 5, boot: "b".to_owned(), zero, floor, synchronised: None }
     }
 
     #[test]
@@ -236,6 +305,28 @@ mod tests {
             let found = stored.known(&TimeZone::UTC).map(|at| (at.unix_micros, at.utc_offset_minutes));
             assert_eq!(found, expected, "{stored:?}");
         }
+    }
+
+    #[test]
+    fn before_the_kernel_was_synchronised_a_time_is_reckoned_and_after_it_the_given_one() {
+        let table = [
+            // A ms after that, and within the same one, in which it may have been before it.
+            (4, Some(7), Some(1_000), Some(7)),
+            (5, Some(7), Some(1_000), Some(6_000)),
+            (6, Some(7), None, None),
+            (6, None, Some(1_000), Some(6_000)),
+        ];
+        for (since, at, zero, expected) in table {
+            // What was seen before by a clock that was only believed does not count.
+            let stored = StoredMoment { synchronised: Some(since), ..stored(at, zero, Some(99_000)) };
+            assert_eq!(stored.known(&TimeZone::UTC).map(|at| at.unix_micros), expected, "{stored:?}");
+        }
+    }
+
+    #[test]
+    fn an_estimate_is_as_long_after_what_was_seen_as_the_boot_had_lasted() {
+        let found = |floor| stored(None, None, floor).estimated(&TimeZone::UTC).map(|at| at.unix_micros);
+        assert_eq!((found(Some(7)), found(None)), (Some(5_007), None));
     }
 
     #[test]

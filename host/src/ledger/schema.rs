@@ -25,8 +25,12 @@ const LEAST_BYTES: u64 = 512;
 const PAGE_BYTES: i64 = 1024;
 
 /// Step `n` makes version `n + 1` of version `n`.
-pub(super) const STEPS: &[&str] =
-    &[include_str!("schema/version-1.sql"), include_str!("schema/version-2.sql"), include_str!("schema/version-3.sql")];
+pub(super) const STEPS: &[&str] = &[
+    include_str!("schema/version-1.sql"),
+    include_str!("schema/version-2.sql"),
+    include_str!("schema/version-3.sql"),
+    include_str!("schema/version-4.sql"),
+];
 
 /// A ledger that is ready.
 pub(super) struct OpenFile {

@@ -13,6 +13,7 @@ mod history;
 mod model;
 mod put_back;
 mod time;
+mod truth;
 mod writing;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use punchcard_core::event::{Event, Field, NewEvent, Sequence, Value};
 use punchcard_core::name::{GrantName, InputName, PluginName, SinkName};
 use punchcard_core::plugin::delivery::{Limits, Receipt};
 use punchcard_core::row::{Cell, Column, ColumnKind, Row};
-use punchcard_core::time::{Context, Instant, Monotonic, Now};
+use punchcard_core::time::{Certainty, Context, Instant, Monotonic, Now, Standing};
 use ulid::Ulid;
 use uuid::Uuid;
 
@@ -47,10 +48,16 @@ fn at(unix_micros: i64) -> Instant {
     Instant { unix_micros, utc_offset_minutes: 0 }
 }
 
-/// The monotonic clock of `boot`, `micros` after it started.
+/// The monotonic clock of `boot`, `micros` after it started, and a wall clock that is believed.
 fn now(boot: &str, unix_micros: i64, micros: i64) -> Now {
     let milliseconds = u64::try_from(micros / 1000).unwrap();
-    Now { wall: at(unix_micros), known: true, monotonic: Monotonic { milliseconds, boot: boot.to_owned() } }
+    let monotonic = Monotonic { milliseconds, boot: boot.to_owned() };
+    Now { wall: at(unix_micros), standing: Standing::Believed, monotonic }
+}
+
+/// The same, and the kernel stands for it.
+fn synchronised(boot: &str, unix_micros: i64, micros: i64) -> Now {
+    Now { standing: Standing::Synchronised, ..now(boot, unix_micros, micros) }
 }
 
 /// A punch in the boot `first`, which started at 1,000 s; made at that plus `number` seconds.

@@ -216,10 +216,10 @@ impl Device {
                 }
             }
             Step::LearnTime => {
-                self.ledger
-                    .learn_time(&now(&self.story.boot(), self.story.time, self.story.time - self.story.booted_at))
-                    .await
-                    .unwrap();
+                // Whether it is only believed makes no difference to a clock that is right.
+                let learn = if self.story.time % 2_000_000 == 0 { now } else { synchronised };
+                let ran_for = self.story.time - self.story.booted_at;
+                self.ledger.learn_time(&learn(&self.story.boot(), self.story.time, ran_for)).await.unwrap();
                 let seen = self.story.model.time_seen.replace(self.story.time);
                 self.story.model.boots.entry(self.story.boot()).or_insert((seen, true)).1 = true;
             }

@@ -80,7 +80,7 @@ async fn events_go_by_age() {
     accept(&ledger, 1..=6).await;
     let mut timeless = punch(7);
     timeless.at = None;
-    timeless.monotonic.boot = "never".to_owned();
+    timeless.monotonic = Monotonic { milliseconds: 0, boot: "never".to_owned() };
     ledger.accept(timeless).await.unwrap();
     // It is 1,010 s; the third event was at 1,003 s.
     let keep = Keep { keep_for: Duration::from_secs(7), bytes: u64::MAX };

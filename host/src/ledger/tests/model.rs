@@ -111,7 +111,8 @@ impl Model {
         if let Some(time) = known(happened) {
             return Moment::Known(at(time));
         }
-        let before = self.boots[&happened.event.monotonic.boot].0;
+        let ran_for = i64::try_from(happened.event.monotonic.milliseconds).unwrap() * 1000;
+        let before = self.boots[&happened.event.monotonic.boot].0.map(|seen| seen + ran_for);
         let after = || self.events[sequence..].iter().find_map(known);
         let later = || {
             let knows = |boot: &usize| self.boots.get(&boot_name(*boot)).is_some_and(|boot| boot.1);

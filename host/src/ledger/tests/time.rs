@@ -1,6 +1,6 @@
 //! Events whose time was not known when they happened.
 
-use super::super::Moment;
+use super::super::{Keep, KnownTime, Moment};
 use super::*;
 
 fn timeless(number: u64, boot: &str) -> NewEvent {
@@ -27,7 +27,7 @@ async fn a_sink_waits_for_the_time_of_its_next_event_and_gets_it_when_the_clock_
     assert_eq!(moments(&ledger).await, [Moment::Unknown, Moment::Unknown]);
 
     let mut unsure = now("first", 77_000_000, 5_000_000);
-    unsure.known = false;
+    unsure.standing = Standing::Unknown;
     ledger.learn_time(&unsure).await.unwrap();
     assert_eq!(moments(&ledger).await, [Moment::Unknown, Moment::Unknown]);
     ledger.learn_time(&now("first", 77_000_000, 5_000_000)).await.unwrap();
@@ -67,13 +67,18 @@ async fn a_boot_that_never_learnt_the_time_stands_where_it_stands_in_the_ledger(
     let (ledger, _) = Ledger::open(folder.path(), setup("third")).unwrap();
     ledger.accept(timeless(3, "second")).await.unwrap();
     ledger.accept(timeless(4, "third")).await.unwrap();
-    let known = at(1_002_000_000);
-    let expected = [Moment::Estimated(known), Moment::Known(known), Moment::Estimated(known), Moment::Estimated(known)];
+    // Three and four seconds into a boot that began after that.
+    let (known, third, fourth) = (at(1_002_000_000), at(1_005_000_000), at(1_006_000_000));
+    let expected =
+        [Moment::Estimated(known), Moment::Known(known), Moment::Estimated(third), Moment::Estimated(fourth)];
     assert_eq!(moments(&ledger).await, expected);
     // The third boot is running, and may still learn it.
     let read = ledger.read_unformatted(&sink("sheet"), 10).await.unwrap();
     assert_eq!(sequences(&read), [1, 2, 3]);
-    assert_eq!(read.events.iter().map(|event| event.at).collect::<Vec<_>>(), [known; 3]);
+    assert_eq!(
+        read.events.iter().map(|event| (event.at, event.certainty)).collect::<Vec<_>>(),
+        [(known, Certainty::Estimated), (known, Certainty::Known), (third, Certainty::Estimated)]
+    );
     assert!(read.blocked_by_unknown_time);
 }
 
@@ -96,8 +101,8 @@ async fn the_last_time_seen_never_goes_back() {
     assert_eq!(ledger.last_time_seen().await.unwrap(), Some(at(1_005_000_000)));
     accept(&ledger, [6]).await;
     assert_eq!(ledger.last_time_seen().await.unwrap(), Some(at(1_006_000_000)));
-    ledger.see_time(at(2_000_000_000)).await.unwrap();
-    ledger.see_time(at(1_500_000_000)).await.unwrap();
+    ledger.see_time(at(2_000_000_000), 0).await.unwrap();
+    ledger.see_time(at(1_500_000_000), 0).await.unwrap();
     ledger.close().await;
     let (ledger, opened) = Ledger::open(folder.path(), setup("second")).unwrap();
     assert_eq!(opened.last_time_seen, Some(at(2_000_000_000)));
@@ -148,16 +153,97 @@ async fn a_host_that_is_started_anew_in_a_boot_that_knew_the_time_hears_so() {
     let folder = tempfile::tempdir().unwrap();
     let reopen = |boot: &str| Ledger::open(folder.path(), setup(boot)).unwrap();
     let (ledger, opened) = reopen("first");
-    assert!(!opened.time_was_known);
+    assert_eq!(opened.known_time, None);
     ledger.accept(timeless(1, "first")).await.unwrap();
     ledger.close().await;
     let (ledger, opened) = reopen("first");
-    assert!(!opened.time_was_known);
+    assert_eq!(opened.known_time, None);
     ledger.learn_time(&now("first", 77_000_000, 5_000_000)).await.unwrap();
     ledger.close().await;
-    for (boot, known) in [("first", true), ("second", false)] {
+    let (ledger, opened) = reopen("first");
+    assert_eq!(opened.known_time, Some(KnownTime { synchronised: None }));
+    ledger.learn_time(&synchronised("first", 87_000_000, 6_000_000)).await.unwrap();
+    // A server was wrong, and is right again.
+    ledger.learn_time(&synchronised("first", 98_000_000, 7_000_000)).await.unwrap();
+    ledger.close().await;
+    for (boot, known) in [("first", Some(KnownTime { synchronised: Some(91_000_000) })), ("second", None)] {
         let (ledger, opened) = reopen(boot);
-        assert_eq!(opened.time_was_known, known, "{boot}");
+        assert_eq!(opened.known_time, known, "{boot}");
         ledger.close().await;
     }
+}
+
+#[tokio::test]
+async fn what_a_believed_clock_said_is_put_right_when_the_kernel_is_synchronised() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let seconds = |seconds: i64| Moment::Known(at(seconds * 1_000_000));
+    ledger.accept(timeless(1, "first")).await.unwrap();
+    // Its chip is three hours ahead.
+    let mut ahead = punch(2);
+    ahead.at = Some(at(11_802_000_000));
+    ledger.accept(ahead).await.unwrap();
+    assert_eq!(moments(&ledger).await, [seconds(11_801), seconds(11_802)]);
+    ledger.learn_time(&synchronised("first", 1_004_000_000, 4_000_000)).await.unwrap();
+    // From now on each has its own, also one that was on its way.
+    accept(&ledger, [5]).await;
+    ledger.accept(timeless(3, "first")).await.unwrap();
+    assert_eq!(moments(&ledger).await, [seconds(1_001), seconds(1_002), seconds(1_005), seconds(1_003)]);
+    // A step that the kernel stands for changes nothing of what was.
+    ledger.learn_time(&synchronised("first", 9_000_000_000, 6_000_000)).await.unwrap();
+    assert_eq!(moments(&ledger).await, [seconds(1_001), seconds(1_002), seconds(1_005), seconds(1_003)]);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_wrong_once_is_not_the_last_time_seen_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let of_2090 = at(3_786_912_000_000_000);
+    let wrong = NewEvent { at: Some(of_2090), ..punch(1) };
+    ledger.accept(wrong).await.unwrap();
+    ledger.close().await;
+
+    // Nothing says yet that it was wrong.
+    let (ledger, opened) = Ledger::open(folder.path(), setup("second")).unwrap();
+    assert_eq!(opened.last_time_seen, Some(of_2090));
+    ledger.accept(timeless(2, "second")).await.unwrap();
+    ledger.learn_time(&now("second", 20_000_000_000, 3_000_000)).await.unwrap();
+    assert_eq!(moments(&ledger).await[1], Moment::Known(of_2090));
+    ledger.close().await;
+
+    let (ledger, _) = Ledger::open(folder.path(), setup("third")).unwrap();
+    ledger.accept(timeless(3, "third")).await.unwrap();
+    ledger.learn_time(&synchronised("third", 30_000_000_000, 4_000_000)).await.unwrap();
+    assert_eq!(ledger.last_time_seen().await.unwrap(), Some(at(30_000_000_000)));
+    let expected = [at(19_999_000_000), at(29_999_000_000)].map(Moment::Known);
+    assert_eq!(moments(&ledger).await[1..], expected);
+    ledger.close().await;
+
+    let (ledger, opened) = Ledger::open(folder.path(), setup("fourth")).unwrap();
+    assert_eq!(opened.last_time_seen, Some(at(30_000_000_000)));
+    ledger.accept(timeless(4, "fourth")).await.unwrap();
+    assert_eq!(moments(&ledger).await[3], Moment::Estimated(at(30_004_000_000)));
+    // Neither do later events bring it back.
+    ledger.accept(NewEvent { at: Some(at(31_000_000_000)), ..timeless(5, "fourth") }).await.unwrap();
+    assert_eq!(ledger.last_time_seen().await.unwrap(), Some(at(31_000_000_000)));
+}
+
+#[tokio::test]
+async fn a_clock_that_leaps_ahead_prunes_nothing_until_it_was_followed_for_a_day() {
+    const DAY: i64 = 24 * 3_600_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    accept(&ledger, 1..=3).await;
+    let start = 1_003_000_000;
+    ledger.learn_time(&synchronised("first", start, 3_000_000)).await.unwrap();
+    let month = Keep { keep_for: std::time::Duration::from_secs(30 * 24 * 3_600), bytes: u64::MAX };
+    let leapt = at(start + 400 * DAY);
+    assert_eq!(ledger.prune(month, leapt).await.unwrap().events, 0);
+    ledger.learn_time(&synchronised("first", leapt.unix_micros, 4_000_000)).await.unwrap();
+    ledger.see_time(leapt, 23 * 3_600_000).await.unwrap();
+    assert_eq!(ledger.prune(month, leapt).await.unwrap().events, 0);
+    ledger.close().await;
+    let (ledger, _) = Ledger::open(folder.path(), setup("first")).unwrap();
+    ledger.see_time(leapt, 3_600_000).await.unwrap();
+    assert_eq!(ledger.prune(month, leapt).await.unwrap().events, 3);
 }

@@ -250,7 +250,7 @@ async fn what_was_accepted_survives_a_power_cut_and_a_restart() {
         migrated_from: None,
         newest: Sequence(3),
         last_time_seen: Some(at(1_003_000_000)),
-        time_was_known: false,
+        known_time: None,
     };
     assert_eq!(opened, expected);
     assert_eq!(cut.events(None, 10).await.unwrap().len(), 3);
@@ -265,7 +265,7 @@ async fn a_new_ledger_says_so() {
     let (ledger, opened) = Ledger::open(&folder.path().join("deep/state"), setup("first")).unwrap();
     assert_eq!(
         opened,
-        Opened { created: true, migrated_from: None, newest: Sequence(0), last_time_seen: None, time_was_known: false }
+        Opened { created: true, migrated_from: None, newest: Sequence(0), last_time_seen: None, known_time: None }
     );
     assert_eq!(ledger.path(), folder.path().join("deep/state/ledger.sqlite"));
 }
