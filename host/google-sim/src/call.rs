@@ -118,6 +118,8 @@ pub(crate) enum Manner {
     Dripped(Duration),
     /// The body never ends: after the real one, spaces for ever.
     Endless,
+    /// Never: the connection stays open until the client closes it.
+    Withheld,
     /// The body is filled with spaces up to this many bytes.
     Padded(usize),
 }

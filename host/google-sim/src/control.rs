@@ -38,6 +38,8 @@ pub enum Action {
     ExpireAccessTokens,
     /// No refresh token is valid any more.
     RevokeRefreshTokens,
+    /// No token that was given allows more than to know who somebody is.
+    NarrowTokens,
     /// Every connection closes that carries no request.
     CloseIdleConnections,
     /// The Sheets API's quotas hold.
@@ -212,6 +214,7 @@ impl World {
         match action {
             Action::ExpireAccessTokens => self.oauth.expire_access_tokens(),
             Action::RevokeRefreshTokens => self.oauth.revoke_refresh_tokens(),
+            Action::NarrowTokens => self.oauth.narrow_tokens(),
             Action::CloseIdleConnections => self.wants_closing = true,
             Action::QuotaOn => self.quota.is_on = true,
             Action::QuotaOff => self.quota.is_on = false,

@@ -97,6 +97,12 @@ pub enum Effect {
         /// Milliseconds.
         millis: u64,
     },
+    /// No answer ever comes; the connection stays open until the client closes it.
+    Silence {
+        /// Whether it is carried out.
+        #[serde(default)]
+        applied: bool,
+    },
     /// Carried out; the answer's body comes a byte at a time.
     Drip {
         /// Milliseconds of real time after each byte.

@@ -58,5 +58,6 @@ pub use oauth::{ACCOUNT, ClientKind, Decision, OauthClient, Publishing, UnknownC
 pub use sheets::{SheetTable, TabTable};
 pub use sim::{Config, GoogleSim, StartError};
 pub use switch::{
-    DuplicateMetadata, ExpiredCode, FormattedCells, MissingMetadata, Switches, TrashedWrites, UnknownParameters,
+    DuplicateMetadata, ExpiredCode, FormattedCells, MissingMetadata, RefreshTokens, Switches, TrashedWrites,
+    UnknownParameters,
 };

@@ -159,11 +159,15 @@ async fn perform(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Resp
 }
 
 async fn send(delivery: Delivery) -> Result<Response<Body>, Dropped> {
+    if delivery.manner == Manner::Withheld {
+        // hyper forgets this when the client goes away.
+        std::future::pending::<()>().await;
+    }
     let Delivery { answer: Some(answer), manner } = delivery else { return Err(Dropped) };
     match manner {
         Manner::Dropped => return Err(Dropped),
         Manner::Delayed(span) => tokio::time::sleep(span).await,
-        Manner::Whole | Manner::Half | Manner::Dripped(_) | Manner::Endless | Manner::Padded(_) => {}
+        Manner::Whole | Manner::Half | Manner::Dripped(_) | Manner::Endless | Manner::Padded(_) | Manner::Withheld => {}
     }
     let length = answer.body.len();
     let (length, body) = match manner {
@@ -175,7 +179,9 @@ async fn send(delivery: Delivery) -> Result<Response<Body>, Dropped> {
             padded.resize(bytes.max(length), b' ');
             (Some(padded.len()), whole(padded.into()))
         }
-        Manner::Whole | Manner::Dropped | Manner::Delayed(_) => (Some(length), whole(answer.body.clone())),
+        Manner::Whole | Manner::Dropped | Manner::Delayed(_) | Manner::Withheld => {
+            (Some(length), whole(answer.body.clone()))
+        }
     };
     Ok(respond(answer, length, body))
 }

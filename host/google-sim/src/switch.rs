@@ -25,6 +25,8 @@ pub struct Switches {
     pub formatted_cells: FormattedCells,
     /// What polling with a device code that has expired is told.
     pub expired_code: ExpiredCode,
+    /// What a refresh does to the refresh token. Google keeps it; other servers bring another one each time.
+    pub refresh_tokens: RefreshTokens,
     /// What Drive does with a query parameter that the method does not have. A recorded answer shows Google ignoring
     /// one; refusing finds misspelt names.
     pub unknown_drive_parameters: UnknownParameters,
@@ -43,6 +45,7 @@ impl Default for Switches {
             trashed_writes: TrashedWrites::Taken,
             formatted_cells: FormattedCells::Skipped,
             expired_code: ExpiredCode::InvalidGrant,
+            refresh_tokens: RefreshTokens::Kept,
             unknown_drive_parameters: UnknownParameters::Refused,
             sheets_enabled: true,
             drive_enabled: true,
@@ -106,6 +109,18 @@ pub enum ExpiredCode {
     InvalidGrant,
     /// 400 `expired_token`, as RFC 8628 has it.
     ExpiredToken,
+}
+
+/// What becomes of a refresh token that was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefreshTokens {
+    /// It stays the one.
+    Kept,
+    /// Another one comes with the answer, and the old one is invalid at once.
+    Replaced,
+    /// Another one comes with the answer, and the old one stays valid.
+    Added,
 }
 
 /// What becomes of a query parameter that a method does not have.

@@ -140,6 +140,10 @@ impl World {
                 Refusal::service_disabled(api, 123_456_789_012).render(api).into()
             }
             Effect::Slow { millis } => performed(self, Manner::Delayed(Duration::from_millis(millis))),
+            Effect::Silence { applied } => {
+                let answer = applied.then(|| self.perform(&call, None, now));
+                Delivery { answer, manner: Manner::Withheld }
+            }
             Effect::Drip { millis } => performed(self, Manner::Dripped(Duration::from_millis(millis))),
             Effect::Endless => performed(self, Manner::Endless),
             Effect::Oversized { bytes } => performed(self, Manner::Padded(bytes)),

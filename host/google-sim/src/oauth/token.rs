@@ -13,7 +13,7 @@ use super::device::DeviceState;
 use super::{Caller, Forced, Form, Oauth, OauthClient, OauthRefusal, Publishing, random_text, render_json};
 use crate::call::Answer;
 use crate::clock::{later, since};
-use crate::switch::{ExpiredCode, Switches};
+use crate::switch::{ExpiredCode, RefreshTokens, Switches};
 
 /// Refresh tokens of one account for one client; the oldest goes when there are more.
 const MOST_REFRESH_TOKENS: usize = 100;
@@ -64,6 +64,14 @@ impl Oauth {
         self.refresh.clear();
     }
 
+    /// From now on no token allows more than to know who somebody is.
+    pub(crate) fn narrow_tokens(&mut self) {
+        let callers = self.access.values_mut().map(|access| &mut access.caller);
+        for caller in callers.chain(self.refresh.values_mut().map(|refresh| &mut refresh.caller)) {
+            caller.scopes = BTreeSet::from(["openid".to_owned()]);
+        }
+    }
+
     /// How many refresh tokens are alive.
     pub(crate) fn count_refresh_tokens(&self, now: Timestamp) -> usize {
         self.refresh.values().filter(|refresh| refresh.is_alive(now)).count()
@@ -95,7 +103,7 @@ impl Oauth {
         let body = if grant_type == DEVICE_GRANT {
             self.perform_device_grant(form.need("device_code")?, &client, forced, switches, now)?
         } else {
-            self.perform_refresh(form, &client, forced, now)?
+            self.perform_refresh(form, &client, forced, switches, now)?
         };
         Ok(render_json(StatusCode::OK, &body))
     }
@@ -163,6 +171,7 @@ impl Oauth {
         form: &Form,
         client: &OauthClient,
         forced: Option<Forced>,
+        switches: &Switches,
         now: Timestamp,
     ) -> Result<Value, OauthRefusal> {
         let token = form.need("refresh_token")?;
@@ -180,8 +189,14 @@ impl Oauth {
         refresh.used_at = now;
         let refresh = refresh.clone();
         let mut body = self.issue_access(&refresh.caller, client, now);
-        if forced == Some(Forced::RotateRefreshToken) {
+        let becomes = match forced {
+            Some(Forced::RotateRefreshToken) => RefreshTokens::Replaced,
+            _ => switches.refresh_tokens,
+        };
+        if becomes == RefreshTokens::Replaced {
             self.refresh.remove(token);
+        }
+        if becomes != RefreshTokens::Kept {
             body["refresh_token"] = json!(self.issue_refresh(refresh));
         }
         Ok(body)

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use google_sim::{ClientKind, Config, Decision, Effect, Fault, GoogleSim, OauthClient, Publishing};
+use google_sim::{
+    Action, ClientKind, Config, Decision, Effect, Fault, GoogleSim, OauthClient, Publishing, RefreshTokens,
+};
 use serde_json::{Value, json};
 
 use crate::client::{
@@ -286,6 +288,35 @@ async fn a_rotated_refresh_token_replaces_the_old_one() {
     let tokens = refresh(&device.sim, &device.refresh_token).await.ok();
     assert_eq!(refresh(&device.sim, &device.refresh_token).await.status, 400);
     assert_eq!(refresh(&device.sim, tokens["refresh_token"].as_str().unwrap()).await.status, 200);
+}
+
+#[tokio::test]
+async fn each_refresh_may_bring_another_refresh_token() {
+    for (becomes, old) in [(RefreshTokens::Replaced, 400), (RefreshTokens::Added, 200)] {
+        let device = Device::start().await;
+        device.sim.switch(|switches| switches.refresh_tokens = becomes);
+        let first =
+            refresh(&device.sim, &device.refresh_token).await.ok()["refresh_token"].as_str().unwrap().to_owned();
+        assert_ne!(first, device.refresh_token);
+        assert_eq!(refresh(&device.sim, &device.refresh_token).await.status, old, "{becomes:?}");
+        assert_eq!(refresh(&device.sim, &first).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn narrowed_tokens_allow_no_files_until_somebody_signs_in_again() {
+    let device = Device::start().await;
+    device.sim.act(Action::NarrowTokens);
+    let tokens = refresh(&device.sim, &device.refresh_token).await.ok();
+    assert_eq!(tokens["scope"], "openid");
+    for token in [device.token.as_str(), tokens["access_token"].as_str().unwrap()] {
+        let reply = send(&device.sim, "GET", "/drive/v3/files", Some(token), None).await.unwrap();
+        assert_eq!(reply.status, 403, "{}", reply.text);
+    }
+    wait(&device.sim, 1);
+    let tokens = sign_in(&device.sim, ID, SECRET).await;
+    let token = tokens["access_token"].as_str().unwrap();
+    assert_eq!(send(&device.sim, "GET", "/drive/v3/files", Some(token), None).await.unwrap().status, 200);
 }
 
 #[tokio::test]

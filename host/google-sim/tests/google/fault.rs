@@ -104,6 +104,27 @@ async fn an_answer_does_not_end() {
 }
 
 #[tokio::test]
+async fn an_answer_never_comes() {
+    for (applied, rows) in [(false, 0), (true, 1)] {
+        let (device, id) = start().await;
+        device.sim.arm(Fault::on("*:batchUpdate", Effect::Silence { applied }));
+        let body = json!({ "requests": [append(&[&["a"]])] });
+        let path = format!("/v4/spreadsheets/{id}:batchUpdate");
+        let later = async {
+            while device.sim.count("sheets.spreadsheets.batchUpdate") == 0 {
+                tokio::task::yield_now().await;
+            }
+            // Meanwhile others are answered.
+            device.values(&id, "Sheet1").await.as_array().map_or(0, Vec::len)
+        };
+        tokio::select! {
+            reply = device.send("POST", &path, Some(&body)) => panic!("{reply:?}"),
+            found = later => assert_eq!(found, rows),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_portal_or_a_redirect_answers_in_googles_place() {
     let (reply, rows) = append_under(Effect::CaptivePortal).await;
     let reply = reply.unwrap();
