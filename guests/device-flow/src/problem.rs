@@ -34,6 +34,8 @@ pub(crate) enum Cause {
     FlowRefused,
     /// `invalid_scope`.
     ScopeRefused,
+    /// A service refused a lease that was just given.
+    TokenRefused,
     /// `rate_limit_exceeded`.
     RateLimited,
     /// Any other error that the server named.
@@ -157,6 +159,10 @@ impl Cause {
                     "The server does not grant `{}` to devices (invalid_scope): change `scopes` in plugins.toml.",
                     settings.scopes.join(" ")
                 ),
+            ),
+            Self::TokenRefused => (
+                "token was refused",
+                format!("A service refused the access token right after it was given. Another one is asked for. {BY_ITSELF}"),
             ),
             Self::RateLimited => (
                 "too many sign-ins",

@@ -103,6 +103,7 @@ impl Turn<'_> {
         if self.now_ms < earliest && self.slot_version(REFRESH_TOKEN).is_some() {
             // A server that refuses each new token is not to be fed with tokens.
             self.state.phase = Phase::Renewing;
+            self.state.trouble = Some(Cause::TokenRefused);
             return self.wait_until(earliest);
         }
         self.renew()

@@ -15,6 +15,9 @@ use crate::problem::Cause;
 use crate::settings::Settings;
 use crate::state::{Pending, Phase, State};
 
+/// Failures in a row from which on a person is told that a renewal does not succeed.
+const SAID_FROM: u32 = 4;
+
 /// One step of the machine.
 pub(crate) struct Turn<'a> {
     pub(crate) settings: &'a Settings,
@@ -71,16 +74,22 @@ impl<'a> Turn<'a> {
                 let scopes = self.state.grant.as_ref().map_or(&[][..], |grant| &grant.scopes);
                 match self.state.lease.as_ref().and_then(|lease| lease.current(scopes, self.now_ms)) {
                     Some(lease) => Status::Authorized(lease),
-                    // A person may have to look at the settings: that is said even while it is asked again.
-                    None if self.is_renewing() && !matches!(self.state.trouble, Some(Cause::NoMetadata(_))) => {
-                        Status::Renewing
-                    }
+                    None if self.is_renewing() && !self.is_trouble_said() => Status::Renewing,
                     None => {
                         let trouble = self.state.trouble.as_ref();
                         trouble.map_or(Status::SignedOut, |cause| Status::Blocked(cause.problem(self.settings)))
                     }
                 }
             }
+        }
+    }
+
+    /// Whether what keeps a renewal from succeeding is said while it is tried again: a person may have to look at the
+    /// settings, or it lasts.
+    fn is_trouble_said(&self) -> bool {
+        match self.state.trouble {
+            Some(Cause::NoMetadata(_) | Cause::TokenRefused) => true,
+            _ => self.state.failures >= SAID_FROM,
         }
     }
 

@@ -13,7 +13,7 @@ use crate::answer::{Answer, text};
 use crate::draw::Purpose;
 use crate::state::{Asked, Look, Mark, Spent, Stamp, State};
 use crate::step::{Call, Next, unanswered};
-use crate::{delivery, draw, pause, request};
+use crate::{delivery, draw, pause, problem, request};
 
 /// Key of the metadata; its value is the batch's id.
 pub(crate) const KEY: &str = "punchcard.batch";
@@ -143,5 +143,5 @@ pub(crate) fn plan_leave(state: &mut State, call: Call) -> Option<Directive> {
         return None;
     }
     mark.ask = true;
-    Some(pause::wait(remaining.max(1)))
+    Some(pause::wait_and_say(remaining.max(1), problem::in_doubt()))
 }

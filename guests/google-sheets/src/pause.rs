@@ -25,6 +25,11 @@ pub(crate) fn wait(milliseconds: u64) -> Directive {
     Directive::Wait(Pause { milliseconds, problem: None })
 }
 
+/// Waits so long that it is said why.
+pub(crate) fn wait_and_say(milliseconds: u64, problem: Problem) -> Directive {
+    Directive::Wait(Pause { milliseconds, problem: Some(problem) })
+}
+
 /// Waits for a person.
 pub(crate) fn hold(problem: Problem) -> Directive {
     Directive::Hold(Pause { milliseconds: RECHECK_MS, problem: Some(problem) })

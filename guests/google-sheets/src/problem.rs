@@ -84,6 +84,15 @@ pub(crate) fn no_answer(why: &str) -> Problem {
     problem("no answer from Google", format!("{} It is tried again by itself.", sentence(why)))
 }
 
+pub(crate) fn in_doubt() -> Problem {
+    problem(
+        "rows are in doubt",
+        "An earlier request with these rows got no answer, and Google may carry it out for some minutes yet. They are sent \
+         another way when that is certain, at the latest ten minutes after it. That happens by itself."
+            .to_owned(),
+    )
+}
+
 pub(crate) fn api_disabled(said: &str) -> Problem {
     let headline = if said.contains("Drive") { "Drive API is off" } else { "Sheets API is off" };
     problem(
@@ -197,6 +206,7 @@ mod tests {
             too_wide("a", "b"),
             refused("rows", "a"),
             no_answer("a"),
+            in_doubt(),
             api_disabled("Google Drive API has not been used"),
             api_disabled("Google Sheets API has not been used"),
             scope_missing(),

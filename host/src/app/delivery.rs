@@ -97,6 +97,10 @@ impl Delivery {
         let mut prepared = false;
         // A connector goes by the calendar: at 1970 it would look for, or make, the spreadsheet of that year.
         self.time.known(&self.clock).await;
+        let mut sign_ins = match &self.authority {
+            Authority::Grant(grant) => Some(grant.sign_ins()),
+            Authority::None | Authority::Header { .. } => None,
+        };
         loop {
             while let Ok(ask) = self.asks.try_recv() {
                 self.take(&mut carrier, &mut load, ask).await;
@@ -109,6 +113,7 @@ impl Delivery {
                     tokio::select! {
                         () = sleep_until(&self.clock, until_ms) => {}
                         Some(ask) = self.asks.recv() => self.take(&mut carrier, &mut load, ask).await,
+                        () = next_sign_in(sign_ins.as_mut()) => carrier.ask_retry(),
                     }
                 }
                 Plan::Idle if !prepared => {
@@ -360,6 +365,17 @@ impl Delivery {
 
     fn empty_batch(&self) -> Batch {
         Batch { id: String::new(), columns: self.columns.clone(), rows: Vec::new() }
+    }
+}
+
+/// Waits until a person has signed in since this was last waited for: a sink that is held may be mended by that.
+async fn next_sign_in(sign_ins: Option<&mut watch::Receiver<u64>>) {
+    let changed = match sign_ins {
+        Some(sign_ins) => sign_ins.changed().await.is_ok(),
+        None => false,
+    };
+    if !changed {
+        std::future::pending::<()>().await;
     }
 }
 

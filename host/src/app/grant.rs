@@ -56,6 +56,8 @@ pub(super) struct Grant {
     audience_key: String,
     audience: Vec<Prefix>,
     standing: watch::Sender<Standing>,
+    /// How often a person signed in since the start.
+    sign_ins: watch::Sender<u64>,
     asks: mpsc::UnboundedSender<Ask>,
     /// None until the storage has been read.
     slots: Mutex<Option<Slots>>,
@@ -68,6 +70,12 @@ impl Grant {
     #[must_use]
     pub(super) fn standing(&self) -> watch::Receiver<Standing> {
         self.standing.subscribe()
+    }
+
+    /// Whenever a person has signed in from now on: that may mend what a sink waits for.
+    #[must_use]
+    pub(super) fn sign_ins(&self) -> watch::Receiver<u64> {
+        self.sign_ins.subscribe()
     }
 
     /// Asks its keeper for something. It is done when the policy is free.
@@ -202,6 +210,7 @@ impl GrantKeeper {
             audience_key: format!("grants.{name}.audience"),
             audience: configured.audience.clone(),
             standing: watch::channel(Standing::Starting).0,
+            sign_ins: watch::channel(0).0,
             asks,
             slots: Mutex::new(None),
             damage: Mutex::new(None),
@@ -414,11 +423,17 @@ impl GrantKeeper {
 
     fn publish(&self) {
         let standing = self.keeper.standing().clone();
+        let is_authorized = matches!(standing, Standing::Authorized { .. });
+        let mut was_awaited = false;
         self.grant.standing.send_if_modified(|current| {
+            was_awaited = matches!(current, Standing::AwaitingPerson { .. });
             let news = *current != standing;
             *current = standing;
             news
         });
+        if was_awaited && is_authorized {
+            self.grant.sign_ins.send_modify(|count| *count += 1);
+        }
     }
 }
 

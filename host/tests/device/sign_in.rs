@@ -226,6 +226,22 @@ async fn a_grant_that_was_taken_back_shows_a_code_again_and_no_press_is_lost_mea
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sink_without_permission_goes_on_once_somebody_signs_in_again() {
+    let mut bench = Bench::signed_in().await;
+    bench.press("one").await;
+    bench.settle().await;
+    bench.sim.act(Action::NarrowTokens);
+    bench.press("two").await;
+    let report = bench.until("it is held", |report| report["sinks"][0]["delivery"]["status"] == "held").await;
+    assert_eq!(report["sinks"][0]["delivery"]["problem"]["headline"], "permission is missing");
+    bench.printed(&["sign-out", "google"]).await;
+    sign_in_by_command(&bench, "").await;
+    // By itself it would look again in ten minutes.
+    bench.settle().await;
+    assert_eq!(bench.delivered(), ["one", "two"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_file_that_was_cut_short_is_set_aside_and_a_code_shown() {
     for damage in ["", "{", "not JSON at all"] {
         let mut bench = Bench::signed_in().await;

@@ -135,12 +135,27 @@ fn point_25_nothing_is_discarded_while_nothing_is_learnt() {
     }
     assert_eq!(waits[..8], [1, 2, 4, 8, 16, 32, 64, 64]);
     assert_eq!(waits[39], 300);
-    assert!(script.is(&Status::Renewing), "the lease has ended: requests wait");
+    assert!(script.is_blocked("too many sign-ins"), "the lease has ended, and that it lasts is said");
     script.answer(200, RENEWED);
     script.lease();
     script.elapse();
     script.answer(403, r#"{"error":"slow_down"}"#);
     assert_eq!(script.wait(), SECOND, "a success ends the counting");
+}
+
+#[test]
+fn a_renewal_that_fails_for_long_is_said_and_goes_on() {
+    let mut script = Script::authorized();
+    script.pass(HOUR);
+    script.signal(Signal::TokenRefused);
+    for failures in 1..=6 {
+        script.fail(Failure::Unsent("no route".into()));
+        let is_said = if failures < 4 { script.is(&Status::Renewing) } else { script.is_blocked("server not reached") };
+        assert!(is_said, "after {failures} failures");
+        script.elapse();
+    }
+    script.answer(200, RENEWED);
+    script.lease();
 }
 
 #[test]
@@ -192,7 +207,7 @@ fn point_26_a_server_that_refuses_every_token_is_not_fed_with_tokens() {
     let mut script = Script::authorized();
     script.pass(10 * SECOND);
     script.signal(Signal::TokenRefused);
-    assert!(script.is(&Status::Renewing));
+    assert!(script.is_blocked("token was refused"), "why requests wait is said");
     assert_eq!(script.wait(), 20 * SECOND);
     script.elapse();
     assert_eq!(script.field("grant_type").unwrap(), "refresh_token");

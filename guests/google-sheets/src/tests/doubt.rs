@@ -208,6 +208,23 @@ fn an_id_that_somebody_else_uses_is_exchanged() {
 }
 
 #[test]
+fn what_rows_in_doubt_wait_for_is_said() {
+    let (mut google, mut host) = settled();
+    let batch = host.batch(1);
+    let Directive::Send(_) = host.step(&google, &batch, Signal::Begin) else { panic!() };
+    let theirs = crate::model::Metadata {
+        key: "punchcard.batch".into(),
+        value: "theirs".into(),
+        location: crate::model::Location::Spreadsheet,
+    };
+    google.files[0].metadata.insert(i64::from(host.state().mark.unwrap().id), theirs);
+    let Directive::Send(request) = host.step(&google, &batch, Signal::Resumed) else { panic!() };
+    let Reply::Response(response) = google.perform(&request) else { panic!() };
+    let Directive::Wait(pause) = host.step(&google, &batch, Signal::Responded(response)) else { panic!() };
+    assert_eq!(pause.problem.unwrap().headline, "rows are in doubt");
+}
+
+#[test]
 fn an_id_that_was_taken_before_it_was_used_is_exchanged_at_once() {
     let (mut google, mut host) = settled();
     let batch = host.batch(1);
