@@ -24,8 +24,11 @@ const KILL_LIMIT_FOR: Duration = Duration::from_secs(10);
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The faults to try; all of them when none is named.
+    /// The faults to try, or the groups of them; all when none is named.
     faults: Vec<String>,
+    /// Name the faults, and try none.
+    #[arg(long)]
+    list: bool,
     /// How often the host is killed.
     #[arg(long, default_value_t = 300)]
     kills: u32,
@@ -45,6 +48,13 @@ pub(crate) struct Arguments {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Outcome {
     fault: String,
+    group: String,
+    /// Whether it takes a person.
+    healing: String,
+    verdict: Verdict,
+    /// Why it is not passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
     runs: u32,
     acknowledged: u64,
     rows: u64,
@@ -54,22 +64,41 @@ struct Outcome {
     recovered_ms: u64,
     /// The headlines of what the device said was wrong.
     said: Vec<String>,
-    /// What else was not as it has to be.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    trouble: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
 }
 
-impl Outcome {
-    fn is_good(&self) -> bool {
-        self.lost == 0 && self.doubled == 0 && self.trouble.is_none()
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Verdict {
+    Passed,
+    Failed,
+    /// The fault can't be made on this machine.
+    NotProduced,
+}
+
+impl Verdict {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "FAILED",
+            Self::NotProduced => "not produced",
+        }
     }
+}
+
+fn is_any_failed(outcomes: &[Outcome]) -> bool {
+    outcomes.iter().any(|outcome| outcome.verdict == Verdict::Failed)
 }
 
 /// Tries the faults, and says how it went.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let workspace = Workspace::of_this_program()?;
+    if arguments.list {
+        let mut command = Command::new(program::build(&workspace, "punchcard-faults")?);
+        process::perform(command.arg("--list").args(&arguments.faults))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let toolchain = Toolchain::find(&workspace, arguments.std)?;
     let folder = guests::default_folder(&workspace);
     guests::build(&workspace, &toolchain, &workspace.guests, &folder)?;
@@ -88,7 +117,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         std::fs::write(file, text + "\n").with_context(|| format!("cannot write {}", file.display()))?;
     }
     println!("{}", render(&outcomes));
-    Ok(if outcomes.iter().all(Outcome::is_good) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if is_any_failed(&outcomes) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Kills a host that was built for tests so often, and fails where something is lost or doubled.
@@ -98,7 +127,7 @@ pub(crate) fn check_kills(workspace: &Workspace, kills: u32) -> Result<()> {
     command.args(["kill", "--kills", &kills.to_string()]);
     let outcomes = try_out(&mut command, kills, &programs.join("punchcard"), &guests::default_folder(workspace))?;
     println!("{}", render(&outcomes));
-    if !outcomes.iter().all(Outcome::is_good) {
+    if is_any_failed(&outcomes) {
         bail!("what was pressed is not what is in the sheet; see above");
     }
     Ok(())
@@ -142,10 +171,9 @@ fn render(outcomes: &[Outcome]) -> String {
         let numbers = [outcome.acknowledged, outcome.rows, outcome.lost, outcome.doubled, outcome.disturbed]
             .map(|count| count.to_string());
         let recovered = format!("{}.{} s", outcome.recovered_ms / 1_000, outcome.recovered_ms % 1_000 / 100);
-        let verdict = if outcome.is_good() { "passed" } else { "FAILED" };
         let cells = [outcome.fault.clone(), outcome.runs.to_string()].into_iter().chain(numbers);
         let seed = outcome.seed.map_or_else(String::new, |seed| seed.to_string());
-        table.add_row(cells.chain([recovered, outcome.said.join(", "), verdict.to_owned(), seed]));
+        table.add_row(cells.chain([recovered, outcome.said.join(", "), outcome.verdict.word().to_owned(), seed]));
     }
     for column in 1..=7 {
         if let Some(column) = table.column_mut(column) {
@@ -154,13 +182,17 @@ fn render(outcomes: &[Outcome]) -> String {
     }
     let mut text = table.to_string();
     for outcome in outcomes {
-        if let Some(trouble) = &outcome.trouble {
+        if let Some(why) = &outcome.why {
             // Writing to a String cannot fail.
-            write!(text, "\n{}: {trouble}", outcome.fault).ok();
+            write!(text, "\n{}: {why}", outcome.fault).ok();
         }
     }
-    let passed = outcomes.iter().filter(|outcome| outcome.is_good()).count();
-    write!(text, "\n{passed} passed, {} failed", outcomes.len() - passed).ok();
+    let count = |verdict| outcomes.iter().filter(|outcome| outcome.verdict == verdict).count();
+    write!(text, "\n{} passed, {} failed", count(Verdict::Passed), count(Verdict::Failed)).ok();
+    let skipped = count(Verdict::NotProduced);
+    if skipped > 0 {
+        write!(text, ", {skipped} skipped").ok();
+    }
     text
 }
 
@@ -168,30 +200,40 @@ fn render(outcomes: &[Outcome]) -> String {
 mod tests {
     use super::*;
 
-    fn outcome(lost: u64, trouble: Option<&str>) -> Outcome {
+    fn outcome(verdict: Verdict, why: Option<&str>) -> Outcome {
         Outcome {
             fault: "kill".to_owned(),
+            group: "power".to_owned(),
+            healing: "by-itself".to_owned(),
+            verdict,
+            why: why.map(str::to_owned),
             runs: 20,
             acknowledged: 22,
             rows: 27,
-            lost,
+            lost: 0,
             doubled: 0,
             disturbed: 3,
             recovered_ms: 1_265,
             said: vec!["Sheet not reached".to_owned()],
-            trouble: trouble.map(str::to_owned),
             seed: Some(1),
         }
     }
 
     #[test]
-    fn the_last_line_counts_what_passed_and_what_failed() {
-        let text = render(&[outcome(0, None), outcome(1, None), outcome(0, Some("it does not start"))]);
-        assert_eq!(text.lines().last(), Some("1 passed, 2 failed"));
+    fn the_last_line_counts_what_passed_what_failed_and_what_could_not_be_tried() {
+        let (passed, failed) = (outcome(Verdict::Passed, None), outcome(Verdict::Failed, Some("it does not start")));
+        let text = render(&[passed.clone(), failed.clone()]);
+        assert_eq!(text.lines().last(), Some("1 passed, 1 failed"));
         assert!(text.contains("\nkill: it does not start\n"), "{text}");
         assert!(text.contains(" 1.2 s"), "{text}");
         let cells: Vec<_> =
             text.lines().find(|line| line.contains("passed ")).into_iter().flat_map(str::split_whitespace).collect();
         assert_eq!(cells[..7], ["kill", "20", "22", "27", "0", "0", "3"], "{text}");
+        let skipped = outcome(Verdict::NotProduced, Some("there are no namespaces"));
+        assert!(!is_any_failed(&[passed.clone(), skipped.clone()]));
+        assert!(is_any_failed(&[passed.clone(), failed]));
+        let text = render(&[passed, skipped]);
+        assert_eq!(text.lines().last(), Some("1 passed, 0 failed, 1 skipped"));
+        assert!(text.contains("\nkill: there are no namespaces\n"), "{text}");
     }
 }

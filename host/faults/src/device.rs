@@ -1,67 +1,43 @@
-//! A device for one fault: the real program on a folder of its own, and the stand-in for Google in this process.
+//! A device for one fault: the real program on a folder of its own, what was pressed on it, and what it said.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use google_sim::{Config, Decision, Fault, GoogleSim};
-use punchcard_rig::{Compiled, Configuration, Folder, Key, Programs, stand_in};
+use punchcard_rig::{Configuration, Folder, Key, Programs};
 use serde_json::Value;
 
-use crate::Outcome;
-use crate::press::{Comparison, KEYS, Presses};
+use crate::press::{KEYS, Presses};
+use crate::trial::Surroundings;
 
 /// For everything that heals: an answer that never ends is waited for, and then the next attempt.
-const PATIENCE: Duration = Duration::from_mins(3);
+const PATIENCE: Duration = Duration::from_mins(5);
 
-/// What every fault needs.
-#[derive(Debug, Clone)]
-pub(crate) struct Surroundings {
-    pub(crate) programs: Programs,
-    pub(crate) compiled: Compiled,
-}
-
-/// A device and the world around it. It is off when it is made.
+/// A device.
 pub(crate) struct Device {
-    pub(crate) google: GoogleSim,
+    pub(crate) rig: punchcard_rig::Device,
     pub(crate) presses: Presses,
-    rig: punchcard_rig::Device,
+    /// What its rows begin with, by which those of several devices are told apart.
+    word: &'static str,
     /// Events that it said it has.
     events: u64,
-    /// Requests that went wrong on the way.
-    disturbed: u32,
-    armed: u32,
-    /// What `status` said of anything that was wrong.
-    said: BTreeSet<String>,
+    /// Headlines of what `status` said was wrong.
+    pub(crate) said: BTreeSet<String>,
 }
 
 impl Device {
-    /// A device that runs, is signed in and has its sheet.
-    pub(crate) async fn signed_in(surroundings: &Surroundings, google: Config) -> Result<Self> {
-        let google = stand_in(google).await?;
-        let folder = Folder::new(&configuration(&surroundings.programs, &google.base_url()))?;
+    /// A device that was never on, whose server is at this origin.
+    pub(crate) fn new(surroundings: &Surroundings, word: &'static str, origin: &str) -> Result<Self> {
+        let folder = Folder::new(&configuration(&surroundings.programs, word, origin))?;
         let rig = punchcard_rig::Device::new(&surroundings.programs.host, folder, PATIENCE);
         let rig = rig.with_compiled(surroundings.compiled.clone());
-        let (presses, said) = (Presses::default(), BTreeSet::new());
-        let mut device = Self { google, presses, rig, events: 0, disturbed: 0, armed: 0, said };
-        device.rig.start_and_wait().await?;
-        let code =
-            device.wait("a code is shown", |report| report["grants"][0]["user-code"].as_str().map(str::to_owned));
-        let code = code.await?;
-        device.google.consent(&code, Decision::Allow)?;
-        device.wait("the sheet is linked", |report| report["sinks"][0]["link"].as_str().map(drop)).await?;
-        device.said.clear();
-        Ok(device)
+        Ok(Self { rig, presses: Presses::default(), word, events: 0, said: BTreeSet::new() })
     }
 
-    /// Starts it, and waits for nothing.
-    pub(crate) fn start(&mut self) -> Result<()> {
-        self.rig.start()
-    }
-
-    /// Ends it as a power cut would, but for what the system had not written yet.
-    pub(crate) async fn kill(&mut self) -> Result<()> {
-        self.rig.kill().await
+    /// The key whose press became this row, if one of this device did.
+    pub(crate) fn key_of<'a>(&self, row: &'a str) -> Option<&'a str> {
+        row.strip_prefix(self.word)?.strip_prefix(' ')
     }
 
     /// Presses the next key.
@@ -81,7 +57,7 @@ impl Device {
     }
 
     /// A press for which nobody waited is acknowledged, too, once the device says that it has it.
-    async fn hear_of_presses(&mut self) -> Result<()> {
+    pub(crate) async fn hear_of_presses(&mut self) -> Result<()> {
         let now = self.wait("it counts its events", events).await?;
         let news = u64::from(now > self.events && self.presses.acknowledge_last());
         if now != self.events + news {
@@ -91,30 +67,16 @@ impl Device {
         Ok(())
     }
 
-    /// Disturbs a request.
-    pub(crate) fn arm(&mut self, fault: Fault) {
-        self.armed += fault.times;
-        self.google.arm(fault);
-    }
-
-    /// Disturbs none any more.
-    pub(crate) fn disarm(&mut self) {
-        self.disturbed += self.armed - self.waiting();
-        self.armed = 0;
-        self.google.disarm();
-    }
-
-    /// Requests that are still to be disturbed.
-    pub(crate) fn waiting(&self) -> u32 {
-        let state = self.google.state();
-        let faults = state["faults"].as_array().into_iter().flatten();
-        faults.filter_map(|fault| fault["times"].as_u64()).filter_map(|times| u32::try_from(times).ok()).sum()
-    }
-
     /// Waits until its parts have been put together.
     pub(crate) async fn wait_until_ready(&mut self) -> Result<()> {
         self.rig.wait_until_ready().await?;
         self.hear_of_presses().await
+    }
+
+    /// The code that is shown, which is another than `old`.
+    pub(crate) async fn user_code(&mut self, old: Option<&str>) -> Result<String> {
+        let code = |report: &Value| report["grants"][0]["user-code"].as_str().map(str::to_owned);
+        self.wait("a code is shown", |report| code(report).filter(|code| Some(code.as_str()) != old)).await
     }
 
     /// Waits until nothing waits for the sheet any more.
@@ -128,11 +90,22 @@ impl Device {
         self.wait("everything is delivered", settled).await
     }
 
+    /// Waits until it says that this is wrong.
+    pub(crate) async fn wait_for(&mut self, headline: &str) -> Result<()> {
+        let says = |report: &Value| headlines(report).iter().any(|said| said == headline).then_some(());
+        self.wait(&format!("`{headline}` is said"), says).await
+    }
+
+    /// Waits until it says that nothing is wrong.
+    pub(crate) async fn wait_for_nothing(&mut self) -> Result<()> {
+        self.wait("nothing is wrong any more", |report| headlines(report).is_empty().then_some(())).await
+    }
+
     /// Waits until its report holds what `look` looks for.
     pub(crate) async fn wait<T>(&mut self, what: &str, look: impl Fn(&Value) -> Option<T>) -> Result<T> {
         let said = &mut self.said;
         let found = self.rig.wait(what, |report| {
-            said.extend(words(report));
+            said.extend(headlines(report));
             look(report)
         });
         let found = found.await;
@@ -142,74 +115,89 @@ impl Device {
         found
     }
 
-    fn keep(&mut self) {
-        eprintln!("  everything of this device is kept in {}", self.rig.folder.keep().display());
-    }
-
-    /// What was pressed, against what the sheet holds.
-    pub(crate) fn compare(
-        &mut self,
-        fault: &'static str,
-        runs: u32,
-        recovered_ms: u128,
-        seed: Option<u64>,
-    ) -> Result<Outcome> {
-        self.disarm();
-        let rows = self.rows()?;
-        let keys: Vec<_> = rows.iter().map(|row| row.trim_start_matches("key ")).collect();
-        let compared = self.presses.compare(&keys);
-        let is_good = compared == Comparison::default();
-        if !is_good {
-            eprintln!("  pressed: {:?}\n  in the sheet: {keys:?}", self.presses.all);
-            self.keep();
+    /// The token storage as it stands, to see whether it changed.
+    pub(crate) fn tokens(&self) -> Result<Vec<u8>> {
+        let folder = self.rig.folder.state.join("vault");
+        let mut tokens = Vec::new();
+        for entry in fs::read_dir(&folder).context("cannot read the token storage")? {
+            let path = entry.context("cannot read the token storage")?.path();
+            // What is not complete has another name.
+            if path.extension().is_some_and(|extension| extension == "json") {
+                tokens.extend(fs::read(&path).context("cannot read the token storage")?);
+            }
         }
-        Ok(Outcome {
-            fault,
-            runs,
-            acknowledged: self.presses.acknowledged(),
-            rows: rows.len(),
-            lost: compared.lost,
-            doubled: compared.doubled,
-            disturbed: self.disturbed,
-            recovered_ms,
-            said: self.said.iter().cloned().collect(),
-            trouble: None,
-            seed,
-        })
+        Ok(tokens)
     }
 
-    /// The keys of the rows below the titles, in the only spreadsheet that there has to be.
-    fn rows(&self) -> Result<Vec<String>> {
-        let tables = self.google.tables();
-        let [table] = tables.as_slice() else { bail!("there are {} spreadsheets", tables.len()) };
-        let titled = table.tabs.iter().find_map(|tab| {
-            let (titles, rows) = tab.rows.split_first()?;
-            Some((titles.iter().position(|title| title == TITLE)?, rows))
-        });
-        let (column, rows) = titled.with_context(|| format!("no tab has a column {TITLE}"))?;
-        Ok(rows.iter().map(|row| row.get(column).cloned().unwrap_or_default()).collect())
+    /// Runs a command of the command line, which has to succeed.
+    pub(crate) async fn command(&self, arguments: &[&str]) -> Result<String> {
+        self.rig.printed(arguments).await
+    }
+
+    /// Keeps what is left of it for a person.
+    pub(crate) fn keep(&mut self) {
+        eprintln!("  everything of this device is kept in {}", self.rig.folder.keep().display());
     }
 }
 
-const TITLE: &str = "Key";
+/// The title of the column by which rows are told apart.
+pub(crate) const TITLE: &str = "Key";
 
 fn events(report: &Value) -> Option<u64> {
     report["events"].as_u64()
 }
 
-/// The headlines of what is wrong, as the panel and `status` show them.
-fn words(report: &Value) -> Vec<String> {
-    let parts = ["/grants/0", "/sinks/0/formatting", "/sinks/0/delivery"].map(|part| report.pointer(part));
+/// The headlines of what is wrong, as the panel and `status` show them; and for what has none, what it is.
+fn headlines(report: &Value) -> Vec<String> {
+    let list = |name: &str| report[name].as_array().into_iter().flatten();
     let headline = |part: &Value| part["problem"]["headline"].as_str().map(str::to_owned);
-    parts.into_iter().flatten().filter_map(headline).collect()
+    let standing = |part: &Value| match part["status"].as_str() {
+        Some("awaiting-person") => Some("a code is shown".to_owned()),
+        Some(status @ ("signed-out" | "failing" | "off")) => Some(status.to_owned()),
+        _ => headline(part),
+    };
+    let configuration = report["configuration"]["errors"].as_str().map(|_| "config has errors".to_owned());
+    let plugins = list("plugins").filter(|plugin| plugin["error"].is_string()).map(|_| "a plugin is off".to_owned());
+    let stages = list("sinks").flat_map(|sink| ["formatting", "delivery"].map(|stage| &sink[stage]));
+    let parts = list("grants").chain(stages).filter_map(standing);
+    list("problems").filter_map(headline).chain(configuration).chain(plugins).chain(parts).collect()
 }
 
 /// A device with a key for each of [`KEYS`], whose sheet has a row for each press.
-fn configuration(programs: &Programs, origin: &str) -> String {
-    let words = KEYS.map(|key| format!("key {key}"));
+fn configuration(programs: &Programs, word: &str, origin: &str) -> String {
+    let words = KEYS.map(|key| format!("{word} {key}"));
     let fields: Vec<_> = words.iter().map(|word| [("key", word.as_str())]).collect();
     let keys: Vec<_> = KEYS.iter().zip(&fields).map(|(key, fields)| Key { key, fields }).collect();
     let settings = format!(r#"{{ columns = [{{ field = "key", title = "{TITLE}", kind = "text" }}] }}"#);
     Configuration { device: "faults", keys: &keys, more: "", formatter: "readings", settings: &settings }
         .render(programs, origin)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn whatever_is_wrong_is_heard() {
+        let nothing = json!({
+            "problems": [], "plugins": [{ "error": null }], "configuration": { "errors": null },
+            "grants": [{ "status": "authorized" }],
+            "sinks": [{ "formatting": { "status": "idle" }, "delivery": { "status": "waiting", "problem": null } }],
+        });
+        assert_eq!(headlines(&nothing), Vec::<String>::new());
+        let problem = |headline: &str| json!({ "headline": headline, "advice": "" });
+        let everything = json!({
+            "problems": [{ "part": "ledger", "problem": problem("1") }],
+            "plugins": [{ "error": "it is none" }], "configuration": { "errors": "line 1" },
+            "grants": [{ "status": "awaiting-person" }, { "status": "blocked", "problem": problem("2") }],
+            "sinks": [{
+                "formatting": { "status": "failing", "reason": "" },
+                "delivery": { "status": "held", "problem": problem("3") },
+            }],
+        });
+        let expected = ["1", "config has errors", "a plugin is off", "a code is shown", "2", "failing", "3"];
+        assert_eq!(headlines(&everything), expected);
+    }
 }

@@ -5,25 +5,40 @@
 //! program with the real plugins in a folder of its own, keys on a pipe, and the stand-in for Google in this process. What
 //! counts is what the keys were pressed for and what the sheet holds; the ledger has no say in it.
 
+mod row;
+
+mod outcome;
 mod press;
 
 mod device;
+mod trial;
+
+mod gate;
 
 mod kill;
 mod request;
 
+mod access;
+mod network;
+mod sheet;
+
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use punchcard_rig::{Compiled, Programs};
-use serde::Serialize;
+use tokio::task::{JoinSet, LocalSet};
 
-use device::Surroundings;
+use outcome::Outcome;
+use row::Row;
+use trial::Surroundings;
 
 #[derive(Parser)]
 #[command(about = "Tries the host with what can go wrong")]
 struct Arguments {
-    /// The faults to try; all of them when none is named.
+    /// The faults to try, or the groups of them; all when none is named.
     faults: Vec<String>,
+    /// Name the faults, and try none.
+    #[arg(long)]
+    list: bool,
     /// How often the host is killed.
     #[arg(long, default_value_t = 300)]
     kills: u32,
@@ -33,77 +48,53 @@ struct Arguments {
     seed: Option<u64>,
 }
 
-/// How the host did.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Outcome {
-    /// Which fault.
-    fault: &'static str,
-    /// How often it was tried.
-    runs: u32,
-    /// Presses that the device had said were recorded.
-    acknowledged: usize,
-    /// Rows in the sheet at the end.
-    rows: usize,
-    /// Of the acknowledged presses, those without a row.
-    lost: usize,
-    /// Rows without a press of their own.
-    doubled: usize,
-    /// Requests that went wrong on the way.
-    disturbed: u32,
-    /// From the first press after the fault was laid, or the last start, until everything was in the sheet.
-    recovered_ms: u128,
-    /// The headlines of what `status` said was wrong, which the panel shows too.
-    said: Vec<String>,
-    /// What else was not as it has to be.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trouble: Option<String>,
-    /// With which what was left to chance can be tried again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seed: Option<u64>,
-}
-
-impl Outcome {
-    /// Of a fault that could not be tried to its end.
-    fn of_trouble(fault: &'static str, seed: Option<u64>, error: &anyhow::Error) -> Self {
-        Self {
-            fault,
-            runs: 0,
-            acknowledged: 0,
-            rows: 0,
-            lost: 0,
-            doubled: 0,
-            disturbed: 0,
-            recovered_ms: 0,
-            said: Vec::new(),
-            trouble: Some(format!("{error:#}")),
-            seed,
-        }
-    }
+/// Every fault there is, in the order in which they are tried.
+fn rows(kills: u32, seed: u64) -> Vec<Row> {
+    [kill::rows(kills, seed), request::rows(), network::rows(), access::rows(), sheet::rows()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    let rows = rows(arguments.kills, arguments.seed.unwrap_or_else(|| fastrand::u64(..)));
+    let is_meant = |row: &Row, word: &str| row.name == word || row.group.name() == word;
+    if let Some(unknown) = arguments.faults.iter().find(|word| !rows.iter().any(|row| is_meant(row, word))) {
+        bail!("there is neither a fault nor a group `{unknown}`; `--list` names them");
+    }
+    let is_wanted = |row: &Row| arguments.faults.is_empty() || arguments.faults.iter().any(|word| is_meant(row, word));
+    let rows: Vec<_> = rows.into_iter().filter(is_wanted).collect();
+    if arguments.list {
+        for row in &rows {
+            println!("{:<8} {:<28} {}", row.group.name(), row.name, row.what);
+        }
+        return Ok(());
+    }
     let programs = Programs::of_environment("cargo xtask faults")?;
     // Compiled once for all of them.
     let folder = tempfile::tempdir().context("cannot make a folder")?;
-    let surroundings = Surroundings { programs, compiled: Compiled::within(&folder.path().join("compiled"))? };
-    let requests = request::all();
-    let names: Vec<_> = std::iter::once(kill::NAME).chain(requests.iter().map(|(name, _)| *name)).collect();
-    if let Some(unknown) = arguments.faults.iter().find(|fault| !names.contains(&fault.as_str())) {
-        bail!("there is no fault `{unknown}`; there are {}", names.join(", "));
-    }
-    let is_wanted = |name: &str| arguments.faults.is_empty() || arguments.faults.iter().any(|fault| fault == name);
+    let compiled = Compiled::within(&folder.path().join("compiled"))?;
+    let surroundings = Surroundings { programs, compiled };
     let runtime = tokio::runtime::Runtime::new()?;
-    if is_wanted(kill::NAME) {
-        let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..));
-        let outcome = runtime.block_on(kill::try_out(&surroundings, arguments.kills, seed));
-        report(&outcome.unwrap_or_else(|error| Outcome::of_trouble(kill::NAME, Some(seed), &error)))?;
+    runtime.block_on(LocalSet::new().run_until(try_out(rows, &surroundings)))
+}
+
+/// Tries one after the other, and those that hardly do anything but wait beside the others.
+async fn try_out(rows: Vec<Row>, surroundings: &Surroundings) -> Result<()> {
+    let all = rows.len();
+    let (slow, quick): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.is_slow);
+    let mut beside = JoinSet::new();
+    for row in slow {
+        eprintln!("  {}, beside the others", row.name);
+        beside.spawn_local(row.try_out(surroundings.clone()));
     }
-    for (name, mishap) in requests.iter().filter(|(name, _)| is_wanted(name)) {
-        eprintln!("  trying {name}");
-        let outcome = runtime.block_on(request::try_out(&surroundings, name, mishap));
-        report(&outcome.unwrap_or_else(|error| Outcome::of_trouble(name, None, &error)))?;
+    for (number, row) in (beside.len() + 1..).zip(quick) {
+        eprintln!("  {number} of {all}: {}", row.name);
+        report(&row.try_out(surroundings.clone()).await)?;
+    }
+    while let Some(outcome) = beside.join_next().await {
+        report(&outcome.context("a trial was given up")?)?;
     }
     Ok(())
 }
@@ -111,4 +102,19 @@ fn main() -> Result<()> {
 fn report(outcome: &Outcome) -> Result<()> {
     println!("{}", serde_json::to_string(outcome)?);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_fault_has_a_name_of_its_own() {
+        let rows = rows(1, 1);
+        let names: BTreeSet<_> = rows.iter().flat_map(|row| [row.name, row.group.name()]).collect();
+        let groups: BTreeSet<_> = rows.iter().map(|row| row.group.name()).collect();
+        assert_eq!(names.len(), rows.len() + groups.len());
+    }
 }

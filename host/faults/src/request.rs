@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use google_sim::{Action, Config, Effect, Fault};
-use tokio::time::Instant;
+use google_sim::{Action, Effect, Fault};
 
-use crate::Outcome;
-use crate::device::{Device, Surroundings};
+use crate::row::{Group, Row};
+use crate::trial::{Surroundings, Trial};
 
 /// What happens to it.
-pub(crate) enum Mishap {
+#[derive(Clone)]
+enum Mishap {
     /// To so many requests that bring rows, one after the other.
     Rows(Effect, u32),
     /// To so many requests of any kind.
@@ -25,65 +25,109 @@ pub(crate) enum Mishap {
 const LATE_BY: Duration = Duration::from_mins(3);
 /// Once is luck.
 const RUNS: u32 = 3;
+/// What is said from the fourth failure in a row on.
+pub(crate) const NO_ANSWER: &str = "no answer from Google";
+/// What is said while a token waits to be renewed that is not 30 s old, as those of a trial are.
+pub(crate) const TOKEN_REFUSED: &str = "token was refused";
 
-/// The mishaps by name.
-pub(crate) fn all() -> Vec<(&'static str, Mishap)> {
+/// The requests that go wrong.
+pub(crate) fn rows() -> Vec<Row> {
+    use Group::{Access, Network, Sheet};
     let page = |status| Effect::Answer {
         status,
         content_type: "text/html".to_owned(),
         body: "<html><body>Not what was asked for.</body></html>".to_owned(),
     };
     let error = |status, applied| Effect::ServerError { status, applied };
+    let elsewhere = Effect::Redirect { to: "http://login.invalid/".to_owned() };
+    let row = |group, name, what, mishap: Mishap| {
+        Row::new(group, name, what, async move |surroundings| try_out(&surroundings, &mishap).await)
+    };
     vec![
-        ("reset-before", Mishap::Rows(Effect::DropRequest, 1)),
-        ("reset-after", Mishap::Rows(Effect::DropAnswer, 1)),
-        ("reset-after-five-times", Mishap::Any(Effect::DropAnswer, 5)),
-        ("applied-late", Mishap::Late),
-        ("half-an-answer", Mishap::Rows(Effect::HalfAnswer, 1)),
-        ("html-for-json", Mishap::Rows(page(200), 1)),
-        ("html-not-found", Mishap::Rows(page(404), 1)),
-        ("captive-portal", Mishap::Any(Effect::CaptivePortal, 4)),
-        ("too-many-requests", Mishap::Rows(Effect::TooManyRequests, 3)),
-        ("error-500-before", Mishap::Rows(error(500, false), 1)),
-        ("error-500-after", Mishap::Rows(error(500, true), 1)),
-        ("error-503", Mishap::Rows(error(503, false), 3)),
-        ("answer-over-the-limit", Mishap::Rows(Effect::Oversized { bytes: 9 << 20 }, 1)),
-        ("endless-answer", Mishap::Rows(Effect::Endless, 1)),
-        ("redirect-elsewhere", Mishap::Rows(Effect::Redirect { to: "http://login.invalid/".to_owned() }, 1)),
-        ("closed-connection", Mishap::Action(Action::CloseIdleConnections)),
-        ("token-expired", Mishap::Action(Action::ExpireAccessTokens)),
-        ("token-expired-in-a-batch", Mishap::Rows(Effect::ExpireAccessTokens, 1)),
+        row(
+            Network,
+            "reset-before",
+            "the connection breaks before the rows are taken",
+            Mishap::Rows(Effect::DropRequest, 1),
+        ),
+        row(
+            Network,
+            "reset-after",
+            "the connection breaks after the rows were taken",
+            Mishap::Rows(Effect::DropAnswer, 1),
+        ),
+        row(
+            Network,
+            "reset-after-five-times",
+            "the answers of five requests in a row are lost",
+            Mishap::Any(Effect::DropAnswer, 5),
+        ),
+        row(Sheet, "applied-late", "the connection breaks, and the rows are taken three minutes later", Mishap::Late),
+        row(
+            Network,
+            "half-an-answer",
+            "the connection breaks in the midst of the answer",
+            Mishap::Rows(Effect::HalfAnswer, 1),
+        ),
+        row(Network, "html-for-json", "a page with status 200 instead of an answer", Mishap::Rows(page(200), 1)),
+        row(Network, "html-not-found", "a page with status 404 instead of an answer", Mishap::Rows(page(404), 1)),
+        row(
+            Network,
+            "captive-portal",
+            "four requests are answered by a login page with status 200",
+            Mishap::Any(Effect::CaptivePortal, 4),
+        )
+        .says(&[NO_ANSWER]),
+        row(Network, "too-many-requests", "429, three times in a row", Mishap::Rows(Effect::TooManyRequests, 3)),
+        row(Network, "error-500-before", "500, and the rows were not taken", Mishap::Rows(error(500, false), 1)),
+        row(Network, "error-500-after", "500, and the rows were taken", Mishap::Rows(error(500, true), 1)),
+        row(Network, "error-503", "503, three times in a row", Mishap::Rows(error(503, false), 3)),
+        row(
+            Network,
+            "answer-over-the-limit",
+            "an answer of 9 MB",
+            Mishap::Rows(Effect::Oversized { bytes: 9 << 20 }, 1),
+        ),
+        row(Network, "endless-answer", "an answer that does not end", Mishap::Rows(Effect::Endless, 1)),
+        row(Network, "redirect-elsewhere", "a redirect to another host", Mishap::Rows(elsewhere, 1)),
+        row(
+            Network,
+            "closed-connection",
+            "the server closed the connection that was kept",
+            Mishap::Action(Action::CloseIdleConnections),
+        ),
+        row(Access, "token-expired", "the access token ends early", Mishap::Action(Action::ExpireAccessTokens))
+            .says(&[TOKEN_REFUSED]),
+        row(
+            Access,
+            "token-expired-in-a-batch",
+            "the access token ends while rows are on their way",
+            Mishap::Rows(Effect::ExpireAccessTokens, 1),
+        )
+        .says(&[TOKEN_REFUSED]),
     ]
 }
 
-/// Lets it happen to a delivery, some times. The time to recover is the longest from the press to the last row.
-pub(crate) async fn try_out(surroundings: &Surroundings, fault: &'static str, mishap: &Mishap) -> Result<Outcome> {
-    let mut device = Device::signed_in(surroundings, Config::default()).await?;
-    device.press_and_wait().await?;
-    device.settle().await?;
-    let mut slowest = 0;
-    let mut trouble = None;
-    for run in 1..=RUNS {
-        match mishap {
-            Mishap::Rows(effect, times) => device.arm(Fault::on("*:batchUpdate", effect.clone()).times(*times)),
-            Mishap::Any(effect, times) => device.arm(Fault::on("*", effect.clone()).times(*times)),
-            Mishap::Late => {
-                device.arm(Fault::on("*:batchUpdate", Effect::ApplyLate { after_seconds: LATE_BY.as_secs() }));
-            }
-            Mishap::Action(action) => device.google.act(*action),
-        }
-        let began = Instant::now();
-        device.press_and_wait().await?;
-        device.press_and_wait().await?;
-        device.settle().await?;
-        slowest = slowest.max(began.elapsed().as_millis());
+async fn try_out(surroundings: &Surroundings, mishap: &Mishap) -> Result<Trial> {
+    let mut trial = Trial::signed_in(surroundings).await?;
+    for _ in 0..RUNS {
+        trial
+            .run(async |trial| {
+                match mishap {
+                    Mishap::Rows(effect, times) => trial.arm(Fault::on("*:batchUpdate", effect.clone()).times(*times)),
+                    Mishap::Any(effect, times) => trial.arm(Fault::on("*", effect.clone()).times(*times)),
+                    Mishap::Late => {
+                        let after_seconds = LATE_BY.as_secs();
+                        trial.arm(Fault::on("*:batchUpdate", Effect::ApplyLate { after_seconds }));
+                    }
+                    Mishap::Action(action) => trial.google.act(*action),
+                }
+                Ok(())
+            })
+            .await?;
         if matches!(mishap, Mishap::Late) {
-            device.google.advance(LATE_BY);
+            trial.google.advance(LATE_BY);
         }
-        if device.waiting() > 0 {
-            trouble = Some(format!("in run {run}, fewer requests were disturbed than had to be"));
-        }
-        device.disarm();
     }
-    Ok(Outcome { trouble, ..device.compare(fault, RUNS, slowest, None)? })
+    Ok(trial)
 }

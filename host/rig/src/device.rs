@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{Compiled, Folder, Process};
@@ -47,6 +47,11 @@ impl Device {
     pub fn with_compiled(mut self, compiled: Compiled) -> Self {
         self.compiled = Some(compiled);
         self
+    }
+
+    /// From now on, anything is waited for so long.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     /// Gives the program a variable, from its next start on.
@@ -167,6 +172,17 @@ impl Device {
     pub async fn press(&mut self, key: &str) -> Result<()> {
         sleep(KEY_PAUSE).await;
         self.process()?.press(key).await
+    }
+
+    /// Starts a command of the command line that waits for something. It is killed with the value.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be started.
+    pub fn spawn(&self, arguments: &[&str]) -> Result<Child> {
+        let mut command = self.program();
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().context("cannot run the program")
     }
 
     /// Runs a command of the command line to its end.

@@ -1,0 +1,277 @@
+//! A trial: a device, the stand-in for Google, what was done to them, and what came of it.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use google_sim::{Config, Decision, Fault, GoogleSim, SheetTable};
+use punchcard_rig::{Compiled, Programs, stand_in};
+use tokio::time::{Instant, sleep};
+
+use crate::device::{Device, TITLE};
+use crate::outcome::{Outcome, Verdict};
+use crate::press::Comparison;
+
+/// What every trial needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) programs: Programs,
+    pub(crate) compiled: Compiled,
+}
+
+/// A trial.
+pub(crate) struct Trial {
+    pub(crate) google: GoogleSim,
+    pub(crate) device: Device,
+    /// Another device on the same tab.
+    pub(crate) other: Option<Device>,
+    /// How the column of [`TITLE`] is called, where a person changed it.
+    pub(crate) title: &'static str,
+    /// Rows that a person took away or moved: they count as they were, and so many of the sheet's first rows do not.
+    before: Vec<String>,
+    skipped: usize,
+    runs: u32,
+    /// When the fault was over, or else was laid.
+    since: Instant,
+    slowest: Duration,
+    /// Requests that went wrong on the way.
+    disturbed: u32,
+    armed: u32,
+    troubles: Vec<String>,
+}
+
+/// What the first device's rows begin with.
+const WORD: &str = "key";
+
+impl Trial {
+    /// A device that was never on.
+    pub(crate) async fn new(surroundings: &Surroundings, google: Config) -> Result<Self> {
+        let google = stand_in(google).await?;
+        let origin = google.base_url();
+        Self::at(surroundings, google, &origin)
+    }
+
+    /// The same, whose server is at this origin.
+    pub(crate) fn at(surroundings: &Surroundings, google: GoogleSim, origin: &str) -> Result<Self> {
+        let device = Device::new(surroundings, WORD, origin)?;
+        Ok(Self {
+            google,
+            device,
+            other: None,
+            title: TITLE,
+            before: Vec::new(),
+            skipped: 0,
+            runs: 0,
+            since: Instant::now(),
+            slowest: Duration::ZERO,
+            disturbed: 0,
+            armed: 0,
+            troubles: Vec::new(),
+        })
+    }
+
+    /// A device that runs, is signed in and has its sheet and a row in it.
+    pub(crate) async fn signed_in(surroundings: &Surroundings) -> Result<Self> {
+        Self::signed_in_with(surroundings, Config::default()).await
+    }
+
+    /// The same with a stand-in that has other settings.
+    pub(crate) async fn signed_in_with(surroundings: &Surroundings, google: Config) -> Result<Self> {
+        let mut trial = Self::new(surroundings, google).await?;
+        trial.begin().await?;
+        Ok(trial)
+    }
+
+    /// Starts the device, signs it in, and presses a key.
+    pub(crate) async fn begin(&mut self) -> Result<()> {
+        self.device.rig.start_and_wait().await?;
+        self.sign_in(None).await?;
+        self.device.wait("the sheet is linked", |report| report["sinks"][0]["link"].as_str().map(drop)).await?;
+        self.device.press_and_wait().await?;
+        self.device.settle().await?;
+        self.device.said.clear();
+        Ok(())
+    }
+
+    /// Enters the code that the device shows, another than `old`, and waits until it is signed in.
+    pub(crate) async fn sign_in(&mut self, old: Option<&str>) -> Result<()> {
+        let code = self.device.user_code(old).await?;
+        self.google.consent(&code, Decision::Allow)?;
+        let signed_in = |report: &serde_json::Value| (report["grants"][0]["status"] == "authorized").then_some(());
+        self.device.wait("it is signed in", signed_in).await
+    }
+
+    /// Lets it happen once: `fault` lays it and, where it does not end by itself, ends it ([`Trial::heal`]). Two presses
+    /// more have to reach the sheet with what was pressed before.
+    pub(crate) async fn run(&mut self, fault: impl AsyncFnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        self.runs += 1;
+        self.heal();
+        fault(self).await?;
+        self.device.press_and_wait().await?;
+        self.device.press_and_wait().await?;
+        self.recover().await?;
+        if self.waiting() > 0 {
+            self.note(format!("in run {}, fewer requests were disturbed than had to be", self.runs));
+        }
+        self.disarm();
+        Ok(())
+    }
+
+    /// Counts a run of a script that is not [`Trial::run`].
+    pub(crate) fn count_runs(&mut self, runs: u32) {
+        self.runs += runs;
+    }
+
+    /// From now on it recovers.
+    pub(crate) fn heal(&mut self) {
+        self.since = Instant::now();
+    }
+
+    /// Waits until everything is in the sheet.
+    pub(crate) async fn recover(&mut self) -> Result<()> {
+        self.device.settle().await?;
+        self.slowest = self.slowest.max(self.since.elapsed());
+        Ok(())
+    }
+
+    /// Something is not as it has to be.
+    pub(crate) fn note(&mut self, trouble: String) {
+        self.troubles.push(trouble);
+    }
+
+    /// Disturbs a request.
+    pub(crate) fn arm(&mut self, fault: Fault) {
+        self.armed += fault.times;
+        self.google.arm(fault);
+    }
+
+    /// Disturbs none any more.
+    pub(crate) fn disarm(&mut self) {
+        self.disturbed += self.armed - self.waiting();
+        self.armed = 0;
+        self.google.disarm();
+    }
+
+    /// Requests that are still to be disturbed.
+    fn waiting(&self) -> u32 {
+        let state = self.google.state();
+        let faults = state["faults"].as_array().into_iter().flatten();
+        faults.filter_map(|fault| fault["times"].as_u64()).filter_map(|times| u32::try_from(times).ok()).sum()
+    }
+
+    /// How many requests were disturbed so far.
+    pub(crate) fn disturbed(&self) -> u32 {
+        self.disturbed + self.armed - self.waiting()
+    }
+
+    /// Requests of every kind so far.
+    pub(crate) fn requests(&self) -> u64 {
+        let state = self.google.state();
+        state["requests"]["counts"].as_object().into_iter().flatten().filter_map(|(_, count)| count.as_u64()).sum()
+    }
+
+    /// While it waits for a person, it asks the server for nothing more than this in so long.
+    pub(crate) async fn stays_quiet(&mut self, span: Duration, most: u64) -> Result<()> {
+        let before = self.requests();
+        sleep(span).await;
+        let asked = self.requests() - before;
+        ensure!(asked <= most, "while it waits for a person it asked {asked} times in {span:?}");
+        Ok(())
+    }
+
+    /// The only spreadsheet that there has to be.
+    pub(crate) fn sheet(&self) -> Result<SheetTable> {
+        let mut tables = self.google.tables();
+        ensure!(tables.len() == 1, "there are {} spreadsheets", tables.len());
+        tables.pop().context("there is no spreadsheet")
+    }
+
+    /// A person is about to take the rows away that are in the sheet: they count as they are.
+    pub(crate) fn keep_rows(&mut self) -> Result<()> {
+        self.before.extend(self.rows()?.into_iter().skip(self.skipped));
+        self.skipped = 0;
+        Ok(())
+    }
+
+    /// A person is about to move the rows that are in the sheet: they count in the order in which they are, and the first
+    /// ones of the sheet do not.
+    pub(crate) fn keep_order(&mut self) -> Result<()> {
+        let rows = self.rows()?;
+        self.before.extend(rows.iter().skip(self.skipped).cloned());
+        self.skipped = rows.len();
+        Ok(())
+    }
+
+    /// What stands below the title, in all spreadsheets from the oldest on. Where nothing does, a row came to where its
+    /// column was before a person moved it.
+    pub(crate) fn rows(&self) -> Result<Vec<String>> {
+        let tables = self.google.tables();
+        let tabs = tables.iter().flat_map(|table| &table.tabs);
+        let titled: Vec<_> = tabs
+            .filter_map(|tab| {
+                let (titles, rows) = tab.rows.split_first()?;
+                Some((titles.iter().position(|title| title == self.title)?, rows))
+            })
+            .collect();
+        ensure!(!titled.is_empty(), "no tab has a column {}", self.title);
+        let cell = |row: &[String], column: usize| {
+            let titled = row.get(column).filter(|cell| !cell.is_empty());
+            titled.or_else(|| row.iter().find(|cell| self.is_of_a_device(cell))).cloned().unwrap_or_default()
+        };
+        let rows = titled.into_iter().flat_map(|(column, rows)| rows.iter().map(move |row| cell(row, column)));
+        Ok(rows.collect())
+    }
+
+    fn is_of_a_device(&self, row: &str) -> bool {
+        [Some(&self.device), self.other.as_ref()].into_iter().flatten().any(|device| device.key_of(row).is_some())
+    }
+
+    /// What was pressed against what the sheet holds, and what was said against what had to be.
+    pub(crate) async fn conclude(
+        mut self,
+        outcome: Outcome,
+        says: &[&'static str],
+        may_say: &[&'static str],
+    ) -> Result<Outcome> {
+        self.disarm();
+        self.device.wait_for_nothing().await?;
+        let mut rows = std::mem::take(&mut self.before);
+        rows.extend(self.rows()?.into_iter().skip(self.skipped));
+        // A row that no device made is one too many.
+        let mut doubled = rows.iter().filter(|row| !self.is_of_a_device(row)).count();
+        let (mut lost, mut acknowledged) = (0, 0);
+        for device in [Some(&mut self.device), self.other.as_mut()].into_iter().flatten() {
+            let keys: Vec<_> = rows.iter().filter_map(|row| device.key_of(row)).collect();
+            let compared = device.presses.compare(&keys);
+            lost += compared.lost;
+            doubled += compared.doubled;
+            acknowledged += device.presses.acknowledged();
+            if compared != Comparison::default() {
+                eprintln!("  pressed: {:?}\n  in the sheet: {keys:?}", device.presses.all);
+            }
+        }
+        let said = &self.device.said;
+        for missing in says.iter().filter(|headline| !said.contains(**headline)) {
+            self.troubles.push(format!("`status` never said `{missing}`"));
+        }
+        for strange in said.iter().filter(|said| !says.iter().chain(may_say).any(|headline| headline == said)) {
+            self.troubles.push(format!("`status` said `{strange}`"));
+        }
+        let is_good = lost == 0 && doubled == 0 && self.troubles.is_empty();
+        if !is_good {
+            self.device.keep();
+        }
+        Ok(Outcome {
+            verdict: if is_good { Verdict::Passed } else { Verdict::Failed },
+            why: (!self.troubles.is_empty()).then(|| self.troubles.join("; ")),
+            runs: self.runs,
+            acknowledged,
+            rows: rows.len(),
+            lost,
+            doubled,
+            disturbed: self.disturbed,
+            recovered_ms: self.slowest.as_millis(),
+            said: self.device.said.iter().cloned().collect(),
+            ..outcome
+        })
+    }
+}
