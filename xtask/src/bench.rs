@@ -7,7 +7,7 @@
 //! {"figure": "ready_ms", "value": 41.0, "unit": "ms", "runs": [43.1, 41.0, 40.2]}
 //! ```
 //!
-//! Where there are `runs`, their median counts. `quota_requests` also has `least`, the number that the limits allow.
+//! Where there are `runs`, their median counts. Figures of requests also have `least`, the number that the limits allow.
 //! Nothing is hidden: a figure that misses its target, or that nothing measured, is in the table as such.
 
 mod figure;
@@ -25,12 +25,13 @@ use crate::toolchain::{Source, Toolchain};
 use crate::workspace::Workspace;
 use crate::{guests, process, program};
 
-/// For one figure: a backlog of 100,000 rows five times over, on a slow board.
-const MEASURING_LIMIT_FOR: Duration = Duration::from_mins(15);
+/// For one figure: a backlog of 100,000 rows five times over, on a slow board, or of a million within the quota.
+const MEASURING_LIMIT_FOR: Duration = Duration::from_mins(30);
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The figures to measure; all of them when none is named.
+    /// The figures to measure; all of them when none is named, but for `outage`, which takes some minutes: a million events
+    /// that were recorded offline.
     figures: Vec<String>,
     /// Write the table as JSON too.
     #[arg(long, value_name = "FILE")]
@@ -46,12 +47,11 @@ pub(crate) struct Arguments {
 /// Measures, and says how it went.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     for name in &arguments.figures {
-        if !FIGURES.iter().any(|figure| figure.name == name) {
+        if !FIGURES.iter().any(|figure| figure.is_wanted(std::slice::from_ref(name))) {
             let known: Vec<&str> = FIGURES.iter().map(|figure| figure.name).collect();
             bail!("there is no figure `{name}`; there are: {}", known.join(", "));
         }
     }
-    let is_wanted = |name: &str| arguments.figures.is_empty() || arguments.figures.iter().any(|figure| figure == name);
     let workspace = Workspace::of_this_program()?;
     let toolchain = Toolchain::find(&workspace, arguments.std)?;
     let folder = guests::default_folder(&workspace);
@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut outcomes = Vec::new();
     let mut programs = None;
     let mut measured = BTreeMap::new();
-    for figure in FIGURES.iter().filter(|figure| is_wanted(figure.name)) {
+    for figure in FIGURES.iter().filter(|figure| figure.is_wanted(&arguments.figures)) {
         if figure.name == figure::GUEST_SIZE {
             outcomes.extend(all_built.iter().map(|built| {
                 let measurement = Measurement::of_guest(built.component.bytes.len());
@@ -101,7 +101,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         let text = serde_json::to_string_pretty(&outcomes).context("cannot write the table as JSON")?;
         std::fs::write(file, text + "\n").with_context(|| format!("cannot write {}", file.display()))?;
     }
-    let all_met = outcomes.iter().all(|outcome| outcome.verdict == Verdict::Met);
+    let all_met = outcomes.iter().all(|outcome| matches!(outcome.verdict, Verdict::Met | Verdict::Told));
     Ok(if all_met || !arguments.strict { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

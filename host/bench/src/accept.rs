@@ -1,9 +1,9 @@
 //! From a press to its durable commit, against what the disk takes for as many bytes.
 //!
 //! A run is the slowest hundredth of each, and their ratio. The two take turns, so that whatever else the machine does
-//! meets both. What the ledger writes for a press is two pages, each with its header, into a log that has its full size
-//! and is written over (`ledger::wal`); the bare write does the same to a file of that size, and waits with `fdatasync`,
-//! the least that makes it durable. The first presses of a ledger, whose log still grows, are not counted.
+//! meets both. What the ledger writes for a press is a page with its header, into a log that has its full size and is
+//! written over (`ledger::wal`); the bare write does the same to a file of that size, and waits with `fdatasync`, the
+//! least that makes it durable. The first presses, which find caches cold, are not counted.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -13,11 +13,10 @@ use anyhow::{Context as _, Result};
 use crate::sample::{Measurement, Stopwatch, micros, quantile};
 use crate::{folder, history};
 
-/// Two frames of the log: a page of 4,096 bytes and a header of 24 each.
-const WRITE_BYTES: usize = 2 * (4_096 + 24);
-/// Writes that fill the file: the log's usual 1,000 frames.
-const FILE_WRITES: usize = 500;
-/// The log has its size after 500 presses.
+/// A frame of the log: a page of 1,024 bytes and a header of 24.
+const WRITE_BYTES: usize = 1_024 + 24;
+/// Writes that fill the file: the log's usual MiB.
+const FILE_WRITES: usize = (1 << 20) / WRITE_BYTES;
 const WARM_UP: u32 = 1_000;
 const RUNS: usize = 7;
 const PRESSES: u32 = 1_000;

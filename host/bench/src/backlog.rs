@@ -41,7 +41,7 @@ pub(crate) async fn measure_speed(surroundings: &Surroundings) -> Result<Vec<Mea
 ///
 /// The host keeps the pace of these limits in real time. The backlog fits into a minute's requests, so that nobody waits.
 pub(crate) async fn measure_requests(surroundings: &Surroundings) -> Result<Measurement> {
-    let least = plan_least(surroundings).await?;
+    let least = plan_least(surroundings, EVENTS).await?;
     let device = Device::prepare(surroundings, true).await?;
     let before = device.requests();
     device.start_to_destination().await?.stop().await?;
@@ -56,8 +56,8 @@ pub(crate) async fn measure_requests(surroundings: &Surroundings) -> Result<Meas
     Ok(Measurement::new("quota_requests", "requests", vec![f64::from(requests)]).with_least(f64::from(least)))
 }
 
-/// The least number of batches that the connector's limits allow.
-async fn plan_least(surroundings: &Surroundings) -> Result<u32> {
+/// The least number of batches that the connector's limits allow for so many presses.
+pub(crate) async fn plan_least(surroundings: &Surroundings, events: u32) -> Result<u32> {
     let cache = folder::make()?;
     let (Plugin::Formatter(formatter), Plugin::Connector(connector)) = (
         surroundings.load("timeclock", &cache.path().join("cache"))?,
@@ -69,7 +69,7 @@ async fn plan_least(surroundings: &Surroundings) -> Result<u32> {
     let limits = connector.check(r#"{"spreadsheet":"Time clock","tab":"Punches"}"#, &columns).await?;
     eprintln!("  {} rows and {} bytes in a batch", limits.rows_per_batch, limits.bytes_per_batch);
     let mut text = 0;
-    for number in 0..EVENTS {
+    for number in 0..events {
         let press = history::press(number)?;
         let project = press.fields.iter().map(|field| match &field.value {
             Value::Text(text) => text.len() as u64,
@@ -78,7 +78,7 @@ async fn plan_least(surroundings: &Surroundings) -> Result<u32> {
         text += project.sum::<u64>() + press.source.as_str().len() as u64;
     }
     let by_bytes = u32::try_from(text.div_ceil(limits.bytes_per_batch))?;
-    Ok(EVENTS.div_ceil(limits.rows_per_batch).max(by_bytes))
+    Ok(events.div_ceil(limits.rows_per_batch).max(by_bytes))
 }
 
 /// Each press is a row in the sheet, once.

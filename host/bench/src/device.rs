@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use google_sim::{Config, Decision, GoogleSim};
 use punchcard::app::control::{Answer, Question, ask};
+use punchcard::app::device::Options;
 use punchcard::app::status::{GrantStanding, Report, SinkReport};
 use punchcard_rig::{Configuration, Folder, Key, Process, stand_in};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -14,19 +15,22 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use crate::folder;
+use crate::here::Here;
 use crate::sample::Stopwatch;
 use crate::surroundings::Surroundings;
 
 /// The host says these when it can do its work.
 const READY: &str = "ready device=";
 const DESTINATION_READY: &str = "the destination is ready";
+/// And this when a press is on the disk.
+const RECORDED: &str = "recorded event=";
 
 /// For anything that happens once.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// For a whole backlog.
 const DELIVERY_PATIENCE: Duration = Duration::from_mins(5);
 /// Between two looks at something that has no way to tell.
-const PAUSE: Duration = Duration::from_millis(10);
+pub(crate) const PAUSE: Duration = Duration::from_millis(10);
 
 /// Everything of one device.
 pub(crate) struct Device {
@@ -74,6 +78,12 @@ impl Device {
         Ok(host)
     }
 
+    /// Starts the host in this process.
+    pub(crate) async fn start_here(&self) -> Result<Here> {
+        let configuration = self.folder.path().join("plugins.toml");
+        Here::start(Options { configuration, state: self.folder.state.clone() }).await
+    }
+
     /// Waits until its destination was looked at after a start: what follows is for rows.
     pub(crate) async fn start_to_destination(&self) -> Result<Host> {
         let mut host = self.start().await?;
@@ -86,6 +96,13 @@ impl Device {
         let state = self.google.state();
         let counts = state["requests"]["counts"].as_object().into_iter().flatten();
         counts.filter(|(name, _)| !name.starts_with("oauth.")).filter_map(|(_, count)| count.as_u64()).sum()
+    }
+
+    /// Requests that were refused for coming too fast.
+    pub(crate) fn refusals(&self) -> u64 {
+        let state = self.google.state();
+        let calls = state["requests"]["log"].as_array().into_iter().flatten();
+        calls.filter(|call| call["status"] == 429).count() as u64
     }
 
     /// Rows in the device's tab, the titles among them.
@@ -126,6 +143,16 @@ impl Host {
             Ok(true) => Ok(()),
             _ => bail!("the host did not say `{mark}`; it said:\n{}", self.heard.join("\n")),
         }
+    }
+
+    /// Presses the key. Returns what it took until it was recorded.
+    pub(crate) async fn press(&mut self) -> Result<Duration> {
+        // What was said before is of no use any more, and would only be kept.
+        self.heard.clear();
+        let watch = Stopwatch::start();
+        self.process.press(" ").await?;
+        self.await_line(RECORDED).await?;
+        Ok(watch.elapsed())
     }
 
     /// Waits until its report holds what `look` looks for.

@@ -1,14 +1,18 @@
 //! Presses as the time clock at the door records them, at made-up moments: nobody has to have pressed a button.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use jiff::tz::TimeZone;
-use punchcard::ledger::{CheckpointInterval, Ledger, Setup};
+use punchcard::ledger::{CheckpointInterval, Declaration, FormattedCommit, Ledger, Setup};
 use punchcard_core::event::{Field, NewEvent, Value};
-use punchcard_core::name::InputName;
+use punchcard_core::name::{InputName, PluginName, SinkName};
+use punchcard_core::plugin::delivery::{Limits, Receipt};
+use punchcard_core::row::{Cell, Column, ColumnKind, Row};
 use punchcard_core::time::{Instant, Monotonic};
 use ulid::Ulid;
+use uuid::Uuid;
 
 /// The boot in which all of it happened.
 const BOOT: &str = "00000000-0000-4000-8000-000000000000";
@@ -51,6 +55,47 @@ pub(crate) async fn record(state: &Path, count: u32) -> Result<()> {
     }
     while !recording.is_empty() {
         recorded(recording.join_next().await)?;
+    }
+    ledger.close().await;
+    Ok(())
+}
+
+/// Makes a row of each press in a ledger that no host has open, and takes them for delivered.
+pub(crate) async fn deliver(state: &Path) -> Result<()> {
+    let ledger = open(state)?;
+    let sink = SinkName::parse("timesheet")?;
+    let declaration = Declaration {
+        kinds: vec!["punch".to_owned()],
+        formatter: PluginName::parse("timeclock")?,
+        connector: PluginName::parse("google-sheets")?,
+    };
+    ledger.declare_sinks(BTreeMap::from([(sink.clone(), declaration)])).await?;
+    let columns = vec![Column { key: "project".to_owned(), title: "Project".to_owned(), kind: ColumnKind::Text }];
+    loop {
+        let read = ledger.read_unformatted(&sink, 1_000).await?;
+        if read.events.is_empty() {
+            break;
+        }
+        let row = |project: &str| Row { key: String::new(), cells: vec![Cell::Text(project.to_owned())] };
+        let made = FormattedCommit {
+            from: read.cursor,
+            through: read.through,
+            state: Vec::new(),
+            columns: columns.clone(),
+            rows: read.events.iter().map(|event| (event.event.sequence, vec![row(PROJECTS[0])])).collect(),
+            set_aside: Vec::new(),
+            standing: None,
+            checkpoint: None,
+        };
+        ledger.commit_formatted(&sink, made).await?;
+    }
+    let limits =
+        Limits { rows_per_batch: 10, bytes_per_batch: 1 << 20, characters_per_cell: 1_000, requests_per_minute: 60 };
+    // Each batch is a row in the ledger too, and a day of presses comes in many.
+    for number in 0_u128.. {
+        let Some(open) = ledger.open_batch(&sink, limits, Uuid::from_u128(number)).await? else { break };
+        let receipt = Receipt { rejected: Vec::new(), link: None };
+        ledger.complete_batch(&sink, &open.batch.id, Vec::new(), receipt, None).await?;
     }
     ledger.close().await;
     Ok(())

@@ -12,11 +12,14 @@ mod folder;
 mod surroundings;
 
 mod device;
+mod here;
 mod history;
 
 mod accept;
 mod backlog;
+mod flash;
 mod format;
+mod outage;
 mod start;
 
 use anyhow::{Result, bail};
@@ -44,6 +47,13 @@ async fn measure(figure: &str, surroundings: &Surroundings) -> Result<Vec<Measur
         "accept_p99_ratio" => vec![accept::measure().await?],
         "backlog_rows_per_s" | "backlog_rss_mb" => backlog::measure_speed(surroundings).await?,
         "quota_requests" => vec![backlog::measure_requests(surroundings).await?],
+        "accept_bytes" | "accept_flushes" => flash::measure_single().await?,
+        "accept_shared_bytes" => vec![flash::measure_shared().await?],
+        "press_bytes" | "press_flushes" => flash::measure_press(surroundings).await?,
+        "prune_kib" => vec![flash::measure_prune().await?],
+        "outage_press_ratio" | "outage_rss_mb" | "outage_requests" | "outage_refusals" => {
+            outage::measure(surroundings).await?
+        }
         _ => bail!("there is no figure `{figure}`"),
     })
 }

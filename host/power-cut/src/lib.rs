@@ -9,9 +9,14 @@
 //! grew; a name that was given is durable only after its folder was synced. It believes what SQLite believes of disks: a
 //! sector is written whole, and writing one leaves its neighbours alone (<https://sqlite.org/psow.html>). A disk that lies
 //! about what it has synced, or loses what it had, is not modelled.
+//!
+//! What was recorded also tells what it asked of the disk ([`Effort`]).
 
 mod disk;
 pub use disk::{Disk, Loss, Operation};
 
 mod vfs;
 pub use vfs::Recording;
+
+mod effort;
+pub use effort::Effort;

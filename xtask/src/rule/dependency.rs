@@ -149,7 +149,7 @@ enum Kind {
 fn member_objection(from: &str, on: &str, kind: Kind) -> Option<&'static str> {
     match (from, on) {
         (HOST, CORE) => None,
-        (BENCH, HOST | CORE | SIMULATOR | RIG) | (FAULTS, SIMULATOR | RIG) | (RIG, SIMULATOR) => None,
+        (BENCH, HOST | CORE | SIMULATOR | RIG | POWER_CUT) | (FAULTS, SIMULATOR | RIG) | (RIG, SIMULATOR) => None,
         (FAULTS | RIG, _) => Some("it tries the program from outside"),
         (HOST, SIMULATOR | POWER_CUT | RIG) if kind == Kind::Test => None,
         (HOST, SIMULATOR | POWER_CUT | RIG) => Some("the host is only tested on it"),
@@ -185,6 +185,7 @@ mod tests {
             (RIG, SIMULATOR, Kind::Run, true),
             (RIG, HOST, Kind::Run, false),
             (BENCH, RIG, Kind::Run, true),
+            (BENCH, POWER_CUT, Kind::Run, true),
             (HOST, SDK, Kind::Test, false),
             (HOST, "timeclock", Kind::Test, false),
             (CORE, HOST, Kind::Test, false),
