@@ -19,6 +19,7 @@ mod intake;
 mod known_time;
 
 mod formatting;
+pub mod replay;
 
 mod delivery;
 mod grant;

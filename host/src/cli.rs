@@ -11,6 +11,7 @@ mod run;
 mod check;
 mod events;
 mod panel;
+mod replay;
 mod sign_in;
 mod sinks;
 mod status;
@@ -60,6 +61,9 @@ enum Command {
     Events(events::EventsArguments),
     /// List the sinks, or have one of them mended.
     Sinks(sinks::SinksArguments),
+    /// Show what a sink's rows would be if its formatter, as it is configured now, had made them: from an event on, from the
+    /// states that the ledger has kept. Nothing is changed.
+    Replay(replay::ReplayArguments),
     /// Sign in, or try again after a problem: shows the code and waits.
     SignIn(sign_in::SignInArguments),
     /// Forget the tokens of a grant on this device.
@@ -87,6 +91,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Status { json } => status::status(device, *json),
         Command::Events(arguments) => events::events(device, arguments),
         Command::Sinks(arguments) => sinks::sinks(device, arguments),
+        Command::Replay(arguments) => replay::replay(device, arguments),
         Command::SignIn(arguments) => sign_in::sign_in(device, arguments),
         Command::SignOut(arguments) => sign_in::sign_out(device, arguments),
         Command::Panel { png, scale } => panel::panel(device, png.as_deref(), *scale),

@@ -33,6 +33,7 @@ mod batch;
 mod checkpoint;
 mod formatting;
 mod put_back;
+mod replay;
 
 mod fate;
 mod history;
@@ -62,6 +63,7 @@ pub use grant::RememberedGrant;
 pub use history::{Keep, Pruned};
 pub use moment::{KnownTime, Moment};
 pub use reader::Reader;
+pub use replay::{KeptRow, ReplayGround, ReplayPage, ReplayedEvent, Stretch};
 pub use sink::{Declaration, Declared, SetAside, SetAsideBy, SinkCounts, SinkError};
 
 use lock::StateLock;

@@ -25,6 +25,7 @@ pub mod row;
 pub mod plugin;
 
 pub mod formatting;
+pub mod replay;
 
 pub mod batch;
 pub mod delivery;

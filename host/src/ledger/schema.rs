@@ -30,6 +30,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("schema/version-2.sql"),
     include_str!("schema/version-3.sql"),
     include_str!("schema/version-4.sql"),
+    include_str!("schema/version-5.sql"),
 ];
 
 /// A ledger that is ready.

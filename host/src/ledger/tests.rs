@@ -12,6 +12,7 @@ mod histories;
 mod history;
 mod model;
 mod put_back;
+mod replay;
 mod time;
 mod truth;
 mod writing;

@@ -20,6 +20,8 @@ use wasmtime::component::Component;
 /// The folder of compiled code.
 pub struct Cache {
     folder: PathBuf,
+    /// Nothing in it is changed.
+    read_only: bool,
 }
 
 /// Why compiled code could not be kept or taken.
@@ -88,7 +90,16 @@ impl Cache {
             .create(folder)
             .map_err(|source| CacheError::Folder { path: folder.to_owned(), source })?;
         require_ours(folder)?;
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self { folder: folder.to_owned(), read_only: false })
+    }
+
+    /// Opens the folder of a host, beside it: what is in it is used, and left as it is.
+    ///
+    /// # Errors
+    /// When it is not there, or is not this user's alone.
+    pub fn open_beside(folder: &Path) -> Result<Self, CacheError> {
+        require_ours(folder)?;
+        Ok(Self { folder: folder.to_owned(), read_only: true })
     }
 
     /// Takes compiled code from the folder, or compiles and keeps it. Whether it was there comes with it.
@@ -108,6 +119,9 @@ impl Cache {
             Err(error) => warn!(error = &error as &dyn std::error::Error, "compiled code is not used; compiling anew"),
         }
         let compiled = Component::from_binary(engine, component)?;
+        if self.read_only {
+            return Ok((compiled, false));
+        }
         match compiled.serialize().map(|code| store(&path, &code)) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => warn!(error = &error as &dyn std::error::Error, "compiled code can't be kept"),
@@ -118,6 +132,9 @@ impl Cache {
 
     /// Removes the compiled code of all components but these, and what a crash left half-written; with the number of files.
     pub fn keep_only(&self, engine: &Engine, used: &[Fingerprint]) -> usize {
+        if self.read_only {
+            return 0;
+        }
         let used: Vec<PathBuf> = used.iter().map(|sha256| self.path(engine, sha256)).collect();
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,

@@ -166,6 +166,23 @@ impl Sandbox {
     /// # Errors
     /// When the engine does not run here.
     pub fn start(cache: &Path) -> Result<Arc<Self>, SandboxError> {
+        let cache = Cache::open(cache).inspect_err(|error| {
+            let error = error as &dyn std::error::Error;
+            warn!(error, "the cache of compiled plugins can't be used; every start compiles them anew");
+        });
+        Self::set_up(cache.ok())
+    }
+
+    /// The same beside a host, perhaps a running one: the compiled code in its cache is used where it is there, and nothing
+    /// in it changed.
+    ///
+    /// # Errors
+    /// When the engine does not run here.
+    pub fn start_beside(cache: &Path) -> Result<Arc<Self>, SandboxError> {
+        Self::set_up(Cache::open_beside(cache).ok())
+    }
+
+    fn set_up(cache: Option<Cache>) -> Result<Arc<Self>, SandboxError> {
         let failed = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
         // What can be addressed with 32 bits is reserved whole where addresses have 64: the guest's code then needs no check
         // before each access. It is address space only; what is used stays limited. Small boards have little of it: there,
@@ -189,12 +206,6 @@ impl Sandbox {
         shared::punchcard::plugin::logging::add_to_linker::<_, HasSelf<Confinement>>(&mut linker, |state| state)
             .map_err(failed)?;
         let watchdog = Watchdog::start(engine.weak()).map_err(SandboxError::Watchdog)?;
-        let cache = Cache::open(cache)
-            .inspect_err(|error| {
-                let error = error as &dyn std::error::Error;
-                warn!(error, "the cache of compiled plugins can't be used; every start compiles them anew");
-            })
-            .ok();
         let turns = Semaphore::new(CALLS as usize);
         Ok(Arc::new(Self { engine, linker, cache, watchdog, turns }))
     }

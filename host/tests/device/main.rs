@@ -14,6 +14,7 @@ mod plugin;
 
 mod formatter;
 mod part;
+mod replay;
 mod sink;
 
 mod configuration;

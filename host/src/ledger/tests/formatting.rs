@@ -242,7 +242,12 @@ async fn calls_are_kept_for_replay_at_intervals_and_when_the_component_changes()
         commit(&ledger, made).await.unwrap();
         kept_after(expected);
     }
-    let expected =
-        StoredCheckpoint { after: Sequence(8), through: Sequence(9), state: b"after 8".to_vec(), call: call(1) };
+    let expected = StoredCheckpoint {
+        after: Sequence(8),
+        through: Sequence(9),
+        state: b"after 8".to_vec(),
+        formatter: Some(plugin("formatter")),
+        call: call(1),
+    };
     assert_eq!(kept_after(&[7, 8])[1], expected);
 }

@@ -13,6 +13,12 @@ use serde::Deserialize;
 pub struct Settings {
     /// Keys and titles of the columns.
     columns: Vec<String>,
+    /// Deeds that it rejects, too.
+    #[serde(default)]
+    rejects: Vec<String>,
+    /// Deeds that it traps on, too.
+    #[serde(default)]
+    traps: Vec<String>,
 }
 
 /// The formatter.
@@ -34,7 +40,11 @@ impl Formatter for Saboteur {
             Value::Text(text) if field.name == "project" => Some(text.as_str()),
             _ => None,
         });
-        Ok(match deed.unwrap_or_default() {
+        let deed = deed.unwrap_or_default();
+        let told_to = |deeds: &[String]| deeds.iter().any(|told| told == deed);
+        Ok(match deed {
+            _ if told_to(&settings.rejects) => Verdict::Reject("the settings tell it to".to_owned()),
+            _ if told_to(&settings.traps) => panic!("the settings tell it to"),
             "trap" => panic!("it was told to"),
             "loop" => loop {
                 std::hint::black_box(());

@@ -1,0 +1,314 @@
+//! `punchcard replay`: reads the ledger itself and runs the formatter in an engine of its own, with or without a running
+//! host.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+
+use clap::Args;
+use comfy_table::{ContentArrangement, Table, presets};
+use punchcard_core::config::{Configuration, Diagnostic, parse_configuration};
+use punchcard_core::event::Sequence;
+use punchcard_core::name::SinkName;
+use punchcard_core::replay::Difference;
+use punchcard_core::row::{Cell, Column};
+use serde_json::{Value, json};
+use ulid::Ulid;
+
+use super::exit::{Exit, Failure};
+use super::time::{render_local, render_rfc_3339};
+use super::{DeviceArguments, printable, small_runtime};
+use crate::app::assembly::Assembly;
+use crate::app::configuration::Source;
+use crate::app::replay::{Refusal, Replay, Replayed, Replayer, RowDifference};
+use crate::ledger::Reader;
+use crate::wasm::Sandbox;
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArguments {
+    /// The sink.
+    sink: String,
+    /// The first event whose rows are wanted: its number or its id, as `punchcard events` lists them.
+    #[arg(long, value_name = "EVENT", value_parser = parse_event)]
+    from: EventName,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How a person names an event.
+#[derive(Debug, Clone, Copy)]
+enum EventName {
+    Number(Sequence),
+    Id(Ulid),
+}
+
+fn parse_event(text: &str) -> Result<EventName, String> {
+    if let Ok(number) = text.parse() {
+        return Ok(EventName::Number(Sequence(number)));
+    }
+    Ulid::from_string(text).map(EventName::Id).map_err(|_| "it is neither a number nor an event's id".to_owned())
+}
+
+pub(super) fn replay(device: &DeviceArguments, arguments: &ReplayArguments) -> Result<Exit, Failure> {
+    let source = Source::read(&device.config).map_err(|error| Failure::with(Exit::Configuration, error))?;
+    let configuration = match parse_configuration(&source.text) {
+        Ok(configuration) => configuration,
+        Err(diagnostics) => return Err(refuse(&source, &diagnostics)),
+    };
+    let sink = find_sink(&configuration, &arguments.sink)?;
+    let mut reader = Reader::open(&device.state, configuration.device.time_zone.clone()).map_err(Failure::general)?;
+    let runtime = small_runtime()?;
+    let sandbox = Sandbox::start_beside(&device.state.join("cache")).map_err(Failure::general)?;
+    let replayer = runtime.block_on(assemble(&source, &configuration, &sink, &sandbox))?;
+    let columns = replayer.columns.clone();
+    let from = find_event(&mut reader, arguments.from)?;
+    let ground = reader.replay_ground(&sink).map_err(Failure::general)?;
+    let mut replay = Replay::begin(replayer, ground, from).map_err(Failure::general)?;
+    let begun_after = replay.begun_after();
+    let progress = Progress::new();
+    while let Some(stretch) = replay.next() {
+        progress.show(&replay, stretch.through);
+        let page = reader.replay_page(&sink, &stretch).map_err(Failure::general)?;
+        runtime.block_on(replay.format(page)).map_err(Failure::general)?;
+    }
+    progress.clear();
+    let shown = Shown { sink: &sink, from, begun_after, columns: &columns, replayed: &replay.end() };
+    if arguments.json {
+        anstream::println!("{}", serde_json::to_string_pretty(&shown.json()).map_err(Failure::general)?);
+    } else {
+        anstream::print!("{}", shown.text());
+    }
+    Ok(Exit::Success)
+}
+
+fn refuse(source: &Source, diagnostics: &[Diagnostic]) -> Failure {
+    Failure::with(Exit::Configuration, source.render(diagnostics))
+}
+
+fn find_sink(configuration: &Configuration, name: &str) -> Result<SinkName, Failure> {
+    let found = configuration.sinks.keys().find(|sink| sink.as_str() == name);
+    found.cloned().ok_or_else(|| {
+        let known: Vec<String> = configuration.sinks.keys().map(|sink| format!("`{sink}`")).collect();
+        Failure::general(format!("plugins.toml has no sink `{name}`; it has {}", known.join(", ")))
+    })
+}
+
+fn find_event(reader: &mut Reader, name: EventName) -> Result<Sequence, Failure> {
+    match name {
+        EventName::Number(number) => Ok(number),
+        EventName::Id(id) => {
+            let found = reader.find_event(id).map_err(Failure::general)?;
+            found.ok_or_else(|| Failure::general(format!("event {id} is not, or no longer, in the history")))
+        }
+    }
+}
+
+/// The sink's formatter, loaded and checked as the host does it. Of its connector only the limits are wanted.
+async fn assemble(
+    source: &Source,
+    configuration: &Configuration,
+    sink: &SinkName,
+    sandbox: &Arc<Sandbox>,
+) -> Result<Replayer, Failure> {
+    let configured = &configuration.sinks[sink];
+    let mut alone = configuration.clone();
+    alone.grants.clear();
+    alone.sinks.retain(|name, _| name == sink);
+    alone.plugins.retain(|name, _| [&configured.format.plugin, &configured.deliver.plugin].contains(&name));
+    for sink in alone.sinks.values_mut() {
+        sink.authorize = None;
+    }
+    let mut assembly = Assembly::assemble(&alone, source.folder(), sandbox).await;
+    let Some(parts) = assembly.sinks.remove(sink) else {
+        let faults: Vec<_> = assembly.faults.iter().map(|fault| fault.diagnostic(configuration)).collect();
+        return Err(refuse(source, &faults));
+    };
+    Ok(Replayer {
+        formatter: parts.formatter,
+        plugin: configured.format.plugin.clone(),
+        settings: configured.format.settings.to_json(),
+        columns: parts.columns,
+        kinds: configured.events.iter().map(ToString::to_string).collect(),
+    })
+}
+
+/// How far it is, for a person who waits at a terminal.
+struct Progress {
+    shown: bool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { shown: std::io::stderr().is_terminal() }
+    }
+
+    fn show(&self, replay: &Replay, through: Sequence) {
+        if self.shown {
+            let (done, all) = (replay.at().0 - replay.begun_after().0, through.0 - replay.begun_after().0);
+            anstream::eprint!("\r{done} of {all} events looked at ");
+            // A line that is not drawn is no reason to stop.
+            let _drawn = std::io::stderr().flush();
+        }
+    }
+
+    fn clear(&self) {
+        if self.shown {
+            anstream::eprint!("\r\x1b[K");
+        }
+    }
+}
+
+/// An outcome, for a person or a script.
+struct Shown<'a> {
+    sink: &'a SinkName,
+    from: Sequence,
+    begun_after: Sequence,
+    columns: &'a [Column],
+    replayed: &'a Replayed,
+}
+
+impl Shown<'_> {
+    fn text(&self) -> String {
+        let Replayed { through, events, passed_over, same, .. } = self.replayed;
+        let mut lines = vec![format!(
+            "Sink {}, events {} to {}: {events} formatted again, from the state that was kept before event {}.",
+            self.sink,
+            self.from.0,
+            through.0,
+            self.begun_after.0 + 1
+        )];
+        if *passed_over > 0 {
+            lines.push(format!(
+                "{passed_over} were set aside and are passed over; `punchcard sinks retry-set-aside {}` is for them.",
+                self.sink
+            ));
+        }
+        if !self.replayed.differences.is_empty() {
+            lines.push(self.table().to_string());
+        }
+        let refusals = |refusals: &[Refusal], what: &str| {
+            let line = |refusal: &Refusal| format!("event {} {what}: {}", refusal.event.0, printable(&refusal.reason));
+            refusals.iter().map(line).collect::<Vec<_>>()
+        };
+        lines.extend(refusals(&self.replayed.rejected, "would be set aside"));
+        lines.extend(refusals(&self.replayed.failed, "makes the formatter fail"));
+        if self.replayed.not_kept > 0 {
+            lines.push(format!(
+                "{} more differences are not listed; ask from a later event on.",
+                self.replayed.not_kept
+            ));
+        }
+        let different = self.replayed.differences.len();
+        lines.push(format!("{same} rows would be the same, {different} different."));
+        if self.replayed.state_differs {
+            lines.push("Later rows would be made from another state of the formatter.".to_owned());
+        }
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
+    fn table(&self) -> Table {
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header([
+            "event",
+            "time",
+            "row",
+            "difference",
+        ]);
+        for row in &self.replayed.differences {
+            let position = (row.position + 1).to_string();
+            table.add_row([row.event.0.to_string(), render_local(row.at), position, printable(&self.difference(row))]);
+        }
+        table
+    }
+
+    fn difference(&self, row: &RowDifference) -> String {
+        let cells = |cells: &[Cell], columns: &[Column]| {
+            let filled = cells.iter().zip(columns).filter(|(cell, _)| **cell != Cell::Empty);
+            filled
+                .map(|(cell, column)| format!("{}: {}", column.title, render_cell(cell)))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        match &row.difference {
+            Difference::Changed(changes) => {
+                let change = changes.iter().map(|change| {
+                    format!("{}: {} → {}", change.title, render_cell(&change.was), render_cell(&change.would_be))
+                });
+                change.collect::<Vec<_>>().join(", ")
+            }
+            Difference::Added => {
+                format!("would be new: {}", cells(row.made.as_deref().unwrap_or_default(), self.columns))
+            }
+            Difference::Withdrawn => {
+                let kept = row.kept.as_ref();
+                format!(
+                    "would not be there: {}",
+                    kept.map_or_else(String::new, |kept| cells(&kept.cells, &kept.columns))
+                )
+            }
+        }
+    }
+
+    fn json(&self) -> Value {
+        let refusals = |refusals: &[Refusal]| -> Vec<Value> {
+            refusals.iter().map(|refusal| json!({ "event": refusal.event.0, "reason": refusal.reason })).collect()
+        };
+        json!({
+            "sink": self.sink.as_str(),
+            "from": self.from.0,
+            "through": self.replayed.through.0,
+            "begun-after": self.begun_after.0,
+            "events": self.replayed.events,
+            "passed-over": self.replayed.passed_over,
+            "same": self.replayed.same,
+            "differences": self.replayed.differences.iter().map(|row| self.json_difference(row)).collect::<Vec<_>>(),
+            "rejected": refusals(&self.replayed.rejected),
+            "failed": refusals(&self.replayed.failed),
+            "not-listed": self.replayed.not_kept,
+            "state-differs": self.replayed.state_differs,
+        })
+    }
+
+    fn json_difference(&self, row: &RowDifference) -> Value {
+        let cells = |cells: &[Cell], columns: &[Column]| -> Value {
+            columns.iter().zip(cells).map(|(column, cell)| (column.key.clone(), json_cell(cell))).collect()
+        };
+        json!({
+            "event": row.event.0,
+            "id": row.id.to_string(),
+            "time": render_rfc_3339(row.at),
+            "row": format!("{}/{}", row.id, row.position),
+            "difference": match row.difference {
+                Difference::Changed(_) => "changed",
+                Difference::Added => "added",
+                Difference::Withdrawn => "withdrawn",
+            },
+            "was": row.kept.as_ref().map(|kept| cells(&kept.cells, &kept.columns)),
+            "would-be": row.made.as_ref().map(|made| cells(made, self.columns)),
+        })
+    }
+}
+
+fn render_cell(cell: &Cell) -> String {
+    match cell {
+        Cell::Empty => "nothing".to_owned(),
+        Cell::Text(text) => format!("“{text}”"),
+        Cell::Number(number) => number.to_string(),
+        Cell::Flag(flag) => flag.to_string(),
+        Cell::Moment(at) => render_local(*at),
+        Cell::Estimated(at) => format!("about {}", render_local(*at)),
+        Cell::Seconds(seconds) => format!("{seconds} s"),
+    }
+}
+
+fn json_cell(cell: &Cell) -> Value {
+    match cell {
+        Cell::Empty => Value::Null,
+        Cell::Text(text) => json!(text),
+        Cell::Number(number) | Cell::Seconds(number) => json!(number),
+        Cell::Flag(flag) => json!(flag),
+        Cell::Moment(at) => json!(render_rfc_3339(*at)),
+        Cell::Estimated(at) => json!({ "estimated": render_rfc_3339(*at) }),
+    }
+}
