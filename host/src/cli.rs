@@ -62,7 +62,7 @@ enum Command {
     /// List the sinks, or have one of them mended.
     Sinks(sinks::SinksArguments),
     /// Show what a sink's rows would be if its formatter, as it is configured now, had made them: from an event on, from the
-    /// states that the ledger has kept. Nothing is changed.
+    /// states that the ledger has kept. Nothing is changed without --correct.
     Replay(replay::ReplayArguments),
     /// Sign in, or try again after a problem: shows the code and waits.
     SignIn(sign_in::SignInArguments),

@@ -6,6 +6,7 @@
 //! What always holds in it:
 //! - What [`Ledger::accept`] returned is on the disk, once, also when it is given again after a doubtful outcome.
 //! - A sink's state, rows and cursor move together, and only from where the caller read them.
+//! - A row that was made stays as it is, and where it is. What corrects it is another row, behind all that were made.
 //! - A batch that was handed out keeps its id and its rows until it is complete, through restarts.
 //! - One thread writes. Reading never holds it up, and a press overtakes every other job that waits.
 //! - One host owns a state folder; anybody may read beside it ([`Reader`]).
@@ -31,6 +32,7 @@ mod waiting;
 
 mod batch;
 mod checkpoint;
+mod correction;
 mod formatting;
 mod put_back;
 mod replay;
@@ -54,6 +56,7 @@ use tokio::sync::watch;
 
 pub use batch::{BatchError, OpenBatch, Tried};
 pub use checkpoint::{Checkpoint, CheckpointInterval, StoredCheckpoint};
+pub use correction::{CorrectedRow, CorrectionCommit};
 pub use encoding::NotFinite;
 pub use error::{OpenError, StorageError};
 pub use event::AcceptError;

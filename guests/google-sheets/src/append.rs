@@ -4,7 +4,7 @@
 
 use std::iter::Peekable;
 
-use punchcard_sdk::connector::{Batch, Rejection};
+use punchcard_sdk::connector::{Batch, Correction, CorrectionKind, Rejection};
 use punchcard_sdk::{Cell, Column};
 use serde_json::json;
 
@@ -14,6 +14,10 @@ use crate::{mark, tab};
 
 /// What of a cell is written. A cell without a format is given none, whatever the row above has.
 const FIELDS: &str = "userEnteredValue,userEnteredFormat.numberFormat";
+/// The same with the notes of corrections.
+const FIELDS_WITH_NOTES: &str = "userEnteredValue,userEnteredFormat.numberFormat,note";
+/// What stands in the first cell of a row that says that another one does not count.
+const WITHDRAWN: &str = "withdrawn";
 /// A guess for the buffer; a longer request makes it grow.
 const CELL_BYTES: usize = 96;
 
@@ -46,14 +50,17 @@ pub(crate) fn render_append(
     json.extend_from_slice(format!(r#",{{"appendCells":{{"sheetId":{tab},"rows":["#).as_bytes());
     let mut rejected = rejected.iter().map(|rejection| rejection.row).peekable();
     let rows = (0..).zip(&batch.rows).filter(|(position, _)| !take_if(&mut rejected, *position));
-    for (index, (_, row)) in rows.enumerate() {
+    for (index, (position, row)) in rows.enumerate() {
         if index > 0 {
             json.push(b',');
         }
-        render_row(&row.cells, order, &batch.columns, &mut json);
+        match batch.corrections.binary_search_by_key(&position, |correction| correction.row) {
+            Ok(at) => render_correction(&batch.corrections[at], &row.cells, order, &batch.columns, &mut json),
+            Err(_) => render_row(&row.cells, order, &batch.columns, &mut json),
+        }
     }
     json.extend_from_slice(br#"],"fields":"#);
-    render_text(FIELDS, &mut json);
+    render_text(if batch.corrections.is_empty() { FIELDS } else { FIELDS_WITH_NOTES }, &mut json);
     json.extend_from_slice(b"}}]}");
     json
 }
@@ -64,15 +71,118 @@ fn take_if(positions: &mut Peekable<impl Iterator<Item = u32>>, position: u32) -
 
 /// Writes a row as `RowData`.
 pub(crate) fn render_row(cells: &[Cell], order: &[Option<usize>], columns: &[Column], json: &mut Vec<u8>) {
+    render_cells(order, json, |index, json| match cells.get(index).zip(columns.get(index)) {
+        Some((cell, column)) => render_cell(cell, column.kind, json),
+        None => json.extend_from_slice(b"{}"),
+    });
+}
+
+/// Writes a row that corrects another one. A note at its first cell says which, and how; a row for one that does not count
+/// has a word there too, since it is empty otherwise and the next row would be written over it.
+fn render_correction(
+    correction: &Correction,
+    cells: &[Cell],
+    order: &[Option<usize>],
+    columns: &[Column],
+    json: &mut Vec<u8>,
+) {
+    let note = match correction.kind {
+        CorrectionKind::Changed => format!("Correction: replaces row {}", correction.of),
+        CorrectionKind::Added => format!("Correction: row {} was missing", correction.of),
+        CorrectionKind::Withdrawn => format!("Correction: row {} does not count", correction.of),
+    };
+    let withdrawn = Cell::Text(WITHDRAWN.to_owned());
+    let mut note = Some(note);
+    render_cells(order, json, |index, json| {
+        let cell = match correction.kind {
+            CorrectionKind::Withdrawn if note.is_some() => Some(&withdrawn),
+            CorrectionKind::Withdrawn | CorrectionKind::Changed | CorrectionKind::Added => cells.get(index),
+        };
+        match cell.zip(columns.get(index)) {
+            Some((cell, column)) => render_cell(cell, column.kind, json),
+            None => json.extend_from_slice(b"{}"),
+        }
+        if let Some(note) = note.take() {
+            // Into the object that was just written.
+            json.pop();
+            if !json.ends_with(b"{") {
+                json.push(b',');
+            }
+            json.extend_from_slice(br#""note":"#);
+            render_text(&note, json);
+            json.push(b'}');
+        }
+    });
+}
+
+/// Writes the cells of a row in the order of the sheet's columns; those that are not ours stay empty.
+fn render_cells(order: &[Option<usize>], json: &mut Vec<u8>, mut render: impl FnMut(usize, &mut Vec<u8>)) {
     json.extend_from_slice(br#"{"values":["#);
     for (at, source) in order.iter().enumerate() {
         if at > 0 {
             json.push(b',');
         }
-        match source.and_then(|index| cells.get(index).zip(columns.get(index))) {
-            Some((cell, column)) => render_cell(cell, column.kind, json),
+        match source {
+            Some(index) => render(*index, json),
             None => json.extend_from_slice(b"{}"),
         }
     }
     json.extend_from_slice(b"]}");
+}
+
+#[cfg(test)]
+mod tests {
+    use punchcard_sdk::{ColumnKind, Row};
+
+    use super::*;
+
+    #[test]
+    fn a_correction_says_in_a_note_which_row_it_is_about() {
+        let column = |key: &str| Column { key: key.into(), title: String::new(), kind: ColumnKind::Text };
+        let row = |first: Cell, second: Cell| Row { key: String::new(), cells: vec![first, second] };
+        let text = |text: &str| Cell::Text(text.into());
+        let correction = |row, kind| Correction { row, of: format!("01J/{row}"), kind };
+        let batch = Batch {
+            id: "b".into(),
+            columns: vec![column("a"), column("b")],
+            rows: vec![
+                row(text("x"), text("y")),
+                row(text("x"), text("z")),
+                row(Cell::Empty, Cell::Empty),
+                row(Cell::Empty, text("new")),
+                row(Cell::Empty, Cell::Empty),
+            ],
+            corrections: vec![
+                correction(1, CorrectionKind::Changed),
+                correction(2, CorrectionKind::Changed),
+                correction(3, CorrectionKind::Added),
+                correction(4, CorrectionKind::Withdrawn),
+            ],
+        };
+        // The second of our columns comes first in the sheet, behind one of somebody else's.
+        let order = [None, Some(1), Some(0)];
+        let mark = Mark { id: 1, batch: "b".into(), ask: false, doubt: None, deletes: Vec::new(), refusal: None };
+        let request = render_append(7, &order, &batch, &mark, &[Rejection { row: 2, reason: String::new() }]);
+        let request: serde_json::Value = serde_json::from_slice(&request).unwrap();
+        let append = &request["requests"][1]["appendCells"];
+        assert_eq!(append["fields"], FIELDS_WITH_NOTES);
+        let entered = |text: &str| json!({ "userEnteredValue": { "stringValue": text } });
+        let noted = |mut cell: serde_json::Value, note: &str| {
+            cell["note"] = json!(note);
+            json!({ "values": [{}, cell, {}] })
+        };
+        let mut replacing = noted(entered("z"), "Correction: replaces row 01J/1");
+        replacing["values"][2] = entered("x");
+        let expected = json!([
+            { "values": [{}, entered("y"), entered("x")] },
+            replacing,
+            noted(entered("new"), "Correction: row 01J/3 was missing"),
+            noted(entered("withdrawn"), "Correction: row 01J/4 does not count"),
+        ]);
+        assert_eq!(append["rows"], expected);
+
+        let plain = Batch { corrections: vec![], ..batch };
+        let request = String::from_utf8(render_append(7, &order, &plain, &mark, &[])).unwrap();
+        assert!(!request.contains("note"), "{request}");
+    }
 }

@@ -156,7 +156,7 @@ mod tests {
             row(Cell::Empty, Cell::Seconds(f64::NEG_INFINITY)),
             Row { key: String::new(), cells: vec![Cell::Empty] },
         ];
-        let batch = Batch { id: "b".into(), columns: columns.into(), rows };
+        let batch = Batch { id: "b".into(), columns: columns.into(), rows, corrections: vec![] };
         let rejections = plan_rejections(&batch);
         let rejected: Vec<_> = rejections.iter().map(|rejection| (rejection.row, rejection.reason.as_str())).collect();
         let long = "is longer than the 50,000 characters that a cell of Google Sheets holds";

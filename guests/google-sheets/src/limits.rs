@@ -111,8 +111,12 @@ mod tests {
                     other => other,
                 })
                 .collect();
-            let batch =
-                Batch { id: "b".into(), rows: vec![Row { key: String::new(), cells }; rows], columns: columns.clone() };
+            let batch = Batch {
+                id: "b".into(),
+                rows: vec![Row { key: String::new(), cells }; rows],
+                columns: columns.clone(),
+                corrections: vec![],
+            };
             let order: Vec<_> = (0..columns.len()).map(Some).collect();
             let mark = Mark {
                 id: i32::MAX,

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::bindings::connector::exports::punchcard::plugin::delivery::Guest;
 pub use crate::bindings::connector::exports::punchcard::plugin::delivery::{
-    Batch, Directive, Limits, Outcome, Pause, Receipt, Rejection, Signal,
+    Batch, Correction, CorrectionKind, Directive, Limits, Outcome, Pause, Receipt, Rejection, Signal,
 };
 use crate::settings::parse_settings;
 use crate::state::{parse_state, render_state};

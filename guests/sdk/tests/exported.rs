@@ -102,7 +102,7 @@ fn event(kind: &str) -> Event {
 }
 
 fn batch() -> Batch {
-    Batch { id: "5f0c".into(), columns: vec![], rows: vec![] }
+    Batch { id: "5f0c".into(), columns: vec![], rows: vec![], corrections: vec![] }
 }
 
 #[test]

@@ -2,10 +2,13 @@
 //!
 //! `{"batch": KEY, "device": …, "columns": [{"key", "title", "kind"}], "rows": [{"key": "01J…/0", "cells": {KEY: VALUE}}]}`.
 //! A moment is RFC 3339 with the device's offset, to the microsecond; a duration is seconds; an empty cell is null. A row with
-//! moments that are guesses has the keys of their columns beside its cells, `"estimated": [KEY]`; any other row has not. The
+//! moments that are guesses has the keys of their columns beside its cells, `"estimated": [KEY]`; any other row has not. A row
+//! that corrects another one has `"correction": {"of": "01J…/0", "kind": "changed" | "added" | "withdrawn"}` there, too; the
+//! latest of them counts. The
 //! key is that of the header `Idempotency-Key`: the batch's UUID, and for a piece of a batch its first row and its end
 //! behind that, `UUID/0-500`. A receiver may go by either.
 
+use punchcard_sdk::connector::{Correction, CorrectionKind};
 use punchcard_sdk::{Cell, Column, ColumnKind, Error, Instant, Row};
 use serde_json::{Map, Value, json};
 
@@ -20,7 +23,10 @@ pub(crate) fn render_body(columns: &[Column], piece: &Piece<'_>) -> Result<Vec<u
         "batch": piece.key,
         "device": piece.device,
         "columns": columns.iter().map(column).collect::<Vec<_>>(),
-        "rows": piece.rows.iter().map(|entry| row(columns, entry)).collect::<Vec<_>>(),
+        "rows": (piece.first..)
+            .zip(piece.rows)
+            .map(|(at, entry)| row(columns, entry, piece.corrections, at))
+            .collect::<Vec<_>>(),
     });
     serde_json::to_vec(&body).map_err(|error| Error::Other(format!("the rows can't be written as JSON: {error}")))
 }
@@ -43,16 +49,28 @@ fn column(column: &Column) -> Value {
     json!({ "key": column.key, "title": column.title, "kind": kind })
 }
 
-fn row(columns: &[Column], row: &Row) -> Value {
+fn row(columns: &[Column], row: &Row, corrections: &[Correction], at: u32) -> Value {
     let cells: Map<_, _> =
         columns.iter().zip(&row.cells).map(|(column, cell)| (column.key.clone(), value(cell))).collect();
+    let mut entry = json!({ "key": row.key, "cells": cells });
     let is_guess = |(column, cell): (&Column, &Cell)| matches!(cell, Cell::Estimated(_)).then(|| column.key.clone());
     let guesses: Vec<_> = columns.iter().zip(&row.cells).filter_map(is_guess).collect();
-    if guesses.is_empty() {
-        json!({ "key": row.key, "cells": cells })
-    } else {
-        json!({ "key": row.key, "cells": cells, "estimated": guesses })
+    if !guesses.is_empty() {
+        entry["estimated"] = json!(guesses);
     }
+    if let Ok(found) = corrections.binary_search_by_key(&at, |correction| correction.row) {
+        entry["correction"] = correction(&corrections[found]);
+    }
+    entry
+}
+
+fn correction(correction: &Correction) -> Value {
+    let kind = match correction.kind {
+        CorrectionKind::Changed => "changed",
+        CorrectionKind::Added => "added",
+        CorrectionKind::Withdrawn => "withdrawn",
+    };
+    json!({ "of": correction.of, "kind": kind })
 }
 
 fn value(cell: &Cell) -> Value {
@@ -102,7 +120,7 @@ mod tests {
         let column = |key: &str| Column { key: key.into(), title: String::new(), kind: ColumnKind::DateTime };
         let columns = ["start", "finish"].map(column);
         let at = Instant { unix_micros: 0, utc_offset_minutes: 0 };
-        let shown = |cells| row(&columns, &Row { key: "01J/0".into(), cells });
+        let shown = |cells| row(&columns, &Row { key: "01J/0".into(), cells }, &[], 0);
         let time = "1970-01-01T00:00:00.000000+00:00";
         let known = shown(vec![Cell::Moment(at), Cell::Empty]);
         assert_eq!(known, json!({ "key": "01J/0", "cells": { "start": time, "finish": null } }));

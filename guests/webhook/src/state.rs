@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use punchcard_sdk::Row;
-use punchcard_sdk::connector::{Batch, Rejection};
+use punchcard_sdk::connector::{Batch, Correction, Rejection};
 use serde::{Deserialize, Serialize};
 
 /// Bytes of reasons that are kept while a batch is on its way. The host keeps 1 MiB of a state; ten thousand refused rows
@@ -56,6 +56,10 @@ pub(crate) struct Piece<'a> {
     pub(crate) key: String,
     pub(crate) device: &'a str,
     pub(crate) rows: &'a [Row],
+    /// The position of the first of them in the batch.
+    pub(crate) first: u32,
+    /// Those of the whole batch.
+    pub(crate) corrections: &'a [Correction],
 }
 
 impl State {
@@ -82,7 +86,8 @@ impl State {
         open.abridge();
         let whole = open.done == 0 && end == total;
         let key = if whole { batch.id.clone() } else { format!("{}/{}-{end}", batch.id, open.done) };
-        Some(Piece { key, device: &open.device, rows: batch.rows.get(positions(open.done..end))? })
+        let rows = batch.rows.get(positions(open.done..end))?;
+        Some(Piece { key, device: &open.device, rows, first: open.done, corrections: &batch.corrections })
     }
 
     /// How many rows the answer is about that has come.

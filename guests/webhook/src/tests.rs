@@ -40,6 +40,7 @@ fn batch() -> Batch {
                 Cell::Seconds(90.0),
             ],
         }],
+        corrections: vec![],
     }
 }
 
@@ -694,4 +695,25 @@ fn settings_are_checked_by_name() {
     }
     elsewhere.url = "http://192.168.1.5/".into();
     assert!(Webhook::check(&elsewhere, &[]).is_ok());
+}
+
+#[test]
+fn a_row_that_corrects_another_says_which_and_how_in_whatever_piece_it_goes() {
+    use punchcard_sdk::connector::{Correction, CorrectionKind};
+
+    let mut script = Script::new(3);
+    script.settings = settings(r#","rows-per-request":2"#);
+    let correction = |row, kind| Correction { row, of: format!("01J/{row}"), kind };
+    script.batch.corrections = vec![correction(1, CorrectionKind::Changed), correction(2, CorrectionKind::Withdrawn)];
+    let corrections = |directive: Directive| {
+        let Directive::Send(request) = directive else { panic!("{directive:?}") };
+        let body: serde_json::Value = serde_json::from_slice(&request.body.unwrap().bytes).unwrap();
+        body["rows"].as_array().unwrap().iter().map(|row| row["correction"].clone()).collect::<Vec<_>>()
+    };
+    let none = serde_json::Value::Null;
+    let changed = serde_json::json!({ "of": "01J/1", "kind": "changed" });
+    assert_eq!(corrections(script.step(Signal::Begin)), [none, changed]);
+    let taken = Signal::Responded(Response { status: 200, headers: vec![], body: vec![] });
+    let withdrawn = serde_json::json!({ "of": "01J/2", "kind": "withdrawn" });
+    assert_eq!(corrections(script.step(taken)), [withdrawn]);
 }

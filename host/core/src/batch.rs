@@ -12,6 +12,9 @@ pub const MOST_ROWS: u32 = 50_000;
 /// Bytes that the rows of a batch take in memory, about, whatever a connector declares.
 pub const MOST_BYTES: u64 = 8 << 20;
 
+/// Bytes that the mark of a correction counts as text: what it corrects, in words.
+pub const CORRECTION_BYTES: u64 = 128;
+
 /// What a row counts for in a batch, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Weight {
@@ -19,6 +22,14 @@ pub struct Weight {
     pub text: u64,
     /// What it takes in memory, about: what the host limits.
     pub held: u64,
+}
+
+impl Weight {
+    /// The same for a row that corrects another one.
+    #[must_use]
+    pub fn of_correction(self) -> Self {
+        Self { text: self.text.saturating_add(CORRECTION_BYTES), held: self.held.saturating_add(CORRECTION_BYTES) }
+    }
 }
 
 /// A batch that is being filled, row by row.
@@ -154,6 +165,12 @@ mod tests {
             let held = text + (row.cells.len() * size_of::<Cell>() + size_of::<Row>() + 5) as u64;
             assert_eq!(weigh(&row), Weight { text, held }, "{row:?}");
         }
+    }
+
+    #[test]
+    fn the_mark_of_a_correction_counts_too() {
+        let row = Weight { text: 1, held: 2 };
+        assert_eq!(row.of_correction(), Weight { text: 129, held: 130 });
     }
 
     proptest! {

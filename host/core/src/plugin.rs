@@ -100,6 +100,29 @@ pub mod delivery {
         pub requests_per_minute: u32,
     }
 
+    /// How a row corrects an earlier one (`delivery.correction-kind`).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum CorrectionKind {
+        /// It replaces it.
+        Changed,
+        /// There was none.
+        Added,
+        /// There should have been none.
+        Withdrawn,
+    }
+
+    /// A row that stands in the place of an earlier one (`delivery.correction`).
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Correction {
+        /// Position in the batch.
+        pub row: u32,
+        /// The key of the row that it corrects.
+        pub of: String,
+        /// How.
+        pub kind: CorrectionKind,
+    }
+
     /// What is carried at once (`delivery.batch`).
     #[derive(Debug, Clone, PartialEq)]
     pub struct Batch {
@@ -109,6 +132,8 @@ pub mod delivery {
         pub columns: Vec<Column>,
         /// The rows.
         pub rows: Vec<Row>,
+        /// Which of them are corrections, in their order.
+        pub corrections: Vec<Correction>,
     }
 
     /// What happened (`delivery.signal`).

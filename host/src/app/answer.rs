@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use punchcard_core::event::Sequence;
+use tokio::sync::oneshot;
 use tracing::info;
 
 use super::control::{Answer, Question};
 use super::delivery;
 use super::device::Device;
+use super::formatting;
 use super::grant::{Ask, chain};
 use super::intake::fresh_id;
 use super::part::{GrantPart, SinkPart};
@@ -22,6 +25,9 @@ pub(super) async fn answer(device: Arc<Device>, question: Question) -> Answer {
         Question::Retry { sink } => device.ask_sink(&sink, delivery::Ask::Retry),
         Question::RetrySetAside { sink } => device.put_back(&sink).await,
         Question::CreateAnew { sink } => device.ask_sink(&sink, delivery::Ask::CreateAnew),
+        Question::Correct { sink, from, component, settings } => {
+            device.correct(&sink, Sequence(from), component, settings).await
+        }
     }
 }
 
@@ -50,6 +56,27 @@ impl Device {
                 },
             },
             Some((_, SinkPart::Off(reason))) => off(reason),
+            None => unknown("sink", name, parts.sinks.keys()),
+        }
+    }
+
+    /// Has a sink's formatter replay, and what is different delivered.
+    async fn correct(&self, name: &str, from: Sequence, component: String, settings: String) -> Answer {
+        let Some(parts) = self.parts.get() else { return still_starting() };
+        let ended = || Answer::Refused { reason: format!("sink `{name}` has ended; restart the host") };
+        match parts.sinks.iter().find(|(sink, _)| sink.as_str() == name) {
+            Some((_, SinkPart::On(sink))) => {
+                let (reply, answer) = oneshot::channel();
+                if sink.corrections.send(formatting::Ask::Correct { from, component, settings, reply }).is_err() {
+                    return ended();
+                }
+                match answer.await {
+                    Ok(Ok(corrected)) => Answer::Corrected { rows: corrected.rows, through: corrected.through.0 },
+                    Ok(Err(reason)) => Answer::Refused { reason },
+                    Err(_) => ended(),
+                }
+            }
+            Some((_, SinkPart::Off(reason))) => Answer::Refused { reason: format!("sink `{name}` is off: {reason}") },
             None => unknown("sink", name, parts.sinks.keys()),
         }
     }

@@ -56,6 +56,27 @@ pub enum Question {
         /// The sink.
         sink: String,
     },
+    /// Replay, and deliver what is different as corrections.
+    Correct {
+        /// The sink.
+        sink: String,
+        /// From this event on.
+        from: u64,
+        /// The SHA-256 of the component with which whoever asks has replayed, in hexadecimal digits,
+        component: String,
+        /// and the settings, as JSON.
+        settings: String,
+    },
+}
+
+impl Question {
+    /// How long the answer may take. A replay formats as much as the ledger has kept states for.
+    fn patience(&self) -> Duration {
+        match self {
+            Self::Correct { .. } => Duration::from_secs(600),
+            _ => PATIENCE,
+        }
+    }
 }
 
 /// What a running host answers.
@@ -75,6 +96,13 @@ pub enum Answer {
     },
     /// It will be done.
     Accepted,
+    /// Rows were corrected, and will be delivered.
+    Corrected {
+        /// So many.
+        rows: u64,
+        /// Up to this event.
+        through: u64,
+    },
     /// It can't be done.
     Refused {
         /// Why, and what to do.
@@ -100,8 +128,11 @@ pub enum ControlError {
         source: std::io::Error,
     },
     /// The other side did not answer in time.
-    #[error("the running host did not answer within {} s", PATIENCE.as_secs())]
-    Patience,
+    #[error("the running host did not answer within {} s", within.as_secs())]
+    Patience {
+        /// How long was waited.
+        within: Duration,
+    },
     /// The other side went away.
     #[error("the running host ended before it answered; try again when it is back")]
     Ended,
@@ -134,7 +165,8 @@ pub async fn ask(state: &Path, question: &Question) -> Result<Answer, ControlErr
         }
         serde_json::from_slice(&answer).map_err(ControlError::Answer)
     };
-    tokio::time::timeout(PATIENCE, exchange).await.unwrap_or(Err(ControlError::Patience))
+    let within = question.patience();
+    tokio::time::timeout(within, exchange).await.unwrap_or(Err(ControlError::Patience { within }))
 }
 
 /// Opens the socket. The caller holds the state folder's lock, so a socket that lies there is a dead host's.
@@ -162,10 +194,8 @@ where
             Ok((stream, _)) => {
                 let answer = answer.clone();
                 tokio::spawn(async move {
-                    match tokio::time::timeout(PATIENCE, converse(stream, answer)).await {
-                        Ok(Ok(())) => {}
-                        Ok(Err(error)) => debug!(%error, "a question was not answered"),
-                        Err(_) => debug!("a question was not finished in time"),
+                    if let Err(error) = converse(stream, answer).await {
+                        debug!(%error, "a question was not answered");
                     }
                 });
             }
@@ -183,11 +213,16 @@ where
 {
     let (read, mut write) = stream.split();
     let mut line = String::new();
-    BufReader::new(read.take(QUESTION_BYTES)).read_line(&mut line).await?;
-    let reply = match serde_json::from_str(&line) {
-        Ok(question) => answer(question).await,
+    let mut question = BufReader::new(read.take(QUESTION_BYTES));
+    tokio::time::timeout(PATIENCE, question.read_line(&mut line)).await??;
+    let reply = match serde_json::from_str::<Question>(&line) {
+        Ok(question) => tokio::time::timeout(question.patience(), answer(question)).await?,
         Err(error) => Answer::Refused { reason: format!("the question is not understood: {error}") },
     };
-    write.write_all(&serde_json::to_vec(&reply)?).await?;
-    write.shutdown().await
+    let reply = serde_json::to_vec(&reply)?;
+    let say = async {
+        write.write_all(&reply).await?;
+        write.shutdown().await
+    };
+    tokio::time::timeout(PATIENCE, say).await?
 }

@@ -364,7 +364,7 @@ impl Delivery {
     }
 
     fn empty_batch(&self) -> Batch {
-        Batch { id: String::new(), columns: self.columns.clone(), rows: Vec::new() }
+        Batch { id: String::new(), columns: self.columns.clone(), rows: Vec::new(), corrections: Vec::new() }
     }
 }
 

@@ -17,6 +17,7 @@ use super::delivery::{Ask, Authority, Delivery};
 use super::formatting::{self, Formatting, Said};
 use super::grant::{Grant, GrantKeeper, Surroundings};
 use super::known_time::KnownTime;
+use super::replay::Replayer;
 use super::status::PluginReport;
 use crate::clock::Clock;
 use crate::http::Http;
@@ -48,6 +49,8 @@ pub(super) struct SinkHandle {
     /// Why nothing is delivered, where that is so. Its rows are made and kept.
     pub(super) delivery_off: Option<String>,
     pub(super) asks: mpsc::UnboundedSender<Ask>,
+    /// What is asked of its formatting.
+    pub(super) corrections: mpsc::UnboundedSender<formatting::Ask>,
     pub(super) grant: Option<GrantName>,
 }
 
@@ -238,18 +241,18 @@ fn start_sink(
     let (formatting_standing, formatting) = watch::channel(formatting::Standing::default());
     let (delivery_standing, delivery) = watch::channel(delivery::Standing::default());
     let (asks, inbox) = mpsc::unbounded_channel();
+    let (corrections, formatting_asks) = mpsc::unbounded_channel();
     tasks.spawn(
         Formatting {
             sink: name.clone(),
-            formatter: parts.formatter,
-            settings: sink.format.settings.to_json(),
-            columns: parts.columns.clone(),
+            by: Replayer::new(sink, parts.formatter, parts.columns.clone()),
             ledger: ledger.clone(),
             clock: clock.clone(),
             accepted: ledger.accepted(),
             rows: Arc::clone(&rows),
             standing: formatting_standing,
             said: said.clone(),
+            asks: formatting_asks,
         }
         .run(),
     );
@@ -258,7 +261,7 @@ fn start_sink(
         Ok(outward) => outward,
         Err(reason) => {
             let delivery_off = Some(format!("{reason}; its rows are kept"));
-            return SinkPart::On(SinkHandle { formatting, delivery, delivery_off, asks, grant });
+            return SinkPart::On(SinkHandle { formatting, delivery, delivery_off, asks, corrections, grant });
         }
     };
     tasks.spawn(
@@ -284,5 +287,5 @@ fn start_sink(
         }
         .run(),
     );
-    SinkPart::On(SinkHandle { formatting, delivery, delivery_off: None, asks, grant })
+    SinkPart::On(SinkHandle { formatting, delivery, delivery_off: None, asks, corrections, grant })
 }

@@ -5,6 +5,11 @@
 //! context of each counts until the next one, for those between were not kept. So the same replay has the same outcome,
 //! whoever runs it.
 //!
+//! Where its outcome is kept (`replay --correct`), each row that would be different becomes a correction at the end of the
+//! sink's order: one that would not be there, an empty one. An event that is rejected now is set aside, as any other would
+//! be. The sink goes on from the state at the end of the replay. A row that waits for its batch is corrected like one that
+//! was delivered: a batch may be being formed of it. Nothing is corrected while the formatter fails on an event.
+//!
 //! Events that the sink set aside are passed over, as they were; `sinks retry-set-aside` is for them. An event that the
 //! formatter fails on is passed over too, and told: nothing is to be concluded of it. What would be different is kept up to
 //! a bound.
@@ -12,10 +17,12 @@
 //! Deliberately absent: where pages are read from, and what is done with the outcome. Whoever runs a replay reads the
 //! [`Stretch`] that [`Replay::next`] names and hands it to [`Replay::format`], until there is no next.
 
+use punchcard_core::config::sink::Sink;
 use punchcard_core::event::Sequence;
 use punchcard_core::formatting::{ATTEMPTS, TOGETHER};
 use punchcard_core::name::PluginName;
 use punchcard_core::plugin::PluginError;
+use punchcard_core::plugin::delivery::CorrectionKind;
 use punchcard_core::plugin::format::{Formatted, Verdict};
 use punchcard_core::replay::{Difference, Kept, Made, NoStart, compare, plan_call, plan_start};
 use punchcard_core::row::{Cell, Column};
@@ -23,7 +30,9 @@ use punchcard_core::time::Instant;
 use thiserror::Error;
 use ulid::Ulid;
 
-use crate::ledger::{KeptRow, ReplayGround, ReplayPage, ReplayedEvent, StoredCheckpoint, Stretch};
+use crate::ledger::{
+    CorrectedRow, CorrectionCommit, KeptRow, ReplayGround, ReplayPage, ReplayedEvent, StoredCheckpoint, Stretch,
+};
 use crate::wasm::{CallError, Formatter};
 
 /// Rows and events that are kept of what would be different. With 250 bytes a row this is 5 MB.
@@ -125,8 +134,10 @@ pub struct RowDifference {
     pub position: u32,
     /// How.
     pub difference: Difference,
-    /// The row that was kept; `None` where there was none.
+    /// The row as it was kept, or corrected, last; `None` where there was none.
     pub kept: Option<KeptRow>,
+    /// How often it was corrected before.
+    pub revision: u32,
     /// The cells that it would have; `None` where there would be none.
     pub made: Option<Vec<Cell>>,
 }
@@ -161,10 +172,77 @@ pub struct Replayed {
     pub failed: Vec<Refusal>,
     /// The formatter's state at the end.
     pub state: Vec<u8>,
-    /// It is another one than the sink has now: later rows would be made from there.
+    /// Its states where later calls are kept: each before the events after the one that is named.
+    pub states: Vec<(Sequence, Vec<u8>)>,
+    /// `state` is another one than the sink has now: later rows would be made from there.
     pub state_differs: bool,
     /// What the idle panel would say.
     pub standing: Option<String>,
+}
+
+/// Why a replay's outcome can't be kept.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NotCorrected {
+    /// It says nothing about some events.
+    #[error("the formatter fails on event {}: {reason}; mend it first", event.0)]
+    Fails {
+        /// The first of them.
+        event: Sequence,
+        /// Why.
+        reason: String,
+    },
+    /// There is too much of it.
+    #[error("more than {MOST_KEPT} rows are different; correct those from a later event on first")]
+    TooMany,
+}
+
+impl Replayed {
+    /// Whether keeping it would change nothing.
+    #[must_use]
+    pub fn changes_nothing(&self) -> bool {
+        self.differences.is_empty() && self.rejected.is_empty() && !self.state_differs
+    }
+
+    /// What is to be kept of it.
+    ///
+    /// # Errors
+    /// When the formatter failed on an event, or too much is different.
+    pub fn into_correction(self, by: &Replayer) -> Result<CorrectionCommit, NotCorrected> {
+        self.check()?;
+        let row = |different: RowDifference| CorrectedRow {
+            event: different.event,
+            position: different.position,
+            revision: different.revision,
+            kind: match different.difference {
+                Difference::Changed(_) => CorrectionKind::Changed,
+                Difference::Added => CorrectionKind::Added,
+                Difference::Withdrawn => CorrectionKind::Withdrawn,
+            },
+            cells: different.made.unwrap_or_else(|| vec![Cell::Empty; by.columns.len()]),
+        };
+        Ok(CorrectionCommit {
+            at: self.through,
+            state: self.state,
+            states: self.states,
+            plugin_sha256: *by.formatter.sha256(),
+            settings: by.settings.clone(),
+            standing: self.standing,
+            columns: by.columns.clone(),
+            rows: self.differences.into_iter().map(row).collect(),
+            set_aside: self.rejected.into_iter().map(|refusal| (refusal.event, refusal.reason)).collect(),
+        })
+    }
+
+    /// Whether it can be kept.
+    ///
+    /// # Errors
+    /// When the formatter failed on an event, or too much is different.
+    pub fn check(&self) -> Result<(), NotCorrected> {
+        if let Some(Refusal { event, reason }) = self.failed.first() {
+            return Err(NotCorrected::Fails { event: *event, reason: reason.clone() });
+        }
+        if self.not_kept > 0 { Err(NotCorrected::TooMany) } else { Ok(()) }
+    }
 }
 
 /// A replay under way.
@@ -213,6 +291,7 @@ impl Replay {
             rejected: Vec::new(),
             failed: Vec::new(),
             state,
+            states: Vec::new(),
             state_differs: false,
             standing: None,
         };
@@ -280,6 +359,9 @@ impl Replay {
             }
         }
         self.at = page.through;
+        if self.later.iter().any(|call| call.after == self.at) {
+            self.outcome.states.push((self.at, self.outcome.state.clone()));
+        }
         Ok(())
     }
 
@@ -332,7 +414,8 @@ impl Replay {
         let count = last.max(u32::try_from(made.len()).unwrap_or(u32::MAX));
         let mut made = made.into_iter();
         for position in 0..count {
-            let (kept, made) = (event.rows.get(&position), made.next());
+            let (row, made) = (event.rows.get(&position), made.next());
+            let kept = row.filter(|row| !row.withdrawn);
             let before = kept.map(|row| Made { columns: &row.columns, cells: &row.cells });
             let after = made.as_ref().map(|cells| Made { columns: &self.by.columns, cells });
             match compare(before, after) {
@@ -344,6 +427,7 @@ impl Replay {
                     position,
                     difference,
                     kept: kept.cloned(),
+                    revision: row.map_or(0, |row| row.revision),
                     made,
                 }),
                 Some(_) => {}
@@ -360,6 +444,18 @@ impl Replay {
 }
 
 impl Replayer {
+    /// The formatter of a sink, with its columns.
+    #[must_use]
+    pub fn new(sink: &Sink, formatter: Formatter, columns: Vec<Column>) -> Self {
+        Self {
+            formatter,
+            plugin: sink.format.plugin.clone(),
+            settings: sink.format.settings.to_json(),
+            columns,
+            kinds: sink.events.iter().map(ToString::to_string).collect(),
+        }
+    }
+
     fn kept(&self, call: &StoredCheckpoint) -> Kept {
         let understood = call.state.is_empty() || call.formatter.as_ref() == Some(&self.plugin);
         Kept { after: call.after, understood, context: call.call.context.clone() }

@@ -15,13 +15,16 @@ use serde_json::{Value, json};
 use ulid::Ulid;
 
 use super::exit::{Exit, Failure};
+use super::status::unexpected;
 use super::time::{render_local, render_rfc_3339};
 use super::{DeviceArguments, printable, small_runtime};
 use crate::app::assembly::Assembly;
 use crate::app::configuration::Source;
+use crate::app::control::{Answer, Question, ask};
 use crate::app::replay::{Refusal, Replay, Replayed, Replayer, RowDifference};
 use crate::ledger::Reader;
 use crate::wasm::Sandbox;
+use crate::wasm::cache::hexadecimal;
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArguments {
@@ -33,6 +36,16 @@ pub(super) struct ReplayArguments {
     /// As JSON.
     #[arg(long)]
     json: bool,
+    /// Only show what would be different. This is what is done without --correct, too.
+    #[arg(long, conflicts_with = "correct")]
+    dry_run: bool,
+    /// Have the running host deliver the rows that would be different, at the end of the sheet and marked as corrections of
+    /// the earlier ones, and go on from the formatter's state that the replay ends with.
+    #[arg(long)]
+    correct: bool,
+    /// Do not ask whether `--correct` is meant.
+    #[arg(long, requires = "correct")]
+    yes: bool,
 }
 
 /// How a person names an event.
@@ -60,7 +73,7 @@ pub(super) fn replay(device: &DeviceArguments, arguments: &ReplayArguments) -> R
     let runtime = small_runtime()?;
     let sandbox = Sandbox::start_beside(&device.state.join("cache")).map_err(Failure::general)?;
     let replayer = runtime.block_on(assemble(&source, &configuration, &sink, &sandbox))?;
-    let columns = replayer.columns.clone();
+    let by = replayer.clone();
     let from = find_event(&mut reader, arguments.from)?;
     let ground = reader.replay_ground(&sink).map_err(Failure::general)?;
     let mut replay = Replay::begin(replayer, ground, from).map_err(Failure::general)?;
@@ -72,13 +85,59 @@ pub(super) fn replay(device: &DeviceArguments, arguments: &ReplayArguments) -> R
         runtime.block_on(replay.format(page)).map_err(Failure::general)?;
     }
     progress.clear();
-    let shown = Shown { sink: &sink, from, begun_after, columns: &columns, replayed: &replay.end() };
+    let replayed = replay.end();
+    let shown = Shown { sink: &sink, from, begun_after, columns: &by.columns, replayed: &replayed };
     if arguments.json {
         anstream::println!("{}", serde_json::to_string_pretty(&shown.json()).map_err(Failure::general)?);
     } else {
         anstream::print!("{}", shown.text());
     }
-    Ok(Exit::Success)
+    if arguments.correct { correct(device, arguments, from, &replayed, &by) } else { Ok(Exit::Success) }
+}
+
+/// Has the host do what was shown.
+fn correct(
+    device: &DeviceArguments,
+    arguments: &ReplayArguments,
+    from: Sequence,
+    replayed: &Replayed,
+    by: &Replayer,
+) -> Result<Exit, Failure> {
+    replayed.check().map_err(Failure::general)?;
+    if replayed.changes_nothing() {
+        anstream::eprintln!("There is nothing to correct.");
+        return Ok(Exit::Success);
+    }
+    if !arguments.yes && !confirm(replayed.differences.len())? {
+        anstream::eprintln!("Nothing was done.");
+        return Ok(Exit::Failure);
+    }
+    let question = Question::Correct {
+        sink: arguments.sink.clone(),
+        from: from.0,
+        component: hexadecimal(by.formatter.sha256()),
+        settings: by.settings.clone(),
+    };
+    match small_runtime()?.block_on(ask(&device.state, &question))? {
+        Answer::Corrected { rows, through } => {
+            anstream::eprintln!(
+                "{rows} rows up to event {through} are corrected; `punchcard status` says how their delivery goes."
+            );
+            Ok(Exit::Success)
+        }
+        other => Err(unexpected(other)),
+    }
+}
+
+fn confirm(rows: usize) -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::general("nobody can be asked; say --yes if it is meant"));
+    }
+    anstream::eprint!("Deliver {rows} rows as corrections? [y/N] ");
+    std::io::stderr().flush().map_err(Failure::general)?;
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).map_err(Failure::general)?;
+    Ok(line.trim().eq_ignore_ascii_case("y"))
 }
 
 fn refuse(source: &Source, diagnostics: &[Diagnostic]) -> Failure {
@@ -123,13 +182,7 @@ async fn assemble(
         let faults: Vec<_> = assembly.faults.iter().map(|fault| fault.diagnostic(configuration)).collect();
         return Err(refuse(source, &faults));
     };
-    Ok(Replayer {
-        formatter: parts.formatter,
-        plugin: configured.format.plugin.clone(),
-        settings: configured.format.settings.to_json(),
-        columns: parts.columns,
-        kinds: configured.events.iter().map(ToString::to_string).collect(),
-    })
+    Ok(Replayer::new(configured, parts.formatter, parts.columns))
 }
 
 /// How far it is, for a person who waits at a terminal.

@@ -5,7 +5,7 @@
 
 use punchcard_core::batch::{MOST_ROWS, Measure, weigh};
 use punchcard_core::name::SinkName;
-use punchcard_core::plugin::delivery::{Batch, Limits, Receipt};
+use punchcard_core::plugin::delivery::{Batch, Correction, CorrectionKind, Limits, Receipt};
 use punchcard_core::row::Row;
 use punchcard_core::time::Instant;
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
@@ -14,6 +14,7 @@ use ulid::Ulid;
 use uuid::Uuid;
 
 use super::Ledger;
+use super::correction;
 use super::encoding;
 use super::error::StorageError;
 use super::event::from_column;
@@ -258,23 +259,49 @@ fn find_or_plan(reader: &mut Reader, sink: &SinkName, limits: &Limits, fresh: Uu
         let last = last_batch(snapshot, id)?;
         match last {
             Some(open) if open.stage < DELIVERED => {
-                let rows = read_rows(snapshot, &open.range)?;
+                let filled = read_rows(snapshot, &open.range)?;
                 let columns = read_columns(snapshot, open.range.column_set)?;
                 let tried = if open.stage == FORMED { Tried::Never } else { Tried::Before };
-                Ok(Found::Open(OpenBatch { batch: Batch { id: open.id, columns, rows }, tried }))
+                Ok(Found::Open(OpenBatch { batch: filled.batch(open.id, columns), tried }))
             }
             last => plan(snapshot, id, last.map_or((0, 0), |last| last.range.last), limits, fresh),
         }
     })
 }
 
-const ROWS: &str = "SELECT sequence, position, event_id, column_set, cells FROM row
-                    WHERE sink = ?1 AND (sequence, position) > (?2, ?3) ORDER BY sequence, position";
+/// Rows, and what they correct. Of the rows only, `WHERE` and `ORDER BY` are still to come.
+const ROWS: &str =
+    "SELECT row.sequence, row.position, event_id, column_set, cells, of_position, revision, correction.kind
+                    FROM row LEFT JOIN correction ON correction.sink = row.sink
+                        AND correction.sequence = row.sequence AND correction.position = row.position";
 
 struct PlacedRow {
     place: Place,
     column_set: i64,
     row: Row,
+    /// The key of the row that it corrects, and how.
+    corrects: Option<(String, CorrectionKind)>,
+}
+
+/// Rows that become a batch.
+#[derive(Default)]
+struct Filled {
+    rows: Vec<Row>,
+    corrections: Vec<Correction>,
+}
+
+impl Filled {
+    fn push(&mut self, row: Row, corrects: Option<(String, CorrectionKind)>) {
+        if let Some((of, kind)) = corrects {
+            let row = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
+            self.corrections.push(Correction { row, of, kind });
+        }
+        self.rows.push(row);
+    }
+
+    fn batch(self, id: String, columns: Vec<punchcard_core::row::Column>) -> Batch {
+        Batch { id, columns, rows: self.rows, corrections: self.corrections }
+    }
 }
 
 impl PlacedRow {
@@ -282,46 +309,64 @@ impl PlacedRow {
         let place: Place = (row.get(0)?, row.get(1)?);
         let event = Ulid(u128::from_be_bytes(row.get(2)?));
         let cells = encoding::parse_cells(row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?)?;
-        let row_of_sheet = Row { key: format!("{event}/{}", place.1), cells };
-        Ok(Self { place, column_set: row.get(3)?, row: row_of_sheet })
+        let correction: Option<(i64, u32, i64)> = match row.get(5)? {
+            Some(of) => Some((of, row.get(6)?, row.get(7)?)),
+            None => None,
+        };
+        let (key, corrects) = match correction {
+            None => (format!("{event}/{}", place.1), None),
+            Some((of, revision, kind)) => {
+                let of = format!("{event}/{of}");
+                (format!("{of}/{revision}"), Some((of, correction::kind_from_column(kind))))
+            }
+        };
+        Ok(Self { place, column_set: row.get(3)?, row: Row { key, cells }, corrects })
     }
 }
 
 /// The rows that come next: as many as the limits take, all made for the same columns.
 fn plan(snapshot: &Connection, sink: i64, after: Place, limits: &Limits, fresh: Uuid) -> Result<Found, BatchError> {
-    let mut select = snapshot.prepare_cached(ROWS)?;
+    let select = format!(
+        "{ROWS} WHERE row.sink = ?1 AND (row.sequence, row.position) > (?2, ?3) ORDER BY row.sequence, row.position"
+    );
+    let mut select = snapshot.prepare_cached(&select)?;
     let mut found = select.query((sink, after.0, after.1))?;
     let mut measure = Measure::new(limits);
-    let mut rows = Vec::new();
+    let mut filled = Filled::default();
     let mut range: Option<Range> = None;
     while let Some(row) = found.next()? {
         let placed = PlacedRow::parse(row)?;
         let same_columns = range.as_ref().is_none_or(|range| range.column_set == placed.column_set);
-        if !(same_columns && measure.admits(weigh(&placed.row))) {
+        let weight = weigh(&placed.row);
+        let weight = if placed.corrects.is_some() { weight.of_correction() } else { weight };
+        if !(same_columns && measure.admits(weight)) {
             break;
         }
-        let PlacedRow { place, column_set, row } = placed;
-        rows.push(row);
+        let PlacedRow { place, column_set, row, corrects } = placed;
+        filled.push(row, corrects);
         let range = range.get_or_insert(Range { sink, after, first: place, last: place, rows: 0, column_set });
         range.last = place;
         range.rows += 1;
     }
     let Some(range) = range else { return Ok(Found::Nothing) };
     let columns = read_columns(snapshot, range.column_set)?;
-    Ok(Found::Planned(range, Batch { id: fresh.to_string(), columns, rows }))
+    Ok(Found::Planned(range, filled.batch(fresh.to_string(), columns)))
 }
 
-fn read_rows(snapshot: &Connection, range: &Range) -> Result<Vec<Row>, BatchError> {
-    let select = "SELECT sequence, position, event_id, column_set, cells FROM row
-                  WHERE sink = ?1 AND (sequence, position) >= (?2, ?3) AND (sequence, position) <= (?4, ?5)
-                  ORDER BY sequence, position";
-    let mut select = snapshot.prepare_cached(select)?;
+fn read_rows(snapshot: &Connection, range: &Range) -> Result<Filled, BatchError> {
+    let select = format!(
+        "{ROWS} WHERE row.sink = ?1
+             AND (row.sequence, row.position) >= (?2, ?3) AND (row.sequence, row.position) <= (?4, ?5)
+         ORDER BY row.sequence, row.position"
+    );
+    let mut select = snapshot.prepare_cached(&select)?;
     let mut found = select.query((range.sink, range.first.0, range.first.1, range.last.0, range.last.1))?;
-    let mut rows = Vec::with_capacity(range.rows as usize);
+    let mut filled = Filled::default();
     while let Some(row) = found.next()? {
-        rows.push(PlacedRow::parse(row)?.row);
+        let PlacedRow { row, corrects, .. } = PlacedRow::parse(row)?;
+        filled.push(row, corrects);
     }
-    Ok(rows)
+    Ok(filled)
 }
 
 fn read_columns(snapshot: &Connection, set: i64) -> Result<Vec<punchcard_core::row::Column>, BatchError> {

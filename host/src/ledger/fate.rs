@@ -9,6 +9,7 @@ use punchcard_core::time::Instant;
 use rusqlite::Connection;
 
 use super::Ledger;
+use super::correction::FIRST_POSITION;
 use super::error::StorageError;
 use super::event::{self, EventRow, to_column};
 use super::moment::{self, Moment, Resolver};
@@ -169,10 +170,12 @@ fn read_rows(
     sink: i64,
     (first, last): (i64, i64),
 ) -> Result<HashMap<i64, (u32, i64)>, StorageError> {
+    // Corrections are placed here too, but are of other events.
     let select = "SELECT sequence, count(*), max(position) FROM row
-                  WHERE sink = ?1 AND sequence BETWEEN ?2 AND ?3 GROUP BY sequence";
+                  WHERE sink = ?1 AND sequence BETWEEN ?2 AND ?3 AND position < ?4 GROUP BY sequence";
     let mut select = snapshot.prepare_cached(select)?;
-    let found = select.query_map((sink, first, last), |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
+    let found =
+        select.query_map((sink, first, last, FIRST_POSITION), |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
     Ok(found.collect::<Result<_, _>>()?)
 }
 
@@ -181,10 +184,14 @@ fn read_set_aside(
     sink: i64,
     (first, last): (i64, i64),
 ) -> Result<HashMap<i64, String>, StorageError> {
-    let select = "SELECT sequence, reason FROM set_aside
-                  WHERE sink = ?1 AND sequence BETWEEN ?2 AND ?3 ORDER BY sequence, position DESC";
+    let select = "SELECT sequence, reason, position FROM set_aside
+                  WHERE sink = ?1 AND sequence BETWEEN ?2 AND ?3 AND position < ?4
+                  UNION ALL
+                  SELECT of_sequence, reason, of_position FROM correction JOIN set_aside USING (sink, sequence, position)
+                  WHERE sink = ?1 AND of_sequence BETWEEN ?2 AND ?3
+                  ORDER BY 1, 3 DESC";
     let mut select = snapshot.prepare_cached(select)?;
-    let found = select.query_map((sink, first, last), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let found = select.query_map((sink, first, last, FIRST_POSITION), |row| Ok((row.get(0)?, row.get(1)?)))?;
     // Of several, the first row's reason stays.
     Ok(found.collect::<Result<_, _>>()?)
 }

@@ -98,6 +98,9 @@ pub enum CommitError {
     /// A cell holds a number that is none.
     #[error("a row can't be kept")]
     NotFinite(#[from] NotFinite),
+    /// A row was corrected since what was made of it was compared.
+    #[error("a row of event {0:?} was corrected meanwhile; replay again")]
+    Corrected(Sequence),
     /// The file was not written.
     #[error("what the formatter made was not kept")]
     Storage(#[from] StorageError),
@@ -334,7 +337,11 @@ impl Prepared {
 }
 
 /// The sink's number, when it still stands where it was read.
-fn at_cursor(transaction: &Transaction<'_>, sink: &SinkName, expected: Sequence) -> Result<i64, CommitError> {
+pub(super) fn at_cursor(
+    transaction: &Transaction<'_>,
+    sink: &SinkName,
+    expected: Sequence,
+) -> Result<i64, CommitError> {
     let find = "SELECT id, cursor FROM sink WHERE name = ?1";
     let found = transaction
         .prepare_cached(find)?
@@ -351,15 +358,7 @@ fn keep_rows(transaction: &Transaction<'_>, sink: i64, made: &Prepared) -> Resul
     if made.count() == 0 {
         return Ok(());
     }
-    let known = "SELECT id FROM column_set WHERE columns = ?1";
-    let known = transaction.prepare_cached(known)?.query_row([&made.columns], |row| row.get(0)).optional()?;
-    let column_set: i64 = match known {
-        Some(known) => known,
-        None => {
-            transaction.prepare_cached("INSERT INTO column_set (columns) VALUES (?1)")?.execute([&made.columns])?;
-            transaction.last_insert_rowid()
-        }
-    };
+    let column_set = keep_columns(transaction, &made.columns)?;
     let mut id_of = transaction.prepare_cached("SELECT id FROM event WHERE sequence = ?1")?;
     let insert =
         "INSERT INTO row (sink, sequence, position, event_id, column_set, cells) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -374,7 +373,17 @@ fn keep_rows(transaction: &Transaction<'_>, sink: i64, made: &Prepared) -> Resul
     Ok(())
 }
 
-fn keep_state(transaction: &Transaction<'_>, sink: i64, state: &[u8]) -> Result<(), CommitError> {
+/// The number of a set of columns, in its stored form.
+pub(super) fn keep_columns(transaction: &Transaction<'_>, columns: &str) -> Result<i64, rusqlite::Error> {
+    let known = "SELECT id FROM column_set WHERE columns = ?1";
+    if let Some(known) = transaction.prepare_cached(known)?.query_row([columns], |row| row.get(0)).optional()? {
+        return Ok(known);
+    }
+    transaction.prepare_cached("INSERT INTO column_set (columns) VALUES (?1)")?.execute([columns])?;
+    Ok(transaction.last_insert_rowid())
+}
+
+pub(super) fn keep_state(transaction: &Transaction<'_>, sink: i64, state: &[u8]) -> Result<(), CommitError> {
     let keep = "INSERT INTO formatter_state (sink, state) VALUES (?1, ?2)
                 ON CONFLICT (sink) DO UPDATE SET state = ?2 WHERE state <> ?2";
     transaction.prepare_cached(keep)?.execute((sink, state))?;

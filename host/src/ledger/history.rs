@@ -166,14 +166,18 @@ fn first_undelivered(transaction: &Transaction<'_>, sink: i64) -> Result<Option<
     Ok(transaction.prepare_cached(next)?.query_row((sink, sequence, position), place).optional()?)
 }
 
-/// The last event up to which no sink has more rows than are pruned at once.
+/// The last event up to which no sink has more rows than are pruned at once; but the oldest one goes with all that stand at
+/// it, which may be thousands of corrections.
 fn within_rows(transaction: &Transaction<'_>, through: i64) -> Result<i64, StorageError> {
     let first_too_many = "SELECT min(sequence) FROM (
                               SELECT (SELECT sequence FROM row WHERE row.sink = sink.id AND sequence <= ?1
                                       ORDER BY sequence, position LIMIT 1 OFFSET ?2) AS sequence FROM sink)";
     let mut first_too_many = transaction.prepare_cached(first_too_many)?;
     let found: Option<i64> = first_too_many.query_row((through, MOST_ROWS_AT_ONCE), |row| row.get(0))?;
-    Ok(found.map_or(through, |sequence| sequence - 1))
+    let Some(too_many) = found else { return Ok(through) };
+    let oldest = "SELECT coalesce(min(sequence), 0) FROM event";
+    let oldest: i64 = transaction.prepare_cached(oldest)?.query_row([], |row| row.get(0))?;
+    Ok((too_many - 1).max(oldest).min(through))
 }
 
 /// Prunes every event up to one. Returns how many that were.
@@ -190,7 +194,7 @@ fn perform_prune(transaction: &Transaction<'_>, through: i64) -> Result<u64, Sto
             Some((sequence, _)) => through.min(sequence - 1),
             None => through,
         };
-        for table in ["row", "set_aside", "failure"] {
+        for table in ["row", "correction", "set_aside", "failure"] {
             let delete = format!("DELETE FROM {table} WHERE sink = ?1 AND sequence <= ?2");
             transaction.prepare_cached(&delete)?.execute((sink, through))?;
         }

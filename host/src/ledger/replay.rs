@@ -9,13 +9,16 @@ use std::sync::Arc;
 
 use punchcard_core::event::Sequence;
 use punchcard_core::name::SinkName;
+use punchcard_core::plugin::delivery::CorrectionKind;
 use punchcard_core::plugin::format::TimedEvent;
 use punchcard_core::row::{Cell, Column};
 use punchcard_core::time::Certainty;
 use rusqlite::{Connection, OptionalExtension as _};
 use ulid::Ulid;
 
+use super::Ledger;
 use super::checkpoint::{self, StoredCheckpoint};
+use super::correction::{self, FIRST_POSITION};
 use super::encoding;
 use super::error::StorageError;
 use super::event::{EventRow, from_column, to_column};
@@ -72,17 +75,41 @@ pub struct ReplayedEvent {
     pub timed: TimedEvent,
     /// The sink set it aside.
     pub set_aside: bool,
-    /// The rows that were made of it.
+    /// The rows that were made of it, by their positions.
     pub rows: BTreeMap<u32, KeptRow>,
 }
 
-/// A row as it was made.
+/// A row as it was made last: the latest correction of it, where there is one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeptRow {
+    /// How often it was corrected.
+    pub revision: u32,
+    /// The latest correction says that there should have been none.
+    pub withdrawn: bool,
     /// The columns that it was made for.
     pub columns: Arc<Vec<Column>>,
     /// One for each.
     pub cells: Vec<Cell>,
+}
+
+impl Ledger {
+    /// From where a sink's events can be formatted again.
+    ///
+    /// # Errors
+    /// When there is no such sink, or the file can't be read.
+    pub async fn replay_ground(&self, sink: &SinkName) -> Result<ReplayGround, SinkError> {
+        let sink = sink.clone();
+        self.read(move |reader| reader.replay_ground(&sink)).await
+    }
+
+    /// Events of a sink that were formatted before, with the rows that were made of them.
+    ///
+    /// # Errors
+    /// When there is no such sink, or the file can't be read.
+    pub async fn replay_page(&self, sink: &SinkName, stretch: Stretch) -> Result<ReplayPage, SinkError> {
+        let sink = sink.clone();
+        self.read(move |reader| reader.replay_page(&sink, &stretch)).await
+    }
 }
 
 impl Reader {
@@ -184,16 +211,24 @@ fn read_rows(
     let (Some(first), Some(last)) = (events.first(), events.last()) else { return Ok(()) };
     let (first, last) = (first.timed.event.sequence, last.timed.event.sequence);
     let mut column_sets = BTreeMap::new();
-    let select = "SELECT sequence, position, column_set, cells FROM row
-                  WHERE sink = ?1 AND sequence BETWEEN ?2 AND ?3 ORDER BY sequence, position";
+    let select = "SELECT sequence, position, column_set, cells, 0, 0 FROM row
+                  WHERE sink = ?1 AND sequence BETWEEN ?2 AND ?3 AND position < ?4
+                  UNION ALL
+                  SELECT of_sequence, of_position, column_set, cells, revision, kind FROM correction
+                  JOIN row USING (sink, sequence, position)
+                  WHERE sink = ?1 AND of_sequence BETWEEN ?2 AND ?3
+                  ORDER BY 1, 2, 5";
     let mut select = snapshot.prepare_cached(select)?;
-    let mut rows = select.query((sink, to_column(first), to_column(last)))?;
+    let mut rows = select.query((sink, to_column(first), to_column(last), FIRST_POSITION))?;
+    // Of several, the last one stays.
     while let Some(row) = rows.next()? {
         let sequence = from_column(row.get(0)?);
         let Ok(at) = events.binary_search_by_key(&sequence, |event| event.timed.event.sequence) else { continue };
         let columns = columns_of(snapshot, &mut column_sets, row.get(2)?)?;
         let cells = encoding::parse_cells(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?;
-        events[at].rows.insert(row.get(1)?, KeptRow { columns, cells });
+        let revision = row.get(4)?;
+        let withdrawn = correction::kind_from_column(row.get(5)?) == CorrectionKind::Withdrawn;
+        events[at].rows.insert(row.get(1)?, KeptRow { revision, withdrawn, columns, cells });
     }
     Ok(())
 }

@@ -204,9 +204,14 @@ impl Reader {
     /// When the file can't be read.
     pub fn set_aside(&mut self, sink: &SinkName, most: u32) -> Result<Vec<SetAside>, StorageError> {
         self.snapshot(|snapshot, _| {
-            let select = "SELECT sequence, position, stage, reason FROM set_aside
-                          WHERE sink = (SELECT id FROM sink WHERE name = ?1)
-                          ORDER BY sequence DESC, position DESC LIMIT ?2";
+            // A correction that the service refused is a row of the event that it corrects.
+            let select = "SELECT coalesce(of_sequence, set_aside.sequence), coalesce(of_position, set_aside.position),
+                                 stage, reason
+                          FROM set_aside LEFT JOIN correction ON correction.sink = set_aside.sink
+                              AND correction.sequence = set_aside.sequence
+                              AND correction.position = set_aside.position
+                          WHERE set_aside.sink = (SELECT id FROM sink WHERE name = ?1)
+                          ORDER BY set_aside.sequence DESC, set_aside.position DESC LIMIT ?2";
             let mut select = snapshot.prepare_cached(select)?;
             let found = select.query_map((sink.as_str(), most), |row| {
                 Ok(SetAside {

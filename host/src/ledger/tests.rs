@@ -2,6 +2,7 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "tests count in numbers that fit")]
 
+mod correction;
 mod cut;
 mod damage;
 mod declaration;

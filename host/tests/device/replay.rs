@@ -1,8 +1,11 @@
-//! What rows would be, had the formatter been as it is now.
+//! What rows would be, had the formatter been as it is now, and that they can be delivered after all.
 
+use std::time::Duration;
+
+use google_sim::{Effect, Fault};
 use serde_json::{Value, json};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, guest};
 
 async fn replay(bench: &Bench, from: &str) -> Value {
     serde_json::from_str(&bench.printed(&["replay", "timesheet", "--from", from, "--json"]).await).unwrap()
@@ -109,4 +112,137 @@ async fn a_replay_that_is_not_possible_says_why_and_what_is() {
     bench.reconfigure(r#"columns = ["Deed"]"#, "columns = 7");
     let (said, status) = refused(&bench, &["replay", "timesheet", "--from", "1"]).await;
     assert!(said.contains("plugins.toml") && status == Some(3), "{said}");
+}
+
+/// A time clock that looks for the project in a field that is not there.
+async fn misconfigured() -> Bench {
+    let bench = Bench::new().await;
+    let plugin = |name: &str, file: &str| format!("{name} = {:?}", guest(file).to_str().unwrap());
+    bench.reconfigure(&plugin("saboteur", "for-tests/saboteur"), &plugin("timeclock", "timeclock"));
+    bench.reconfigure(
+        r#"{ plugin = "saboteur", settings = { columns = ["Deed"] } }"#,
+        r#"{ plugin = "timeclock", settings = { layout = "pairs", project-field = "projekt" } }"#,
+    );
+    bench
+}
+
+fn notes(bench: &Bench) -> Vec<(usize, usize, String)> {
+    let table = bench.spreadsheets().remove(0);
+    table.tabs.into_iter().find(|tab| tab.title == "Punches").unwrap().notes
+}
+
+const CORRECT: [&str; 6] = ["replay", "timesheet", "--from", "1", "--correct", "--yes"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_formatter_that_went_wrong_is_mended_once_and_goes_on_from_the_right_state() {
+    let mut bench = misconfigured().await;
+    bench.start().await;
+    bench.sign_in().await;
+    for deed in ["one", "one", "two", "three"] {
+        bench.press(deed).await;
+    }
+    bench.settle().await;
+    assert_eq!(bench.delivered(), ["", ""], "the names of the projects are missing");
+    bench.reconfigure("projekt", "project");
+    let shown = replay(&bench, "1").await;
+    assert_eq!((shown["differences"].as_array().unwrap().len(), &shown["state-differs"]), (2, &json!(true)));
+    // Who only shows what would be, or is not asked, changes nothing.
+    let (said, status) = refused(&bench, &CORRECT[..5]).await;
+    assert!(said.contains("say --yes") && status == Some(1), "{said}");
+    let (said, status) = refused(&bench, &CORRECT).await;
+    assert!(said.contains("restart it") && status == Some(6), "the host still runs with the old settings: {said}");
+    bench.stop().await;
+    let (said, status) = refused(&bench, &CORRECT).await;
+    assert!(said.contains("no host runs") && status == Some(4), "{said}");
+
+    bench.start().await;
+    // The answer to the corrections does not come before the power goes.
+    let before = bench.sim.count("sheets.spreadsheets.batchUpdate");
+    bench.sim.arm(Fault::on("*:batchUpdate", Effect::Slow { millis: 60_000 }));
+    bench.printed(&CORRECT).await;
+    while bench.sim.count("sheets.spreadsheets.batchUpdate") == before {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    bench.kill().await;
+    bench.start().await;
+    bench.settle().await;
+    assert_eq!(bench.delivered(), ["", "", "one", "two"]);
+    let events = bench.printed(&["events", "--json"]).await;
+    let id = |line: usize| serde_json::from_str::<Value>(events.lines().nth(line).unwrap()).unwrap()["id"].clone();
+    let note = |line: usize| format!("Correction: replaces row {}/0", id(line).as_str().unwrap());
+    assert_eq!(notes(&bench), [(3, 0, note(1)), (4, 0, note(3))]);
+
+    // Once is enough, from wherever it is asked.
+    for from in ["1", "3"] {
+        let again = replay(&bench, from).await;
+        assert_eq!((&again["differences"], &again["state-differs"]), (&json!([]), &json!(false)), "{again:#}");
+    }
+    bench.printed(&CORRECT).await;
+    // It goes on with the project that was started by the last of these presses.
+    bench.press("three").await;
+    bench.settle().await;
+    assert_eq!(bench.delivered(), ["", "", "one", "two", "three"]);
+    assert_eq!(notes(&bench).len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn corrections_outlive_a_power_cut_right_after_they_were_asked_for_and_can_be_corrected() {
+    let mut bench = misconfigured().await;
+    bench.start().await;
+    bench.sign_in().await;
+    for deed in ["one", "one"] {
+        bench.press(deed).await;
+    }
+    bench.settle().await;
+    bench.stop().await;
+    bench.reconfigure("projekt", "project");
+    for expected in [&["", "one"][..], &["", "one", ""]] {
+        bench.start().await;
+        bench.printed(&CORRECT).await;
+        bench.kill().await;
+        bench.start().await;
+        bench.settle().await;
+        assert_eq!(bench.delivered(), expected);
+        bench.stop().await;
+        // What was taken for a mistake was none.
+        if expected.len() == 2 {
+            bench.reconfigure(r#"project-field = "project""#, r#"project-field = "projekt""#);
+        }
+    }
+    bench.start().await;
+    let events = bench.printed(&["events", "--json"]).await;
+    let second: Value = serde_json::from_str(events.lines().nth(1).unwrap()).unwrap();
+    assert_eq!(second["fates"][0]["stage"], "delivered", "{second:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_should_not_be_there_are_withdrawn_and_nothing_is_corrected_while_the_formatter_fails() {
+    let mut bench = Bench::signed_in().await;
+    for deed in ["one", "two", "three"] {
+        bench.press(deed).await;
+    }
+    bench.settle().await;
+    bench.stop().await;
+    bench.reconfigure(r#"columns = ["Deed"]"#, r#"columns = ["Deed"], rejects = ["two"], traps = ["three"]"#);
+    bench.start().await;
+    let (said, status) = refused(&bench, &CORRECT).await;
+    assert!(said.contains("fails on event 3") && status == Some(1), "{said}");
+    bench.stop().await;
+    bench.reconfigure(r#", traps = ["three"]"#, "");
+    bench.start().await;
+    bench.printed(&CORRECT).await;
+    bench.settle().await;
+    assert_eq!(bench.delivered(), ["one", "two", "three", "withdrawn"]);
+    let report = bench.until("the event is set aside", |report| report["sinks"][0]["set-aside"] == 1).await;
+    assert_eq!(report["sinks"][0]["rows-delivered"], 4);
+    let [(4, 0, note)] = &notes(&bench)[..] else { panic!("{:?}", notes(&bench)) };
+    assert!(note.ends_with("/0 does not count"), "{note}");
+    // It is not withdrawn twice, and can be put back.
+    assert_eq!(replay(&bench, "1").await["differences"], json!([]));
+    bench.stop().await;
+    bench.reconfigure(r#", rejects = ["two"]"#, "");
+    bench.start().await;
+    bench.printed(&["sinks", "retry-set-aside", "timesheet"]).await;
+    bench.until("it is formatted", |report| report["sinks"][0]["rows-delivered"] == 5).await;
+    assert_eq!(bench.delivered(), ["one", "two", "three", "withdrawn", "two"]);
 }

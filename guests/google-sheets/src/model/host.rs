@@ -62,7 +62,8 @@ impl Host {
             key: format!("{number}/{row}"),
             cells: self.columns.iter().map(|column| cell(row, column)).collect(),
         };
-        Batch { id: format!("batch-{number}"), columns: self.columns.clone(), rows: (0..rows).map(row).collect() }
+        let rows = (0..rows).map(row).collect();
+        Batch { id: format!("batch-{number}"), columns: self.columns.clone(), rows, corrections: vec![] }
     }
 
     pub(crate) fn context(&mut self, now_ms: u64) -> Context {

@@ -43,7 +43,7 @@ fn batch(id: &str) -> Batch {
         Row { key: "1/1".into(), cells: vec![Cell::Empty; 7] },
         Row { key: "1/2".into(), cells: vec![Cell::Number(f64::NAN); 7] },
     ];
-    Batch { id: id.into(), columns: columns(), rows }
+    Batch { id: id.into(), columns: columns(), rows, corrections: vec![] }
 }
 
 /// All requests of a batch, answered by the model.

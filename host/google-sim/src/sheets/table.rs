@@ -27,6 +27,8 @@ pub struct TabTable {
     pub title: String,
     /// Rows up to the last one with a value, all as wide as the widest; an empty cell is an empty text.
     pub rows: Vec<Vec<String>>,
+    /// The notes at cells: row and column in the sheet, both counted from 0, and the text.
+    pub notes: Vec<(usize, usize, String)>,
     /// How many rows before the first of `rows` were left out.
     pub skipped: usize,
 }
@@ -41,7 +43,12 @@ impl Spreadsheet {
             let first = (skipped > 0).then_some(0);
             let row = |row: usize| (0..width).map(|column| tab.grid.cell(row, column).render(&self.styles)).collect();
             let rows = first.into_iter().chain(skipped..height).map(row).collect();
-            TabTable { id: tab.id, title: tab.title.clone(), rows, skipped: skipped.saturating_sub(1) }
+            let notes = (0..tab.grid.stored_rows()).flat_map(|row| {
+                let cells = tab.grid.row(row).iter().enumerate();
+                cells.filter_map(move |(column, cell)| Some((row, column, cell.note.as_ref()?.to_string())))
+            });
+            let notes = notes.collect();
+            TabTable { id: tab.id, title: tab.title.clone(), rows, notes, skipped: skipped.saturating_sub(1) }
         };
         self.tabs.iter().map(render).collect()
     }

@@ -2,10 +2,10 @@
 
 use power_cut::Recording;
 use proptest::prelude::{Strategy, any, prop, prop_oneof};
-use punchcard_core::plugin::delivery::Rejection;
+use punchcard_core::plugin::delivery::{CorrectionKind, Rejection};
 use tempfile::TempDir;
 
-use super::super::{Keep, RememberedGrant, Tried};
+use super::super::{CorrectedRow, CorrectionCommit, Keep, RememberedGrant, Tried};
 use super::model::{Happened, KEYS, Model, ModelRow, SINKS, Seen, SetAside, boot_name};
 use super::*;
 
@@ -60,6 +60,11 @@ pub(super) enum Step {
     StoreLink {
         sink: usize,
     },
+    /// The first row of an event is corrected.
+    Correct {
+        sink: usize,
+        which: usize,
+    },
     Prune,
     Restart {
         new_boot: bool,
@@ -83,6 +88,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => (0_usize..3).prop_map(|forget| Step::StoreGrant { forget }),
         1 => (0_usize..2).prop_map(|key| Step::Remember { key }),
         1 => sink().prop_map(|sink| Step::StoreLink { sink }),
+        2 => (sink(), any::<usize>()).prop_map(|(sink, which)| Step::Correct { sink, which }),
         1 => prop::strategy::Just(Step::Prune),
         1 => any::<(bool, bool)>().prop_map(|(new_boot, power_cut)| Step::Restart { new_boot, power_cut }),
     ]
@@ -252,6 +258,7 @@ impl Device {
                 self.ledger.store_link(&super::sink(SINKS[sink].0), &link).await.unwrap();
                 self.story.model.sinks[sink].link = Some(link);
             }
+            Step::Correct { sink, which } => self.correct(sink, which).await,
             Step::Prune => {
                 let nothing = Keep { keep_for: std::time::Duration::MAX, bytes: 0 };
                 let pruned = self.ledger.prune(nothing, at(self.story.time)).await.unwrap();
@@ -316,7 +323,7 @@ impl Device {
             made.rows.push((Sequence(sequence as u64), texts.iter().map(|text| row(text)).collect()));
             let id = self.story.model.events[sequence - 1].event.id;
             for (position, text) in texts.into_iter().enumerate() {
-                of.rows.push(ModelRow { sequence, key: format!("{id}/{position}"), text, columns });
+                of.rows.push(ModelRow { sequence, key: format!("{id}/{position}"), text, columns, corrects: None });
             }
         }
         of.keep_call(read.cursor.0, read.through.0, component);
@@ -378,6 +385,52 @@ impl Device {
         assert_eq!(found.batch.columns, columns(expected[0].columns));
         let rows = expected.iter().map(|row| Row { key: row.key.clone(), cells: vec![Cell::Text(row.text.clone())] });
         assert_eq!(found.batch.rows, rows.collect::<Vec<_>>());
+        let corrected = (0_u32..).zip(expected).filter(|(_, row)| row.corrects.is_some());
+        let corrected = corrected.map(|(at, row)| (at, row.key.rsplit_once('/').unwrap().0));
+        assert!(
+            corrected.eq(found.batch.corrections.iter().map(|correction| (correction.row, correction.of.as_str())))
+        );
+    }
+
+    /// Corrects the first row of an event that was formatted and is in the history.
+    async fn correct(&mut self, sink: usize, which: usize) {
+        let model = &mut self.story.model;
+        let of = &mut model.sinks[sink];
+        let formatted = (model.pruned + 1..=of.cursor).filter(|sequence| {
+            Model::wants(sink, &model.events[sequence - 1])
+                && !matches!(of.set_aside.get(sequence), Some(SetAside::Event(_) | SetAside::PutBack(_)))
+        });
+        let formatted: Vec<usize> = formatted.collect();
+        let Some(sequence) = formatted.get(which % formatted.len().max(1)).copied() else { return };
+        let of_row = format!("{}/0", model.events[sequence - 1].event.id);
+        let is_before = |row: &&ModelRow| row.corrects.is_some() && row.key.starts_with(&of_row);
+        let revision = of.rows.iter().filter(is_before).count();
+        let text = format!("corrected at {}", self.story.time);
+        of.state = text.clone().into_bytes();
+        let kept = of.calls.last_mut().map(|call| {
+            (call.state, call.component) = (of.state.clone(), 1);
+            (Sequence(call.after), of.state.clone())
+        });
+        let made = CorrectionCommit {
+            at: Sequence(of.cursor as u64),
+            state: of.state.clone(),
+            states: kept.into_iter().collect(),
+            plugin_sha256: [1; 32],
+            settings: "{}".to_owned(),
+            standing: None,
+            columns: columns(1),
+            rows: vec![CorrectedRow {
+                event: Sequence(sequence as u64),
+                position: 0,
+                revision: revision as u32,
+                kind: CorrectionKind::Changed,
+                cells: row(&text).cells,
+            }],
+            set_aside: Vec::new(),
+        };
+        let key = format!("{of_row}/{}", revision + 1);
+        of.rows.push(ModelRow { sequence: of.cursor, key, text, columns: 1, corrects: Some(sequence) });
+        self.ledger.correct(&super::sink(SINKS[sink].0), made).await.unwrap();
     }
 
     async fn complete(&mut self, sink: usize, rejected: Option<u32>) {
@@ -393,8 +446,8 @@ impl Device {
         self.ledger.complete_batch(&name, &id, state.clone(), receipt, Some(at(77))).await.unwrap();
         if let Some(row) = rejected {
             of.refused += 1;
-            let sequence = of.rows[of.done + row as usize].sequence;
-            of.set_aside.insert(sequence, SetAside::Row("refused".to_owned()));
+            let row = &of.rows[of.done + row as usize];
+            of.set_aside.insert(row.corrects.unwrap_or(row.sequence), SetAside::Row("refused".to_owned()));
         }
         of.done += count;
         of.connector = state;

@@ -50,10 +50,10 @@ pub(super) enum SetAside {
 /// A formatter's call that can be repeated.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Call {
-    after: u64,
+    pub(super) after: u64,
     through: u64,
-    state: Vec<u8>,
-    component: u8,
+    pub(super) state: Vec<u8>,
+    pub(super) component: u8,
 }
 
 #[derive(Default, Clone)]
@@ -79,6 +79,8 @@ pub(super) struct ModelRow {
     pub(super) key: String,
     pub(super) text: String,
     pub(super) columns: u32,
+    /// The event that it is a correction of.
+    pub(super) corrects: Option<usize>,
 }
 
 impl ModelSink {
@@ -122,7 +124,7 @@ impl Model {
         before.or_else(after).or_else(later).map_or(Moment::Unknown, |time| Moment::Estimated(at(time)))
     }
 
-    fn wants(sink: usize, happened: &Happened) -> bool {
+    pub(super) fn wants(sink: usize, happened: &Happened) -> bool {
         happened.only_for.is_none_or(|only_for| only_for == sink)
             && SINKS[sink].1.contains(&happened.event.kind.as_str())
     }
@@ -157,8 +159,9 @@ impl Model {
         if !Self::wants(sink, &self.events[sequence - 1]) {
             return None;
         }
-        let rows = of.rows.iter().filter(|row| row.sequence == sequence).count();
-        let last = of.rows.iter().rposition(|row| row.sequence == sequence);
+        let is_its_own = |row: &ModelRow| row.sequence == sequence && row.corrects.is_none();
+        let rows = of.rows.iter().filter(|row| is_its_own(row)).count();
+        let last = of.rows.iter().rposition(is_its_own);
         let in_flight = of.open.as_ref().map_or(0, |open| open.1);
         let stage = match (of.set_aside.get(&sequence), last) {
             (Some(SetAside::Event(reason) | SetAside::Row(reason) | SetAside::PutBack(reason)), _) => {

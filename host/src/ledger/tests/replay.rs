@@ -1,8 +1,6 @@
 //! What a replay reads.
 
-use punchcard_core::time::Context;
-
-use super::super::{Checkpoint, Keep, KeptRow, Reader, ReplayPage, SinkError, Stretch};
+use super::super::{Keep, KeptRow, Reader, ReplayPage, SinkError, Stretch};
 use super::*;
 
 fn reader(folder: &Path) -> Reader {
@@ -12,19 +10,6 @@ fn reader(folder: &Path) -> Reader {
 fn stretch(after: u64, through: u64, rows_from: u64) -> Stretch {
     let (after, through, rows_from) = (Sequence(after), Sequence(through), Sequence(rows_from));
     Stretch { kinds: vec!["punch".to_owned()], after, through, most: 9, rows_from }
-}
-
-fn call() -> Checkpoint {
-    Checkpoint {
-        context: Context {
-            now: at(5),
-            monotonic: Monotonic { milliseconds: 6, boot: "first".to_owned() },
-            entropy: [7; 32],
-            device: "front-door".to_owned(),
-        },
-        settings: "{}".to_owned(),
-        plugin_sha256: [1; 32],
-    }
 }
 
 /// The numbers of the events of a page, and how many rows were kept of each.
@@ -47,7 +32,7 @@ async fn events_are_read_again_with_the_rows_that_were_made_of_them() {
     made.rows[1].1 = vec![row("a"), row("b")];
     made.rows.truncate(3);
     made.set_aside = vec![(Sequence(5), "no".to_owned())];
-    made.checkpoint = Some(call());
+    made.checkpoint = Some(call(1));
     ledger.commit_formatted(&sink("sheet"), made).await.unwrap();
 
     let mut reader = reader(folder.path());
@@ -59,7 +44,8 @@ async fn events_are_read_again_with_the_rows_that_were_made_of_them() {
     assert_eq!((found(&page), page.through), (vec![(1, 1), (2, 2), (4, 1), (5, 0)], Sequence(5)));
     assert_eq!(page.events.iter().map(|event| event.set_aside).collect::<Vec<_>>(), [false, false, false, true]);
     assert_eq!(page.events[1].timed.at, punch(2).at.unwrap());
-    let expected = KeptRow { columns: columns(1).into(), cells: vec![Cell::Text("b".to_owned())] };
+    let expected =
+        KeptRow { revision: 0, withdrawn: false, columns: columns(1).into(), cells: vec![Cell::Text("b".to_owned())] };
     assert_eq!(page.events[1].rows.get(&1), Some(&expected));
 
     // Only what is asked for, and rows only from where they are wanted.
@@ -113,7 +99,7 @@ async fn a_call_is_kept_when_another_plugin_takes_over_even_with_the_same_compon
         ledger.declare_sinks(BTreeMap::from([(sink("sheet"), declared)])).await.unwrap();
         accept(&ledger, [number]).await;
         let read = ledger.read_unformatted(&sink("sheet"), 9).await.unwrap();
-        let made = FormattedCommit { checkpoint: Some(call()), ..one_row_each(&read) };
+        let made = FormattedCommit { checkpoint: Some(call(1)), ..one_row_each(&read) };
         ledger.commit_formatted(&sink("sheet"), made).await.unwrap();
     }
     let calls = reader(folder.path()).replay_ground(&sink("sheet")).unwrap().calls;

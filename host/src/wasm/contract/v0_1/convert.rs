@@ -273,7 +273,19 @@ impl From<delivery::Batch> for wit_delivery::Batch {
             id: from.id,
             columns: from.columns.into_iter().map(Into::into).collect(),
             rows: from.rows.into_iter().map(Into::into).collect(),
+            corrections: from.corrections.into_iter().map(Into::into).collect(),
         }
+    }
+}
+
+impl From<delivery::Correction> for wit_delivery::Correction {
+    fn from(from: delivery::Correction) -> Self {
+        let kind = match from.kind {
+            delivery::CorrectionKind::Changed => wit_delivery::CorrectionKind::Changed,
+            delivery::CorrectionKind::Added => wit_delivery::CorrectionKind::Added,
+            delivery::CorrectionKind::Withdrawn => wit_delivery::CorrectionKind::Withdrawn,
+        };
+        Self { row: from.row, of: from.of, kind }
     }
 }
 
