@@ -2,7 +2,8 @@
 //!
 //! The rules of the step machines (design, "The contract"): one batch of a sink at a time; after a trap, an error, a
 //! deadline or a restart the batch comes again with `resumed`; a person's `retry` and `create-anew` come between two
-//! steps, never into a request. Deliberately unknown here: what a batch holds, leases, pacing, and how a request is
+//! steps, never into a request. While a person has the sink paused no request is planned, and what was begun stands where
+//! a restart would have left it. Deliberately unknown here: what a batch holds, leases, pacing, and how a request is
 //! performed. All times are milliseconds of the monotonic clock.
 
 use std::num::NonZeroU32;
@@ -36,6 +37,8 @@ pub enum Standing {
     Idle,
     /// At work.
     Working,
+    /// A person wants nothing delivered for now. No request is under way.
+    Paused,
     /// Waiting a moment, perhaps for something that is wrong.
     Waiting {
         /// What is wrong.
@@ -65,6 +68,8 @@ pub enum Plan {
     },
     /// Nothing before this moment, unless a person asks.
     WaitUntil(u64),
+    /// Nothing, until a person resumes the sink.
+    Rest,
     /// Look for work, and [`Carrier::begin`] it.
     Idle,
 }
@@ -106,6 +111,7 @@ enum Phase {
 pub struct Carrier {
     phase: Phase,
     standing: Standing,
+    paused: bool,
     create_anew: bool,
     retry: bool,
     failures: u32,
@@ -117,6 +123,7 @@ impl Default for Carrier {
         Self {
             phase: Phase::Idle,
             standing: Standing::Idle,
+            paused: false,
             create_anew: false,
             retry: false,
             failures: 0,
@@ -129,7 +136,17 @@ impl Carrier {
     /// Where the delivery stands.
     #[must_use]
     pub fn standing(&self) -> &Standing {
-        &self.standing
+        if self.rests() { &Standing::Paused } else { &self.standing }
+    }
+
+    /// A person paused the sink, or resumed it.
+    pub fn set_paused(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    /// Whether there is nothing left to do before the sink is resumed: an answer that came is still taken in.
+    fn rests(&self) -> bool {
+        self.paused && !matches!(self.phase, Phase::Due(_, Signal::Responded(_) | Signal::Failed(_)))
     }
 
     /// A person says that the problem is mended.
@@ -144,6 +161,9 @@ impl Carrier {
 
     /// What is to be done now.
     pub fn plan(&mut self, now_ms: u64) -> Plan {
+        if self.rests() {
+            return Plan::Rest;
+        }
         if self.create_anew && !matches!(self.phase, Phase::Due(..)) {
             self.create_anew = false;
             self.phase = Phase::Due(Work::CreateAnew, Signal::CreateAnew);
@@ -209,7 +229,7 @@ impl Carrier {
         match next {
             Directive::Send(request) => {
                 self.phase = Phase::Due(work, again(work));
-                Next::Send(request)
+                if self.paused { Next::Later } else { Next::Send(request) }
             }
             Directive::Wait(pause) => {
                 self.phase = Phase::Waiting { work, until_ms: now_ms.saturating_add(pause.milliseconds) };

@@ -40,7 +40,7 @@ pub(super) fn start(
     for (name, part) in &parts.sinks {
         if let SinkPart::On(sink) = part {
             tasks.spawn(show_formatting(format!("sinks.{name}.format"), sink.formatting.clone(), display.clone()));
-            tasks.spawn(show_delivery(format!("sinks.{name}"), sink.delivery.clone(), display.clone()));
+            tasks.spawn(show_delivery(name.clone(), sink.delivery.clone(), display.clone()));
         }
     }
     let moved = Arc::new(Notify::new());
@@ -167,11 +167,16 @@ async fn show_grant(grant: Arc<Grant>, display: Display) {
 }
 
 /// Keeps the panel's word on a sink's delivery true.
-async fn show_delivery(part: String, mut standing: watch::Receiver<delivery::Standing>, display: Display) {
+async fn show_delivery(sink: SinkName, mut standing: watch::Receiver<delivery::Standing>, display: Display) {
     use delivery::Standing;
+    let part = format!("sinks.{sink}");
     loop {
         let problem = match standing.borrow_and_update().clone() {
             Standing::Held { problem } => problem,
+            Standing::Paused => {
+                let advice = format!("`punchcard sinks resume {sink}` goes on; until then its rows wait on the device");
+                Some(Problem { headline: "delivery is paused".into(), advice })
+            }
             Standing::Failing { reason } => Some(Problem { headline: "delivery fails".into(), advice: reason }),
             // What is waited for heals by itself; `status` says it.
             Standing::Idle | Standing::Working | Standing::Waiting { .. } => None,

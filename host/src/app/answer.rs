@@ -23,6 +23,8 @@ pub(super) async fn answer(device: Arc<Device>, question: Question) -> Answer {
         Question::SignIn { grant } => device.ask_grant(&grant, Ask::SignIn),
         Question::SignOut { grant, revoke } => device.ask_grant(&grant, Ask::SignOut { revoke }),
         Question::Retry { sink } => device.ask_sink(&sink, delivery::Ask::Retry),
+        Question::Pause { sink } => device.set_paused(&sink, true).await,
+        Question::Resume { sink } => device.set_paused(&sink, false).await,
         Question::RetrySetAside { sink } => device.put_back(&sink).await,
         Question::CreateAnew { sink } => device.ask_sink(&sink, delivery::Ask::CreateAnew),
         Question::Correct { sink, from, component, settings } => {
@@ -50,6 +52,10 @@ impl Device {
         match parts.sinks.iter().find(|(sink, _)| sink.as_str() == name) {
             Some((_, SinkPart::On(sink))) => match &sink.delivery_off {
                 Some(reason) => off(reason),
+                None if *sink.paused.borrow() => {
+                    let reason = format!("sink `{name}` is paused; `punchcard sinks resume {name}` first");
+                    Answer::Refused { reason }
+                }
                 None => match sink.asks.send(ask) {
                     Ok(()) => Answer::Accepted,
                     Err(_) => Answer::Refused { reason: format!("sink `{name}` has ended; restart the host") },
@@ -79,6 +85,27 @@ impl Device {
             Some((_, SinkPart::Off(reason))) => Answer::Refused { reason: format!("sink `{name}` is off: {reason}") },
             None => unknown("sink", name, parts.sinks.keys()),
         }
+    }
+
+    /// Stops a sink's deliveries, or has them go on: in the ledger first, so that it holds over a restart. Also where the
+    /// sink is off: it may be on again after the next start.
+    async fn set_paused(&self, name: &str, paused: bool) -> Answer {
+        let Some(parts) = self.parts.get() else { return still_starting() };
+        let Some((sink, part)) = parts.sinks.iter().find(|(sink, _)| sink.as_str() == name) else {
+            return unknown("sink", name, parts.sinks.keys());
+        };
+        if let Err(error) = self.ledger.set_paused(sink, paused).await {
+            return Answer::Refused { reason: chain(error) };
+        }
+        info!(%sink, paused, "a person paused or resumed the sink");
+        if let SinkPart::On(handle) = part {
+            handle.paused.send_replace(paused);
+            // What it waited for has most likely been mended: that is why it was paused.
+            if !paused && handle.delivery_off.is_none() {
+                return self.ask_sink(name, delivery::Ask::Retry);
+            }
+        }
+        Answer::Accepted
     }
 
     /// Has a sink's formatter see again what it refused or failed on.

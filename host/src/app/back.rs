@@ -3,10 +3,12 @@
 //! Nothing here stops a device. Without the sandbox all of it is off, without the token storage the grants, without HTTP
 //! the grants and deliveries; while the ledger can't be written it waits.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use punchcard_core::config::{Configuration, Diagnostic};
+use punchcard_core::name::SinkName;
 use punchcard_core::plugin::Problem;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -47,9 +49,11 @@ pub(super) async fn start(
             return;
         }
     };
-    let tools = take_tools(device, options);
+    let mut tools = take_tools(device, options);
     let (configuration, assembly) = assemble(device, options, source, in_force, &sandbox).await;
-    device.say_declared(&declare(device, &configuration).await);
+    let (declared, paused) = declare(device, &configuration).await;
+    device.say_declared(&declared);
+    tools.paused = paused;
     let (said, sayings) = mpsc::unbounded_channel();
     let (delivered, deliveries) = mpsc::unbounded_channel();
     let parts = Parts::start(&configuration, assembly, &tools, &said, &delivered, tasks);
@@ -78,6 +82,7 @@ fn take_tools(device: &Device, options: &Options) -> Tools {
         ledger: device.ledger.clone(),
         clock: device.clock.clone(),
         time: device.time.clone(),
+        paused: BTreeSet::new(),
     }
 }
 
@@ -118,8 +123,8 @@ async fn assemble(
     (in_force.configuration.clone(), assembly)
 }
 
-/// Tells the ledger which sinks and grants there are. A card that is full for a while turns nothing off: it is asked again.
-async fn declare(device: &Device, configuration: &Configuration) -> Vec<Declared> {
+/// Tells the ledger which sinks and grants there are, and hears which sinks a person paused. A card that is full for a while turns nothing off: it is asked again.
+async fn declare(device: &Device, configuration: &Configuration) -> (Vec<Declared>, BTreeSet<SinkName>) {
     loop {
         match try_declare(device, configuration).await {
             Ok(declared) => {
@@ -135,11 +140,22 @@ async fn declare(device: &Device, configuration: &Configuration) -> Vec<Declared
     }
 }
 
-async fn try_declare(device: &Device, configuration: &Configuration) -> Result<Vec<Declared>, StorageError> {
+async fn try_declare(
+    device: &Device,
+    configuration: &Configuration,
+) -> Result<(Vec<Declared>, BTreeSet<SinkName>), StorageError> {
     for (name, grant) in &configuration.grants {
         if device.ledger.declare_grant(name, &grant.plugin).await? {
             info!(grant = %name, plugin = %grant.plugin, "the grant has another plugin, which begins anew");
         }
     }
-    device.ledger.declare_sinks(Parts::declarations(configuration)).await
+    let declared = device.ledger.declare_sinks(Parts::declarations(configuration)).await?;
+    let mut paused = BTreeSet::new();
+    for sink in configuration.sinks.keys() {
+        if device.ledger.is_paused(sink).await? {
+            info!(%sink, "the sink is paused; nothing is delivered");
+            paused.insert(sink.clone());
+        }
+    }
+    Ok((declared, paused))
 }

@@ -46,6 +46,16 @@ pub enum Question {
         /// The sink.
         sink: String,
     },
+    /// Deliver nothing for now.
+    Pause {
+        /// The sink.
+        sink: String,
+    },
+    /// Deliver again.
+    Resume {
+        /// The sink.
+        sink: String,
+    },
     /// Have events formatted that were set aside.
     RetrySetAside {
         /// The sink.

@@ -2,7 +2,8 @@
 //!
 //! What always holds here: a batch's id and rows, and the connector's state, are durable before a request leaves; after a
 //! crash the batch comes again, marked as resumed; a request leaves only within the sink's reach, the grant's audience and
-//! pace, and under a lease; a 401 is answered by one renewal and one repeat before the connector hears of it.
+//! pace, under a lease, and while no person has the sink paused; a 401 is answered by one renewal and one repeat before the
+//! connector hears of it.
 
 use std::sync::{Arc, Mutex};
 
@@ -70,6 +71,8 @@ pub(super) struct Delivery {
     pub(super) clock: Clock,
     pub(super) time: KnownTime,
     pub(super) asks: mpsc::UnboundedReceiver<Ask>,
+    /// A person wants nothing delivered for now.
+    pub(super) paused: watch::Receiver<bool>,
     /// There may be rows.
     pub(super) rows: Arc<Notify>,
     /// Where the sink's formatting stands.
@@ -105,6 +108,8 @@ impl Delivery {
             while let Ok(ask) = self.asks.try_recv() {
                 self.take(&mut carrier, &mut load, ask).await;
             }
+            let mut paused = self.paused.clone();
+            carrier.set_paused(*paused.borrow_and_update());
             let plan = carrier.plan(self.clock.monotonic_ms());
             self.publish(&carrier);
             match plan {
@@ -112,6 +117,13 @@ impl Delivery {
                 Plan::WaitUntil(until_ms) => {
                     tokio::select! {
                         () = sleep_until(&self.clock, until_ms) => {}
+                        () = changed(&mut paused) => {}
+                        Some(ask) = self.asks.recv() => self.take(&mut carrier, &mut load, ask).await,
+                    }
+                }
+                Plan::Rest => {
+                    tokio::select! {
+                        () = changed(&mut paused) => {}
                         Some(ask) = self.asks.recv() => self.take(&mut carrier, &mut load, ask).await,
                         () = next_sign_in(sign_ins.as_mut()) => carrier.ask_retry(),
                     }
@@ -120,19 +132,20 @@ impl Delivery {
                     prepared = true;
                     carrier.begin(Work::Prepare, false);
                 }
-                Plan::Idle => self.find_work(&mut carrier, &mut load).await,
+                Plan::Idle => self.find_work(&mut carrier, &mut load, &mut paused).await,
             }
         }
     }
 
     /// Takes the next batch, or waits for rows.
-    async fn find_work(&mut self, carrier: &mut Carrier, load: &mut Load) {
+    async fn find_work(&mut self, carrier: &mut Carrier, load: &mut Load, paused: &mut watch::Receiver<bool>) {
         // Before looking, so that rows which come while looking are not slept through.
         let rows = Arc::clone(&self.rows);
         let more = rows.notified();
         if self.awaits_whole_batch().await {
             tokio::select! {
                 () = more => {}
+                () = changed(paused) => {}
                 _ = self.formatting.changed() => {}
                 Some(ask) = self.asks.recv() => self.take(carrier, load, ask).await,
             }
@@ -146,6 +159,7 @@ impl Delivery {
             Ok(None) => {
                 tokio::select! {
                     () = more => {}
+                    () = changed(paused) => {}
                     Some(ask) = self.asks.recv() => self.take(carrier, load, ask).await,
                 }
             }
@@ -308,7 +322,7 @@ impl Delivery {
         // What is denied or malformed is so at once, not after somebody has signed in.
         let any = Secret::new("any".into());
         self.plan(request, Some(Credential::Bearer { token: &any, audience }))?;
-        let (lease, token) = grant.lease(&self.clock).await;
+        let (lease, token) = self.unless_paused(grant.lease(&self.clock)).await?;
         let mut secrets = grant.secrets();
         let answer = self.send(request, Some(Credential::Bearer { token: &token, audience })).await;
         secrets.push(token);
@@ -316,7 +330,7 @@ impl Delivery {
             return blank(answer, &secrets);
         }
         info!(sink = %self.sink, grant = %grant.name, "the token was refused; it is renewed once");
-        let (_, renewed) = grant.another_lease(lease, &self.clock).await;
+        let (_, renewed) = self.unless_paused(grant.another_lease(lease, &self.clock)).await?;
         let answer = self.send(request, Some(Credential::Bearer { token: &renewed, audience })).await;
         secrets.extend(grant.secrets());
         secrets.push(renewed);
@@ -325,11 +339,25 @@ impl Delivery {
 
     async fn send(&self, request: &Request, credential: Option<Credential<'_>>) -> Result<RawResponse, Failure> {
         let prepared = self.plan(request, credential)?;
-        match &self.authority {
-            Authority::Grant(grant) => grant.depart(&self.clock).await,
-            Authority::None | Authority::Header { .. } => depart(&self.pace, &self.clock).await,
-        }
+        let departs = async {
+            match &self.authority {
+                Authority::Grant(grant) => grant.depart(&self.clock).await,
+                Authority::None | Authority::Header { .. } => depart(&self.pace, &self.clock).await,
+            }
+        };
+        self.unless_paused(departs).await?;
         self.http.perform(&prepared).await
+    }
+
+    /// Waits for what a request needs before it may leave. A pause ends the wait: nothing was sent.
+    async fn unless_paused<T>(&self, wait: impl Future<Output = T>) -> Result<T, Failure> {
+        let mut paused = self.paused.clone();
+        tokio::select! {
+            biased;
+            // The sender ends with the device, and so does this task.
+            Ok(_) = paused.wait_for(|paused| *paused) => Err(Failure::Unsent("the sink was paused".into())),
+            awaited = wait => Ok(awaited),
+        }
     }
 
     fn plan(&self, request: &Request, credential: Option<Credential<'_>>) -> Result<Prepared, Failure> {
@@ -375,6 +403,14 @@ async fn next_sign_in(sign_ins: Option<&mut watch::Receiver<u64>>) {
         None => false,
     };
     if !changed {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Waits until a sink is paused or resumed.
+async fn changed(paused: &mut watch::Receiver<bool>) {
+    if paused.changed().await.is_err() {
+        // The device ends, and with it this task.
         std::future::pending::<()>().await;
     }
 }

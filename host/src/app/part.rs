@@ -1,6 +1,6 @@
 //! Grants and sinks as they run, each on or off.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 
@@ -51,6 +51,8 @@ pub(super) struct SinkHandle {
     pub(super) asks: mpsc::UnboundedSender<Ask>,
     /// What is asked of its formatting.
     pub(super) corrections: mpsc::UnboundedSender<formatting::Ask>,
+    /// Whether a person wants nothing delivered for now. The ledger knows it first.
+    pub(super) paused: watch::Sender<bool>,
     pub(super) grant: Option<GrantName>,
 }
 
@@ -61,6 +63,8 @@ pub(super) struct Tools {
     pub(super) ledger: Ledger,
     pub(super) clock: Clock,
     pub(super) time: KnownTime,
+    /// Sinks that a person paused.
+    pub(super) paused: BTreeSet<SinkName>,
 }
 
 impl Tools {
@@ -242,6 +246,7 @@ fn start_sink(
     let (delivery_standing, delivery) = watch::channel(delivery::Standing::default());
     let (asks, inbox) = mpsc::unbounded_channel();
     let (corrections, formatting_asks) = mpsc::unbounded_channel();
+    let (paused, pauses) = watch::channel(tools.paused.contains(name));
     tasks.spawn(
         Formatting {
             sink: name.clone(),
@@ -261,7 +266,7 @@ fn start_sink(
         Ok(outward) => outward,
         Err(reason) => {
             let delivery_off = Some(format!("{reason}; its rows are kept"));
-            return SinkPart::On(SinkHandle { formatting, delivery, delivery_off, asks, corrections, grant });
+            return SinkPart::On(SinkHandle { formatting, delivery, delivery_off, asks, corrections, paused, grant });
         }
     };
     tasks.spawn(
@@ -280,6 +285,7 @@ fn start_sink(
             clock: clock.clone(),
             time: time.clone(),
             asks: inbox,
+            paused: pauses,
             rows,
             formatting: formatting.clone(),
             standing: delivery_standing,
@@ -287,5 +293,5 @@ fn start_sink(
         }
         .run(),
     );
-    SinkPart::On(SinkHandle { formatting, delivery, delivery_off: None, asks, corrections, grant })
+    SinkPart::On(SinkHandle { formatting, delivery, delivery_off: None, asks, corrections, paused, grant })
 }

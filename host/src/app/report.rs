@@ -145,6 +145,7 @@ fn sink_report(
                     StageReport::Off { reason: sink.delivery_off.clone().unwrap_or_default() }
                 }
                 delivery::Standing::Idle => StageReport::Idle,
+                delivery::Standing::Paused => StageReport::Paused,
                 delivery::Standing::Working if !has_lease => StageReport::AwaitingGrant,
                 delivery::Standing::Working => StageReport::Working,
                 delivery::Standing::Waiting { problem } => StageReport::Waiting { problem },

@@ -205,6 +205,8 @@ pub enum StageReport {
     AwaitingTime,
     /// Waiting for the grant.
     AwaitingGrant,
+    /// A person paused it.
+    Paused,
     /// Waiting a moment.
     Waiting {
         /// For what, where something is wrong.

@@ -26,6 +26,17 @@ enum SinksCommand {
         /// The sink.
         sink: String,
     },
+    /// Deliver nothing of a sink for now, over restarts too. What happens is recorded and formatted as always, and its rows
+    /// wait. A request that is under way is finished.
+    Pause {
+        /// The sink.
+        sink: String,
+    },
+    /// Deliver again, after a pause.
+    Resume {
+        /// The sink.
+        sink: String,
+    },
     /// Have a sink format the events again that its formatter refused or failed on, after it was mended: those that the
     /// history still holds. They come after everything that was recorded since, with the time at which they happened.
     RetrySetAside {
@@ -44,6 +55,8 @@ pub(super) fn sinks(device: &DeviceArguments, arguments: &SinksArguments) -> Res
     let question = match &arguments.command {
         None => return list(device, arguments.json),
         Some(SinksCommand::Retry { sink }) => Question::Retry { sink: sink.clone() },
+        Some(SinksCommand::Pause { sink }) => Question::Pause { sink: sink.clone() },
+        Some(SinksCommand::Resume { sink }) => Question::Resume { sink: sink.clone() },
         Some(SinksCommand::RetrySetAside { sink }) => Question::RetrySetAside { sink: sink.clone() },
         Some(SinksCommand::CreateAnew { sink }) => Question::CreateAnew { sink: sink.clone() },
     };
@@ -93,6 +106,7 @@ fn word(stage: &StageReport) -> &'static str {
         StageReport::Working => "working",
         StageReport::AwaitingTime => "waits for the time",
         StageReport::AwaitingGrant => "waits for its grant",
+        StageReport::Paused => "paused",
         StageReport::Waiting { .. } => "waits",
         StageReport::Held { .. } => "waits for a person",
         StageReport::Failing { .. } => "fails",

@@ -74,7 +74,7 @@ fn render_report(report: &Report) -> String {
     for sink in &report.sinks {
         line(&format!("sink {}", sink.name), render_counts(sink));
         for (stage, standing) in [("formatting", &sink.formatting), ("delivery", &sink.delivery)] {
-            if let Some(says) = render_stage(standing) {
+            if let Some(says) = render_stage(&sink.name, standing) {
                 line(&format!("  {stage}"), says);
             }
         }
@@ -121,11 +121,12 @@ fn render_counts(sink: &SinkReport) -> String {
     text
 }
 
-fn render_stage(stage: &StageReport) -> Option<String> {
+fn render_stage(sink: &str, stage: &StageReport) -> Option<String> {
     match stage {
         StageReport::Idle | StageReport::Working | StageReport::Waiting { problem: None } => None,
         StageReport::AwaitingTime => Some("waits until the time is known".into()),
         StageReport::AwaitingGrant => Some("waits for its grant".into()),
+        StageReport::Paused => Some(format!("{}; `punchcard sinks resume {sink}` goes on", "paused".yellow())),
         StageReport::Waiting { problem: Some(problem) } => {
             Some(format!("{}: {}", printable(&problem.headline).yellow(), printable(&problem.advice)))
         }
@@ -164,10 +165,10 @@ mod tests {
             render_grant("g", &GrantStanding::Blocked { problem: problem() }),
             render_grant("g", &GrantStanding::Failing { reason: hostile() }),
             render_grant("g", &GrantStanding::Off { reason: hostile() }),
-            render_stage(&StageReport::Waiting { problem: Some(problem()) }).unwrap_or_default(),
-            render_stage(&StageReport::Held { problem: Some(problem()) }).unwrap_or_default(),
-            render_stage(&StageReport::Failing { reason: hostile() }).unwrap_or_default(),
-            render_stage(&off).unwrap_or_default(),
+            render_stage("s", &StageReport::Waiting { problem: Some(problem()) }).unwrap_or_default(),
+            render_stage("s", &StageReport::Held { problem: Some(problem()) }).unwrap_or_default(),
+            render_stage("s", &StageReport::Failing { reason: hostile() }).unwrap_or_default(),
+            render_stage("s", &off).unwrap_or_default(),
         ];
         for said in said {
             assert!(!said.contains("\x1b[2J") && !said.contains(['\u{202e}', '\n']), "{said:?}");

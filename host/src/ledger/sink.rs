@@ -155,6 +155,22 @@ impl Ledger {
         .await
     }
 
+    /// Whether a person wants nothing of a sink delivered for now.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub async fn is_paused(&self, sink: &SinkName) -> Result<bool, StorageError> {
+        Ok(self.recall(&pause_key(sink)).await?.is_some_and(|paused| !paused.is_empty()))
+    }
+
+    /// Keeps that a person paused a sink, or resumed it. It is on the disk when this returns.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn set_paused(&self, sink: &SinkName, paused: bool) -> Result<(), StorageError> {
+        self.remember(&pause_key(sink), if paused { "paused" } else { "" }).await
+    }
+
     /// How every sink stands that was ever declared, by name.
     ///
     /// # Errors
@@ -224,6 +240,10 @@ impl Reader {
             Ok(found.collect::<Result<_, _>>()?)
         })
     }
+}
+
+fn pause_key(sink: &SinkName) -> String {
+    format!("paused/{sink}")
 }
 
 fn declare(

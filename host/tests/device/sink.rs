@@ -1,5 +1,9 @@
 //! Sinks that come, go and change their names.
 
+use std::time::Duration;
+
+use google_sim::{Effect, Fault};
+
 use crate::bench::Bench;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -35,6 +39,64 @@ async fn rows_of_a_sink_that_is_no_longer_named_are_not_forgotten() {
     bench.reconfigure("sinks.hours", "sinks.timesheet");
     bench.start().await;
     bench.sign_in().await;
+    bench.settle().await;
+    assert_eq!(bench.delivered(), ["one"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_sink_delivers_nothing_over_restarts_until_it_is_resumed() {
+    let mut bench = Bench::signed_in().await;
+    bench.press("one").await;
+    bench.settle().await;
+
+    // Paused while a request is under way, which is finished.
+    bench.sim.arm(Fault::on("*:batchUpdate", Effect::Slow { millis: 2_000 }));
+    let before = bench.sim.count("sheets.spreadsheets.batchUpdate");
+    bench.press("two").await;
+    while bench.sim.count("sheets.spreadsheets.batchUpdate") == before {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    bench.printed(&["sinks", "pause", "timesheet"]).await;
+    let paused = |report: &serde_json::Value| report["sinks"][0]["delivery"]["status"] == "paused";
+    bench.until("it is paused", paused).await;
+
+    bench.press("three").await;
+    let formatted = |report: &serde_json::Value| report["sinks"][0]["rows-waiting"] == 1;
+    bench.until("formatting goes on", formatted).await;
+    bench.kill().await;
+    let asked =
+        |bench: &Bench| ["batchUpdate", "get"].map(|one| bench.sim.count(&format!("sheets.spreadsheets.{one}")));
+    let before = asked(&bench);
+    bench.start().await;
+    let report = bench.until("it is still paused", |report| paused(report) && formatted(report)).await;
+    assert_eq!(report["sinks"][0]["rows-delivered"], 2, "the request under way was finished");
+    for repair in ["retry", "create-anew"] {
+        let refused = bench.command(&["sinks", repair, "timesheet"]).await;
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(6), "{said}");
+        assert!(said.contains("sinks resume timesheet"), "{said}");
+    }
+    let said = bench.printed(&["status"]).await;
+    assert!(said.contains("paused; `punchcard sinks resume timesheet`"), "{said}");
+    assert!(bench.printed(&["sinks"]).await.contains("paused"));
+    assert_eq!(asked(&bench), before, "nothing left");
+
+    bench.printed(&["sinks", "resume", "timesheet"]).await;
+    bench.settle().await;
+    assert_eq!(bench.delivered(), ["one", "two", "three"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_waits_for_a_sign_in_does_not_leave_after_a_pause() {
+    let mut bench = Bench::new().await;
+    bench.start().await;
+    bench.press("one").await;
+    bench.until("its row waits", |report| report["sinks"][0]["delivery"]["status"] == "awaiting-grant").await;
+    bench.printed(&["sinks", "pause", "timesheet"]).await;
+    bench.until("it is paused", |report| report["sinks"][0]["delivery"]["status"] == "paused").await;
+    bench.sign_in().await;
+    assert!(bench.spreadsheets().is_empty());
+    bench.printed(&["sinks", "resume", "timesheet"]).await;
     bench.settle().await;
     assert_eq!(bench.delivered(), ["one"]);
 }

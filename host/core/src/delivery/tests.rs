@@ -187,3 +187,72 @@ fn a_ledger_that_keeps_nothing_is_tried_less_and_less_often() {
     carrier.failed(Work::Batch, "a trap".into(), 0);
     assert_eq!(carrier.plan(0), Plan::WaitUntil(1_000));
 }
+
+#[test]
+fn a_paused_sink_plans_nothing_whatever_it_was_about() {
+    let mut due = begun(Work::Batch, false);
+    let mut waiting = begun(Work::Batch, false);
+    waiting.plan(0);
+    waiting.stepped(Work::Batch, Directive::Wait(pause(500)), 0);
+    let mut held = begun(Work::Batch, false);
+    held.plan(0);
+    held.stepped(Work::Batch, Directive::Hold(pause(500)), 0);
+    let mut failed = begun(Work::Batch, false);
+    failed.plan(0);
+    failed.failed(Work::Batch, "trap".into(), 0);
+    let mut asked = Carrier::default();
+    asked.ask_create_anew();
+    for (carrier, then) in [
+        (&mut Carrier::default(), Plan::Idle),
+        (&mut due, step(Work::Batch, Signal::Begin)),
+        (&mut waiting, step(Work::Batch, Signal::Elapsed)),
+        (&mut held, step(Work::Batch, Signal::Retry)),
+        (&mut failed, step(Work::Batch, Signal::Resumed)),
+        (&mut asked, step(Work::CreateAnew, Signal::CreateAnew)),
+    ] {
+        carrier.set_paused(true);
+        for now_ms in [0, 500, 1_000_000] {
+            assert_eq!((carrier.plan(now_ms), carrier.standing()), (Plan::Rest, &Standing::Paused), "{then:?}");
+        }
+        carrier.set_paused(false);
+        assert_eq!(carrier.plan(1_000_000), then);
+        assert_ne!(carrier.standing(), &Standing::Paused);
+    }
+}
+
+#[test]
+fn what_was_wrong_before_a_pause_is_said_again_after_it() {
+    let mut carrier = begun(Work::Batch, false);
+    carrier.plan(0);
+    carrier.stepped(Work::Batch, Directive::Hold(pause(500)), 0);
+    carrier.set_paused(true);
+    assert_eq!(carrier.plan(10), Plan::Rest);
+    carrier.set_paused(false);
+    assert_eq!(carrier.plan(20), Plan::WaitUntil(500));
+    assert_eq!(carrier.standing(), &Standing::Held { problem: Some(problem()) });
+}
+
+#[test]
+fn an_answer_that_comes_after_a_pause_is_taken_in_and_no_request_follows() {
+    let answer = Signal::Responded(crate::http::Response { status: 200, headers: Vec::new(), body: Vec::new() });
+    for signal in [answer, Signal::Failed(Failure::Unsent("paused".into()))] {
+        for (next, then) in [
+            (Directive::Delivered(receipt()), Plan::Idle),
+            (Directive::Send(request()), step(Work::Batch, Signal::Resumed)),
+            (Directive::Wait(pause(5)), step(Work::Batch, Signal::Elapsed)),
+        ] {
+            let mut carrier = begun(Work::Batch, false);
+            carrier.plan(0);
+            carrier.stepped(Work::Batch, Directive::Send(request()), 0);
+            carrier.set_paused(true);
+            carrier.answered(Work::Batch, signal.clone());
+            assert_ne!(carrier.standing(), &Standing::Paused, "something is still being done");
+            assert_eq!(carrier.plan(0), step(Work::Batch, signal.clone()));
+            let done = carrier.stepped(Work::Batch, next, 0);
+            assert!(!matches!(done, Next::Send(_)), "{done:?}");
+            assert_eq!((carrier.plan(0), carrier.standing()), (Plan::Rest, &Standing::Paused));
+            carrier.set_paused(false);
+            assert_eq!(carrier.plan(9), then);
+        }
+    }
+}
