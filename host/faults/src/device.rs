@@ -1,5 +1,7 @@
 //! A device for one fault: the real program on a folder of its own, what was pressed on it, and what it said.
 
+mod refusal;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
@@ -10,6 +12,8 @@ use serde_json::Value;
 
 use crate::press::{KEYS, Presses};
 use crate::trial::Surroundings;
+
+pub(crate) use refusal::NO_LEDGER;
 
 /// For everything that heals: an answer that never ends is waited for, and then the next attempt.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -54,6 +58,29 @@ impl Device {
         self.events = self.wait("the press is recorded", |report| events(report).filter(|now| *now > before)).await?;
         self.presses.acknowledge_last();
         Ok(())
+    }
+
+    /// Presses a key that does the next press's work, and waits until it is recorded.
+    pub(crate) async fn press_with(&mut self, key: &str) -> Result<()> {
+        self.presses.next();
+        self.press_stray(key).await?;
+        self.presses.acknowledge_last();
+        Ok(())
+    }
+
+    /// Presses a key that is to have no row of its own, and waits until it is recorded.
+    pub(crate) async fn press_stray(&mut self, key: &str) -> Result<()> {
+        let before = self.events;
+        self.rig.press(key).await?;
+        self.events = self.wait("the press is recorded", |report| events(report).filter(|now| *now > before)).await?;
+        Ok(())
+    }
+
+    /// Waits until the press for which nobody waited is recorded.
+    pub(crate) async fn hear_of_one(&mut self) -> Result<()> {
+        let before = self.events;
+        self.wait("the press is recorded", |report| events(report).filter(|now| *now > before)).await?;
+        self.hear_of_presses().await
     }
 
     /// A press for which nobody waited is acknowledged, too, once the device says that it has it.

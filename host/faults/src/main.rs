@@ -22,6 +22,10 @@ mod access;
 mod network;
 mod sheet;
 
+mod card;
+mod guest;
+mod hand;
+
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use punchcard_rig::{Compiled, Programs};
@@ -50,10 +54,9 @@ struct Arguments {
 
 /// Every fault there is, in the order in which they are tried.
 fn rows(kills: u32, seed: u64) -> Vec<Row> {
-    [kill::rows(kills, seed), request::rows(), network::rows(), access::rows(), sheet::rows()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let outside = [kill::rows(kills, seed), request::rows(), network::rows(), access::rows(), sheet::rows()];
+    let inside = [card::rows(), guest::rows(), hand::rows()];
+    outside.into_iter().chain(inside).flatten().collect()
 }
 
 fn main() -> Result<()> {

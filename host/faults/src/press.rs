@@ -46,6 +46,16 @@ impl Presses {
         }
     }
 
+    /// The key that is next.
+    pub(crate) fn peek(&self) -> &'static str {
+        KEYS[self.all.len() % KEYS.len()]
+    }
+
+    /// The last one was refused: nobody takes it for recorded, and no row may come of it.
+    pub(crate) fn forget_last(&mut self) {
+        self.all.pop();
+    }
+
     /// How many are acknowledged.
     pub(crate) fn acknowledged(&self) -> usize {
         self.all.iter().filter(|press| press.is_acknowledged).count()

@@ -21,6 +21,12 @@ pub(crate) enum Group {
     Access,
     /// What people and others do to the sheet.
     Sheet,
+    /// The card that everything is on.
+    Disk,
+    /// Plugins.
+    Guests,
+    /// The hands of those who use it.
+    Hands,
 }
 
 impl Group {
@@ -31,6 +37,9 @@ impl Group {
             Self::Network => "network",
             Self::Access => "access",
             Self::Sheet => "sheet",
+            Self::Disk => "disk",
+            Self::Guests => "guests",
+            Self::Hands => "hands",
         }
     }
 }

@@ -243,7 +243,9 @@ impl Device {
         bail!("not within {:?}: {what}; its status is\n{last:#}\nand it said:\n{}", self.patience, self.last_words())
     }
 
-    fn log_file(&self) -> PathBuf {
+    /// Where it logs.
+    #[must_use]
+    pub fn log_file(&self) -> PathBuf {
         self.folder.path().join("log")
     }
 

@@ -1,0 +1,138 @@
+//! What hands do to a device, on purpose or not.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use google_sim::Config;
+use punchcard_rig::{Configuration, Key};
+use tokio::time::sleep;
+
+use crate::card::with_calls;
+use crate::press::KEYS;
+use crate::row::{Group, NotProduced, Row};
+use crate::trial::{Surroundings, Trial};
+
+/// What hands do.
+pub(crate) fn rows() -> Vec<Row> {
+    use Group::Hands;
+    vec![
+        Row::new(Hands, "pressed-while-saving", "a key is pressed again while a slow card saves its press", again),
+        Row::new(Hands, "project-changed", "another project is chosen while one runs", project_changed),
+        Row::new(Hands, "device-renamed", "the device gets another name", renamed),
+        Row::new(Hands, "card-replaced", "another, empty card in the same device", card_replaced)
+            .says(&["a code is shown"])
+            // Until the server has given it one.
+            .may_say(&["signed-out"])
+            .by_hand(),
+    ]
+}
+
+/// At a terminal, where keys are typed by hands: a script means what it writes.
+async fn again(surroundings: Surroundings) -> Result<Trial> {
+    if std::process::Command::new("script").arg("--version").output().is_err() {
+        return Err(NotProduced("there is no `script`, which lends a terminal".to_owned()).into());
+    }
+    let mut trial = Trial::signed_in(&surroundings).await?;
+    trial.device.rig.stop().await?;
+    let slow = with_calls(&trial.device.rig.folder.state, "fdatasync,fsync", "delay_enter=1000000")?;
+    let terminal = ["sh", "-c", r#"exec script --quiet --flush --return --command "$*" /dev/null"#, "sh"];
+    trial.device.rig.set_wrapper(terminal.map(str::to_owned).into_iter().chain(slow));
+    trial.device.rig.start()?;
+    trial.device.wait_until_ready().await?;
+    for _ in 0..2 {
+        trial
+            .run(async |trial| {
+                let key = trial.device.presses.peek();
+                trial.device.press().await?;
+                for _ in 0..3 {
+                    sleep(Duration::from_millis(200)).await;
+                    trial.device.rig.press(key).await?;
+                }
+                // More than one event for them is one too many; the next press finds out.
+                trial.device.hear_of_one().await
+            })
+            .await?;
+    }
+    trial.device.rig.kill().await?;
+    trial.device.rig.set_wrapper::<String>([]);
+    trial.device.start_when_free().await?;
+    Ok(trial)
+}
+
+/// The time clock of a door: each press with another project finishes the one that runs, and starts the other.
+async fn project_changed(surroundings: Surroundings) -> Result<Trial> {
+    let mut trial = Trial::new(&surroundings, Config::default()).await?;
+    trial.title = "Project";
+    let items: Vec<_> = KEYS[..6].iter().map(|key| format!("key {key}")).collect();
+    let more = format!(
+        "\n[choices.project]\nlabel = \"Project\"\nitems = {items:?}\n\n\
+         [inputs.turn]\ndriver = \"keyboard\"\nkey = \"right\"\nturn = {{ choice = \"project\", step = 1 }}\n"
+    );
+    let keys = [Key { key: "space", fields: &[("project", "$project")] }];
+    let configuration = Configuration {
+        device: "faults",
+        keys: &keys,
+        more: &more,
+        formatter: "timeclock",
+        settings: r#"{ layout = "pairs" }"#,
+    };
+    trial.device.rig.folder.configure(&configuration.render(&surroundings.programs, &trial.google.base_url()))?;
+    trial.device.rig.start_and_wait().await?;
+    trial.sign_in(None).await?;
+    for number in 0..items.len() {
+        if number > 0 {
+            trial.device.rig.press("\x1b[C").await?;
+        }
+        trial.device.press_with(" ").await?;
+        if number == 2 {
+            // What runs is known after a power cut, too.
+            trial.device.rig.kill().await?;
+            trial.device.rig.start_and_wait().await?;
+            trial.device.wait_until_ready().await?;
+        }
+    }
+    // The last one is finished by a press of its own.
+    trial.device.press_stray(" ").await?;
+    trial.count_runs(1);
+    trial.heal();
+    trial.recover().await?;
+    let sheet = trial.sheet()?;
+    let tab = sheet.tabs.iter().find(|tab| tab.rows.len() > 1).context("there are no rows")?;
+    ensure!(tab.rows[1..].iter().all(|row| row.iter().take(4).all(|cell| !cell.is_empty())), "{:?}", tab.rows);
+    trial.device.said.clear();
+    Ok(trial)
+}
+
+async fn renamed(surroundings: Surroundings) -> Result<Trial> {
+    let mut trial = Trial::signed_in(&surroundings).await?;
+    for (from, to) in [("\"faults\"", "\"front door\""), ("\"front door\"", "\"Hintereingang ä\"")] {
+        trial.device.rig.stop().await?;
+        let configuration = trial.device.rig.folder.configuration()?;
+        if !configuration.contains(from) {
+            bail!("the device is not called {from}");
+        }
+        trial.device.rig.folder.configure(&configuration.replacen(from, to, 1))?;
+        trial.device.rig.start()?;
+        trial.heal();
+        trial.device.wait_until_ready().await?;
+        trial.run(async |_| Ok(())).await?;
+    }
+    Ok(trial)
+}
+
+async fn card_replaced(surroundings: Surroundings) -> Result<Trial> {
+    let mut trial = Trial::signed_in(&surroundings).await?;
+    for card in ["another-card", "a-third-card"] {
+        trial.device.rig.stop().await?;
+        trial.device.rig.folder.state = trial.device.rig.folder.path().join(card);
+        trial.device.begin_anew();
+        trial.device.rig.start_and_wait().await?;
+        trial.device.press_and_wait().await?;
+        trial.sign_in(None).await?;
+        trial.heal();
+        // The same sheet is found again, and goes on.
+        trial.run(async |_| Ok(())).await?;
+        trial.sheet()?;
+    }
+    Ok(trial)
+}
