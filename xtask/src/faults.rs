@@ -103,10 +103,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let folder = guests::default_folder(&workspace);
     guests::build(&workspace, &toolchain, &workspace.guests, &folder)?;
     eprintln!("building the host and what tries it, as they are released; the first time that takes some minutes");
-    // Two calls: what one wishes of shared dependencies must not change the program that is tried.
+    // Several calls: what one wishes of shared dependencies must not change the program that is tried.
+    let with_clock = program::build_with_clock(&workspace)?;
     let host = program::build(&workspace, "punchcard")?;
     let trier = program::build(&workspace, "punchcard-faults")?;
     let mut command = Command::new(trier);
+    command.env("PUNCHCARD_PROGRAM_WITH_CLOCK", with_clock);
     command.args(&arguments.faults).args(["--kills", &arguments.kills.to_string()]);
     if let Some(seed) = arguments.seed {
         command.args(["--seed", &seed.to_string()]);

@@ -19,7 +19,7 @@ use crate::process::{self, perform};
 use crate::stopwatch::Stopwatch;
 use crate::toolchain::{Source, Toolchain};
 use crate::workspace::Workspace;
-use crate::{demo, faults, guests, rule};
+use crate::{demo, faults, guests, program, rule};
 
 /// How often the host is killed.
 const KILLS: u32 = 20;
@@ -148,6 +148,9 @@ impl Inspection {
                 perform(&mut self.cargo(&lints))?;
                 // As it is released: without the features that only tests ask of shared dependencies.
                 perform(&mut self.cargo(&["check", "--locked", "--package", "punchcard"]))?;
+                // As the faults try it.
+                let with_clock = ["clippy", "--package", "punchcard", "--features", program::WITH_CLOCK, "--locked"];
+                perform(self.cargo(&with_clock).args(["--", "--deny", "warnings"]))?;
             }
             Check::Tests => self.check_tests()?,
             Check::Examples => {

@@ -74,6 +74,16 @@ mod tests {
     }
 
     #[test]
+    fn an_hour_that_comes_twice_is_the_same_time_twice_and_one_that_never_comes_is_left_out() {
+        // Paris: 02:30 before and after the clocks go back on 2026-10-25; 01:59:59 and 03:00 on 2027-03-28.
+        let half_past_two = 46_320.0 + 2.5 / 24.0;
+        assert!((date_time(at(1_792_888_200, 120)) - half_past_two).abs() < 1e-9);
+        assert!((date_time(at(1_792_891_800, 60)) - half_past_two).abs() < 1e-9);
+        let gap = date_time(at(1_806_195_600, 120)) - date_time(at(1_806_195_599, 60));
+        assert!((gap * 86_400.0 - 3_601.0).abs() < 1e-3, "{gap}");
+    }
+
+    #[test]
     fn a_date_is_whole_and_a_time_is_a_fraction() {
         assert_eq!(date(at(1_795_168_800, 600)), 46_346.0);
         assert_eq!(date(at(1_795_168_800, -660)), 46_345.0);

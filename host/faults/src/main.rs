@@ -23,6 +23,8 @@ mod network;
 mod sheet;
 
 mod card;
+mod time;
+
 mod guest;
 mod hand;
 
@@ -55,7 +57,7 @@ struct Arguments {
 /// Every fault there is, in the order in which they are tried.
 fn rows(kills: u32, seed: u64) -> Vec<Row> {
     let outside = [kill::rows(kills, seed), request::rows(), network::rows(), access::rows(), sheet::rows()];
-    let inside = [card::rows(), guest::rows(), hand::rows()];
+    let inside = [time::rows(), card::rows(), guest::rows(), hand::rows()];
     outside.into_iter().chain(inside).flatten().collect()
 }
 

@@ -27,6 +27,8 @@ pub(crate) enum Group {
     Guests,
     /// The hands of those who use it.
     Hands,
+    /// What clocks do.
+    Time,
 }
 
 impl Group {
@@ -40,6 +42,7 @@ impl Group {
             Self::Disk => "disk",
             Self::Guests => "guests",
             Self::Hands => "hands",
+            Self::Time => "time",
         }
     }
 }
