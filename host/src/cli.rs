@@ -11,6 +11,7 @@ mod run;
 mod check;
 mod events;
 mod panel;
+mod rejects;
 mod replay;
 mod sign_in;
 mod sinks;
@@ -59,6 +60,8 @@ enum Command {
     },
     /// List what happened, and what became of it.
     Events(events::EventsArguments),
+    /// List what sinks set aside, try it again, or drop it.
+    Rejects(rejects::RejectsArguments),
     /// List the sinks, or have one of them mended.
     Sinks(sinks::SinksArguments),
     /// Show what a sink's rows would be if its formatter, as it is configured now, had made them: from an event on, from the
@@ -90,6 +93,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Check => check::check(device),
         Command::Status { json } => status::status(device, *json),
         Command::Events(arguments) => events::events(device, arguments),
+        Command::Rejects(arguments) => rejects::rejects(device, arguments),
         Command::Sinks(arguments) => sinks::sinks(device, arguments),
         Command::Replay(arguments) => replay::replay(device, arguments),
         Command::SignIn(arguments) => sign_in::sign_in(device, arguments),

@@ -35,6 +35,8 @@ mod checkpoint;
 mod correction;
 mod formatting;
 mod put_back;
+mod reject;
+mod repeat;
 mod replay;
 
 mod fate;
@@ -65,7 +67,9 @@ pub use formatting::{CommitError, FormattedCommit, Unformatted};
 pub use grant::RememberedGrant;
 pub use history::{Keep, Pruned};
 pub use moment::{KnownTime, Moment};
+pub use put_back::{PutBack, PutBackError};
 pub use reader::Reader;
+pub use reject::Reject;
 pub use replay::{KeptRow, ReplayGround, ReplayPage, ReplayedEvent, Stretch};
 pub use sink::{Declaration, Declared, SetAside, SetAsideBy, SinkCounts, SinkError};
 

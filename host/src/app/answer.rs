@@ -14,6 +14,7 @@ use super::grant::{Ask, chain};
 use super::intake::fresh_id;
 use super::part::{GrantPart, SinkPart};
 use super::report::report;
+use crate::ledger::PutBack;
 
 /// Answers a question, or sees to it that what is asked for will be done.
 pub(super) async fn answer(device: Arc<Device>, question: Question) -> Answer {
@@ -25,7 +26,8 @@ pub(super) async fn answer(device: Arc<Device>, question: Question) -> Answer {
         Question::Retry { sink } => device.ask_sink(&sink, delivery::Ask::Retry),
         Question::Pause { sink } => device.set_paused(&sink, true).await,
         Question::Resume { sink } => device.set_paused(&sink, false).await,
-        Question::RetrySetAside { sink } => device.put_back(&sink).await,
+        Question::PutBack { sink, events } => device.put_back(&sink, &events).await,
+        Question::Drop { sink, events, reason } => device.drop_set_aside(&sink, &events, &reason).await,
         Question::CreateAnew { sink } => device.ask_sink(&sink, delivery::Ask::CreateAnew),
         Question::Correct { sink, from, component, settings } => {
             device.correct(&sink, Sequence(from), component, settings).await
@@ -108,20 +110,39 @@ impl Device {
         Answer::Accepted
     }
 
-    /// Has a sink's formatter see again what it refused or failed on.
-    async fn put_back(&self, name: &str) -> Answer {
+    /// Has a sink try again what it set aside: of all events, or of those that are named.
+    async fn put_back(&self, name: &str, events: &[u64]) -> Answer {
+        let Some(parts) = self.parts.get() else { return still_starting() };
+        let Some((sink, part)) = parts.sinks.iter().find(|(sink, _)| sink.as_str() == name) else {
+            return unknown("sink", name, parts.sinks.keys());
+        };
+        let events: Vec<Sequence> = events.iter().copied().map(Sequence).collect();
+        let put = match self.ledger.put_back(sink, &events, || fresh_id(self.clock.wall().unix_micros)).await {
+            Ok(put) => put,
+            Err(error) => return Answer::Refused { reason: chain(error) },
+        };
+        if put == PutBack::default() {
+            let reason = format!("no event that sink `{name}` set aside is left in the history");
+            return Answer::Refused { reason };
+        }
+        info!(%sink, events = put.events, rows = put.rows, "what was set aside is put back");
+        if let SinkPart::On(handle) = part {
+            handle.wake();
+        }
+        Answer::PutBack { events: put.events, rows: put.rows, rows_left: put.rows_left }
+    }
+
+    /// Drops for good what a sink set aside.
+    async fn drop_set_aside(&self, name: &str, events: &[u64], reason: &str) -> Answer {
         let Some(parts) = self.parts.get() else { return still_starting() };
         let Some(sink) = parts.sinks.keys().find(|sink| sink.as_str() == name) else {
             return unknown("sink", name, parts.sinks.keys());
         };
-        match self.ledger.put_back(sink, || fresh_id(self.clock.wall().unix_micros)).await {
-            Ok(0) => {
-                let reason = format!("no event that sink `{name}` set aside is left in the history");
-                Answer::Refused { reason }
-            }
-            Ok(events) => {
-                info!(%sink, events, "events that were set aside are put back");
-                Answer::Accepted
+        let events: Vec<Sequence> = events.iter().copied().map(Sequence).collect();
+        match self.ledger.drop_set_aside(sink, &events, reason).await {
+            Ok(count) => {
+                info!(%sink, count, reason, "a person dropped what was set aside");
+                Answer::Dropped { count }
             }
             Err(error) => Answer::Refused { reason: chain(error) },
         }

@@ -56,10 +56,21 @@ pub enum Question {
         /// The sink.
         sink: String,
     },
-    /// Have events formatted that were set aside.
-    RetrySetAside {
+    /// Put back what a sink set aside.
+    PutBack {
         /// The sink.
         sink: String,
+        /// The events, by their sequence; none: all.
+        events: Vec<u64>,
+    },
+    /// Drop what a sink set aside.
+    Drop {
+        /// The sink.
+        sink: String,
+        /// The events, by their sequence.
+        events: Vec<u64>,
+        /// Why.
+        reason: String,
     },
     /// Make a new destination.
     CreateAnew {
@@ -112,6 +123,20 @@ pub enum Answer {
         rows: u64,
         /// Up to this event.
         through: u64,
+    },
+    /// What was put back.
+    PutBack {
+        /// Events that the formatter gets once more.
+        events: u64,
+        /// Rows that the service gets once more.
+        rows: u64,
+        /// Rows that stay aside until the sink's events are formatted.
+        rows_left: u64,
+    },
+    /// What was dropped.
+    Dropped {
+        /// Events and rows.
+        count: u64,
     },
     /// It can't be done.
     Refused {

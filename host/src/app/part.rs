@@ -51,9 +51,18 @@ pub(super) struct SinkHandle {
     pub(super) asks: mpsc::UnboundedSender<Ask>,
     /// What is asked of its formatting.
     pub(super) corrections: mpsc::UnboundedSender<formatting::Ask>,
+    /// There may be rows.
+    rows: Arc<Notify>,
     /// Whether a person wants nothing delivered for now. The ledger knows it first.
     pub(super) paused: watch::Sender<bool>,
     pub(super) grant: Option<GrantName>,
+}
+
+impl SinkHandle {
+    /// Rows were added for it by hand.
+    pub(super) fn wake(&self) {
+        self.rows.notify_one();
+    }
 }
 
 /// What parts work with, or why some of it is not there.
@@ -266,9 +275,19 @@ fn start_sink(
         Ok(outward) => outward,
         Err(reason) => {
             let delivery_off = Some(format!("{reason}; its rows are kept"));
-            return SinkPart::On(SinkHandle { formatting, delivery, delivery_off, asks, corrections, paused, grant });
+            return SinkPart::On(SinkHandle {
+                formatting,
+                delivery,
+                delivery_off,
+                asks,
+                corrections,
+                rows,
+                paused,
+                grant,
+            });
         }
     };
+    let waking = Arc::clone(&rows);
     tasks.spawn(
         Delivery {
             sink: name.clone(),
@@ -293,5 +312,14 @@ fn start_sink(
         }
         .run(),
     );
-    SinkPart::On(SinkHandle { formatting, delivery, delivery_off: None, asks, corrections, paused, grant })
+    SinkPart::On(SinkHandle {
+        formatting,
+        delivery,
+        delivery_off: None,
+        asks,
+        corrections,
+        rows: waking,
+        paused,
+        grant,
+    })
 }

@@ -10,7 +10,7 @@
 //! be. The sink goes on from the state at the end of the replay. A row that waits for its batch is corrected like one that
 //! was delivered: a batch may be being formed of it. Nothing is corrected while the formatter fails on an event.
 //!
-//! Events that the sink set aside are passed over, as they were; `sinks retry-set-aside` is for them. An event that the
+//! Events that the sink set aside are passed over, as they were; `rejects retry` is for them. An event that the
 //! formatter fails on is passed over too, and told: nothing is to be concluded of it. What would be different is kept up to
 //! a bound.
 //!

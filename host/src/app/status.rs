@@ -185,8 +185,10 @@ pub struct SinkReport {
     pub rows_in_flight: u64,
     /// Rows delivered.
     pub rows_delivered: u64,
-    /// Events and rows set aside, which never become rows of the sheet.
+    /// Events and rows set aside, which never become rows of the sheet unless a person puts them back.
     pub set_aside: u64,
+    /// Events and rows that a person dropped after that.
+    pub dropped: u64,
     /// Where a person finds the rows.
     pub link: Option<String>,
     /// The last delivery, in Unix microseconds.

@@ -59,7 +59,7 @@ pub(super) fn events(device: &DeviceArguments, arguments: &EventsArguments) -> R
 }
 
 /// The device's zone, for events whose time became known only afterwards.
-fn zone(device: &DeviceArguments) -> TimeZone {
+pub(super) fn zone(device: &DeviceArguments) -> TimeZone {
     let configuration = Source::read(&device.config).map(|source| parse_what_is_valid(&source.text).0);
     configuration.map_or(TimeZone::UTC, |configuration| configuration.device.time_zone)
 }
@@ -129,7 +129,7 @@ fn table(page: &[Listed], first: bool) -> Table {
     table
 }
 
-fn render_moment(at: Moment) -> String {
+pub(super) fn render_moment(at: Moment) -> String {
     match at {
         Moment::Known(at) => render_local(at),
         Moment::Estimated(at) => format!("about {}", render_local(at)),
@@ -168,6 +168,8 @@ fn render_fate(fate: &Fate) -> String {
         Stage::InFlight => "on its way".to_owned(),
         Stage::Delivered(_) => "delivered".to_owned(),
         Stage::SetAside(reason) => format!("set aside: {reason}"),
+        Stage::Dropped(reason) => format!("dropped: {reason}"),
+        Stage::PutBack(reason) => format!("put back: {reason}"),
     };
     format!("{}: {stage}", fate.sink)
 }
@@ -217,8 +219,13 @@ fn json_line(listed: &Listed) -> serde_json::Value {
                 Stage::InFlight => "in-flight",
                 Stage::Delivered(_) => "delivered",
                 Stage::SetAside(_) => "set-aside",
+                Stage::Dropped(_) => "dropped",
+                Stage::PutBack(_) => "put-back",
             },
-            "reason": if let Stage::SetAside(reason) = &fate.stage { Some(reason) } else { None },
+            "reason": match &fate.stage {
+                Stage::SetAside(reason) | Stage::Dropped(reason) | Stage::PutBack(reason) => Some(reason),
+                _ => None,
+            },
             "link": fate.link,
         })).collect::<Vec<_>>(),
     })

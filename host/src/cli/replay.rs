@@ -232,7 +232,7 @@ impl Shown<'_> {
         )];
         if *passed_over > 0 {
             lines.push(format!(
-                "{passed_over} were set aside and are passed over; `punchcard sinks retry-set-aside {}` is for them.",
+                "{passed_over} were set aside and are passed over; `punchcard rejects retry {}` is for them.",
                 self.sink
             ));
         }

@@ -37,12 +37,6 @@ enum SinksCommand {
         /// The sink.
         sink: String,
     },
-    /// Have a sink format the events again that its formatter refused or failed on, after it was mended: those that the
-    /// history still holds. They come after everything that was recorded since, with the time at which they happened.
-    RetrySetAside {
-        /// The sink.
-        sink: String,
-    },
     /// Have a sink make a new destination, because the old one was deleted or is given up. Rows that were delivered stay
     /// in the old one.
     CreateAnew {
@@ -57,7 +51,6 @@ pub(super) fn sinks(device: &DeviceArguments, arguments: &SinksArguments) -> Res
         Some(SinksCommand::Retry { sink }) => Question::Retry { sink: sink.clone() },
         Some(SinksCommand::Pause { sink }) => Question::Pause { sink: sink.clone() },
         Some(SinksCommand::Resume { sink }) => Question::Resume { sink: sink.clone() },
-        Some(SinksCommand::RetrySetAside { sink }) => Question::RetrySetAside { sink: sink.clone() },
         Some(SinksCommand::CreateAnew { sink }) => Question::CreateAnew { sink: sink.clone() },
     };
     match small_runtime()?.block_on(ask(&device.state, &question))? {

@@ -116,7 +116,11 @@ fn render_counts(sink: &SinkReport) -> String {
         text.push_str(&format!(", {} events and {waiting} rows waiting", sink.events_waiting));
     }
     if sink.set_aside > 0 {
-        text.push_str(&format!(", {}", format!("{} set aside", sink.set_aside).red()));
+        let says = format!("{} set aside", sink.set_aside);
+        text.push_str(&format!(", {} (`punchcard rejects --sink {}`)", says.red(), sink.name));
+    }
+    if sink.dropped > 0 {
+        text.push_str(&format!(", {} dropped", sink.dropped));
     }
     text
 }

@@ -14,7 +14,7 @@ use super::error::StorageError;
 use super::event::{self, EventRow, to_column};
 use super::moment::{self, Moment, Resolver};
 use super::reader::Reader;
-use super::sink;
+use super::sink::{self, SetAsideBy};
 
 /// An event, when it happened, and what became of it at each sink that takes its kind.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +56,10 @@ pub enum Stage {
     Delivered(Option<Instant>),
     /// It, or one of its rows, will not arrive; the reason.
     SetAside(String),
+    /// The same, and a person decided that it stays so; the reason.
+    Dropped(String),
+    /// It, or one of its rows, was put back: as which event.
+    PutBack(String),
 }
 
 impl Ledger {
@@ -133,7 +137,7 @@ struct SinkPage {
     cursor: i64,
     /// For an event: how many rows, and the last one's position.
     rows: HashMap<i64, (u32, i64)>,
-    set_aside: HashMap<i64, String>,
+    set_aside: HashMap<i64, Stage>,
     batches: Vec<PageBatch>,
 }
 
@@ -183,16 +187,27 @@ fn read_set_aside(
     snapshot: &Connection,
     sink: i64,
     (first, last): (i64, i64),
-) -> Result<HashMap<i64, String>, StorageError> {
-    let select = "SELECT sequence, reason, position FROM set_aside
-                  WHERE sink = ?1 AND sequence BETWEEN ?2 AND ?3 AND position < ?4
-                  UNION ALL
-                  SELECT of_sequence, reason, of_position FROM correction JOIN set_aside USING (sink, sequence, position)
-                  WHERE sink = ?1 AND of_sequence BETWEEN ?2 AND ?3
-                  ORDER BY 1, 3 DESC";
+) -> Result<HashMap<i64, Stage>, StorageError> {
+    // A correction that the service refused is a row of the event that it corrects.
+    let select = "SELECT sequence, stage, reason FROM (
+                      SELECT sequence, stage, reason, position AS place FROM set_aside
+                      WHERE sink = ?1 AND sequence BETWEEN ?2 AND ?3 AND position < ?4
+                      UNION ALL
+                      SELECT of_sequence, stage, reason, of_position
+                      FROM correction JOIN set_aside USING (sink, sequence, position)
+                      WHERE sink = ?1 AND of_sequence BETWEEN ?2 AND ?3)
+                  ORDER BY sequence, CASE stage WHEN 3 THEN 0 WHEN 4 THEN 1 ELSE 2 END, place DESC";
     let mut select = snapshot.prepare_cached(select)?;
-    let found = select.query_map((sink, first, last, FIRST_POSITION), |row| Ok((row.get(0)?, row.get(1)?)))?;
-    // Of several, the first row's reason stays.
+    let found = select.query_map((sink, first, last, FIRST_POSITION), |row| {
+        let reason = row.get(2)?;
+        let stage = match SetAsideBy::from_column(row.get(1)?) {
+            SetAsideBy::Formatter | SetAsideBy::Failure | SetAsideBy::Service => Stage::SetAside(reason),
+            SetAsideBy::Dropped => Stage::Dropped(reason),
+            SetAsideBy::PutBack => Stage::PutBack(reason),
+        };
+        Ok((row.get(0)?, stage))
+    })?;
+    // Of several, what is set aside counts before what a person decided about, and then the first row.
     Ok(found.collect::<Result<_, _>>()?)
 }
 
@@ -241,7 +256,7 @@ impl SinkPage {
         let at = self.batches.partition_point(|batch| batch.last < (sequence, last));
         let batch = self.batches.get(at).filter(|batch| rows > 0 && batch.first <= (sequence, last));
         let stage = match (set_aside, batch) {
-            (Some(reason), _) => Stage::SetAside(reason.clone()),
+            (Some(stage), _) => stage.clone(),
             (None, Some(batch)) if batch.delivered => Stage::Delivered(batch.delivered_at),
             (None, Some(_)) => Stage::InFlight,
             (None, None) if rows > 0 => Stage::Waiting,

@@ -18,7 +18,7 @@ use super::reader::Reader;
 use super::waiting::Tallies;
 
 /// Characters of a reason that are kept.
-const REASON_CHARACTERS: usize = 500;
+pub(super) const REASON_CHARACTERS: usize = 500;
 
 /// Why something about a sink could not be read or kept.
 #[derive(Debug, Error)]
@@ -82,6 +82,8 @@ pub struct SinkCounts {
     pub rows_set_aside: u64,
     /// Events that never became rows because the formatter refused them or failed, ever.
     pub events_set_aside: u64,
+    /// Of these rows and events, those that a person dropped.
+    pub dropped: u64,
     /// What the formatter says for the idle panel.
     pub standing: Option<String>,
     /// When rows arrived last.
@@ -99,8 +101,10 @@ pub enum SetAsideBy {
     Failure,
     /// The service refused the row.
     Service,
-    /// Nobody any more: the event was put back, and goes on under another number.
+    /// Nobody any more: the event or row was put back, and goes on under another number.
     PutBack,
+    /// A person, for good, after one of the others.
+    Dropped,
 }
 
 impl SetAsideBy {
@@ -110,15 +114,17 @@ impl SetAsideBy {
             Self::Failure => 1,
             Self::Service => 2,
             Self::PutBack => 3,
+            Self::Dropped => 4,
         }
     }
 
-    fn from_column(column: i64) -> Self {
+    pub(super) fn from_column(column: i64) -> Self {
         match column {
             0 => Self::Formatter,
             1 => Self::Failure,
             2 => Self::Service,
-            _ => Self::PutBack,
+            3 => Self::PutBack,
+            _ => Self::Dropped,
         }
     }
 }
@@ -213,33 +219,6 @@ impl Reader {
             found.into_iter().map(|sink| sink.count(snapshot, zone, &tallies)).collect()
         })
     }
-
-    /// What a sink set aside and is still in the history, newest first.
-    ///
-    /// # Errors
-    /// When the file can't be read.
-    pub fn set_aside(&mut self, sink: &SinkName, most: u32) -> Result<Vec<SetAside>, StorageError> {
-        self.snapshot(|snapshot, _| {
-            // A correction that the service refused is a row of the event that it corrects.
-            let select = "SELECT coalesce(of_sequence, set_aside.sequence), coalesce(of_position, set_aside.position),
-                                 stage, reason
-                          FROM set_aside LEFT JOIN correction ON correction.sink = set_aside.sink
-                              AND correction.sequence = set_aside.sequence
-                              AND correction.position = set_aside.position
-                          WHERE set_aside.sink = (SELECT id FROM sink WHERE name = ?1)
-                          ORDER BY set_aside.sequence DESC, set_aside.position DESC LIMIT ?2";
-            let mut select = snapshot.prepare_cached(select)?;
-            let found = select.query_map((sink.as_str(), most), |row| {
-                Ok(SetAside {
-                    sequence: from_column(row.get(0)?),
-                    position: u32::try_from(row.get::<_, i64>(1)?).ok(),
-                    by: SetAsideBy::from_column(row.get(2)?),
-                    reason: row.get(3)?,
-                })
-            })?;
-            Ok(found.collect::<Result<_, _>>()?)
-        })
-    }
 }
 
 fn pause_key(sink: &SinkName) -> String {
@@ -320,6 +299,21 @@ pub(super) fn put_aside(
     Ok(i64::try_from(put).unwrap_or(i64::MAX))
 }
 
+/// Counts what a person dropped, or put back after that.
+pub(super) fn count_dropped(transaction: &Transaction<'_>, sink: &SinkName, change: i64) -> Result<(), StorageError> {
+    if change == 0 {
+        return Ok(());
+    }
+    let count = "INSERT INTO memory (key, value) VALUES (?1, ?2)
+                 ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + ?2";
+    transaction.prepare_cached(count)?.execute((dropped_key(sink.as_str()), change))?;
+    Ok(())
+}
+
+fn dropped_key(sink: &str) -> String {
+    format!("dropped/{sink}")
+}
+
 /// A reason comes from a plugin or a server, and may be of any length.
 pub(super) fn shorten(reason: &str) -> String {
     reason.chars().take(REASON_CHARACTERS).collect()
@@ -373,6 +367,8 @@ impl RawCounts {
                       ORDER BY first_sequence DESC, first_position DESC LIMIT 1";
         let newest = connection.prepare_cached(newest)?.query_row([self.sink], |row| Ok((row.get(0)?, row.get(1)?)));
         let in_flight = newest.optional()?.filter(|(_, open)| *open).map_or(0, |(rows, _): (i64, bool)| rows);
+        let dropped = "SELECT CAST(value AS INTEGER) FROM memory WHERE key = ?1";
+        let dropped = connection.prepare_cached(dropped)?.query_row([dropped_key(&self.name)], |row| row.get(0));
         let count = |column: i64| u64::try_from(column).unwrap_or(0);
         Ok(SinkCounts {
             sink: parse_name(&self.name)?,
@@ -383,6 +379,7 @@ impl RawCounts {
             rows_delivered: count(self.delivered),
             rows_set_aside: count(self.rows_set_aside),
             events_set_aside: count(self.events_set_aside),
+            dropped: count(dropped.optional()?.unwrap_or(0)),
             standing: self.standing,
             delivered_at: self.delivered_at.map(|micros| moment::instant(micros, zone)),
             link: self.link,

@@ -45,6 +45,21 @@ impl Store {
         transact(&mut self.connection, steps)
     }
 
+    /// Wakes whoever waits for events, after a transaction that may have added some by itself.
+    pub(super) fn announce_newest(&mut self) -> Result<(), StorageError> {
+        self.recent = Recent::read(&self.connection)?;
+        self.announce(event::newest(&self.connection)?);
+        Ok(())
+    }
+
+    fn announce(&self, newest: Sequence) {
+        self.announce.send_if_modified(|known| {
+            let newer = newest > *known;
+            *known = newest.max(*known);
+            newer
+        });
+    }
+
     fn accept(&mut self, presses: Vec<(Press, Reply)>) {
         let Self { connection, recent, .. } = self;
         let recorded = transact(connection, |transaction| {
@@ -55,11 +70,7 @@ impl Store {
             Ok(events) => {
                 self.recent.keep();
                 if let Some(newest) = events.iter().map(|event| event.sequence).max() {
-                    self.announce.send_if_modified(|known| {
-                        let newer = newest > *known;
-                        *known = newest.max(*known);
-                        newer
-                    });
+                    self.announce(newest);
                 }
                 for ((_, reply), event) in presses.into_iter().zip(events) {
                     answer(reply, Ok(event));

@@ -242,7 +242,7 @@ async fn rows_that_should_not_be_there_are_withdrawn_and_nothing_is_corrected_wh
     bench.stop().await;
     bench.reconfigure(r#", rejects = ["two"]"#, "");
     bench.start().await;
-    bench.printed(&["sinks", "retry-set-aside", "timesheet"]).await;
+    bench.printed(&["rejects", "retry", "timesheet"]).await;
     bench.until("it is formatted", |report| report["sinks"][0]["rows-delivered"] == 5).await;
     assert_eq!(bench.delivered(), ["one", "two", "three", "withdrawn", "two"]);
 }

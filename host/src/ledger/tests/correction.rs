@@ -185,9 +185,20 @@ async fn a_correction_that_is_refused_is_told_at_the_event_that_it_corrects() {
     let events = ledger.events(None, 9).await.unwrap();
     assert_eq!(events[0].fates[0].stage, Stage::SetAside("too bad".to_owned()));
     assert_eq!(events[1].fates[0].stage, Stage::SetAside("rejected".to_owned()));
-    let aside = reader(folder.path()).set_aside(&sink("sheet"), 9).unwrap();
+    let rejects = |after| reader(folder.path()).rejects(&sink("sheet"), after, 9).unwrap();
+    let aside: Vec<_> = rejects(None).into_iter().map(|reject| reject.set_aside).collect();
     let aside: Vec<_> = aside.into_iter().map(|aside| (aside.sequence.0, aside.position, aside.by)).collect();
     assert_eq!(aside, [(1, Some(0), SetAsideBy::Service), (2, None, SetAsideBy::Formatter)]);
+    assert_eq!(rejects(Some((FIRST, Some(0)))).len(), 1, "after it there is the other");
+
+    // It is brought once more as what it is, by the name of the event that it corrects.
+    let put = ledger.put_back(&sink("sheet"), &[FIRST], || Ulid(77)).await.unwrap();
+    assert_eq!((put.events, put.rows), (0, 1));
+    let again = open_batch(&ledger, "sheet", 9, 9).await.unwrap();
+    assert_eq!((keys(&again), &again.batch.corrections), (keys(&open), &open.batch.corrections));
+    let unnamed = ledger.drop_set_aside(&sink("sheet"), &[FIRST], "why").await;
+    assert!(unnamed.is_err(), "nothing of it is set aside any more: {unnamed:?}");
+    assert_eq!(ledger.drop_set_aside(&sink("sheet"), &[Sequence(2)], "why").await.unwrap(), 1);
 }
 
 #[tokio::test]

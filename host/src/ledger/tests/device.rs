@@ -355,10 +355,14 @@ impl Device {
         self.story.ids += 1;
         // Apart from those of presses.
         let first = Ulid::from_parts((1 << 40) + self.story.ids, 0);
-        let put = self.ledger.put_back(&super::sink(SINKS[sink].0), || first).await.unwrap();
         let model = &mut self.story.model;
         let originals = model.sinks[sink].may_be_put_back(model.pruned);
-        assert_eq!(put as usize, originals.len());
+        if originals.is_empty() {
+            return;
+        }
+        let named: Vec<_> = originals.iter().map(|original| Sequence(*original as u64)).collect();
+        let put = self.ledger.put_back(&super::sink(SINKS[sink].0), &named, || first).await.unwrap();
+        assert_eq!((put.events as usize, put.rows), (originals.len(), 0));
         for (number, original) in (0..).zip(originals) {
             let Happened { event, true_time, .. } = model.events[original - 1].clone();
             let event = NewEvent { id: Ulid(first.0 + number), ..event };

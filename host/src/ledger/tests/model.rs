@@ -164,9 +164,8 @@ impl Model {
         let last = of.rows.iter().rposition(is_its_own);
         let in_flight = of.open.as_ref().map_or(0, |open| open.1);
         let stage = match (of.set_aside.get(&sequence), last) {
-            (Some(SetAside::Event(reason) | SetAside::Row(reason) | SetAside::PutBack(reason)), _) => {
-                Stage::SetAside(reason.clone())
-            }
+            (Some(SetAside::Event(reason) | SetAside::Row(reason)), _) => Stage::SetAside(reason.clone()),
+            (Some(SetAside::PutBack(reason)), _) => Stage::PutBack(reason.clone()),
             (None, Some(last)) if last < of.done => Stage::Delivered(Some(at(77))),
             (None, Some(last)) if last < of.done + in_flight => Stage::InFlight,
             (None, Some(_)) => Stage::Waiting,

@@ -71,7 +71,7 @@ async fn an_event_that_was_put_back_is_the_sinks_alone_and_what_is_pruned_is_tol
     declare(&ledger, &["other", "sheet"]).await;
     accept(&ledger, 1..=1).await;
     ledger.set_aside_event(&sink("sheet"), Sequence(0), FIRST, "it trapped").await.unwrap();
-    assert_eq!(ledger.put_back(&sink("sheet"), || Ulid(77)).await.unwrap(), 1);
+    assert_eq!(ledger.put_back(&sink("sheet"), &[], || Ulid(77)).await.unwrap().events, 1);
     for name in ["sheet", "other"] {
         format_all(&ledger, name).await;
         deliver_all(&ledger, name).await;

@@ -1,0 +1,181 @@
+//! `punchcard rejects`: lists what was set aside from the ledger itself, and has the running host decide about it.
+
+use clap::{Args, Subcommand};
+use comfy_table::{ContentArrangement, Table, presets};
+use punchcard_core::name::SinkName;
+use serde_json::json;
+
+use super::events::{render_moment, zone};
+use super::exit::{Exit, Failure};
+use super::status::unexpected;
+use super::time::render_rfc_3339;
+use super::{DeviceArguments, printable, small_runtime};
+use crate::app::control::{Answer, Question, ask};
+use crate::ledger::{Reader, Reject, SetAsideBy};
+
+/// Entries that are read at once.
+const PAGE: u32 = 500;
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct RejectsArguments {
+    /// Only those of this sink.
+    #[arg(long)]
+    sink: Option<String>,
+    /// Also what was dropped or put back.
+    #[arg(long)]
+    all: bool,
+    /// As JSON, one a line.
+    #[arg(long)]
+    json: bool,
+    #[command(subcommand)]
+    command: Option<RejectsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+enum RejectsCommand {
+    /// Try again what was set aside, after the formatter or the service was mended. It comes after everything that was
+    /// recorded since, with the time at which it happened: events go through the formatter once more, rows that the service
+    /// refused are sent as they are.
+    Retry {
+        /// The sink.
+        sink: String,
+        /// The events, by the numbers that `rejects` lists; among them such as were dropped. Left out: everything that is
+        /// set aside and was not dropped.
+        #[arg(value_name = "EVENT")]
+        events: Vec<u64>,
+    },
+    /// Decide that what was set aside never becomes a row. It stays in the history, with the reason.
+    Drop {
+        /// The sink.
+        sink: String,
+        /// The events, by the numbers that `rejects` lists.
+        #[arg(value_name = "EVENT", required = true)]
+        events: Vec<u64>,
+        /// Why, for whoever asks later.
+        #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+        reason: String,
+    },
+}
+
+pub(super) fn rejects(device: &DeviceArguments, arguments: &RejectsArguments) -> Result<Exit, Failure> {
+    let question = match &arguments.command {
+        None => return list(device, arguments),
+        Some(RejectsCommand::Retry { sink, events }) => {
+            Question::PutBack { sink: sink.clone(), events: distinct(events) }
+        }
+        Some(RejectsCommand::Drop { sink, events, reason }) => {
+            Question::Drop { sink: sink.clone(), events: distinct(events), reason: reason.clone() }
+        }
+    };
+    match small_runtime()?.block_on(ask(&device.state, &question))? {
+        Answer::PutBack { events, rows, rows_left } => {
+            anstream::println!("{}", render_put_back(events, rows, rows_left));
+            Ok(if rows_left > 0 { Exit::Refused } else { Exit::Success })
+        }
+        Answer::Dropped { count } => {
+            anstream::println!("{count} dropped; `punchcard rejects --all` still lists what.");
+            Ok(Exit::Success)
+        }
+        other => Err(unexpected(other)),
+    }
+}
+
+/// One that is named twice is meant once.
+fn distinct(events: &[u64]) -> Vec<u64> {
+    events.iter().copied().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+}
+
+fn render_put_back(events: u64, rows: u64, rows_left: u64) -> String {
+    let mut text = format!("{events} events and {rows} rows are tried again; `punchcard status` says how it goes.");
+    if rows_left > 0 {
+        text.push_str(&format!(
+            "\n{rows_left} rows that the service refused stay aside, because events of the sink wait for its formatter \
+             and come first. Try again when `punchcard status` lists none that wait."
+        ));
+    }
+    text
+}
+
+fn list(device: &DeviceArguments, arguments: &RejectsArguments) -> Result<Exit, Failure> {
+    let mut reader = Reader::open(&device.state, zone(device)).map_err(Failure::general)?;
+    let known: Vec<SinkName> =
+        reader.sinks().map_err(Failure::general)?.into_iter().map(|counts| counts.sink).collect();
+    if let Some(named) = &arguments.sink
+        && known.iter().all(|sink| sink.as_str() != named)
+    {
+        let known: Vec<&str> = known.iter().map(SinkName::as_str).collect();
+        return Err(Failure::general(format!("the ledger knows no sink `{named}`; it knows {}", known.join(", "))));
+    }
+    let mut begun = false;
+    for sink in known {
+        if arguments.sink.as_ref().is_some_and(|named| *named != sink.as_str()) {
+            continue;
+        }
+        let mut after = None;
+        loop {
+            let page = reader.rejects(&sink, after, PAGE).map_err(Failure::general)?;
+            let Some(last) = page.last() else { break };
+            after = Some((last.set_aside.sequence, last.set_aside.position));
+            let undecided = |by| !matches!(by, SetAsideBy::PutBack | SetAsideBy::Dropped);
+            let shown: Vec<&Reject> =
+                page.iter().filter(|reject| arguments.all || undecided(reject.set_aside.by)).collect();
+            if arguments.json {
+                for reject in shown {
+                    anstream::println!("{}", json_line(&sink, reject));
+                }
+            } else if !shown.is_empty() {
+                anstream::println!("{}", table(&sink, &shown, !std::mem::replace(&mut begun, true)));
+            }
+        }
+    }
+    if !begun && !arguments.json {
+        anstream::println!("Nothing is set aside.");
+    }
+    Ok(Exit::Success)
+}
+
+fn table(sink: &SinkName, rejects: &[&Reject], first: bool) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    if first {
+        table.set_header(["sink", "event", "row", "id", "time", "kind", "", "reason"]);
+    }
+    for Reject { set_aside, event, at } in rejects {
+        table.add_row([
+            sink.to_string(),
+            set_aside.sequence.0.to_string(),
+            set_aside.position.map_or_else(|| "all".into(), |position| position.to_string()),
+            event.happened.id.to_string(),
+            render_moment(*at),
+            printable(&event.happened.kind),
+            word(set_aside.by).into(),
+            printable(&set_aside.reason),
+        ]);
+    }
+    table
+}
+
+/// Who set it aside, or what was decided about it.
+fn word(by: SetAsideBy) -> &'static str {
+    match by {
+        SetAsideBy::Formatter => "formatter refused",
+        SetAsideBy::Failure => "formatter failed",
+        SetAsideBy::Service => "service refused",
+        SetAsideBy::PutBack => "put back",
+        SetAsideBy::Dropped => "dropped",
+    }
+}
+
+fn json_line(sink: &SinkName, Reject { set_aside, event, at }: &Reject) -> serde_json::Value {
+    json!({
+        "sink": sink,
+        "sequence": set_aside.sequence.0,
+        "id": event.happened.id.to_string(),
+        "row": set_aside.position,
+        "time": at.instant().map(render_rfc_3339),
+        "kind": event.happened.kind,
+        "by": word(set_aside.by).replace(' ', "-"),
+        "reason": set_aside.reason,
+    })
+}
