@@ -5,12 +5,12 @@
 use std::iter::Peekable;
 
 use punchcard_sdk::connector::{Batch, Correction, CorrectionKind, Rejection};
-use punchcard_sdk::{Cell, Column};
+use punchcard_sdk::{Cell, Column, Row};
 use serde_json::json;
 
-use crate::cell::{render_cell, render_text};
+use crate::cell::{render_cell, render_text, render_text_cell};
 use crate::state::Mark;
-use crate::{mark, tab};
+use crate::{event_id, mark, tab};
 
 /// What of a cell is written. A cell without a format is given none, whatever the row above has.
 const FIELDS: &str = "userEnteredValue,userEnteredFormat.numberFormat";
@@ -22,10 +22,11 @@ const WITHDRAWN: &str = "withdrawn";
 const CELL_BYTES: usize = 96;
 
 /// A batchUpdate that deletes spent marks, creates the batch's and appends its rows, all or nothing. `order` says for
-/// each column of the sheet which cell of a row goes there.
+/// each column of the sheet which of `columns` is there.
 pub(crate) fn render_append(
     tab: i32,
     order: &[Option<usize>],
+    columns: &[Column],
     batch: &Batch,
     mark: &Mark,
     rejected: &[Rejection],
@@ -55,8 +56,8 @@ pub(crate) fn render_append(
             json.push(b',');
         }
         match batch.corrections.binary_search_by_key(&position, |correction| correction.row) {
-            Ok(at) => render_correction(&batch.corrections[at], &row.cells, order, &batch.columns, &mut json),
-            Err(_) => render_row(&row.cells, order, &batch.columns, &mut json),
+            Ok(at) => render_correction(&batch.corrections[at], row, order, columns, &mut json),
+            Err(_) => render_row(row, order, columns, &mut json),
         }
     }
     json.extend_from_slice(br#"],"fields":"#);
@@ -70,18 +71,24 @@ fn take_if(positions: &mut Peekable<impl Iterator<Item = u32>>, position: u32) -
 }
 
 /// Writes a row as `RowData`.
-pub(crate) fn render_row(cells: &[Cell], order: &[Option<usize>], columns: &[Column], json: &mut Vec<u8>) {
-    render_cells(order, json, |index, json| match cells.get(index).zip(columns.get(index)) {
-        Some((cell, column)) => render_cell(cell, column.kind, json),
-        None => json.extend_from_slice(b"{}"),
-    });
+pub(crate) fn render_row(row: &Row, order: &[Option<usize>], columns: &[Column], json: &mut Vec<u8>) {
+    render_cells(order, json, |index, json| render_source(row, index, columns, json));
 }
 
-/// Writes a row that corrects another one. A note at its first cell says which, and how; a row for one that does not count
-/// has a word there too, since it is empty otherwise and the next row would be written over it.
+/// Writes the cell of a row that goes into this one of the columns: into that of the event ids, the row's key.
+fn render_source(row: &Row, index: usize, columns: &[Column], json: &mut Vec<u8>) {
+    match columns.get(index).map(|column| (column, row.cells.get(index))) {
+        Some((column, Some(cell))) => render_cell(cell, column.kind, json),
+        Some((column, None)) if column.key == event_id::KEY => render_text_cell(&row.key, json),
+        Some((_, None)) | None => json.extend_from_slice(b"{}"),
+    }
+}
+
+/// Writes a row that corrects another one. A note at the first of the formatter's cells says which, and how; a row for one
+/// that does not count has a word there too, since it is empty otherwise and the next row would be written over it.
 fn render_correction(
     correction: &Correction,
-    cells: &[Cell],
+    row: &Row,
     order: &[Option<usize>],
     columns: &[Column],
     json: &mut Vec<u8>,
@@ -91,18 +98,18 @@ fn render_correction(
         CorrectionKind::Added => format!("Correction: row {} was missing", correction.of),
         CorrectionKind::Withdrawn => format!("Correction: row {} does not count", correction.of),
     };
-    let withdrawn = Cell::Text(WITHDRAWN.to_owned());
     let mut note = Some(note);
     render_cells(order, json, |index, json| {
-        let cell = match correction.kind {
-            CorrectionKind::Withdrawn if note.is_some() => Some(&withdrawn),
-            CorrectionKind::Withdrawn | CorrectionKind::Changed | CorrectionKind::Added => cells.get(index),
-        };
-        match cell.zip(columns.get(index)) {
-            Some((cell, column)) => render_cell(cell, column.kind, json),
-            None => json.extend_from_slice(b"{}"),
+        // The column of the event ids is hidden, wherever it is.
+        let column = columns.get(index).filter(|column| column.key != event_id::KEY);
+        let note = column.and_then(|_| note.take());
+        match column {
+            Some(column) if note.is_some() && correction.kind == CorrectionKind::Withdrawn => {
+                render_cell(&Cell::Text(WITHDRAWN.to_owned()), column.kind, json);
+            }
+            _ => render_source(row, index, columns, json),
         }
-        if let Some(note) = note.take() {
+        if let Some(note) = note {
             // Into the object that was just written.
             json.pop();
             if !json.ends_with(b"{") {
@@ -139,7 +146,7 @@ mod tests {
     #[test]
     fn a_correction_says_in_a_note_which_row_it_is_about() {
         let column = |key: &str| Column { key: key.into(), title: String::new(), kind: ColumnKind::Text };
-        let row = |first: Cell, second: Cell| Row { key: String::new(), cells: vec![first, second] };
+        let row = |first: Cell, second: Cell| Row { key: "01K/0/1".into(), cells: vec![first, second] };
         let text = |text: &str| Cell::Text(text.into());
         let correction = |row, kind| Correction { row, of: format!("01J/{row}"), kind };
         let batch = Batch {
@@ -159,22 +166,24 @@ mod tests {
                 correction(4, CorrectionKind::Withdrawn),
             ],
         };
-        // The second of our columns comes first in the sheet, behind one of somebody else's.
-        let order = [None, Some(1), Some(0)];
+        // The second of our columns comes first in the sheet, behind that of the event ids, which a person moved, and behind
+        // one of somebody else's.
+        let order = [Some(2), None, Some(1), Some(0)];
+        let columns = [column("a"), column("b"), column(event_id::KEY)];
         let mark = Mark { id: 1, batch: "b".into(), ask: false, doubt: None, deletes: Vec::new(), refusal: None };
-        let request = render_append(7, &order, &batch, &mark, &[Rejection { row: 2, reason: String::new() }]);
+        let request = render_append(7, &order, &columns, &batch, &mark, &[Rejection { row: 2, reason: String::new() }]);
         let request: serde_json::Value = serde_json::from_slice(&request).unwrap();
         let append = &request["requests"][1]["appendCells"];
         assert_eq!(append["fields"], FIELDS_WITH_NOTES);
         let entered = |text: &str| json!({ "userEnteredValue": { "stringValue": text } });
         let noted = |mut cell: serde_json::Value, note: &str| {
             cell["note"] = json!(note);
-            json!({ "values": [{}, cell, {}] })
+            json!({ "values": [entered("01K/0/1"), {}, cell, {}] })
         };
         let mut replacing = noted(entered("z"), "Correction: replaces row 01J/1");
-        replacing["values"][2] = entered("x");
+        replacing["values"][3] = entered("x");
         let expected = json!([
-            { "values": [{}, entered("y"), entered("x")] },
+            { "values": [entered("01K/0/1"), {}, entered("y"), entered("x")] },
             replacing,
             noted(entered("new"), "Correction: row 01J/3 was missing"),
             noted(entered("withdrawn"), "Correction: row 01J/4 does not count"),
@@ -182,7 +191,7 @@ mod tests {
         assert_eq!(append["rows"], expected);
 
         let plain = Batch { corrections: vec![], ..batch };
-        let request = String::from_utf8(render_append(7, &order, &plain, &mark, &[])).unwrap();
+        let request = String::from_utf8(render_append(7, &order, &columns, &plain, &mark, &[])).unwrap();
         assert!(!request.contains("note"), "{request}");
     }
 }

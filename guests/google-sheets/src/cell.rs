@@ -52,11 +52,7 @@ fn refuse(row: &Row, batch: &Batch) -> Option<String> {
 pub(crate) fn render_cell(cell: &Cell, kind: ColumnKind, json: &mut Vec<u8>) {
     match cell {
         Cell::Empty => json.extend_from_slice(b"{}"),
-        Cell::Text(text) => {
-            json.extend_from_slice(br#"{"userEnteredValue":{"stringValue":"#);
-            render_text(text, json);
-            json.extend_from_slice(b"}}");
-        }
+        Cell::Text(text) => render_text_cell(text, json),
         Cell::Flag(flag) => {
             json.extend_from_slice(br#"{"userEnteredValue":{"boolValue":"#);
             json.extend_from_slice(if *flag { b"true" } else { b"false" });
@@ -75,6 +71,13 @@ fn render_moment(moment: Instant, kind: ColumnKind, [date, time, date_time]: [&s
         ColumnKind::Time => render_number(serial::time(moment), Some(time), json),
         _ => render_number(serial::date_time(moment), Some(date_time), json),
     }
+}
+
+/// Writes a text as `CellData`.
+pub(crate) fn render_text_cell(text: &str, json: &mut Vec<u8>) {
+    json.extend_from_slice(br#"{"userEnteredValue":{"stringValue":"#);
+    render_text(text, json);
+    json.extend_from_slice(b"}}");
 }
 
 fn render_number(number: f64, format: Option<&str>, json: &mut Vec<u8>) {

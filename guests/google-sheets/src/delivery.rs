@@ -47,11 +47,14 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Directive, Error> {
         finding::leave_full(state, call)?;
         return step::plan(state, call);
     }
-    let order = columns::plan_order(tab, &call.batch.columns).ok_or_else(not_ready)?;
+    let order = columns::plan_order(tab, call.columns).ok_or_else(not_ready)?;
     let (tab, url) = (tab.id, request::sheets_url(call.settings, &spreadsheet.id, ":batchUpdate"));
     let mark = mark::prepare(state, call)?;
     state.asked = Asked::Append;
-    Ok(Directive::Send(request::post(url, append::render_append(tab, &order, call.batch, &mark, &rejected))))
+    Ok(Directive::Send(request::post(
+        url,
+        append::render_append(tab, &order, call.columns, call.batch, &mark, &rejected),
+    )))
 }
 
 /// Takes in what became of the batch.

@@ -27,6 +27,7 @@ mod cell;
 mod columns;
 mod delivery;
 mod destination;
+mod event_id;
 mod finding;
 mod look;
 mod mark;
@@ -61,7 +62,7 @@ impl Connector for GoogleSheets {
 
     fn check(settings: &Settings, columns: &[Column]) -> Result<Limits, Error> {
         settings.check()?;
-        limits::plan_limits(columns)
+        limits::plan_limits(settings, columns)
     }
 
     fn step(

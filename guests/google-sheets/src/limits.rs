@@ -4,9 +4,9 @@
 //! of rows is limited by that; `bytes-per-batch` is then what is left for text.
 
 use punchcard_sdk::connector::Limits;
-use punchcard_sdk::{Cell, Column, ColumnKind, Error, Instant};
+use punchcard_sdk::{Cell, Column, ColumnKind, Error, Instant, Row};
 
-use crate::{append, cell};
+use crate::{Settings, append, cell, event_id};
 
 /// Of a request; the rest of the 2 MB is for what frames the rows and for text that JSON makes longer.
 const BYTES: usize = 1_800_000;
@@ -21,12 +21,15 @@ const REQUESTS_PER_MINUTE: u32 = 50;
 /// What can be taken of rows with these columns.
 ///
 /// # Errors
-/// [`Error::InvalidSettings`] when there are none, too many, or two with one key.
-pub(crate) fn plan_limits(columns: &[Column]) -> Result<Limits, Error> {
+/// [`Error::InvalidSettings`] when there are none, too many, two with one key, or one with the event ids' key.
+pub(crate) fn plan_limits(settings: &Settings, columns: &[Column]) -> Result<Limits, Error> {
     check_columns(columns)?;
+    let cells = columns.iter().map(longest).collect();
+    let longest = Row { key: "x".repeat(event_id::CHARACTERS), cells };
+    let columns = event_id::columns(settings, columns);
     let order: Vec<_> = (0..columns.len()).map(Some).collect();
     let mut row = Vec::new();
-    append::render_row(&columns.iter().map(longest).collect::<Vec<_>>(), &order, columns, &mut row);
+    append::render_row(&longest, &order, &columns, &mut row);
     let bytes = row.len() + 1;
     let rows = (FRAME_BYTES / bytes).clamp(1, ROWS);
     Ok(Limits {
@@ -49,6 +52,11 @@ fn check_columns(columns: &[Column]) -> Result<(), Error> {
         if key.is_empty() || key.chars().count() > KEY_CHARACTERS {
             return invalid(format!(
                 "the sink's formatter has a column with the key `{key}`; a key has 1 to 100 characters"
+            ));
+        }
+        if key == event_id::KEY {
+            return invalid(format!(
+                "the sink's formatter has a column with the key `{key}`, which stands for event ids"
             ));
         }
         if columns[..position].iter().any(|earlier| earlier.key == *key) {
@@ -74,11 +82,11 @@ fn longest(column: &Column) -> Cell {
 #[cfg(test)]
 #[expect(clippy::cast_possible_truncation, reason = "the limits are small numbers")]
 mod tests {
-    use punchcard_sdk::Row;
     use punchcard_sdk::connector::Batch;
 
     use super::*;
     use crate::state::Mark;
+    use crate::tests::settings;
 
     fn columns(kinds: &[ColumnKind]) -> Vec<Column> {
         let column = |(index, kind): (usize, &ColumnKind)| Column {
@@ -87,6 +95,10 @@ mod tests {
             kind: *kind,
         };
         kinds.iter().enumerate().map(column).collect()
+    }
+
+    fn with_ids() -> Settings {
+        Settings { event_ids: true, ..settings() }
     }
 
     #[test]
@@ -100,7 +112,7 @@ mod tests {
             &[DateTime; 200],
         ] {
             let columns = columns(kinds);
-            let limits = plan_limits(&columns).unwrap();
+            let limits = plan_limits(&with_ids(), &columns).unwrap();
             let rows = limits.rows_per_batch as usize;
             let texts = kinds.iter().filter(|kind| **kind == Text).count();
             let text = (limits.bytes_per_batch as usize).checked_div(rows * texts).unwrap_or(0);
@@ -113,10 +125,11 @@ mod tests {
                 .collect();
             let batch = Batch {
                 id: "b".into(),
-                rows: vec![Row { key: String::new(), cells }; rows],
+                rows: vec![Row { key: "k".repeat(event_id::CHARACTERS), cells }; rows],
                 columns: columns.clone(),
                 corrections: vec![],
             };
+            let columns = event_id::columns(&with_ids(), &columns);
             let order: Vec<_> = (0..columns.len()).map(Some).collect();
             let mark = Mark {
                 id: i32::MAX,
@@ -126,7 +139,7 @@ mod tests {
                 deletes: vec![i32::MAX; 25],
                 refusal: None,
             };
-            let size = append::render_append(i32::MAX, &order, &batch, &mark, &[]).len();
+            let size = append::render_append(i32::MAX, &order, &columns, &batch, &mark, &[]).len();
             assert!(size <= 1_850_000, "{kinds:?}: {size}");
             assert!(size >= 1_000_000 || limits.rows_per_batch == 10_000, "{kinds:?}: {size}");
         }
@@ -138,7 +151,7 @@ mod tests {
             (ColumnKind::Number, r#"{"values":[{"userEnteredValue":{"numberValue":-2.2250738585072014e-308}}]},"#),
             (ColumnKind::Flag, r#"{"values":[{"userEnteredValue":{"boolValue":false}}]},"#),
         ] {
-            let limits = plan_limits(&columns(&[kind])).unwrap();
+            let limits = plan_limits(&settings(), &columns(&[kind])).unwrap();
             assert_eq!(limits.bytes_per_batch, 1_800_000 - u64::from(limits.rows_per_batch) * row.len() as u64);
         }
         let number = |kind| match longest(&columns(&[kind])[0]) {
@@ -152,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_limits_are_googles() {
-        let limits = plan_limits(&columns(&[ColumnKind::Text])).unwrap();
+        let limits = plan_limits(&settings(), &columns(&[ColumnKind::Text])).unwrap();
         assert_eq!(limits.characters_per_cell, 50_000);
         assert_eq!(limits.requests_per_minute, 50);
         assert_eq!(limits.rows_per_batch, 10_000);
@@ -160,17 +173,18 @@ mod tests {
 
     #[test]
     fn columns_that_cannot_work_are_refused() {
-        assert!(plan_limits(&[]).is_err());
-        assert!(plan_limits(&columns(&[ColumnKind::Text; 200])).is_ok());
-        assert!(plan_limits(&columns(&[ColumnKind::Text; 201])).is_err());
-        for (key, fits) in [("", false), (&"ä".repeat(100), true), (&"ä".repeat(101), false)] {
+        assert!(plan_limits(&with_ids(), &[]).is_err());
+        assert!(plan_limits(&with_ids(), &columns(&[ColumnKind::Text; 200])).is_ok());
+        assert!(plan_limits(&with_ids(), &columns(&[ColumnKind::Text; 201])).is_err());
+        let keys = [("", false), (&"ä".repeat(100), true), (&"ä".repeat(101), false), ("punchcard.event", false)];
+        for (key, fits) in keys {
             let mut columns = columns(&[ColumnKind::Text]);
             columns[0].key = key.to_owned();
-            assert_eq!(plan_limits(&columns).is_ok(), fits, "{key}");
+            assert_eq!(plan_limits(&settings(), &columns).is_ok(), fits, "{key}");
         }
         let mut twice = columns(&[ColumnKind::Text; 2]);
         twice[1].key = twice[0].key.clone();
-        let Err(Error::InvalidSettings(text)) = plan_limits(&twice) else { panic!() };
+        let Err(Error::InvalidSettings(text)) = plan_limits(&settings(), &twice) else { panic!() };
         assert_eq!(text, "the sink's formatter has two columns with the key `k0`");
     }
 }

@@ -16,6 +16,9 @@ pub struct Settings {
     /// which a batch is first tried, not that of its rows.
     #[serde(default = "yes")]
     pub yearly: bool,
+    /// Whether each row carries the id of its event in a last column, which is hidden when it is made.
+    #[serde(default = "yes")]
+    pub event_ids: bool,
     /// Where the Sheets API is.
     #[serde(default = "sheets_url")]
     pub sheets_url: String,
@@ -92,7 +95,7 @@ mod tests {
     fn two_titles_are_enough() {
         let settings: Settings = parse_settings(r#"{"spreadsheet":"Time clock","tab":"Punches"}"#).unwrap();
         settings.check().unwrap();
-        assert!(settings.yearly);
+        assert!(settings.yearly && settings.event_ids);
         assert_eq!(settings.sheets_url, "https://sheets.googleapis.com");
         assert_eq!(settings.drive_url, "https://www.googleapis.com/drive");
     }
@@ -105,7 +108,7 @@ mod tests {
 
     #[test]
     fn the_stand_in_is_an_address_too() {
-        let json = r#"{"spreadsheet":"a","tab":"b","yearly":false,
+        let json = r#"{"spreadsheet":"a","tab":"b","yearly":false,"event-ids":false,
             "sheets-url":"http://127.0.0.1:8080","drive-url":"http://127.0.0.1:8080/drive"}"#;
         parse_settings::<Settings>(json).unwrap().check().unwrap();
     }

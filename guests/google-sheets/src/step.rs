@@ -3,17 +3,19 @@
 //! This module only knows the order of things; what each of them means stands in the module of its name.
 
 use punchcard_sdk::connector::{Batch, Directive, Signal};
-use punchcard_sdk::{Context, Error};
+use punchcard_sdk::{Column, Context, Error};
 
 use crate::answer::{Answer, parse_failure, parse_response};
 use crate::state::{Asked, Look, State};
-use crate::{Settings, delivery, finding, look, mark, pause, problem, tab};
+use crate::{Settings, delivery, event_id, finding, look, mark, pause, problem, tab};
 
 /// What a step is given, beside the state.
 #[derive(Clone, Copy)]
 pub(crate) struct Call<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) batch: &'a Batch,
+    /// Of the sheet: the batch's, and the one of the event ids.
+    pub(crate) columns: &'a [Column],
     pub(crate) context: &'a Context,
 }
 
@@ -37,7 +39,8 @@ pub(crate) fn step(
     signal: Signal,
     context: &Context,
 ) -> Result<Directive, Error> {
-    let call = Call { settings, batch, context };
+    let columns = event_id::columns(settings, &batch.columns);
+    let call = Call { settings, batch, columns: &columns, context };
     state.restamp(context);
     let next = match signal {
         Signal::Responded(response) => absorb(state, call, parse_response(response)),

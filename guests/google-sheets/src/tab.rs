@@ -12,7 +12,7 @@ use crate::answer::{Answer, text};
 use crate::draw::Purpose;
 use crate::state::{Asked, Grid, Look, Placed, State, Tab};
 use crate::step::{Call, Next, unanswered};
-use crate::{Settings, columns, destination, draw, look, pause, problem, request};
+use crate::{Settings, columns, destination, draw, event_id, look, pause, problem, request};
 
 /// Key of the metadata on a tab.
 pub(crate) const KEY: &str = "punchcard.tab";
@@ -45,7 +45,7 @@ pub(crate) fn same_title(one: &str, other: &str) -> bool {
 /// What is to be changed before rows of these columns can be appended.
 pub(crate) fn plan(state: &mut State, call: Call) -> Result<Option<Directive>, Error> {
     let Some(spreadsheet) = &mut state.spreadsheet else { return Ok(None) };
-    let columns = &call.batch.columns;
+    let columns = call.columns;
     if columns.is_empty() {
         return Ok(None);
     }
@@ -99,7 +99,7 @@ pub(crate) fn absorb_setup(state: &mut State, call: Call, answer: Answer) -> Nex
     match parse_applied(answer) {
         Ok(()) => {
             let Some(id) = spreadsheet.adding.take() else { return Next::Plan };
-            let columns: Vec<_> = (0..).zip(&call.batch.columns).map(|(at, column)| placed(column, at)).collect();
+            let columns: Vec<_> = (0..).zip(call.columns).map(|(at, column)| placed(column, at)).collect();
             let width = u32::try_from(columns.len()).unwrap_or(u32::MAX);
             spreadsheet.fresh = false;
             if spreadsheet.blank.take().is_some() {
@@ -126,7 +126,7 @@ pub(crate) fn absorb_extension(state: &mut State, call: Call, answer: Answer) ->
     let Some(tab) = &mut spreadsheet.tab else { return Next::Plan };
     match parse_applied(answer) {
         Ok(()) => {
-            let extension = columns::plan_extension(tab, &call.batch.columns);
+            let extension = columns::plan_extension(tab, call.columns);
             tab.extending = None;
             for (placed, title) in extension.renamed {
                 if let Some(column) = tab.columns.iter_mut().find(|column| column.key == placed.key) {
@@ -182,7 +182,7 @@ fn not_applied(state: &mut State, call: Call, answer: Answer, what: &str) -> Nex
 }
 
 fn render_setup(id: i32, call: Call, blank: Option<&Grid>) -> Vec<Value> {
-    let columns: Vec<&Column> = call.batch.columns.iter().collect();
+    let columns: Vec<&Column> = call.columns.iter().collect();
     let title = &call.settings.tab;
     let mut requests = Vec::new();
     if let Some(blank) = blank {
@@ -225,6 +225,11 @@ fn render_columns(tab: i32, start: u32, columns: &[&Column], guard: Option<i32>)
         if column.kind == ColumnKind::DateTime {
             requests.push(json!({ "updateDimensionProperties": {
                 "range": range, "properties": { "pixelSize": DATE_TIME_PIXELS }, "fields": "pixelSize",
+            }}));
+        }
+        if column.key == event_id::KEY {
+            requests.push(json!({ "updateDimensionProperties": {
+                "range": range, "properties": { "hiddenByUser": true }, "fields": "hiddenByUser",
             }}));
         }
         let id = guard.filter(|_| at == start);

@@ -2,6 +2,7 @@
 
 mod creation;
 mod doubt;
+mod event_id;
 mod fault;
 mod refusal;
 mod sheet;
@@ -29,6 +30,7 @@ pub(crate) fn settings() -> Settings {
         spreadsheet: "Time clock".into(),
         tab: "Punches".into(),
         yearly: true,
+        event_ids: false,
         sheets_url: "https://sheets.googleapis.com".into(),
         drive_url: "https://www.googleapis.com/drive".into(),
     }

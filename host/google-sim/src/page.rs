@@ -110,10 +110,10 @@ fn render_tab(tab: &TabTable) -> Markup {
         h2 { (tab.title) }
         @if tab.rows.is_empty() { p.quiet { "No rows yet." } }
         table {
-            @for (index, row) in tab.rows.iter().enumerate() {
+            @for (index, row) in tab.seen().into_iter().enumerate() {
                 tr {
                     th { (index + 1 + if index > 0 { tab.skipped } else { 0 }) }
-                    @for text in row { td { (text) } }
+                    @for text in &row { td { (text) } }
                 }
                 @if index == 0 && tab.skipped > 0 {
                     tr { th { "…" } td.quiet colspan=(row.len()) { (tab.skipped) " rows are not shown" } }

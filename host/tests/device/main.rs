@@ -9,6 +9,7 @@ mod tap;
 mod sign_in;
 
 mod delivery;
+mod event_id;
 
 mod plugin;
 

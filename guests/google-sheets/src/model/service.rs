@@ -1,6 +1,6 @@
 //! The service: files, tabs, metadata, and the ways in which requests fail.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use percent_encoding::percent_decode_str;
 use punchcard_sdk::http::{Failure, Header, Method, Request, Response};
@@ -49,6 +49,8 @@ pub(crate) struct Tab {
     pub(crate) rows: Vec<Vec<String>>,
     pub(crate) row_count: u64,
     pub(crate) column_count: u64,
+    /// Columns that nobody sees.
+    pub(crate) hidden: BTreeSet<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -264,7 +266,14 @@ impl Google {
             created_ms: self.now_ms,
             properties,
             trashed: false,
-            tabs: vec![Tab { id: 0, title: "Sheet1".into(), rows: vec![], row_count: 1_000, column_count: 26 }],
+            tabs: vec![Tab {
+                id: 0,
+                title: "Sheet1".into(),
+                rows: vec![],
+                row_count: 1_000,
+                column_count: 26,
+                hidden: BTreeSet::new(),
+            }],
             metadata: BTreeMap::new(),
         });
         assert!(body.is_empty(), "{body:?}");
@@ -383,6 +392,7 @@ impl File {
                     rows: vec![],
                     row_count: count(grid.remove("rowCount")),
                     column_count: count(grid.remove("columnCount")),
+                    hidden: BTreeSet::new(),
                 };
                 assert_eq!(grid.remove("frozenRowCount").unwrap(), 1);
                 assert!(tab.row_count > 1 && grid.is_empty() && properties.is_empty());
@@ -433,10 +443,17 @@ impl File {
                 }
             }
             "updateDimensionProperties" => {
-                assert_eq!(content.remove("fields").unwrap(), "pixelSize");
-                assert_eq!(content.remove("properties").unwrap(), json!({"pixelSize": 150}));
                 let range = object(content.remove("range"));
-                self.grid(number(range.get("sheetId").cloned()))?;
+                let tab = self.grid(number(range.get("sheetId").cloned()))?;
+                let properties = content.remove("properties").unwrap();
+                match content.remove("fields").unwrap().as_str().unwrap() {
+                    "pixelSize" => assert_eq!(properties, json!({"pixelSize": 150})),
+                    "hiddenByUser" => {
+                        assert_eq!(properties, json!({"hiddenByUser": true}));
+                        tab.hidden.insert(count(range.get("startIndex").cloned()));
+                    }
+                    fields => panic!("{fields}"),
+                }
             }
             "appendDimension" => {
                 assert_eq!(content.remove("dimension").unwrap(), "COLUMNS");

@@ -70,6 +70,7 @@ proptest! {
             ..Google::default()
         };
         let mut host = Host::new(seed);
+        host.settings.event_ids = seed % 2 == 0;
         let mut expected = vec![];
         let mut last = None;
         for (event, rows) in batches {
@@ -112,7 +113,15 @@ proptest! {
             .flat_map(|tab| tab.rows.iter().skip(1))
             .map(|row| row[0].trim_start_matches("row-").to_owned())
             .collect();
-        prop_assert_eq!(found, expected, "{:?}", google.log);
+        prop_assert_eq!(&found, &expected, "{:?}", google.log);
+        if host.settings.event_ids {
+            let tabs = google.files.iter().flat_map(|file| &file.tabs).filter(|tab| !tab.rows.is_empty());
+            let ids = tabs.flat_map(|tab| {
+                let at = tab.rows[0].iter().position(|title| title == "Event").unwrap();
+                tab.rows.iter().skip(1).map(move |row| row[at].clone())
+            });
+            prop_assert_eq!(ids.collect::<Vec<_>>(), expected);
+        }
         let used: Vec<_> = google.files.iter().filter(|file| file.tabs.iter().any(|tab| tab.rows.len() > 1)).collect();
         prop_assert_eq!(used.len(), 1);
         prop_assert_eq!(used[0].tabs.iter().filter(|tab| tab.rows.len() > 1).count(), 1);

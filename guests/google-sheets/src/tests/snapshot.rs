@@ -73,6 +73,7 @@ fn requests(google: &mut Google, host: &mut Host, batch: &Batch, signal: Signal)
 fn requests_are_these() {
     let (mut google, mut host) = (Google::default(), Host::new(1));
     host.settings.tab = "Sheet1".into();
+    host.settings.event_ids = true;
     let mut all = requests(&mut google, &mut host, &batch("batch-a"), Signal::Begin);
     all.extend(requests(&mut google, &mut host, &batch("batch-b"), Signal::Begin));
     google.advance(3_600_000);

@@ -29,8 +29,24 @@ pub struct TabTable {
     pub rows: Vec<Vec<String>>,
     /// The notes at cells: row and column in the sheet, both counted from 0, and the text.
     pub notes: Vec<(usize, usize, String)>,
+    /// Columns that a person does not see, from 0.
+    pub hidden: Vec<usize>,
     /// How many rows before the first of `rows` were left out.
     pub skipped: usize,
+}
+
+impl TabTable {
+    /// The rows without the columns that a person does not see.
+    #[must_use]
+    pub fn seen(&self) -> Vec<Vec<&str>> {
+        self.rows
+            .iter()
+            .map(|row| {
+                let cells = row.iter().enumerate().filter(|(column, _)| !self.hidden.contains(column));
+                cells.map(|(_, cell)| cell.as_str()).collect()
+            })
+            .collect()
+    }
 }
 
 impl Spreadsheet {
@@ -48,7 +64,10 @@ impl Spreadsheet {
                 cells.filter_map(move |(column, cell)| Some((row, column, cell.note.as_ref()?.to_string())))
             });
             let notes = notes.collect();
-            TabTable { id: tab.id, title: tab.title.clone(), rows, notes, skipped: skipped.saturating_sub(1) }
+            let hidden =
+                tab.columns.iter().filter(|(_, properties)| properties.hidden_by_user).map(|(column, _)| *column);
+            let (title, hidden) = (tab.title.clone(), hidden.collect());
+            TabTable { id: tab.id, title, rows, notes, hidden, skipped: skipped.saturating_sub(1) }
         };
         self.tabs.iter().map(render).collect()
     }
