@@ -225,6 +225,7 @@ async fn ledger_damaged(surroundings: Surroundings) -> Result<Trial> {
     // Everything in it had been delivered: a person moves it away while the device waits, and an empty one is made.
     trial.heal();
     fs::rename(&ledger, ledger.with_extension("damaged"))?;
+    fs::rename(ledger.with_extension("sqlite-wal"), ledger.with_extension("damaged-wal"))?;
     trial.device.begin_anew();
     trial.device.wait_until_ready().await?;
     trial.run(async |_| Ok(())).await?;

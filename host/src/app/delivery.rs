@@ -119,13 +119,13 @@ impl Delivery {
                         () = sleep_until(&self.clock, until_ms) => {}
                         () = changed(&mut paused) => {}
                         Some(ask) = self.asks.recv() => self.take(&mut carrier, &mut load, ask).await,
+                        () = next_sign_in(sign_ins.as_mut()) => carrier.ask_retry(),
                     }
                 }
                 Plan::Rest => {
                     tokio::select! {
                         () = changed(&mut paused) => {}
                         Some(ask) = self.asks.recv() => self.take(&mut carrier, &mut load, ask).await,
-                        () = next_sign_in(sign_ins.as_mut()) => carrier.ask_retry(),
                     }
                 }
                 Plan::Idle if !prepared => {

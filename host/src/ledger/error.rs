@@ -72,7 +72,7 @@ pub enum OpenError {
     /// The file is not, or no longer, a ledger.
     #[error(
         "the ledger {path} is damaged: {what}; nothing was changed. Keep a copy, recover what is in it with `sqlite3 \
-         {path} .recover`, or move it away to start with an empty one"
+         {path} .recover`, or move it and its `-wal` away to start with an empty one"
     )]
     Damaged {
         /// The file.

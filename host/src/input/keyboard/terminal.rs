@@ -85,7 +85,9 @@ fn restore() {
 
 /// Asks for releases. False: the terminal knows nothing of them.
 fn ask_for_releases() -> io::Result<bool> {
-    if !terminal::supports_keyboard_enhancement()? {
+    // One that does not answer at all, such as a serial line, is an error here, and knows nothing of them either. One that is
+    // gone says so when it is read.
+    if !terminal::supports_keyboard_enhancement().unwrap_or(false) {
         return Ok(false);
     }
     let flags = KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES
