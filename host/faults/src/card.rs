@@ -217,7 +217,7 @@ async fn ledger_damaged(surroundings: Surroundings) -> Result<Trial> {
     let ledger = trial.device.rig.folder.state.join("ledger.sqlite");
     let mut bad = fs::read(&ledger)?;
     bad[..100].fill(RUBBISH);
-    put_ledger(&ledger, &bad)?;
+    fs::write(&ledger, &bad).context("cannot damage a ledger")?;
     trial.device.rig.start()?;
     ensure!(!trial.device.ready_or_refused().await?, "it runs on a damaged ledger");
     let left = fs::read(&ledger)?;
