@@ -136,6 +136,9 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, OpenError> {
     }
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|source| OpenError::reading(path, source))?;
+    // A file that is refused stays as it is, and so does its log: SQLite would move and remove that with the last connection.
+    let config = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    connection.set_db_config(config, true).map_err(|source| OpenError::reading(path, source))?;
     // Nobody else writes, but a reader that finds the host's log in need of recovery takes the write lock for a moment.
     connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(|source| OpenError::reading(path, source))?;
     Ok(connection)

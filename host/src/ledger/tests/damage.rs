@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::super::{AcceptError, OpenError, Reader, StorageError, schema};
+use super::super::{AcceptError, OpenError, Reader, StorageError, schema, wal};
 use super::*;
 
 fn refused(folder: &Path) -> OpenError {
@@ -81,6 +81,7 @@ async fn a_damaged_file_is_refused_with_advice_and_stays_as_it_is() {
         let mut bytes = fs::read(&file).unwrap();
         damage(&mut bytes);
         fs::write(&file, &bytes).unwrap();
+        let log = fs::read(wal::log_of(&file)).unwrap();
         let error = refused(folder.path());
         assert!(matches!(error, OpenError::Damaged { .. }), "{case}: {error:?}");
         assert!(error.to_string().contains(".recover"), "{case}: {error}");
@@ -91,6 +92,7 @@ async fn a_damaged_file_is_refused_with_advice_and_stays_as_it_is() {
             "{case}"
         );
         assert_eq!(fs::read(&file).unwrap(), bytes, "{case}");
+        assert!(fs::read(wal::log_of(&file)).is_ok_and(|left| left == log), "{case}: its log");
     }
 }
 
