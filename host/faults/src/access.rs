@@ -30,7 +30,10 @@ pub(crate) fn rows() -> Vec<Row> {
             .says(&[REFUSED])
             .may_say(&[TOKEN_REFUSED, CODE, "signed-out"])
             .by_hand(),
-        Row::new(Access, "revoked", "a person took the access back", revoked).says(&[CODE]).by_hand(),
+        Row::new(Access, "revoked", "a person took the access back", revoked)
+            .says(&[CODE])
+            .may_say(&[TOKEN_REFUSED])
+            .by_hand(),
         Row::new(Access, "scope-missing", "the tokens do not allow files any more (403)", narrowed)
             .says(&["permission is missing"])
             .may_say(&[CODE, "signed-out"])

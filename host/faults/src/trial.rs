@@ -201,8 +201,8 @@ impl Trial {
         Ok(())
     }
 
-    /// What stands below the title, in all spreadsheets from the oldest on. Where nothing does, a row came to where its
-    /// column was before a person moved it.
+    /// What stands below the title, in all spreadsheets from the oldest on. Where something else does, a row came to where
+    /// its column was before a person moved it.
     pub(crate) fn rows(&self) -> Result<Vec<String>> {
         let tables = self.google.tables();
         let tabs = tables.iter().flat_map(|table| &table.tabs);
@@ -214,8 +214,9 @@ impl Trial {
             .collect();
         ensure!(!titled.is_empty(), "no tab has a column {}", self.title);
         let cell = |row: &[String], column: usize| {
-            let titled = row.get(column).filter(|cell| !cell.is_empty());
-            titled.or_else(|| row.iter().find(|cell| self.is_of_a_device(cell))).cloned().unwrap_or_default()
+            let titled = row.get(column);
+            let is_ours = |cell: &&String| self.is_of_a_device(cell);
+            titled.filter(is_ours).or_else(|| row.iter().find(is_ours)).or(titled).cloned().unwrap_or_default()
         };
         let rows = titled.into_iter().flat_map(|(column, rows)| rows.iter().map(move |row| cell(row, column)));
         Ok(rows.collect())
