@@ -23,6 +23,7 @@ pub mod replay;
 
 mod delivery;
 mod grant;
+mod reconcile;
 
 mod announcement;
 mod display;

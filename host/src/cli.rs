@@ -11,6 +11,7 @@ mod run;
 mod check;
 mod events;
 mod panel;
+mod reconcile;
 mod rejects;
 mod replay;
 mod sign_in;
@@ -62,6 +63,8 @@ enum Command {
     Events(events::EventsArguments),
     /// List what sinks set aside, try it again, or drop it.
     Rejects(rejects::RejectsArguments),
+    /// Compare what a sink's service has with what was delivered, row by row.
+    Reconcile(reconcile::ReconcileArguments),
     /// List the sinks, or have one of them mended.
     Sinks(sinks::SinksArguments),
     /// Show what a sink's rows would be if its formatter, as it is configured now, had made them: from an event on, from the
@@ -94,6 +97,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Status { json } => status::status(device, *json),
         Command::Events(arguments) => events::events(device, arguments),
         Command::Rejects(arguments) => rejects::rejects(device, arguments),
+        Command::Reconcile(arguments) => reconcile::reconcile(device, arguments),
         Command::Sinks(arguments) => sinks::sinks(device, arguments),
         Command::Replay(arguments) => replay::replay(device, arguments),
         Command::SignIn(arguments) => sign_in::sign_in(device, arguments),

@@ -31,6 +31,7 @@ mod sink;
 mod waiting;
 
 mod batch;
+mod brought;
 mod checkpoint;
 mod correction;
 mod formatting;
@@ -38,6 +39,7 @@ mod put_back;
 mod reject;
 mod repeat;
 mod replay;
+mod row_key;
 
 mod fate;
 mod history;
@@ -57,6 +59,7 @@ use punchcard_core::time::Instant;
 use tokio::sync::watch;
 
 pub use batch::{BatchError, OpenBatch, Tried};
+pub use brought::{Brought, BroughtRow, EventIndex, Owner, RowPlace};
 pub use checkpoint::{Checkpoint, CheckpointInterval, StoredCheckpoint};
 pub use correction::{CorrectedRow, CorrectionCommit};
 pub use encoding::NotFinite;

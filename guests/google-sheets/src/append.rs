@@ -17,7 +17,7 @@ const FIELDS: &str = "userEnteredValue,userEnteredFormat.numberFormat";
 /// The same with the notes of corrections.
 const FIELDS_WITH_NOTES: &str = "userEnteredValue,userEnteredFormat.numberFormat,note";
 /// What stands in the first cell of a row that says that another one does not count.
-const WITHDRAWN: &str = "withdrawn";
+pub(crate) const WITHDRAWN: &str = "withdrawn";
 /// A guess for the buffer; a longer request makes it grow.
 const CELL_BYTES: usize = 96;
 

@@ -73,6 +73,43 @@ fn render_moment(moment: Instant, kind: ColumnKind, [date, time, date_time]: [&s
     }
 }
 
+/// What is in a cell of the sheet, so that two can be compared.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Shown {
+    Text(String),
+    /// To 12 digits, which are milliseconds of a date: the last ones do not come back as they were written.
+    Number(String),
+    Flag(bool),
+}
+
+impl Shown {
+    /// An empty text is an empty cell.
+    pub(crate) fn text(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| Self::Text(text.to_owned()))
+    }
+
+    pub(crate) fn number(number: f64) -> Self {
+        // There are two zeros.
+        Self::Number(format!("{:.11e}", number + 0.0))
+    }
+}
+
+/// What [`render_cell`] writes, as it comes back.
+pub(crate) fn show(cell: &Cell, kind: ColumnKind) -> Option<Shown> {
+    match cell {
+        Cell::Empty => None,
+        Cell::Text(text) => Shown::text(text),
+        Cell::Flag(flag) => Some(Shown::Flag(*flag)),
+        Cell::Number(number) => Some(Shown::number(*number)),
+        Cell::Seconds(seconds) => Some(Shown::number(serial::duration(*seconds))),
+        Cell::Moment(moment) | Cell::Estimated(moment) => Some(Shown::number(match kind {
+            ColumnKind::Date => serial::date(*moment),
+            ColumnKind::Time => serial::time(*moment),
+            _ => serial::date_time(*moment),
+        })),
+    }
+}
+
 /// Writes a text as `CellData`.
 pub(crate) fn render_text_cell(text: &str, json: &mut Vec<u8>) {
     json.extend_from_slice(br#"{"userEnteredValue":{"stringValue":"#);

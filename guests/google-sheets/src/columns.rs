@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn columns_are_placed_by_their_metadata_on_this_tab() {
-        let grid = Grid { id: 7, title: "t".into(), columns: 4 };
+        let grid = Grid { id: 7, title: "t".into(), columns: 4, rows: 2 };
         let metadata = [found(7, "b", 3), found(8, "c", 0), found(7, "a", 1), found(7, "a", 0), found(7, "d", 4)];
         let old = [placed("b", Some("B"), 0), placed("x", Some("X"), 1)];
         assert_eq!(place(&metadata, &grid, &old), [placed("b", Some("B"), 3), placed("a", None, 0)]);

@@ -3,7 +3,8 @@
 //! One `batchUpdate` carries a batch. Together with the rows it creates a piece of developer metadata, the *mark*, whose
 //! id is random and durable in the state before the request leaves, and whose value is the batch's id. The request is
 //! atomic and an id can't be created twice, so the rows are there exactly if the mark is; after an outcome that leaves
-//! doubt the mark is read. See `mark`.
+//! doubt the mark is read. See `mark`. Which rows are there can be read back by the ids of their events (`event_id`,
+//! `reading`).
 //!
 //! The connector is a step machine in two halves. `absorb` takes in what the service answered to the last request and
 //! changes what the state knows; `plan` looks at the state and decides the next request. Whatever interrupts the machine,
@@ -31,6 +32,7 @@ mod event_id;
 mod finding;
 mod look;
 mod mark;
+mod reading;
 mod serial;
 mod tab;
 
@@ -48,7 +50,7 @@ mod model;
 mod tests;
 
 use punchcard_sdk::connector::{Batch, Directive, Limits, Signal};
-use punchcard_sdk::{Column, Connector, Context, Error, export_connector};
+use punchcard_sdk::{Column, Connector, Context, Error, Row, export_connector};
 
 pub use settings::Settings;
 pub use state::State;
@@ -63,6 +65,10 @@ impl Connector for GoogleSheets {
     fn check(settings: &Settings, columns: &[Column]) -> Result<Limits, Error> {
         settings.check()?;
         limits::plan_limits(settings, columns)
+    }
+
+    fn fingerprint(_: &Settings, columns: &[Column], rows: &[Row]) -> Result<Vec<String>, Error> {
+        Ok(rows.iter().map(|row| reading::fingerprint(columns, row)).collect())
     }
 
     fn step(

@@ -37,6 +37,7 @@ pub(crate) fn plan_limits(settings: &Settings, columns: &[Column]) -> Result<Lim
         bytes_per_batch: u64::try_from(BYTES - rows * bytes).unwrap_or(1),
         characters_per_cell: u32::try_from(cell::CHARACTERS).unwrap_or(u32::MAX),
         requests_per_minute: REQUESTS_PER_MINUTE,
+        reads_back: settings.event_ids,
     })
 }
 

@@ -124,6 +124,7 @@ fn grid(sheet: &Value) -> Grid {
         id: number(properties, "sheetId"),
         title: text(properties, "title").to_owned(),
         columns: number(&properties["gridProperties"], "columnCount"),
+        rows: number(&properties["gridProperties"], "rowCount"),
     }
 }
 
@@ -194,6 +195,10 @@ pub(crate) fn absorb_columns(state: &mut State, call: Call, answer: Answer) -> N
         settle(spreadsheet, call);
         return Next::Plan;
     };
+    if let Some(reading) = &mut state.reading {
+        reading.title.clone_from(&grid.title);
+        reading.through = grid.rows;
+    }
     let (old, extending) = spreadsheet.tab.take().map_or_else(Default::default, |tab| (tab.columns, tab.extending));
     let columns = columns::place(&found, grid, &old);
     for key in columns::lost(&old, &columns) {

@@ -23,6 +23,9 @@ pub struct State {
     pub(crate) mark: Option<Mark>,
     /// Marks that have done their work and are to be deleted along with a later batch.
     pub(crate) spent: Vec<Spent>,
+    /// Rows are being read back. Nothing is changed meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reading: Option<Reading>,
     /// The batch that was reported as delivered last: asked for again, it is there.
     pub(crate) delivered: Option<String>,
     /// The batch of the last `create-anew` that was carried out: asked for again, it is done.
@@ -54,6 +57,8 @@ pub(crate) enum Asked {
     Mark,
     /// To append rows.
     Append,
+    /// Which rows are there.
+    Rows,
 }
 
 /// A spreadsheet that rows go into.
@@ -113,6 +118,21 @@ pub(crate) struct Grid {
     pub(crate) id: i32,
     pub(crate) title: String,
     pub(crate) columns: u32,
+    #[serde(default)]
+    pub(crate) rows: u64,
+}
+
+/// How far reading rows back has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reading {
+    /// The row that is next; 1 is the header.
+    pub(crate) first: u64,
+    /// Rows that are read at once.
+    pub(crate) count: u64,
+    /// Rows of the tab when it was looked at.
+    pub(crate) through: u64,
+    /// The tab's title then: a person may have renamed it.
+    pub(crate) title: String,
 }
 
 /// The tab that rows go into.

@@ -7,7 +7,7 @@ use punchcard_sdk::{Column, Context, Error};
 
 use crate::answer::{Answer, parse_failure, parse_response};
 use crate::state::{Asked, Look, State};
-use crate::{Settings, delivery, event_id, finding, look, mark, pause, problem, tab};
+use crate::{Settings, delivery, event_id, finding, look, mark, pause, problem, reading, tab};
 
 /// What a step is given, beside the state.
 #[derive(Clone, Copy)]
@@ -70,6 +70,7 @@ fn absorb(state: &mut State, call: Call, answer: Answer) -> Next {
         Asked::Extension => tab::absorb_extension(state, call, answer),
         Asked::Mark => mark::absorb(state, call, answer),
         Asked::Append => delivery::absorb(state, call, answer),
+        Asked::Rows => reading::absorb(state, call, answer),
     }
 }
 
@@ -80,12 +81,15 @@ fn interrupt(state: &mut State, call: Call) {
         Asked::Setup | Asked::Extension => state.look_again(Look::Tabs),
         Asked::Append => mark::doubt(state, call),
         // Reading leaves nothing in doubt.
-        Asked::Nothing | Asked::Files | Asked::Trashed | Asked::Tabs | Asked::Columns | Asked::Mark => {}
+        Asked::Nothing | Asked::Files | Asked::Trashed | Asked::Tabs | Asked::Columns | Asked::Mark | Asked::Rows => {}
     }
 }
 
 /// Takes in a signal that is no answer.
 fn take_up(state: &mut State, call: Call, signal: &Signal) -> Result<(), Error> {
+    if !matches!(signal, Signal::Elapsed | Signal::ReadBack(_)) {
+        state.reading = None;
+    }
     match signal {
         Signal::Elapsed | Signal::Responded(_) | Signal::Failed(_) => return Ok(()),
         Signal::Prepare | Signal::Retry => state.look_again(Look::Due),
@@ -96,6 +100,7 @@ fn take_up(state: &mut State, call: Call, signal: &Signal) -> Result<(), Error> 
             }
         }
         Signal::CreateAnew => finding::take_up_anew(state, call)?,
+        Signal::ReadBack(next) => reading::take_up(state, next.as_deref())?,
     }
     state.failures = 0;
     state.refusals = 0;
@@ -104,6 +109,9 @@ fn take_up(state: &mut State, call: Call, signal: &Signal) -> Result<(), Error> 
 
 /// Decides what comes next.
 pub(crate) fn plan(state: &mut State, call: Call) -> Result<Directive, Error> {
+    if state.reading.is_some() {
+        return reading::plan(state, call);
+    }
     if let Some(directive) = delivery::plan_known(state, call) {
         return Ok(directive);
     }

@@ -4,6 +4,7 @@ mod creation;
 mod doubt;
 mod event_id;
 mod fault;
+mod reading;
 mod refusal;
 mod sheet;
 mod snapshot;

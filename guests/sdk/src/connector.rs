@@ -7,11 +7,11 @@ use serde::de::DeserializeOwned;
 
 use crate::bindings::connector::exports::punchcard::plugin::delivery::Guest;
 pub use crate::bindings::connector::exports::punchcard::plugin::delivery::{
-    Batch, Correction, CorrectionKind, Directive, Limits, Outcome, Pause, Receipt, Rejection, Signal,
+    Batch, Correction, CorrectionKind, Directive, FoundRow, Limits, Outcome, Page, Pause, Receipt, Rejection, Signal,
 };
 use crate::settings::parse_settings;
 use crate::state::{parse_state, render_state};
-use crate::{Column, Context, Error};
+use crate::{Column, Context, Error, Row};
 
 /// Carries batches of rows into one service, as a step machine: what happened goes in, what to do next comes out, and the
 /// state is durable before it is done.
@@ -42,6 +42,14 @@ pub trait Connector {
         context: &Context,
     ) -> Result<Directive, Error>;
 
+    /// What a [`Page`] would say of rows like these, made for these columns. Called where [`Limits::reads_back`] is true.
+    ///
+    /// # Errors
+    /// Where rows can't be read back, which is the answer of a connector that does not say otherwise.
+    fn fingerprint(_settings: &Self::Settings, _columns: &[Column], _rows: &[Row]) -> Result<Vec<String>, Error> {
+        Err(Error::Other("this connector can't read rows back".to_owned()))
+    }
+
     /// Converts a state that an older version of this plugin wrote.
     fn migrate(_version: u32, _state: serde_json::Value) -> Option<Self::State> {
         None
@@ -67,6 +75,11 @@ impl<T: Connector> Guest for Export<T> {
     fn check(settings: String, columns: Vec<Column>) -> Result<Limits, Error> {
         crate::panic::log_panics();
         T::check(&parse_settings(&settings)?, &columns)
+    }
+
+    fn fingerprint(settings: String, columns: Vec<Column>, rows: Vec<Row>) -> Result<Vec<String>, Error> {
+        crate::panic::log_panics();
+        T::fingerprint(&parse_settings(&settings)?, &columns, &rows)
     }
 
     fn step(

@@ -48,7 +48,13 @@ impl Connector for Tally {
     fn check(settings: &Settings, columns: &[Column]) -> Result<Limits, Error> {
         check(settings)?;
         let rows_per_batch = u32::try_from(columns.len()).map_err(|_| Error::Other("too many".into()))?;
-        Ok(Limits { rows_per_batch, bytes_per_batch: 1, characters_per_cell: 1, requests_per_minute: 1 })
+        Ok(Limits {
+            rows_per_batch,
+            bytes_per_batch: 1,
+            characters_per_cell: 1,
+            requests_per_minute: 1,
+            reads_back: false,
+        })
     }
 
     fn step(_: &Settings, count: &mut u64, batch: &Batch, _: Signal, _: &Context) -> Result<Directive, Error> {

@@ -65,6 +65,7 @@ impl Connector for Webhook {
             bytes_per_batch: 1 << 20,
             characters_per_cell: u32::MAX,
             requests_per_minute: settings.requests_per_minute,
+            reads_back: false,
         })
     }
 
@@ -76,6 +77,8 @@ impl Connector for Webhook {
         context: &Context,
     ) -> Result<Directive, Error> {
         match signal {
+            // What became of rows at an address can't be asked.
+            Signal::ReadBack(_) => return Err(Error::Other("a webhook's rows can't be read back".to_owned())),
             // Nothing is made ready at an address, and none is made anew.
             Signal::Prepare | Signal::CreateAnew => return Ok(delivered(Vec::new())),
             _ if batch.rows.is_empty() => return Ok(delivered(Vec::new())),

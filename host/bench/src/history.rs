@@ -89,8 +89,13 @@ pub(crate) async fn deliver(state: &Path) -> Result<()> {
         };
         ledger.commit_formatted(&sink, made).await?;
     }
-    let limits =
-        Limits { rows_per_batch: 10, bytes_per_batch: 1 << 20, characters_per_cell: 1_000, requests_per_minute: 60 };
+    let limits = Limits {
+        rows_per_batch: 10,
+        bytes_per_batch: 1 << 20,
+        characters_per_cell: 1_000,
+        requests_per_minute: 60,
+        reads_back: false,
+    };
     // Each batch is a row in the ledger too, and a day of presses comes in many.
     for number in 0_u128.. {
         let Some(open) = ledger.open_batch(&sink, limits, Uuid::from_u128(number)).await? else { break };

@@ -107,7 +107,7 @@ mod tests {
     use crate::time::Instant;
 
     fn limits(rows_per_batch: u32, bytes_per_batch: u64) -> Limits {
-        Limits { rows_per_batch, bytes_per_batch, characters_per_cell: 1, requests_per_minute: 1 }
+        Limits { rows_per_batch, bytes_per_batch, characters_per_cell: 1, requests_per_minute: 1, reads_back: false }
     }
 
     #[test]

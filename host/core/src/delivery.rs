@@ -12,7 +12,7 @@ use crate::backoff::plan_wait;
 use crate::http::Request;
 use crate::pace::{Departure, Pace};
 use crate::plugin::Problem;
-use crate::plugin::delivery::{Directive, Receipt, Signal};
+use crate::plugin::delivery::{Directive, Page, Pause, Receipt, Signal};
 
 /// Steps a minute that neither rows nor a server's answer led to. More would be a connector that runs in circles: each
 /// writes to the card.
@@ -27,6 +27,9 @@ pub enum Work {
     CreateAnew,
     /// The batch in flight.
     Batch,
+    /// Reading back which rows are there, as a person asked. It changes nothing, and never holds deliveries up: whatever is
+    /// in its way ends it.
+    ReadBack,
 }
 
 /// Where a sink's delivery stands, for the panel and `status`.
@@ -81,6 +84,10 @@ pub enum Next {
     Send(Request),
     /// The work is done.
     Done(Work, Receipt),
+    /// These rows are there. More are read where the page says so.
+    Found(Page),
+    /// The rows can't be read back now; why.
+    GaveUp(String),
     /// Ask [`Carrier::plan`].
     Later,
 }
@@ -162,6 +169,9 @@ impl Carrier {
     /// What is to be done now.
     pub fn plan(&mut self, now_ms: u64) -> Plan {
         if self.rests() {
+            if matches!(self.phase, Phase::Due(Work::ReadBack, _) | Phase::Waiting { work: Work::ReadBack, .. }) {
+                self.phase = Phase::Idle;
+            }
             return Plan::Rest;
         }
         if self.create_anew && !matches!(self.phase, Phase::Due(..)) {
@@ -227,6 +237,28 @@ impl Carrier {
             self.idle_steps.record(now_ms);
         }
         match next {
+            Directive::Found(page) if work == Work::ReadBack => {
+                self.phase = match &page.next {
+                    Some(next) => Phase::Due(work, Signal::ReadBack(Some(next.clone()))),
+                    None => Phase::Idle,
+                };
+                Next::Found(page)
+            }
+            Directive::Found(_) => {
+                self.failed(work, "the connector found rows when nobody asked for them".into(), now_ms);
+                Next::Later
+            }
+            Directive::Hold(Pause { problem, .. }) | Directive::Wait(Pause { problem: problem @ Some(_), .. })
+                if work == Work::ReadBack =>
+            {
+                self.phase = Phase::Idle;
+                let why = |problem: Problem| format!("{}: {}", problem.headline, problem.advice);
+                Next::GaveUp(problem.map_or_else(|| "the connector waits for a person".into(), why))
+            }
+            Directive::Delivered(_) if work == Work::ReadBack => {
+                self.phase = Phase::Idle;
+                Next::GaveUp("the connector does not say which rows are there".into())
+            }
             Directive::Send(request) => {
                 self.phase = Phase::Due(work, again(work));
                 if self.paused { Next::Later } else { Next::Send(request) }
@@ -261,6 +293,10 @@ impl Carrier {
 
     /// The connector's call failed. Its work is begun again after a pause that grows with each failure.
     pub fn failed(&mut self, work: Work, reason: String, now_ms: u64) {
+        if work == Work::ReadBack {
+            self.phase = Phase::Idle;
+            return;
+        }
         self.standing = Standing::Failing { reason };
         self.phase = Phase::Failed { work, until_ms: now_ms.saturating_add(plan_wait(self.failures, 0)) };
         self.failures = self.failures.saturating_add(1);
@@ -278,6 +314,7 @@ fn again(work: Work) -> Signal {
         Work::Prepare => Signal::Prepare,
         Work::CreateAnew => Signal::CreateAnew,
         Work::Batch => Signal::Resumed,
+        Work::ReadBack => Signal::ReadBack(None),
     }
 }
 

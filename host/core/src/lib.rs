@@ -29,6 +29,7 @@ pub mod replay;
 
 pub mod batch;
 pub mod delivery;
+pub mod reconcile;
 
 pub mod grant;
 

@@ -98,6 +98,8 @@ pub mod delivery {
         pub characters_per_cell: u32,
         /// At least 1; over all sinks of one grant.
         pub requests_per_minute: u32,
+        /// Whether it can say which rows are there, and rows are delivered with their keys.
+        pub reads_back: bool,
     }
 
     /// How a row corrects an earlier one (`delivery.correction-kind`).
@@ -155,6 +157,8 @@ pub mod delivery {
         Retry,
         /// A person wants a new destination.
         CreateAnew,
+        /// Say which rows are there: from the beginning, or from here on.
+        ReadBack(Option<String>),
     }
 
     /// A row that the service will never take.
@@ -172,6 +176,28 @@ pub mod delivery {
         /// What did not.
         pub rejected: Vec<Rejection>,
         /// Where a person finds the rows.
+        pub link: Option<String>,
+    }
+
+    /// A row as it stands at the service (`delivery.found-row`).
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct FoundRow {
+        /// Of the row that was delivered; none: it carries none.
+        pub key: Option<String>,
+        /// Tells whether somebody changed it.
+        pub fingerprint: String,
+        /// Where a person finds it.
+        pub place: String,
+    }
+
+    /// Rows that are there (`delivery.page`).
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Page {
+        /// The rows.
+        pub rows: Vec<FoundRow>,
+        /// Where the next page begins; none: this was the last.
+        pub next: Option<String>,
+        /// Where these rows are, as receipts say it.
         pub link: Option<String>,
     }
 
@@ -195,6 +221,8 @@ pub mod delivery {
         Delivered(Receipt),
         /// A person has to mend this.
         Hold(Pause),
+        /// Rows that are there.
+        Found(Page),
     }
 
     /// The answer to a step (`delivery.outcome`).

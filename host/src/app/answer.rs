@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use punchcard_core::delivery::Standing;
 use punchcard_core::event::Sequence;
 use tokio::sync::oneshot;
 use tracing::info;
@@ -12,8 +13,9 @@ use super::device::Device;
 use super::formatting;
 use super::grant::{Ask, chain};
 use super::intake::fresh_id;
-use super::part::{GrantPart, SinkPart};
+use super::part::{GrantPart, SinkHandle, SinkPart};
 use super::report::report;
+use super::status::ReconcileStage;
 use crate::ledger::PutBack;
 
 /// Answers a question, or sees to it that what is asked for will be done.
@@ -24,6 +26,8 @@ pub(super) async fn answer(device: Arc<Device>, question: Question) -> Answer {
         Question::SignIn { grant } => device.ask_grant(&grant, Ask::SignIn),
         Question::SignOut { grant, revoke } => device.ask_grant(&grant, Ask::SignOut { revoke }),
         Question::Retry { sink } => device.ask_sink(&sink, delivery::Ask::Retry),
+        Question::Reconcile { sink, deliver_missing } => device.reconcile(&sink, deliver_missing),
+        Question::Reconciliation { sink } => device.reconciliation(&sink),
         Question::Pause { sink } => device.set_paused(&sink, true).await,
         Question::Resume { sink } => device.set_paused(&sink, false).await,
         Question::PutBack { sink, events } => device.put_back(&sink, &events).await,
@@ -49,43 +53,88 @@ impl Device {
     }
 
     fn ask_sink(&self, name: &str, ask: delivery::Ask) -> Answer {
-        let Some(parts) = self.parts.get() else { return still_starting() };
-        let off = |reason: &str| Answer::Refused { reason: format!("sink `{name}` is off: {reason}") };
+        let sink = match self.sink(name) {
+            Ok(sink) => sink,
+            Err(answer) => return answer,
+        };
+        if let Some(reason) = &sink.delivery_off {
+            return Answer::Refused { reason: format!("sink `{name}` is off: {reason}") };
+        }
+        if *sink.paused.borrow() {
+            let reason = format!("sink `{name}` is paused; `punchcard sinks resume {name}` first");
+            return Answer::Refused { reason };
+        }
+        match sink.asks.send(ask) {
+            Ok(()) => Answer::Accepted,
+            Err(_) => ended(name),
+        }
+    }
+
+    /// A sink that is on; otherwise what is to be answered.
+    fn sink(&self, name: &str) -> Result<&SinkHandle, Answer> {
+        let parts = self.parts.get().ok_or_else(still_starting)?;
         match parts.sinks.iter().find(|(sink, _)| sink.as_str() == name) {
-            Some((_, SinkPart::On(sink))) => match &sink.delivery_off {
-                Some(reason) => off(reason),
-                None if *sink.paused.borrow() => {
-                    let reason = format!("sink `{name}` is paused; `punchcard sinks resume {name}` first");
-                    Answer::Refused { reason }
-                }
-                None => match sink.asks.send(ask) {
-                    Ok(()) => Answer::Accepted,
-                    Err(_) => Answer::Refused { reason: format!("sink `{name}` has ended; restart the host") },
-                },
-            },
-            Some((_, SinkPart::Off(reason))) => off(reason),
-            None => unknown("sink", name, parts.sinks.keys()),
+            Some((_, SinkPart::On(sink))) => Ok(sink),
+            Some((_, SinkPart::Off(reason))) => {
+                Err(Answer::Refused { reason: format!("sink `{name}` is off: {reason}") })
+            }
+            None => Err(unknown("sink", name, parts.sinks.keys())),
         }
     }
 
     /// Has a sink's formatter replay, and what is different delivered.
     async fn correct(&self, name: &str, from: Sequence, component: String, settings: String) -> Answer {
-        let Some(parts) = self.parts.get() else { return still_starting() };
-        let ended = || Answer::Refused { reason: format!("sink `{name}` has ended; restart the host") };
-        match parts.sinks.iter().find(|(sink, _)| sink.as_str() == name) {
-            Some((_, SinkPart::On(sink))) => {
-                let (reply, answer) = oneshot::channel();
-                if sink.corrections.send(formatting::Ask::Correct { from, component, settings, reply }).is_err() {
-                    return ended();
-                }
-                match answer.await {
-                    Ok(Ok(corrected)) => Answer::Corrected { rows: corrected.rows, through: corrected.through.0 },
-                    Ok(Err(reason)) => Answer::Refused { reason },
-                    Err(_) => ended(),
-                }
+        let sink = match self.sink(name) {
+            Ok(sink) => sink,
+            Err(answer) => return answer,
+        };
+        let (reply, answer) = oneshot::channel();
+        if sink.corrections.send(formatting::Ask::Correct { from, component, settings, reply }).is_err() {
+            return ended(name);
+        }
+        match answer.await {
+            Ok(Ok(corrected)) => Answer::Corrected { rows: corrected.rows, through: corrected.through.0 },
+            Ok(Err(reason)) => Answer::Refused { reason },
+            Err(_) => ended(name),
+        }
+    }
+
+    /// Has a sink's rows read back and compared.
+    fn reconcile(&self, name: &str, deliver_missing: bool) -> Answer {
+        let sink = match self.sink(name) {
+            Ok(sink) => sink,
+            Err(answer) => return answer,
+        };
+        let refused = |reason: String| Answer::Refused { reason };
+        if !sink.reads_back {
+            return refused(format!(
+                "the connector of sink `{name}` can't say which rows are there; google-sheets can, unless its setting \
+                 `event-ids` is false"
+            ));
+        }
+        match &*sink.delivery.borrow() {
+            Standing::Held { problem: Some(problem) } => {
+                return refused(format!("sink `{name}` waits for a person: {}: {}", problem.headline, problem.advice));
             }
-            Some((_, SinkPart::Off(reason))) => Answer::Refused { reason: format!("sink `{name}` is off: {reason}") },
-            None => unknown("sink", name, parts.sinks.keys()),
+            Standing::Held { problem: None } => return refused(format!("sink `{name}` waits for a person")),
+            Standing::Failing { reason } => return refused(format!("sink `{name}` fails: {reason}")),
+            Standing::Idle | Standing::Working | Standing::Paused | Standing::Waiting { .. } => {}
+        }
+        // Until the sink takes it up: what stands there is about an earlier one.
+        if sink.delivery_off.is_none() && !*sink.paused.borrow() {
+            sink.progress.set(ReconcileStage::Waiting);
+        }
+        self.ask_sink(name, delivery::Ask::Reconcile { deliver_missing })
+    }
+
+    fn reconciliation(&self, name: &str) -> Answer {
+        match self.sink(name).map(|sink| sink.progress.get()) {
+            Ok(Some(stage)) => Answer::Reconciliation(Box::new(stage)),
+            Ok(None) => {
+                let reason = format!("sink `{name}` was not compared since the host was started");
+                Answer::Refused { reason }
+            }
+            Err(answer) => answer,
         }
     }
 
@@ -151,6 +200,10 @@ impl Device {
 
 fn still_starting() -> Answer {
     Answer::Refused { reason: "the device is still starting; try again in a moment".into() }
+}
+
+fn ended(sink: &str) -> Answer {
+    Answer::Refused { reason: format!("sink `{sink}` has ended; restart the host") }
 }
 
 fn unknown(what: &str, name: &str, known: impl Iterator<Item = impl ToString>) -> Answer {

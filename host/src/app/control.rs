@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tracing::{debug, warn};
 
-use super::status::Report;
+use super::status::{ReconcileStage, Report};
 
 /// The socket's name in the state folder.
 const FILE_NAME: &str = "control.sock";
@@ -43,6 +43,18 @@ pub enum Question {
     },
     /// A problem was mended.
     Retry {
+        /// The sink.
+        sink: String,
+    },
+    /// Compare what the service has with the ledger; `Reconciliation` says how it goes.
+    Reconcile {
+        /// The sink.
+        sink: String,
+        /// Deliver again what is missing, and was when it was compared before.
+        deliver_missing: bool,
+    },
+    /// How far comparing has come.
+    Reconciliation {
         /// The sink.
         sink: String,
     },
@@ -124,6 +136,8 @@ pub enum Answer {
         /// Up to this event.
         through: u64,
     },
+    /// How far comparing has come.
+    Reconciliation(Box<ReconcileStage>),
     /// What was put back.
     PutBack {
         /// Events that the formatter gets once more.

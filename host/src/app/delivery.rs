@@ -24,11 +24,15 @@ use uuid::Uuid;
 use super::formatting;
 use super::grant::{Grant, chain, depart};
 use super::known_time::KnownTime;
+use super::reconcile::{Progress, Reconciliation};
+use super::status::ReconcileStage;
 use super::timer::sleep_until;
 use crate::clock::Clock;
 use crate::http::Http;
-use crate::ledger::{Ledger, OpenBatch, Tried};
+use crate::ledger::{Ledger, OpenBatch, RowPlace, Tried};
 use crate::wasm::Connector;
+
+mod reading;
 
 /// What a person asks of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +41,11 @@ pub(super) enum Ask {
     Retry,
     /// Make a new destination.
     CreateAnew,
+    /// Compare what is there with what was brought.
+    Reconcile {
+        /// And bring again what is missing.
+        deliver_missing: bool,
+    },
 }
 
 /// How a sink's requests are authorized.
@@ -73,6 +82,8 @@ pub(super) struct Delivery {
     pub(super) asks: mpsc::UnboundedReceiver<Ask>,
     /// A person wants nothing delivered for now.
     pub(super) paused: watch::Receiver<bool>,
+    /// How far comparing has come.
+    pub(super) progress: Progress,
     /// There may be rows.
     pub(super) rows: Arc<Notify>,
     /// Where the sink's formatting stands.
@@ -87,13 +98,25 @@ struct Load {
     batch: Batch,
     /// The wish for a new destination, by which the connector tells a repetition from another wish. Empty without one.
     wish: String,
+    /// The ledger knows how the rows of these batches are delivered.
+    identified: bool,
+    reconciliation: Option<Reconciliation>,
+    /// What was missing when it was last compared.
+    missing: Vec<RowPlace>,
 }
 
 impl Delivery {
     /// Delivers until the task is dropped.
     pub(super) async fn run(mut self) {
         let mut carrier = Carrier::default();
-        let mut load = Load { state: self.recall().await, batch: self.empty_batch(), wish: self.recall_wish().await };
+        let mut load = Load {
+            state: self.recall().await,
+            batch: self.empty_batch(),
+            wish: self.recall_wish().await,
+            identified: false,
+            reconciliation: None,
+            missing: Vec::new(),
+        };
         if !load.wish.is_empty() {
             carrier.ask_create_anew();
         }
@@ -112,6 +135,11 @@ impl Delivery {
             carrier.set_paused(*paused.borrow_and_update());
             let plan = carrier.plan(self.clock.monotonic_ms());
             self.publish(&carrier);
+            match &plan {
+                Plan::Rest => self.stop_comparing(&mut load, "the sink is paused"),
+                Plan::Step { work, .. } if *work != Work::ReadBack => self.stop_reading(&mut load),
+                _ => {}
+            }
             match plan {
                 Plan::Step { work, signal } => self.step(&mut carrier, &mut load, work, signal).await,
                 Plan::WaitUntil(until_ms) => {
@@ -132,6 +160,7 @@ impl Delivery {
                     prepared = true;
                     carrier.begin(Work::Prepare, false);
                 }
+                Plan::Idle if load.reconciliation.is_some() => carrier.begin(Work::ReadBack, false),
                 Plan::Idle => self.find_work(&mut carrier, &mut load, &mut paused).await,
             }
         }
@@ -153,6 +182,14 @@ impl Delivery {
         }
         match self.ledger.open_batch(&self.sink, self.limits, Uuid::new_v4()).await {
             Ok(Some(OpenBatch { batch, tried })) => {
+                if tried == Tried::Never && !load.identified {
+                    let by = self.limits.reads_back.then(|| self.settings.clone());
+                    if let Err(error) = self.ledger.note_identified(&self.sink, by).await {
+                        warn!(sink = %self.sink, error = chain(error), "the ledger takes no batch; trying again");
+                        return sleep_until(&self.clock, self.clock.monotonic_ms() + 10_000).await;
+                    }
+                    load.identified = true;
+                }
                 load.batch = batch;
                 carrier.begin(Work::Batch, tried == Tried::Before);
             }
@@ -186,13 +223,22 @@ impl Delivery {
         let batch = match work {
             Work::Batch => load.batch.clone(),
             Work::Prepare => self.empty_batch(),
+            Work::ReadBack => {
+                if signal == Signal::ReadBack(None)
+                    && let Some(reconciliation) = &mut load.reconciliation
+                {
+                    reconciliation.begin();
+                    self.progress.set(ReconcileStage::Reading { rows: 0 });
+                }
+                self.empty_batch()
+            }
             Work::CreateAnew => Batch { id: load.wish.clone(), ..self.empty_batch() },
         };
         let context = self.clock.context();
         let outcome = match self.connector.step(&self.settings, load.state.clone(), batch, signal, &context).await {
             Ok(outcome) => outcome,
             Err(error) => {
-                return self.fail(carrier, work, error.to_string(), self.clock.monotonic_ms());
+                return self.fail(carrier, load, work, error.to_string());
             }
         };
         let next = carrier.stepped(work, outcome.next, self.clock.monotonic_ms());
@@ -206,7 +252,7 @@ impl Delivery {
             _ => self.ledger.store_connector_state(&self.sink, outcome.state.clone(), work == Work::Batch).await,
         };
         if let Err(error) = kept {
-            return self.fail(carrier, work, chain(error), self.clock.monotonic_ms());
+            return self.fail(carrier, load, work, chain(error));
         }
         carrier.kept();
         load.state = outcome.state;
@@ -225,6 +271,8 @@ impl Delivery {
                 }
                 self.announce(work, &load.batch, &receipt);
             }
+            Next::Found(page) => self.take_page(carrier, load, page).await,
+            Next::GaveUp(reason) => self.stop_comparing(load, &reason),
             Next::Later => {}
         }
     }
@@ -239,6 +287,13 @@ impl Delivery {
                     self.remember_wish(&load.wish).await;
                 }
                 carrier.ask_create_anew();
+            }
+            Ask::Reconcile { deliver_missing } => {
+                if load.reconciliation.is_none() {
+                    let wanted = deliver_missing.then(|| std::mem::take(&mut load.missing));
+                    load.reconciliation = Some(Reconciliation::new(wanted));
+                    self.progress.set(ReconcileStage::Waiting);
+                }
             }
         }
     }
@@ -289,6 +344,7 @@ impl Delivery {
             }
             Work::Prepare => info!(%sink, link = receipt.link, "the destination is ready"),
             Work::CreateAnew => info!(%sink, link = receipt.link, "a new destination was made"),
+            Work::ReadBack => {}
         }
     }
 
@@ -377,9 +433,13 @@ impl Delivery {
         }
     }
 
-    fn fail(&self, carrier: &mut Carrier, work: Work, reason: String, now_ms: u64) {
-        warn!(sink = %self.sink, reason, "the connector failed; its work is begun again");
-        carrier.failed(work, reason, now_ms);
+    fn fail(&self, carrier: &mut Carrier, load: &mut Load, work: Work, reason: String) {
+        if work == Work::ReadBack {
+            self.stop_comparing(load, &reason);
+        } else {
+            warn!(sink = %self.sink, reason, "the connector failed; its work is begun again");
+        }
+        carrier.failed(work, reason, self.clock.monotonic_ms());
     }
 
     fn publish(&self, carrier: &Carrier) {

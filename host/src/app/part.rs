@@ -17,6 +17,7 @@ use super::delivery::{Ask, Authority, Delivery};
 use super::formatting::{self, Formatting, Said};
 use super::grant::{Grant, GrantKeeper, Surroundings};
 use super::known_time::KnownTime;
+use super::reconcile::Progress;
 use super::replay::Replayer;
 use super::status::PluginReport;
 use crate::clock::Clock;
@@ -53,6 +54,10 @@ pub(super) struct SinkHandle {
     pub(super) corrections: mpsc::UnboundedSender<formatting::Ask>,
     /// There may be rows.
     rows: Arc<Notify>,
+    /// Whether its rows can be read back.
+    pub(super) reads_back: bool,
+    /// How far comparing them has come.
+    pub(super) progress: Progress,
     /// Whether a person wants nothing delivered for now. The ledger knows it first.
     pub(super) paused: watch::Sender<bool>,
     pub(super) grant: Option<GrantName>,
@@ -255,6 +260,7 @@ fn start_sink(
     let (delivery_standing, delivery) = watch::channel(delivery::Standing::default());
     let (asks, inbox) = mpsc::unbounded_channel();
     let (corrections, formatting_asks) = mpsc::unbounded_channel();
+    let (reads_back, progress) = (parts.limits.reads_back, Progress::default());
     let (paused, pauses) = watch::channel(tools.paused.contains(name));
     tasks.spawn(
         Formatting {
@@ -282,6 +288,8 @@ fn start_sink(
                 asks,
                 corrections,
                 rows,
+                reads_back,
+                progress,
                 paused,
                 grant,
             });
@@ -305,6 +313,7 @@ fn start_sink(
             time: time.clone(),
             asks: inbox,
             paused: pauses,
+            progress: progress.clone(),
             rows,
             formatting: formatting.clone(),
             standing: delivery_standing,
@@ -319,6 +328,8 @@ fn start_sink(
         asks,
         corrections,
         rows: waking,
+        reads_back,
+        progress,
         paused,
         grant,
     })

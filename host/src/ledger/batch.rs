@@ -19,11 +19,12 @@ use super::encoding;
 use super::error::StorageError;
 use super::event::from_column;
 use super::reader::Reader;
+use super::row_key::render_key;
 use super::sink::{self, SetAsideBy};
 
-const FORMED: i64 = 0;
+pub(super) const FORMED: i64 = 0;
 const TRIED: i64 = 1;
-const DELIVERED: i64 = 2;
+pub(super) const DELIVERED: i64 = 2;
 
 /// Whether an earlier call may have sent a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,7 +229,7 @@ impl Ledger {
 }
 
 /// A row's place in its sink's order: the event's sequence, and the position among that event's rows.
-type Place = (i64, i64);
+pub(super) type Place = (i64, i64);
 
 /// The rows of a batch.
 struct Range {
@@ -314,10 +315,10 @@ impl PlacedRow {
             None => None,
         };
         let (key, corrects) = match correction {
-            None => (format!("{event}/{}", place.1), None),
+            None => (render_key(event, place.1, None), None),
             Some((of, revision, kind)) => {
-                let of = format!("{event}/{of}");
-                (format!("{of}/{revision}"), Some((of, correction::kind_from_column(kind))))
+                let corrected = render_key(event, of, None);
+                (render_key(event, of, Some(revision)), Some((corrected, correction::kind_from_column(kind))))
             }
         };
         Ok(Self { place, column_set: row.get(3)?, row: Row { key, cells }, corrects })
@@ -369,7 +370,7 @@ fn read_rows(snapshot: &Connection, range: &Range) -> Result<Filled, BatchError>
     Ok(filled)
 }
 
-fn read_columns(snapshot: &Connection, set: i64) -> Result<Vec<punchcard_core::row::Column>, BatchError> {
+pub(super) fn read_columns(snapshot: &Connection, set: i64) -> Result<Vec<punchcard_core::row::Column>, BatchError> {
     let mut select = snapshot.prepare_cached("SELECT columns FROM column_set WHERE id = ?1")?;
     let columns: String = select.query_row([set], |row| row.get(0))?;
     Ok(encoding::parse_columns(&columns)?)
@@ -444,6 +445,6 @@ fn keep_state(transaction: &Transaction<'_>, sink: i64, state: &[u8]) -> Result<
     Ok(())
 }
 
-fn number(connection: &Connection, sink: &SinkName) -> Result<i64, BatchError> {
+pub(super) fn number(connection: &Connection, sink: &SinkName) -> Result<i64, BatchError> {
     sink::find(connection, sink)?.ok_or_else(|| BatchError::UnknownSink(sink.clone()))
 }

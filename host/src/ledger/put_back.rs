@@ -47,6 +47,9 @@ pub enum PutBackError {
         /// The event.
         event: Sequence,
     },
+    /// Rows that are made already would overtake others.
+    #[error("events of sink `{0}` wait for its formatter, and their rows come first; try again when none waits")]
+    Unformatted(SinkName),
     /// The file was not read or written.
     #[error("what was set aside could not be read or written")]
     Storage(#[from] StorageError),
@@ -190,11 +193,23 @@ fn put_some_back(
 }
 
 fn mark(transaction: &Transaction<'_>, sink: i64, aside: &Aside, copy: i64) -> Result<(), PutBackError> {
-    let mark = "UPDATE set_aside SET stage = ?4, reason = 'it was put back as event ' || ?5
+    let mark = "UPDATE set_aside SET stage = ?4, reason = ?5
                 WHERE sink = ?1 AND sequence = ?2 AND position = ?3";
-    let by = SetAsideBy::PutBack.column();
-    transaction.prepare_cached(mark)?.execute((sink, aside.sequence, aside.position, by, copy))?;
+    let (by, reason) = (SetAsideBy::PutBack.column(), render_put_back(copy));
+    transaction.prepare_cached(mark)?.execute((sink, aside.sequence, aside.position, by, reason))?;
     Ok(())
+}
+
+const AS_EVENT: &str = "it was put back as event ";
+
+/// What stands at an event or row that goes on under another number.
+pub(super) fn render_put_back(copy: i64) -> String {
+    format!("{AS_EVENT}{copy}")
+}
+
+/// The other number.
+pub(super) fn parse_put_back(reason: &str) -> Option<i64> {
+    reason.strip_prefix(AS_EVENT)?.parse().ok()
 }
 
 fn drop_all(

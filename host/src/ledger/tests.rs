@@ -2,6 +2,7 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "tests count in numbers that fit")]
 
+mod brought;
 mod correction;
 mod cut;
 mod damage;
@@ -153,7 +154,13 @@ async fn format_all(ledger: &Ledger, name: &str) {
 }
 
 fn limits(rows_per_batch: u32) -> Limits {
-    Limits { rows_per_batch, bytes_per_batch: 1 << 20, characters_per_cell: 100, requests_per_minute: 60 }
+    Limits {
+        rows_per_batch,
+        bytes_per_batch: 1 << 20,
+        characters_per_cell: 100,
+        requests_per_minute: 60,
+        reads_back: false,
+    }
 }
 
 async fn open_batch(ledger: &Ledger, name: &str, rows: u32, id: u128) -> Option<OpenBatch> {

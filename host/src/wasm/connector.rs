@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use punchcard_core::batch::MOST_ROWS;
 use punchcard_core::plugin::delivery::{Batch, Directive, Limits, Outcome, Signal};
-use punchcard_core::row::Column;
+use punchcard_core::row::{Column, Row};
 use punchcard_core::time::Context;
 
 use super::cache::Fingerprint;
@@ -13,6 +14,9 @@ use super::contract::v0_1::connector::ConnectorPre;
 use super::formatter::check_state;
 use super::sandbox::Loaded;
 use super::text::is_address;
+
+/// Bytes of what a page says of where the next one begins.
+const NEXT_BYTES: usize = 1_000;
 
 /// A plugin that carries rows.
 #[derive(Clone)]
@@ -53,6 +57,33 @@ impl Connector {
             return Err(CallError::refused("limits of zero, within which nothing can be delivered"));
         }
         Ok(limits)
+    }
+
+    /// What rows like these are known by where they are read back, one for each.
+    ///
+    /// # Errors
+    /// When the connector can't say it, or the call fails.
+    pub async fn fingerprint(
+        &self,
+        settings: &str,
+        columns: &[Column],
+        rows: &[Row],
+    ) -> Result<Vec<String>, CallError> {
+        let columns: Vec<_> = columns.iter().cloned().map(Into::into).collect();
+        let of: Vec<_> = rows.iter().cloned().map(Into::into).collect();
+        let fingerprints = self
+            .loaded
+            .call(None, async |store| {
+                let plugin = self.bindings.instantiate_async(&mut *store).await?;
+                plugin.punchcard_plugin_delivery().call_fingerprint(store, settings, &columns, &of).await
+            })
+            .await?
+            .map_err(|error| CallError::Returned(error.into()))?;
+        if fingerprints.len() != rows.len() {
+            let said = format!("{} fingerprints for {} rows", fingerprints.len(), rows.len());
+            return Err(CallError::refused(said));
+        }
+        Ok(fingerprints)
     }
 
     /// One step.
@@ -96,6 +127,15 @@ impl Connector {
                 tracing::warn!("a connector's link is too long, or has characters that can't be seen; it is left out");
                 receipt.link = None;
             }
+        }
+        if let Directive::Found(page) = &mut outcome.next {
+            if page.rows.len() > MOST_ROWS as usize {
+                return Err(CallError::refused(format!("a page of {} rows", page.rows.len())));
+            }
+            if page.next.as_ref().is_some_and(|next| next.len() > NEXT_BYTES) {
+                return Err(CallError::refused("a page whose end is described at too great a length"));
+            }
+            page.link.take_if(|link| !is_address(link));
         }
         Ok(outcome)
     }

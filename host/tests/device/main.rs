@@ -15,6 +15,7 @@ mod plugin;
 
 mod formatter;
 mod part;
+mod reconcile;
 mod replay;
 mod sink;
 

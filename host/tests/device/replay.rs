@@ -126,6 +126,19 @@ async fn misconfigured() -> Bench {
     bench
 }
 
+async fn reconcile(bench: &Bench, arguments: &[&str]) -> Value {
+    let printed = bench.printed(&[&["reconcile", "timesheet", "--json"], arguments].concat()).await;
+    serde_json::from_str(&printed).unwrap()
+}
+
+/// A person deletes a row, counted from 0.
+fn delete_row(bench: &Bench, row: u32) {
+    let table = &bench.spreadsheets()[0];
+    let tab = table.tabs.iter().find(|tab| tab.title == "Punches").unwrap();
+    let range = json!({ "sheetId": tab.id, "dimension": "ROWS", "startIndex": row, "endIndex": row + 1 });
+    bench.sim.edit_as_person(&table.id, &json!([{ "deleteDimension": { "range": range } }])).unwrap();
+}
+
 fn notes(bench: &Bench) -> Vec<(usize, usize, String)> {
     let table = bench.spreadsheets().remove(0);
     table.tabs.into_iter().find(|tab| tab.title == "Punches").unwrap().notes
@@ -183,6 +196,18 @@ async fn a_formatter_that_went_wrong_is_mended_once_and_goes_on_from_the_right_s
     bench.settle().await;
     assert_eq!(bench.delivered(), ["", "", "one", "two", "three"]);
     assert_eq!(notes(&bench).len(), 2);
+
+    // What was corrected and the corrections are all known where they are, and a correction can go missing.
+    let report = reconcile(&bench, &[]).await;
+    assert_eq!((&report["there"], &report["details"]), (&json!(5), &json!([])));
+    delete_row(&bench, 3);
+    let report = reconcile(&bench, &["--deliver-missing"]).await;
+    assert_eq!((&report["missing"], &report["delivered-again"]), (&json!(1), &json!(1)));
+    assert_eq!(report["details"][0]["key"], json!(format!("{}/0/1", id(1).as_str().unwrap())));
+    bench.settle().await;
+    assert_eq!(bench.delivered(), ["", "", "two", "three", "one"]);
+    assert_eq!(notes(&bench), [(3, 0, note(3)), (5, 0, note(1))]);
+    assert_eq!(reconcile(&bench, &[]).await["there"], 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -237,6 +262,7 @@ async fn rows_that_should_not_be_there_are_withdrawn_and_nothing_is_corrected_wh
     assert_eq!(report["sinks"][0]["rows-delivered"], 4);
     let [(4, 0, note)] = &notes(&bench)[..] else { panic!("{:?}", notes(&bench)) };
     assert!(note.ends_with("/0 does not count"), "{note}");
+    assert_eq!(reconcile(&bench, &[]).await["there"], 4);
     // It is not withdrawn twice, and can be put back.
     assert_eq!(replay(&bench, "1").await["differences"], json!([]));
     bench.stop().await;

@@ -106,6 +106,7 @@ impl Host {
         for _ in 0..300 {
             signal = match self.step(google, batch, signal) {
                 Directive::Delivered(receipt) => return End::Delivered(receipt),
+                Directive::Found(page) => panic!("{page:?}"),
                 Directive::Hold(pause) => {
                     let problem = pause.problem.unwrap();
                     let headline = problem.headline.clone();

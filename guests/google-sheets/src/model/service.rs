@@ -225,6 +225,7 @@ impl Google {
                 *file = changed;
                 Ok(json!({"spreadsheetId": id, "replies": [{}]}))
             }
+            method if method.starts_with("/values/") => Ok(file.show_rows(method, &query)),
             method => {
                 let number = method.strip_prefix("/developerMetadata/").unwrap();
                 let found = file.metadata.get(&number.parse::<i64>().unwrap());
@@ -350,6 +351,30 @@ impl File {
         };
         json!({"spreadsheetUrl": format!("https://docs.google.com/spreadsheets/d/{}/edit", self.id),
             "sheets": self.tabs.iter().map(show).collect::<Vec<_>>()})
+    }
+
+    fn show_rows(&self, method: &str, query: &BTreeMap<String, String>) -> Value {
+        assert_eq!(query["valueRenderOption"], "UNFORMATTED_VALUE");
+        assert_eq!(query["dateTimeRenderOption"], "SERIAL_NUMBER");
+        assert_eq!(query["fields"], "values");
+        let range = percent_decode_str(method.strip_prefix("/values/").unwrap()).decode_utf8().unwrap();
+        let (title, cells) = range.strip_prefix('\'').unwrap().rsplit_once("'!").unwrap();
+        let tab = self.tabs.iter().find(|tab| tab.title == title.replace("''", "'")).unwrap();
+        let corner = |text: &str| {
+            let (letter, row) = text.split_at(1);
+            ((letter.as_bytes()[0] - b'A') as usize, row.parse::<usize>().unwrap() - 1)
+        };
+        let (start, end) = cells.split_once(':').map(|(start, end)| (corner(start), corner(end))).unwrap();
+        assert!(end.1 < tab.row_count as usize && end.0 < tab.column_count as usize, "{cells} is outside of the grid");
+        let value = |text: &String| {
+            let number = ["yyyy-mm-dd hh:mm:ss", "yyyy-mm-dd", "[h]:mm:ss", "hh:mm:ss"]
+                .iter()
+                .find_map(|pattern| text.strip_suffix(pattern)?.parse::<f64>().ok());
+            number.map_or_else(|| json!(text), |number| json!(number))
+        };
+        let row = |row: &Vec<String>| row.iter().skip(start.0).take(end.0 + 1 - start.0).map(value).collect::<Vec<_>>();
+        let rows: Vec<_> = tab.rows.iter().skip(start.1).take(end.1 + 1 - start.1).map(row).collect();
+        if rows.is_empty() { json!({}) } else { json!({ "values": rows }) }
     }
 
     fn search(&self, body: &Value) -> Value {
@@ -541,6 +566,7 @@ fn kind(request: &Request) -> &'static str {
         (Method::Post, url) if url.contains("/v3/files?") => "create",
         (Method::Get, url) if url.contains("/v3/files/") => "trashed",
         (Method::Get, url) if url.contains("/developerMetadata/") => "mark",
+        (Method::Get, url) if url.contains("/values/") => "rows",
         (Method::Post, url) if url.ends_with("/developerMetadata:search") => "columns",
         (Method::Post, url) if url.ends_with(":batchUpdate") && body().contains("addSheet") => "setup",
         (Method::Post, url) if url.ends_with(":batchUpdate") && body().contains("appendCells") => "append",

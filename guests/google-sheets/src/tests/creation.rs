@@ -122,7 +122,7 @@ fn two_sinks_that_create_at_the_same_moment_agree_on_one() {
                         crate::model::Reply::Response(response) => Some(Signal::Responded(response)),
                         _ => unreachable!(),
                     },
-                    Directive::Hold(pause) => panic!("{pause:?}"),
+                    other => panic!("{other:?}"),
                 };
                 google.advance(20);
             }

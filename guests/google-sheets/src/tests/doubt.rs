@@ -144,7 +144,7 @@ fn a_refusal_of_the_repeat_is_not_believed_before_the_mark_was_read() {
             }
             Directive::Wait(_) => Signal::Elapsed,
             Directive::Delivered(_) => break,
-            Directive::Hold(pause) => panic!("{pause:?}"),
+            other => panic!("{other:?}"),
         };
     }
     assert_eq!(google.log, ["append", "mark", "tabs", "columns", "append", "mark"]);

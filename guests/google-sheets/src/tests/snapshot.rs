@@ -64,7 +64,7 @@ fn requests(google: &mut Google, host: &mut Host, batch: &Batch, signal: Signal)
                 Signal::Elapsed
             }
             Directive::Delivered(_) => return shown_requests,
-            Directive::Hold(pause) => panic!("{pause:?}"),
+            other => panic!("{other:?}"),
         };
     }
 }

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::http::{Failure, Method};
-use crate::plugin::delivery::Pause;
 
 fn request() -> Request {
     Request {
@@ -255,4 +254,68 @@ fn an_answer_that_comes_after_a_pause_is_taken_in_and_no_request_follows() {
             assert_eq!(carrier.plan(9), then);
         }
     }
+}
+
+fn page(next: Option<&str>) -> Page {
+    Page { rows: Vec::new(), next: next.map(str::to_owned), link: None }
+}
+
+/// A carrier that reads rows back, and was asked for its first step.
+fn reading() -> Carrier {
+    let mut carrier = begun(Work::ReadBack, false);
+    assert_eq!(carrier.plan(0), step(Work::ReadBack, Signal::ReadBack(None)));
+    carrier
+}
+
+#[test]
+fn rows_are_read_back_page_by_page() {
+    let mut carrier = reading();
+    assert_eq!(carrier.stepped(Work::ReadBack, Directive::Send(request()), 0), Next::Send(request()));
+    assert_eq!(
+        carrier.stepped(Work::ReadBack, Directive::Wait(Pause { milliseconds: 5, problem: None }), 0),
+        Next::Later
+    );
+    assert_eq!(carrier.plan(5), step(Work::ReadBack, Signal::Elapsed));
+    let first = page(Some("b"));
+    assert_eq!(carrier.stepped(Work::ReadBack, Directive::Found(first.clone()), 5), Next::Found(first));
+    assert_eq!(carrier.plan(5), step(Work::ReadBack, Signal::ReadBack(Some("b".into()))));
+    assert_eq!(carrier.stepped(Work::ReadBack, Directive::Found(page(None)), 5), Next::Found(page(None)));
+    assert_eq!((carrier.plan(5), carrier.standing()), (Plan::Idle, &Standing::Idle));
+}
+
+#[test]
+fn whatever_is_in_the_way_of_reading_back_ends_it_and_holds_nothing_up() {
+    let said = "sheet was deleted: create anew";
+    for (directive, why) in [
+        (Directive::Hold(pause(500)), said),
+        (Directive::Wait(pause(500)), said),
+        (Directive::Hold(Pause { milliseconds: 5, problem: None }), "the connector waits for a person"),
+        (Directive::Delivered(receipt()), "the connector does not say which rows are there"),
+    ] {
+        let mut carrier = reading();
+        assert_eq!(carrier.stepped(Work::ReadBack, directive, 0), Next::GaveUp(why.into()));
+        assert_eq!((carrier.plan(0), carrier.standing()), (Plan::Idle, &Standing::Idle));
+    }
+    let mut carrier = reading();
+    carrier.failed(Work::ReadBack, "trap".into(), 0);
+    assert_eq!((carrier.plan(0), carrier.standing()), (Plan::Idle, &Standing::Idle));
+    for waits in [false, true] {
+        let mut carrier = reading();
+        if waits {
+            carrier.stepped(Work::ReadBack, Directive::Wait(Pause { milliseconds: 5, problem: None }), 0);
+        }
+        carrier.set_paused(true);
+        assert_eq!(carrier.plan(0), Plan::Rest);
+        carrier.set_paused(false);
+        assert_eq!(carrier.plan(9), Plan::Idle, "what was paused is not read on");
+    }
+}
+
+#[test]
+fn rows_that_nobody_asked_for_are_a_failure() {
+    let mut carrier = begun(Work::Batch, false);
+    carrier.plan(0);
+    assert_eq!(carrier.stepped(Work::Batch, Directive::Found(page(None)), 0), Next::Later);
+    assert!(matches!(carrier.standing(), Standing::Failing { .. }));
+    assert_eq!(carrier.plan(1_000), step(Work::Batch, Signal::Resumed));
 }

@@ -48,6 +48,10 @@ pub(super) enum Step {
     PutBack {
         sink: usize,
     },
+    /// A row that arrived is missing, and is brought again.
+    BringAgain {
+        sink: usize,
+    },
     /// The state of a grant, and what is to be erased of its slots.
     StoreGrant {
         forget: usize,
@@ -85,6 +89,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         2 => sink().prop_map(|sink| Step::Begin { sink }),
         4 => (sink(), prop::option::of(0_u32..6)).prop_map(|(sink, rejected)| Step::Complete { sink, rejected }),
         1 => sink().prop_map(|sink| Step::PutBack { sink }),
+        1 => sink().prop_map(|sink| Step::BringAgain { sink }),
         1 => (0_usize..3).prop_map(|forget| Step::StoreGrant { forget }),
         1 => (0_usize..2).prop_map(|key| Step::Remember { key }),
         1 => sink().prop_map(|sink| Step::StoreLink { sink }),
@@ -242,6 +247,7 @@ impl Device {
             }
             Step::Complete { sink, rejected } => self.complete(sink, rejected).await,
             Step::PutBack { sink } => self.put_back(sink).await,
+            Step::BringAgain { sink } => self.bring_again(sink).await,
             Step::StoreGrant { forget } => {
                 let forget = (0..forget).map(|slot| format!("slot-{slot}")).collect();
                 let grant = RememberedGrant { state: self.story.time.to_be_bytes().to_vec(), forget };
@@ -370,6 +376,30 @@ impl Device {
             let reason = format!("it was put back as event {}", model.events.len());
             model.sinks[sink].set_aside.insert(original, SetAside::PutBack(reason));
         }
+    }
+
+    async fn bring_again(&mut self, sink: usize) {
+        let Some(row) = self.story.model.may_be_brought_again(sink).cloned() else { return };
+        self.story.ids += 1;
+        // Apart from those of presses and of what is put back.
+        let fresh = Ulid::from_parts((1 << 41) + self.story.ids, 0);
+        let name = super::sink(SINKS[sink].0);
+        let found = self.ledger.brought_rows(&name, None, u32::MAX).await.unwrap();
+        let place = found.iter().find(|found| found.key == row.key).unwrap().place;
+        let count = self.ledger.deliver_again(&name, vec![place], || fresh).await.unwrap();
+        assert_eq!(count, 1);
+        let model = &mut self.story.model;
+        let original = row.corrects.unwrap_or(row.sequence);
+        let Happened { event, true_time, .. } = model.events[original - 1].clone();
+        let event = NewEvent { id: fresh, kind: format!("again:{}", event.kind), ..event };
+        model.events.push(Happened { event, true_time, only_for: Some(sink) });
+        let sequence = model.events.len();
+        let of = &mut model.sinks[sink];
+        if row.corrects.is_none() {
+            of.set_aside.insert(original, SetAside::PutBack(format!("it was put back as event {sequence}")));
+        }
+        of.rows.push(ModelRow { sequence, ..row });
+        of.cursor = sequence;
     }
 
     async fn open(&mut self, sink: usize, rows: u32) {

@@ -156,11 +156,11 @@ impl Model {
 
     fn stage(&self, sink: usize, sequence: usize) -> Option<(Stage, u32)> {
         let of = &self.sinks[sink];
-        if !Self::wants(sink, &self.events[sequence - 1]) {
-            return None;
-        }
         let is_its_own = |row: &ModelRow| row.sequence == sequence && row.corrects.is_none();
         let rows = of.rows.iter().filter(|row| is_its_own(row)).count();
+        if rows == 0 && !Self::wants(sink, &self.events[sequence - 1]) {
+            return None;
+        }
         let last = of.rows.iter().rposition(is_its_own);
         let in_flight = of.open.as_ref().map_or(0, |open| open.1);
         let stage = match (of.set_aside.get(&sequence), last) {
@@ -173,6 +173,21 @@ impl Model {
             (None, None) => Stage::Unformatted,
         };
         Some((stage, u32::try_from(rows).unwrap()))
+    }
+
+    /// The first row that arrived and can be brought again: no event waits for the formatter, whose rows it would overtake.
+    pub(super) fn may_be_brought_again(&self, sink: usize) -> Option<&ModelRow> {
+        let of = &self.sinks[sink];
+        let mut beyond = self.events.iter().skip(of.cursor.max(self.pruned));
+        let formatted = beyond.all(|happened| !Self::wants(sink, happened));
+        let arrived = |row: &ModelRow| of.rows.iter().rposition(|other| other.key == row.key) < Some(of.done);
+        of.rows.iter().filter(|_| formatted).find(|row| {
+            let event = row.corrects.unwrap_or(row.sequence);
+            arrived(row)
+                && event > self.pruned
+                && !of.set_aside.contains_key(&event)
+                && !self.events[event - 1].event.kind.starts_with("again:")
+        })
     }
 
     /// Prunes what every sink is done with, and returns how many events those are. A call goes with the first of its events.

@@ -263,6 +263,7 @@ impl From<wit_delivery::Limits> for delivery::Limits {
             bytes_per_batch: from.bytes_per_batch,
             characters_per_cell: from.characters_per_cell,
             requests_per_minute: from.requests_per_minute,
+            reads_back: from.reads_back,
         }
     }
 }
@@ -300,6 +301,7 @@ impl From<delivery::Signal> for wit_delivery::Signal {
             delivery::Signal::Elapsed => Self::Elapsed,
             delivery::Signal::Retry => Self::Retry,
             delivery::Signal::CreateAnew => Self::CreateAnew,
+            delivery::Signal::ReadBack(next) => Self::ReadBack(next),
         }
     }
 }
@@ -307,6 +309,17 @@ impl From<delivery::Signal> for wit_delivery::Signal {
 impl From<wit_delivery::Pause> for delivery::Pause {
     fn from(from: wit_delivery::Pause) -> Self {
         Self { milliseconds: from.milliseconds, problem: from.problem.map(Into::into) }
+    }
+}
+
+impl From<wit_delivery::Page> for delivery::Page {
+    fn from(from: wit_delivery::Page) -> Self {
+        let row = |row: wit_delivery::FoundRow| delivery::FoundRow {
+            key: row.key,
+            fingerprint: row.fingerprint,
+            place: clip_sentence(row.place),
+        };
+        Self { rows: from.rows.into_iter().map(row).collect(), next: from.next, link: from.link }
     }
 }
 
@@ -327,6 +340,7 @@ impl From<wit_delivery::Outcome> for delivery::Outcome {
                 link: receipt.link,
             }),
             wit_delivery::Directive::Hold(pause) => delivery::Directive::Hold(pause.into()),
+            wit_delivery::Directive::Found(page) => delivery::Directive::Found(page.into()),
         };
         Self { state: from.state, next }
     }

@@ -1,0 +1,257 @@
+//! Reading: which rows are there, a page at a time, each with its event id and a fingerprint of its cells.
+//!
+//! Values come as they were entered, dates as serial numbers, so that neither a locale nor a format has a say. A fingerprint
+//! is made of the cells of the device's own columns that are not empty, by their keys: it stays the same when a person moves
+//! columns or adds some, and when the formatter has a new one.
+//!
+//! Nothing is changed here: no spreadsheet, tab or column is made, and what is in doubt stays so.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use punchcard_sdk::connector::{Directive, FoundRow, Page};
+use punchcard_sdk::{Column, Error, Row};
+use serde_json::Value;
+
+use crate::answer::{Answer, list};
+use crate::append::WITHDRAWN;
+use crate::cell::{Shown, show};
+use crate::state::{Asked, Look, Placed, Reading, State};
+use crate::step::{Call, Next, unanswered};
+use crate::{event_id, finding, look, request};
+
+/// The first row below the header.
+const FIRST: u64 = 2;
+/// Rows of a page.
+const ROWS: u64 = 10_000;
+/// Cells of a page: what is read takes some 40 bytes each.
+const CELLS: u64 = 200_000;
+
+/// Takes up the wish for rows, from the beginning or from where a page ended.
+pub(crate) fn take_up(state: &mut State, next: Option<&str>) -> Result<(), Error> {
+    match (next, &mut state.reading) {
+        (None, reading) => {
+            *reading = Some(Reading { first: FIRST, ..Reading::default() });
+            state.look_again(Look::Due);
+        }
+        (Some(next), Some(reading)) if next.parse() == Ok(reading.first) => {}
+        (Some(next), _) => return Err(Error::Other(format!("no page that was read ended before row {next}"))),
+    }
+    Ok(())
+}
+
+/// What is to be asked next.
+pub(crate) fn plan(state: &mut State, call: Call) -> Result<Directive, Error> {
+    // Only where it was begun: a search of its own could end in a new spreadsheet.
+    if state.finding.is_some()
+        && let Some(directive) = finding::plan(state, call)?
+    {
+        return Ok(directive);
+    }
+    if let Some(directive) = look::plan(state, call) {
+        return Ok(directive);
+    }
+    let tab = state.spreadsheet.as_ref().and_then(|spreadsheet| Some((&spreadsheet.id, spreadsheet.tab.as_ref()?)));
+    let placed = tab.and_then(|(id, tab)| Some((id, span(&tab.columns)?)));
+    let (Some((id, (start, end))), Some(reading)) = (placed, &mut state.reading) else {
+        // There is nothing to read.
+        state.reading = None;
+        return Ok(finish(state, vec![]));
+    };
+    if reading.count == 0 {
+        reading.count = (CELLS / u64::from(end + 1 - start)).clamp(1, ROWS);
+    }
+    let last = reading.through.min(reading.first + reading.count - 1);
+    // In A1 notation a title stands in quotation marks, with its own doubled.
+    let title = reading.title.replace('\'', "''");
+    let range = format!("'{title}'!{}{}:{}{last}", letters(start), reading.first, letters(end));
+    let options = "valueRenderOption=UNFORMATTED_VALUE&dateTimeRenderOption=SERIAL_NUMBER&fields=values";
+    let rest = format!("/values/{}?{options}", request::encode(&range));
+    let url = request::sheets_url(call.settings, id, &rest);
+    state.asked = Asked::Rows;
+    Ok(Directive::Send(request::get(url)))
+}
+
+/// Takes in a page.
+pub(crate) fn absorb(state: &mut State, call: Call, answer: Answer) -> Next {
+    let Some(reading) = &mut state.reading else { return Next::Plan };
+    let shown = match answer.object() {
+        Ok(shown) => shown,
+        Err(Answer::TooLarge) if reading.count > 1 => {
+            reading.count /= 2;
+            return Next::Plan;
+        }
+        Err(Answer::Missing) => {
+            state.look_again(Look::Due);
+            let gone = Answer::Busy("Google does not show the tab's rows.".to_owned());
+            return Next::Do(unanswered(state, call, gone, "to show rows"));
+        }
+        Err(answer) => return Next::Do(unanswered(state, call, answer, "to show rows")),
+    };
+    state.failures = 0;
+    let tab = state.spreadsheet.as_ref().and_then(|spreadsheet| spreadsheet.tab.as_ref());
+    let columns = tab.map_or(&[][..], |tab| &tab.columns);
+    let start = span(columns).map_or(0, |(start, _)| start);
+    let mut rows = Vec::new();
+    for (at, values) in (reading.first..).zip(list(&shown, "values")) {
+        let place = format!("row {at} of {}", reading.title);
+        rows.extend(parse_row(columns, start, values, place));
+    }
+    reading.first += reading.count;
+    Next::Do(finish(state, rows))
+}
+
+/// A page of these rows, after which the next is read, if there is one.
+fn finish(state: &mut State, rows: Vec<FoundRow>) -> Directive {
+    state.reading.take_if(|reading| reading.first > reading.through);
+    let next = state.reading.as_ref().map(|reading| reading.first.to_string());
+    let link = state.spreadsheet.as_ref().and_then(|spreadsheet| spreadsheet.link.clone());
+    Directive::Found(Page { rows, next, link })
+}
+
+/// A row with something in it, from its values from column `start` on.
+fn parse_row(columns: &[Placed], start: u32, values: &Value, place: String) -> Option<FoundRow> {
+    let mut key = None;
+    let mut cells = Vec::new();
+    for column in columns {
+        let value = values.get((column.at - start) as usize).unwrap_or(&Value::Null);
+        let shown = match value {
+            Value::String(text) => Shown::text(text),
+            Value::Number(number) => number.as_f64().map(Shown::number),
+            Value::Bool(flag) => Some(Shown::Flag(*flag)),
+            _ => None,
+        };
+        match shown {
+            // A person may have put a number there.
+            Some(_) if column.key == event_id::KEY => {
+                key = Some(value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned));
+            }
+            Some(shown) => cells.push((column.key.as_str(), shown)),
+            None => {}
+        }
+    }
+    let is_empty = key.is_none() && cells.is_empty();
+    (!is_empty).then(|| FoundRow { key, fingerprint: digest(cells), place })
+}
+
+/// What a page says of a row that stands there as it was delivered.
+pub(crate) fn fingerprint(columns: &[Column], row: &Row) -> String {
+    let cells = columns.iter().zip(&row.cells);
+    digest(cells.filter_map(|(column, cell)| Some((column.key.as_str(), show(cell, column.kind)?))).collect())
+}
+
+fn digest(mut cells: Vec<(&str, Shown)>) -> String {
+    // A row that says that another does not count has no cell of its own, and the word stands wherever the first column is.
+    if let [(_, Shown::Text(text))] = &cells[..]
+        && text == WITHDRAWN
+    {
+        cells.clear();
+    }
+    cells.sort_by_key(|(key, _)| *key);
+    // Two by the same component are compared, and nothing else.
+    let mut hasher = DefaultHasher::new();
+    cells.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+/// The first and the last of the columns.
+fn span(columns: &[Placed]) -> Option<(u32, u32)> {
+    let at = || columns.iter().map(|column| column.at);
+    Some((at().min()?, at().max()?))
+}
+
+/// A column's name: A, B, …, Z, AA.
+fn letters(column: u32) -> String {
+    let letter = char::from(b'A' + u8::try_from(column % 26).unwrap_or(0));
+    let before = if column < 26 { String::new() } else { letters(column / 26 - 1) };
+    format!("{before}{letter}")
+}
+
+#[cfg(test)]
+mod tests {
+    use punchcard_sdk::{Cell, ColumnKind, Instant};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn columns_have_letters() {
+        let table = [(0, "A"), (25, "Z"), (26, "AA"), (51, "AZ"), (52, "BA"), (701, "ZZ"), (702, "AAA"), (999, "ALL")];
+        for (column, expected) in table {
+            assert_eq!(letters(column), expected);
+        }
+    }
+
+    /// A column by its key, its cell, and what Google answers for it.
+    type Known = (&'static str, ColumnKind, Cell, Value);
+
+    fn known() -> [Known; 7] {
+        let moment = || Cell::Moment(Instant { unix_micros: 1_795_168_800_000_000, utc_offset_minutes: 600 });
+        [
+            ("text", ColumnKind::Text, Cell::Text("=1".into()), json!("=1")),
+            ("number", ColumnKind::Number, Cell::Number(-0.1), json!(-0.1)),
+            ("whole", ColumnKind::Number, Cell::Number(3.0), json!(3)),
+            ("flag", ColumnKind::Flag, Cell::Flag(false), json!(false)),
+            ("day", ColumnKind::Date, moment(), json!(46_346)),
+            // The last digits are not always those that were written.
+            ("start", ColumnKind::DateTime, moment(), json!(46_346.833_333_333_33)),
+            ("hours", ColumnKind::Duration, Cell::Seconds(5_400.0), json!(0.0625)),
+        ]
+    }
+
+    fn found(columns: &[(&str, Value)]) -> Option<FoundRow> {
+        let placed = |(at, (key, _)): (u32, &(&str, Value))| Placed { key: (*key).into(), title: None, at: at + 3 };
+        let placed: Vec<_> = (0..).zip(columns).map(placed).collect();
+        let values = json!(columns.iter().map(|(_, value)| value).collect::<Vec<_>>());
+        parse_row(&placed, 3, &values, "there".into())
+    }
+
+    #[test]
+    fn a_row_that_nobody_changed_has_the_fingerprint_of_the_one_that_was_delivered() {
+        let known = known();
+        let column = |known: &Known| Column { key: known.0.into(), title: String::new(), kind: known.1 };
+        let columns: Vec<Column> = known.iter().map(column).collect();
+        let row = Row { key: "k/0".into(), cells: known.iter().map(|known| known.2.clone()).collect() };
+        let expected = fingerprint(&columns, &row);
+        let mut there: Vec<(&str, Value)> = known.iter().map(|known| (known.0, known.3.clone())).collect();
+        there.push((event_id::KEY, json!("k/0")));
+        let as_delivered = found(&there).unwrap();
+        assert_eq!((as_delivered.key.as_deref(), &as_delivered.fingerprint), (Some("k/0"), &expected));
+        there.push(("added later", json!("")));
+        there.reverse();
+        assert_eq!(found(&there).unwrap().fingerprint, expected, "in another order, with another column");
+        for at in 0..there.len() {
+            let mut changed = there.clone();
+            changed[at].1 = json!("changed");
+            let other = found(&changed).unwrap();
+            assert_eq!(other.fingerprint == expected, there[at].0 == event_id::KEY, "{:?}", changed[at]);
+        }
+        let mut changed = there.clone();
+        changed.retain(|(key, _)| *key != "flag");
+        assert_ne!(found(&changed).unwrap().fingerprint, expected, "a cell is gone");
+    }
+
+    #[test]
+    fn a_row_without_anything_is_none_and_one_without_an_id_has_no_key() {
+        assert_eq!(found(&[("a", json!("")), (event_id::KEY, Value::Null)]), None);
+        assert_eq!(found(&[("a", json!("x")), (event_id::KEY, json!(""))]).unwrap().key, None);
+        assert_eq!(found(&[("a", json!("")), (event_id::KEY, json!(17))]).unwrap().key.as_deref(), Some("17"));
+        let row = Row { key: String::new(), cells: vec![Cell::Text(String::new())] };
+        let column = Column { key: "a".into(), title: String::new(), kind: ColumnKind::Text };
+        let key_only = found(&[("a", json!("")), (event_id::KEY, json!("k/0"))]).unwrap();
+        assert_eq!(key_only.fingerprint, fingerprint(&[column], &row), "an empty text is an empty cell");
+    }
+
+    #[test]
+    fn a_row_that_withdraws_another_is_known_by_its_word_in_whatever_column() {
+        let column = |key: &str| Column { key: key.into(), title: String::new(), kind: ColumnKind::Number };
+        let columns = [column("a"), column("b")];
+        let row = |cells| Row { key: "k/0/1".into(), cells };
+        let withdrawn = fingerprint(&columns, &row(vec![Cell::Empty, Cell::Empty]));
+        for [a, b] in [["withdrawn", ""], ["", "withdrawn"]] {
+            let there = found(&[("a", json!(a)), ("b", json!(b)), (event_id::KEY, json!("k/0/1"))]).unwrap();
+            assert_eq!(there.fingerprint, withdrawn);
+        }
+        let changed = found(&[("a", json!("withdrawn")), ("b", json!("no")), (event_id::KEY, json!("k/0/1"))]).unwrap();
+        assert_ne!(changed.fingerprint, withdrawn);
+    }
+}

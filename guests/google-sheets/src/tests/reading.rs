@@ -1,0 +1,151 @@
+//! Reading rows back.
+
+use punchcard_sdk::connector::{Batch, Directive, FoundRow, Page, Signal};
+use punchcard_sdk::{Column, ColumnKind, Connector};
+
+use super::delivered;
+use crate::GoogleSheets;
+use crate::model::{Fault, Google, Host, Reply};
+
+/// A sheet of two rows with event ids, and the batch that brought them.
+fn settled() -> (Google, Host, Batch) {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    host.settings.event_ids = true;
+    let batch = host.batch(2);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    google.log.clear();
+    (google, host, batch)
+}
+
+/// The next page, or what is in its way.
+fn page(google: &mut Google, host: &mut Host, next: Option<&str>) -> Result<Page, Directive> {
+    let empty = host.batch(0);
+    let mut signal = Signal::ReadBack(next.map(ToOwned::to_owned));
+    loop {
+        signal = match host.step(google, &empty, signal) {
+            Directive::Found(page) => return Ok(page),
+            Directive::Send(request) => match google.perform(&request) {
+                Reply::Response(response) => Signal::Responded(response),
+                Reply::Failure(failure) => Signal::Failed(failure),
+                Reply::Crash { .. } => panic!("not here"),
+            },
+            Directive::Wait(pause) if pause.problem.is_none() => {
+                google.advance(pause.milliseconds);
+                Signal::Elapsed
+            }
+            other => return Err(other),
+        };
+    }
+}
+
+fn keys(rows: &[FoundRow]) -> Vec<Option<&str>> {
+    rows.iter().map(|row| row.key.as_deref()).collect()
+}
+
+fn fingerprints(host: &Host, batch: &Batch) -> Vec<String> {
+    GoogleSheets::fingerprint(&host.settings, &batch.columns, &batch.rows).unwrap()
+}
+
+#[test]
+fn rows_are_found_as_they_were_delivered_whatever_a_person_did_around_them() {
+    let (mut google, mut host, batch) = settled();
+    let found = page(&mut google, &mut host, None).unwrap();
+    assert_eq!(google.log, ["trashed", "tabs", "columns", "rows"]);
+    assert_eq!(keys(&found.rows), [Some("1/0"), Some("1/1")]);
+    let places: Vec<_> = found.rows.iter().map(|row| row.place.as_str()).collect();
+    assert_eq!(places, ["row 2 of Punches", "row 3 of Punches"]);
+    let link = found.link.as_deref();
+    assert_eq!((found.next, link), (None, Some("https://docs.google.com/spreadsheets/d/file1/edit")));
+    let expected = fingerprints(&host, &batch);
+    assert!(found.rows.iter().map(|row| &row.fingerprint).eq(&expected));
+
+    // Renamed, moved and sorted; another column, a row of a person's and a gap.
+    let tab = google.files[0].tab("Punches");
+    tab.title = "Bob's times".into();
+    tab.rows.swap(1, 2);
+    tab.rows.push(vec![]);
+    tab.rows.push(vec!["mine".into()]);
+    tab.row_count = 9;
+    google.files[0].move_to_front("Bob's times", 1);
+    host.columns.push(Column { key: "note".into(), title: "NOTE".into(), kind: ColumnKind::Text });
+    let found = page(&mut google, &mut host, None).unwrap();
+    assert_eq!(keys(&found.rows), [Some("1/1"), Some("1/0"), None]);
+    assert_eq!(found.rows[2].place, "row 5 of Bob's times");
+    let found: Vec<_> = found.rows[..2].iter().rev().map(|row| &row.fingerprint).collect();
+    assert!(found.into_iter().eq(&expected));
+}
+
+#[test]
+fn what_a_person_changed_shows() {
+    let (mut google, mut host, batch) = settled();
+    google.files[0].tab("Punches").rows[2][0] = "typed".into();
+    let found = page(&mut google, &mut host, None).unwrap();
+    let expected = fingerprints(&host, &batch);
+    assert_eq!(found.rows[0].fingerprint, expected[0]);
+    assert_ne!(found.rows[1].fingerprint, expected[1]);
+}
+
+#[test]
+fn many_rows_come_in_pages_of_a_size_that_can_be_answered() {
+    let (mut google, mut host, _) = settled();
+    let batch = host.batch(14_999);
+    host.run(&mut google, &batch, Signal::Begin);
+    google.log.clear();
+    let first = page(&mut google, &mut host, None).unwrap();
+    assert_eq!((first.rows.len(), first.next.as_deref()), (10_000, Some("10002")));
+    google.faults = [Fault::TooLarge].into();
+    let second = page(&mut google, &mut host, first.next.as_deref()).unwrap();
+    assert_eq!((second.rows.len(), second.next.as_deref()), (5_000, Some("15002")));
+    let third = page(&mut google, &mut host, second.next.as_deref()).unwrap();
+    assert_eq!((third.rows.len(), third.next), (1, None));
+    assert_eq!(google.log, ["trashed", "tabs", "columns", "rows", "rows", "rows", "rows"]);
+    let context = host.context(google.now_ms);
+    let lost =
+        GoogleSheets::step(&host.settings, &mut host.state(), &batch, Signal::ReadBack(Some("10002".into())), &context);
+    assert!(lost.is_err(), "not from the midst of what was not begun");
+}
+
+#[test]
+fn nothing_is_made_for_reading_and_where_there_is_nothing_nothing_is_found() {
+    let (mut google, mut host) = (Google::default(), Host::new(1));
+    host.settings.event_ids = true;
+    let nothing = Page { rows: vec![], next: None, link: None };
+    assert_eq!(page(&mut google, &mut host, None), Ok(nothing));
+    assert!(google.log.is_empty());
+
+    // Another year has begun: what is there is still in the old one.
+    let (mut google, mut host, _) = settled();
+    host.epoch_ms += 400 * 86_400_000;
+    assert_eq!(page(&mut google, &mut host, None).unwrap().rows.len(), 2);
+    assert_eq!(google.files.len(), 1);
+}
+
+#[test]
+fn a_sheet_that_is_gone_is_said() {
+    let (mut google, mut host, _) = settled();
+    google.files[0].trashed = true;
+    for _ in 0..2 {
+        let Err(Directive::Hold(pause)) = page(&mut google, &mut host, None) else { panic!() };
+        assert_eq!(pause.problem.unwrap().headline, "sheet is in the bin");
+    }
+    let (mut google, mut host, _) = settled();
+    google.faults = vec![Fault::Status(503); 9].into();
+    let Err(Directive::Wait(pause)) = page(&mut google, &mut host, None) else { panic!() };
+    assert_eq!(pause.problem.unwrap().headline, "no answer from Google");
+}
+
+#[test]
+fn a_batch_in_doubt_is_still_so_after_reading() {
+    let (mut google, mut host, _) = settled();
+    let batch = host.batch(1);
+    google.faults = [Fault::CrashAfter { reboot: false }].into();
+    let Directive::Send(append) = host.step(&google, &batch, Signal::Begin) else { panic!() };
+    google.perform(&append);
+    let found = page(&mut google, &mut host, None).unwrap();
+    assert_eq!(keys(&found.rows).len(), 3);
+    assert!(host.state().mark.is_some_and(|mark| mark.ask));
+    google.log.clear();
+    assert_eq!(host.run(&mut google, &batch, Signal::Resumed), delivered("file1"));
+    assert_eq!(google.log, ["mark"]);
+    assert_eq!(google.rows("Punches").len(), 3);
+}

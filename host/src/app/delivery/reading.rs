@@ -1,0 +1,94 @@
+//! Reading back what a sink's service has, as a part of its delivery: between two batches, which wait meanwhile.
+
+use punchcard_core::delivery::{Carrier, Work};
+use punchcard_core::plugin::delivery::Page;
+use tracing::{info, warn};
+
+use super::super::grant::chain;
+use super::super::intake::fresh_id;
+use super::super::reconcile::{Reconciliation, Tools};
+use super::super::status::{ReconcileReport, ReconcileStage};
+use super::super::timer::sleep_until;
+use super::{Delivery, Load};
+use crate::ledger::{PutBackError, RowPlace};
+
+/// How often, twice a second, is tried to bring rows again while events wait for the formatter.
+const TRIES_TO_DELIVER_AGAIN: u32 = 20;
+
+impl Delivery {
+    /// Compares a page of what is there, and after the last one all of it.
+    pub(super) async fn take_page(&self, carrier: &mut Carrier, load: &mut Load, page: Page) {
+        let begun = load.reconciliation.take_if(|reconciliation| reconciliation.has_begun());
+        let Some(mut reconciliation) = begun else { return };
+        let tools =
+            Tools { sink: &self.sink, ledger: &self.ledger, connector: &self.connector, settings: &self.settings };
+        let is_last = page.next.is_none();
+        if let Err(reason) = reconciliation.take(&tools, page).await {
+            load.reconciliation = Some(reconciliation);
+            return self.fail(carrier, load, Work::ReadBack, reason);
+        }
+        self.progress.set(ReconcileStage::Reading { rows: reconciliation.rows() });
+        if !is_last {
+            load.reconciliation = Some(reconciliation);
+            return;
+        }
+        let stage = match self.finish_comparing(load, &tools, &mut reconciliation).await {
+            Ok(report) => {
+                let ReconcileReport { there, missing, changed, doubled, delivered_again, .. } = report;
+                info!(sink = %self.sink, there, missing, changed, doubled, delivered_again, "the rows were compared");
+                ReconcileStage::Done { report }
+            }
+            Err(reason) => {
+                warn!(sink = %self.sink, reason, "the rows could not be compared");
+                ReconcileStage::Failed { reason }
+            }
+        };
+        self.progress.set(stage);
+    }
+
+    async fn finish_comparing(
+        &self,
+        load: &mut Load,
+        tools: &Tools<'_>,
+        reconciliation: &mut Reconciliation,
+    ) -> Result<ReconcileReport, String> {
+        load.missing = reconciliation.compare(tools).await?;
+        let mut report = reconciliation.report();
+        if let Some(wanted) = reconciliation.wanted() {
+            let again: Vec<_> = load.missing.iter().copied().filter(|row| wanted.binary_search(row).is_ok()).collect();
+            report.delivered_again = Some(self.deliver_again(again).await?);
+        }
+        Ok(report)
+    }
+
+    /// Brings rows again, once the formatter has nothing to do: a press that comes at this moment is formatted in the next.
+    async fn deliver_again(&self, rows: Vec<RowPlace>) -> Result<u64, String> {
+        let mut tries = 0;
+        loop {
+            let fresh = || fresh_id(self.clock.wall().unix_micros);
+            match self.ledger.deliver_again(&self.sink, rows.clone(), fresh).await {
+                Err(PutBackError::Unformatted(_)) if tries < TRIES_TO_DELIVER_AGAIN => {
+                    tries += 1;
+                    sleep_until(&self.clock, self.clock.monotonic_ms() + 500).await;
+                }
+                Err(error) => return Err(chain(error)),
+                Ok(count) => return Ok(count),
+            }
+        }
+    }
+
+    /// Ends a comparison that can't be finished.
+    pub(super) fn stop_comparing(&self, load: &mut Load, reason: &str) {
+        if load.reconciliation.take().is_some() {
+            warn!(sink = %self.sink, reason, "the rows could not be compared");
+            self.progress.set(ReconcileStage::Failed { reason: reason.to_owned() });
+        }
+    }
+
+    /// Ends one whose rows are being read when something else comes between.
+    pub(super) fn stop_reading(&self, load: &mut Load) {
+        if load.reconciliation.as_ref().is_some_and(Reconciliation::has_begun) {
+            self.stop_comparing(load, "something else came between; try again");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! `punchcard reconcile`: has the running host compare what a service has with what was delivered, and shows what came of it.
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use clap::Args;
+use comfy_table::{ContentArrangement, Table, presets};
+
+use super::exit::{Exit, Failure};
+use super::status::unexpected;
+use super::{DeviceArguments, printable, sleep, small_runtime};
+use crate::app::control::{Answer, Question, ask};
+use crate::app::status::{ReconcileReport, ReconcileStage};
+
+/// How often the host is asked how it goes.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// Looks after which it is said how far it is.
+const SAID_FROM: u32 = 5;
+
+#[derive(Debug, Args)]
+pub(super) struct ReconcileArguments {
+    /// The sink.
+    sink: String,
+    /// Deliver again what is missing, without asking. It is looked for once more before.
+    #[arg(long)]
+    deliver_missing: bool,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn reconcile(device: &DeviceArguments, arguments: &ReconcileArguments) -> Result<Exit, Failure> {
+    let report = compare(device, &arguments.sink, false)?;
+    let delivers = report.missing > 0
+        && (arguments.deliver_missing || {
+            if !arguments.json {
+                anstream::print!("{}", render_report(&report));
+            }
+            !arguments.json && confirm(report.missing)?
+        });
+    let report = if delivers { compare(device, &arguments.sink, true)? } else { report };
+    if arguments.json {
+        anstream::println!("{}", serde_json::to_string_pretty(&report).map_err(Failure::general)?);
+    } else if arguments.deliver_missing || report.missing == 0 {
+        anstream::print!("{}", render_report(&report));
+    }
+    if let Some(count) = report.delivered_again.filter(|_| !arguments.json) {
+        anstream::println!("{count} rows are delivered again; `punchcard status` says how it goes.");
+    }
+    Ok(Exit::Success)
+}
+
+/// Has the host compare, and waits until it has.
+fn compare(device: &DeviceArguments, sink: &str, deliver_missing: bool) -> Result<ReconcileReport, Failure> {
+    let runtime = small_runtime()?;
+    match runtime.block_on(ask(&device.state, &Question::Reconcile { sink: sink.to_owned(), deliver_missing }))? {
+        Answer::Accepted => {}
+        other => return Err(unexpected(other)),
+    }
+    let mut looks = 0;
+    let mut said = String::new();
+    loop {
+        let stage = match runtime.block_on(ask(&device.state, &Question::Reconciliation { sink: sink.to_owned() }))? {
+            Answer::Reconciliation(stage) => *stage,
+            other => return Err(unexpected(other)),
+        };
+        let says = match stage {
+            ReconcileStage::Done { report } => return Ok(report),
+            ReconcileStage::Failed { reason } => return Err(Failure::with(Exit::Refused, printable(&reason))),
+            ReconcileStage::Waiting => "waits until the sink has nothing else to do".to_owned(),
+            ReconcileStage::Reading { rows } => format!("{rows} rows were read"),
+        };
+        looks += 1;
+        if looks >= SAID_FROM && says != said {
+            anstream::eprintln!("{says}");
+            said = says;
+        }
+        sleep(LOOK_AGAIN)?;
+    }
+}
+
+fn confirm(missing: u64) -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() {
+        anstream::eprintln!("`--deliver-missing` delivers what is missing again.");
+        return Ok(false);
+    }
+    anstream::eprint!("Deliver the {missing} missing rows again? [y/N] ");
+    std::io::stderr().flush().map_err(Failure::general)?;
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).map_err(Failure::general)?;
+    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+}
+
+fn render_report(report: &ReconcileReport) -> String {
+    let lines = [
+        (report.there, "there, as they were delivered"),
+        (report.missing, "missing: delivered, and not there"),
+        (report.changed, "changed by somebody"),
+        (report.doubled, "there more than once"),
+        (report.unknown, "delivered without ids: whether they are there can't be told"),
+        (report.elsewhere, "delivered to another place than this one"),
+        (report.pending, "still to be delivered"),
+        (report.set_aside, "set aside"),
+        (report.foreign, "foreign: there with an id that this sink did not bring"),
+        (report.older, "there, from before the history of this device"),
+        (report.without_id, "there without an id"),
+    ];
+    let mut text =
+        format!("compared with {}\n", report.link.as_deref().map_or_else(|| "the service".into(), printable));
+    for (count, what) in lines {
+        if count > 0 || what.starts_with("there, as") || what.starts_with("missing") {
+            text.push_str(&format!("{count:>9}  {what}\n"));
+        }
+    }
+    if !report.details.is_empty() {
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(["", "event", "id", "place"]);
+        for detail in &report.details {
+            table.add_row([
+                detail.finding.replace('-', " "),
+                detail.event.map(|event| event.to_string()).unwrap_or_default(),
+                printable(detail.key.as_deref().unwrap_or_default()),
+                printable(detail.place.as_deref().unwrap_or_default()),
+            ]);
+        }
+        text.push_str(&format!("{table}\n"));
+    }
+    if report.untold > 0 {
+        text.push_str(&format!("and {} more of these\n", report.untold));
+    }
+    text
+}

@@ -1,0 +1,225 @@
+//! What was brought, compared and brought again.
+
+use std::sync::Arc;
+
+use punchcard_core::plugin::delivery::CorrectionKind;
+
+use super::super::{Brought, BroughtRow, CorrectedRow, CorrectionCommit, Owner, PutBackError, RowPlace, Stage};
+use super::*;
+
+fn place(event: u64) -> RowPlace {
+    RowPlace { event: Sequence(event), position: 0 }
+}
+
+fn key(number: u64) -> String {
+    format!("{}/0", punch(number).id)
+}
+
+async fn brought(ledger: &Ledger) -> Vec<(u64, Brought)> {
+    let mut all = Vec::new();
+    let mut after = None;
+    // In pages of two.
+    loop {
+        let page = ledger.brought_rows(&sink("sheet"), after, 2).await.unwrap();
+        let Some(last) = page.last() else { return all };
+        after = Some(last.place);
+        all.extend(page.into_iter().map(|BroughtRow { place, brought, .. }| (place.event.0, brought)));
+    }
+}
+
+async fn again(ledger: &Ledger, events: &[u64]) -> Result<u64, PutBackError> {
+    let first = Ulid::from_parts(9_999_999, u128::from(ledger.accepted().borrow().0) << 20);
+    ledger.deliver_again(&sink("sheet"), events.iter().copied().map(place).collect(), || first).await
+}
+
+fn delivered(identified: bool) -> Brought {
+    Brought::Delivered { identified, link: Some("there".to_owned()) }
+}
+
+async fn complete(ledger: &Ledger, id: u128) {
+    let open = open_batch(ledger, "sheet", 9, id).await.unwrap();
+    let receipt = Receipt { link: Some("there".to_owned()), ..arrived() };
+    ledger.complete_batch(&sink("sheet"), &open.batch.id, Vec::new(), receipt, None).await.unwrap();
+}
+
+/// Three events, whose rows were delivered with their keys.
+async fn three_delivered(folder: &Path) -> Ledger {
+    let ledger = open(folder);
+    declare(&ledger, &["sheet"]).await;
+    accept(&ledger, 1..=3).await;
+    format_all(&ledger, "sheet").await;
+    open_batch(&ledger, "sheet", 9, 1).await.unwrap();
+    ledger.note_identified(&sink("sheet"), Some("settings".to_owned())).await.unwrap();
+    complete(&ledger, 1).await;
+    ledger
+}
+
+#[tokio::test]
+async fn rows_carry_keys_from_the_first_batch_on_that_was_formed_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    declare(&ledger, &["sheet"]).await;
+    let note = async |by: Option<&str>| {
+        ledger.note_identified(&sink("sheet"), by.map(ToOwned::to_owned)).await.unwrap();
+    };
+    let mut flags = Vec::new();
+    for (number, by) in (1..).zip([None, Some("a"), Some("a"), Some("b"), Some("b"), None, Some("b")]) {
+        accept(&ledger, [number]).await;
+        format_all(&ledger, "sheet").await;
+        open_batch(&ledger, "sheet", 9, u128::from(number)).await.unwrap();
+        note(by).await;
+        assert_eq!(brought(&ledger).await.last(), Some(&(number, Brought::Pending)));
+        complete(&ledger, u128::from(number)).await;
+        let identified = brought(&ledger).await.into_iter().filter(|(_, brought)| *brought == delivered(true));
+        flags.push(identified.map(|(event, _)| event).collect::<Vec<_>>());
+    }
+    assert_eq!(flags, [vec![], vec![2], vec![2, 3], vec![4], vec![4, 5], vec![], vec![7]]);
+    assert_eq!(brought(&ledger).await.len(), 7);
+}
+
+#[tokio::test]
+async fn what_is_missing_goes_once_more_at_the_end_under_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = three_delivered(folder.path()).await;
+    assert_eq!(again(&ledger, &[2, 2]).await.unwrap(), 1);
+    let stands = brought(&ledger).await;
+    assert_eq!(stands, [(1, delivered(true)), (2, Brought::Pending), (3, delivered(true))]);
+    assert_eq!(again(&ledger, &[2]).await.unwrap(), 0, "it is on its way");
+
+    // A cut of the power finds it as it was.
+    let cut = tempfile::tempdir().unwrap();
+    power_cut(folder.path(), cut.path());
+    for ledger in [open(cut.path()), ledger] {
+        accept(&ledger, [5]).await;
+        format_all(&ledger, "sheet").await;
+        let open = open_batch(&ledger, "sheet", 9, 2).await.unwrap();
+        assert_eq!(keys(&open), [key(2), key(5)]);
+        complete(&ledger, 2).await;
+        assert_eq!(brought(&ledger).await.iter().filter(|(_, brought)| *brought == delivered(true)).count(), 4);
+        let counts = ledger.sink_counts(&sink("sheet")).await.unwrap();
+        assert_eq!((counts.rows_delivered, counts.rows_waiting, counts.rows_set_aside), (5, 0, 0));
+        let events = ledger.events(None, 9).await.unwrap();
+        assert_eq!(events[1].fates[0].stage, Stage::PutBack("it was put back as event 4".to_owned()));
+        assert_eq!(events[3].event.happened.kind, "again:punch");
+
+        assert_eq!(again(&ledger, &[2]).await.unwrap(), 1, "it can go missing again");
+        complete(&ledger, 3).await;
+        assert_eq!(brought(&ledger).await.iter().filter(|(_, brought)| *brought == delivered(true)).count(), 4);
+    }
+}
+
+#[tokio::test]
+async fn nothing_overtakes_what_waits_for_the_formatter() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = three_delivered(folder.path()).await;
+    accept(&ledger, [4]).await;
+    assert!(matches!(again(&ledger, &[1]).await, Err(PutBackError::Unformatted(_))));
+    format_all(&ledger, "sheet").await;
+    assert_eq!(again(&ledger, &[1, 4]).await.unwrap(), 1, "not what was not delivered");
+    let open = open_batch(&ledger, "sheet", 9, 2).await.unwrap();
+    assert_eq!(keys(&open), [key(4), key(1)]);
+}
+
+#[tokio::test]
+async fn keys_are_told_from_those_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = three_delivered(folder.path()).await;
+    again(&ledger, &[2]).await.unwrap();
+    let owners = async |keys: &[String]| {
+        let index = Arc::new(ledger.event_index().await.unwrap());
+        ledger.owners(&sink("sheet"), &index, keys.to_vec()).await.unwrap()
+    };
+    let others = ["".to_owned(), "x".to_owned(), key(9), format!("{}/1", punch(1).id), format!("{}/x", punch(1).id)];
+    assert!(owners(&others).await.iter().all(|owner| *owner == Owner::Foreign));
+    let [Owner::Known { place: found, columns: of, row }] = &owners(&[key(2)]).await[..] else { panic!() };
+    assert_eq!((*found, of, &row.key, &row.cells), (place(2), &columns(1), &key(2), &super::row("row 2").cells));
+
+    declare(&ledger, &["sheet", "other"]).await;
+    let index = Arc::new(ledger.event_index().await.unwrap());
+    assert_eq!(ledger.owners(&sink("other"), &index, vec![key(1)]).await.unwrap(), [Owner::Foreign]);
+    declare(&ledger, &["sheet"]).await;
+    complete(&ledger, 2).await;
+    let keep = super::super::Keep { keep_for: std::time::Duration::from_secs(1), bytes: u64::MAX };
+    let pruned = ledger.prune(keep, at(1_002_500_000 + 1_000_000)).await.unwrap();
+    assert_eq!(pruned.events, 2);
+    assert_eq!(owners(&[key(1), key(2), key(9)]).await, [Owner::Older, Owner::Older, Owner::Foreign]);
+}
+
+/// Has the first event's row replaced, and the second's withdrawn.
+async fn correct(ledger: &Ledger, at: u64) {
+    let row =
+        |event, kind, cell| CorrectedRow { event: Sequence(event), position: 0, revision: 0, kind, cells: vec![cell] };
+    let made = CorrectionCommit {
+        at: Sequence(at),
+        state: b"mended".to_vec(),
+        states: Vec::new(),
+        plugin_sha256: [2; 32],
+        settings: "{}".to_owned(),
+        standing: None,
+        columns: columns(1),
+        rows: vec![
+            row(1, CorrectionKind::Changed, Cell::Text("mended".to_owned())),
+            row(2, CorrectionKind::Withdrawn, Cell::Empty),
+        ],
+        set_aside: Vec::new(),
+    };
+    ledger.correct(&sink("sheet"), made).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_correction_is_a_row_of_its_own_that_can_go_missing_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = three_delivered(folder.path()).await;
+    correct(&ledger, 3).await;
+    let rows = async || ledger.brought_rows(&sink("sheet"), None, 99).await.unwrap();
+    let corrections = async || rows().await.split_off(3);
+    let [first, second] = &corrections().await[..] else { panic!() };
+    assert!(first.place.is_correction() && !rows().await[2].place.is_correction());
+    assert_eq!((first.of, &first.key, &first.brought), (Sequence(1), &format!("{}/1", key(1)), &Brought::Pending));
+    assert_eq!((second.of, &second.key), (Sequence(2), &format!("{}/1", key(2))));
+    complete(&ledger, 2).await;
+
+    // As often as it goes missing; and another correction made meanwhile does not get in its way.
+    for round in 3..6 {
+        let [first, second] = &corrections().await[..] else { panic!() };
+        let (missing, other) = if first.of == Sequence(1) { (first, second) } else { (second, first) };
+        assert_eq!([&missing.brought, &other.brought], [&delivered(true); 2]);
+        let fresh = Ulid::from_parts(9_999_999, round);
+        assert_eq!(ledger.deliver_again(&sink("sheet"), vec![missing.place], || fresh).await.unwrap(), 1);
+        assert_eq!(ledger.deliver_again(&sink("sheet"), vec![missing.place], || fresh).await.unwrap(), 0, "it moved");
+        let open = open_batch(&ledger, "sheet", 9, round).await.unwrap();
+        assert_eq!(keys(&open), [format!("{}/1", key(1))]);
+        assert_eq!(open.batch.corrections.len(), 1);
+        complete(&ledger, round).await;
+        let events = ledger.events(None, 99).await.unwrap();
+        assert!(events.iter().take(3).all(|event| matches!(event.fates[0].stage, Stage::Delivered(_))), "{events:?}");
+    }
+
+    let index = Arc::new(ledger.event_index().await.unwrap());
+    let asked =
+        vec![format!("{}/1", key(1)), format!("{}/1", key(2)), format!("{}/2", key(1)), format!("{}/1", key(3))];
+    let owners = ledger.owners(&sink("sheet"), &index, asked).await.unwrap();
+    let [Owner::Known { row: mended, .. }, Owner::Known { row: withdrawn, .. }, Owner::Foreign, Owner::Foreign] =
+        &owners[..]
+    else {
+        panic!("{owners:?}")
+    };
+    assert_eq!((&mended.cells[..], &withdrawn.cells[..]), (&[Cell::Text("mended".to_owned())][..], &[Cell::Empty][..]));
+}
+
+#[tokio::test]
+async fn a_correction_whose_event_is_no_longer_known_is_neither_missing_nor_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = three_delivered(folder.path()).await;
+    correct(&ledger, 3).await;
+    complete(&ledger, 2).await;
+    accept(&ledger, [4]).await;
+    let keep = super::super::Keep { keep_for: std::time::Duration::from_secs(1), bytes: u64::MAX };
+    assert_eq!(ledger.prune(keep, at(1_002_500_000 + 1_000_000)).await.unwrap().events, 2);
+    let left: Vec<u64> = brought(&ledger).await.iter().map(|(event, _)| *event).collect();
+    assert_eq!(left, [3]);
+    let index = Arc::new(ledger.event_index().await.unwrap());
+    let asked = vec![format!("{}/1", key(1)), key(3)];
+    let owners = ledger.owners(&sink("sheet"), &index, asked).await.unwrap();
+    assert!(matches!(&owners[..], [Owner::Older, Owner::Known { .. }]), "{owners:?}");
+}
