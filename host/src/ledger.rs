@@ -72,7 +72,7 @@ pub use history::{Keep, Pruned};
 pub use moment::{KnownTime, Moment};
 pub use put_back::{PutBack, PutBackError};
 pub use reader::Reader;
-pub use reject::Reject;
+pub use reject::{Reject, RejectPlace};
 pub use replay::{KeptRow, ReplayGround, ReplayPage, ReplayedEvent, Stretch};
 pub use sink::{Declaration, Declared, SetAside, SetAsideBy, SinkCounts, SinkError};
 
@@ -125,7 +125,8 @@ struct Shared {
 
 impl Ledger {
     /// Opens the ledger of a state folder, brings its form up to date, and takes the folder for this process. Creates
-    /// it where there is none. Blocks for a few milliseconds; calls no runtime.
+    /// it where there is none. Blocks for a few milliseconds, and where an older version is brought up to date for as long
+    /// as its tables take to be rewritten; calls no runtime.
     ///
     /// # Errors
     /// When another host has the folder, when the file is damaged, foreign or of a newer version, or when the disk

@@ -14,6 +14,8 @@ pub enum Known {
         identified: bool,
         /// To where it was looked for.
         here: bool,
+        /// A correction goes in its place.
+        replaced: bool,
     },
     /// It was not delivered yet.
     Pending,
@@ -37,6 +39,8 @@ pub enum Verdict {
     Unknown,
     /// It was delivered to another place than was looked at.
     Elsewhere,
+    /// It was delivered and is not there, and a correction goes in its place: somebody may have tidied up.
+    Replaced,
     /// It is still to be delivered.
     Pending,
     /// It is set aside.
@@ -52,6 +56,7 @@ pub fn judge(known: Known, seen: usize, changed: bool) -> Verdict {
         (0, Known::Pending) => Verdict::Pending,
         (0, Known::Delivered { here: false, .. }) => Verdict::Elsewhere,
         (0, Known::Delivered { identified: false, .. }) => Verdict::Unknown,
+        (0, Known::Delivered { replaced: true, .. }) => Verdict::Replaced,
         (0, Known::Delivered { .. }) => Verdict::Missing,
         (1, _) if changed => Verdict::Changed,
         (1, _) => Verdict::There,
@@ -65,12 +70,16 @@ mod tests {
 
     #[test]
     fn a_row_is_missing_only_where_nothing_else_explains_it() {
-        let delivered = |identified, here| Known::Delivered { identified, here };
+        let delivered = |identified, here| Known::Delivered { identified, here, replaced: false };
+        let replaced = |identified, here| Known::Delivered { identified, here, replaced: true };
         let table = [
             (delivered(true, true), Verdict::Missing),
             (delivered(false, true), Verdict::Unknown),
             (delivered(true, false), Verdict::Elsewhere),
             (delivered(false, false), Verdict::Elsewhere),
+            (replaced(true, true), Verdict::Replaced),
+            (replaced(false, true), Verdict::Unknown),
+            (replaced(true, false), Verdict::Elsewhere),
             (Known::Pending, Verdict::Pending),
             (Known::Aside, Verdict::SetAside),
         ];

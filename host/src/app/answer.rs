@@ -145,6 +145,8 @@ impl Device {
         let Some((sink, part)) = parts.sinks.iter().find(|(sink, _)| sink.as_str() == name) else {
             return unknown("sink", name, parts.sinks.keys());
         };
+        // One at a time: what the ledger has last is what holds.
+        let _alone = self.pausing.lock().await;
         if let Err(error) = self.ledger.set_paused(sink, paused).await {
             return Answer::Refused { reason: chain(error) };
         }
@@ -166,6 +168,7 @@ impl Device {
             return unknown("sink", name, parts.sinks.keys());
         };
         let events: Vec<Sequence> = events.iter().copied().map(Sequence).collect();
+        let _woken = WakeLater(part);
         let put = match self.ledger.put_back(sink, &events, || fresh_id(self.clock.wall().unix_micros)).await {
             Ok(put) => put,
             Err(error) => return Answer::Refused { reason: chain(error) },
@@ -175,9 +178,6 @@ impl Device {
             return Answer::Refused { reason };
         }
         info!(%sink, events = put.events, rows = put.rows, "what was set aside is put back");
-        if let SinkPart::On(handle) = part {
-            handle.wake();
-        }
         Answer::PutBack { events: put.events, rows: put.rows, rows_left: put.rows_left }
     }
 
@@ -194,6 +194,17 @@ impl Device {
                 Answer::Dropped { count }
             }
             Err(error) => Answer::Refused { reason: chain(error) },
+        }
+    }
+}
+
+/// Has a sink look for rows once this ends, however it does: rows that are put back until then are on their way.
+struct WakeLater<'a>(&'a SinkPart);
+
+impl Drop for WakeLater<'_> {
+    fn drop(&mut self) {
+        if let SinkPart::On(handle) = self.0 {
+            handle.wake();
         }
     }
 }

@@ -103,10 +103,11 @@ pub enum Question {
 }
 
 impl Question {
-    /// How long the answer may take. A replay formats as much as the ledger has kept states for.
+    /// How long the answer may take. A replay formats as much as the ledger has kept states for, and a service may have
+    /// refused thousands of rows.
     fn patience(&self) -> Duration {
         match self {
-            Self::Correct { .. } => Duration::from_secs(600),
+            Self::Correct { .. } | Self::PutBack { .. } => Duration::from_secs(600),
             _ => PATIENCE,
         }
     }
@@ -214,7 +215,8 @@ pub async fn ask(state: &Path, question: &Question) -> Result<Answer, ControlErr
         }
         serde_json::from_slice(&answer).map_err(ControlError::Answer)
     };
-    let within = question.patience();
+    // The host's own patience ends first, and it says so.
+    let within = question.patience() + PATIENCE;
     tokio::time::timeout(within, exchange).await.unwrap_or(Err(ControlError::Patience { within }))
 }
 
@@ -265,7 +267,12 @@ where
     let mut question = BufReader::new(read.take(QUESTION_BYTES));
     tokio::time::timeout(PATIENCE, question.read_line(&mut line)).await??;
     let reply = match serde_json::from_str::<Question>(&line) {
-        Ok(question) => tokio::time::timeout(question.patience(), answer(question)).await?,
+        Ok(question) => {
+            let within = question.patience();
+            tokio::time::timeout(within, answer(question)).await.unwrap_or_else(|_| Answer::Refused {
+                reason: format!("it was not done within {} s; what was done until then stays so", within.as_secs()),
+            })
+        }
         Err(error) => Answer::Refused { reason: format!("the question is not understood: {error}") },
     };
     let reply = serde_json::to_vec(&reply)?;

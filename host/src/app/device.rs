@@ -81,6 +81,8 @@ pub(super) struct Device {
     pub(super) troubles: Troubles,
     /// Set once what is behind the sandbox has been put together, or has failed to be.
     pub(super) parts: OnceLock<Parts>,
+    /// Held while a sink is paused or resumed.
+    pub(super) pausing: tokio::sync::Mutex<()>,
 }
 
 /// Runs a device until a person or the system wants it to stop.
@@ -200,6 +202,7 @@ async fn open(
         troubles,
         display,
         parts: OnceLock::new(),
+        pausing: tokio::sync::Mutex::default(),
     };
     Ok(Some((Arc::new(device), face, pressed)))
 }

@@ -13,22 +13,22 @@ use punchcard_core::plugin::PluginError;
 use punchcard_core::plugin::format::{Formatted, TimedEvent, Verdict};
 use punchcard_core::row::Row;
 use punchcard_core::time::Context;
-use thiserror::Error;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tracing::{debug, info, warn};
+use tokio::sync::{Notify, mpsc, watch};
+use tracing::{debug, warn};
 
 use super::grant::chain;
-use super::replay::{NotCorrected, Replay, ReplayError, Replayer};
+use super::replay::Replayer;
 use super::timer::sleep_until;
 use crate::clock::Clock;
-use crate::ledger::{Checkpoint, CommitError, FormattedCommit, Ledger, SinkError, Unformatted};
+use crate::ledger::{Checkpoint, CommitError, FormattedCommit, Ledger, Unformatted};
 use crate::wasm::CallError;
-use crate::wasm::cache::hexadecimal;
+
+mod correction;
+
+pub(super) use correction::Ask;
 
 /// Milliseconds after which a read that failed is tried again.
 const READ_AGAIN_MS: u64 = 10_000;
-/// How often a replay is begun for a correction.
-const MOST_TRIES: u32 = 3;
 /// Milliseconds after which is looked whether the time is known by now.
 const TIME_AGAIN_MS: u64 = 1_000;
 
@@ -58,48 +58,6 @@ pub(super) enum Said {
     Standing(SinkName, Option<String>),
     /// An event was set aside: one fewer waits.
     SetAside,
-}
-
-/// What is asked of a sink's formatting.
-pub(super) enum Ask {
-    /// To replay, and to keep what is different as corrections.
-    Correct {
-        /// From this event on.
-        from: Sequence,
-        /// The SHA-256 of the component with which whoever asks has replayed, in hexadecimal digits,
-        component: String,
-        /// and the settings.
-        settings: String,
-        /// For what it came to.
-        reply: oneshot::Sender<Result<Corrected, String>>,
-    },
-}
-
-/// What was corrected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Corrected {
-    /// So many rows.
-    pub(super) rows: u64,
-    /// Up to this event.
-    pub(super) through: Sequence,
-}
-
-/// Why nothing was corrected.
-#[derive(Debug, Error)]
-enum CorrectionError {
-    #[error(
-        "the running host has another version of the plugin or other settings than plugins.toml names now; restart it, \
-         and ask again"
-    )]
-    Another,
-    #[error("the ledger can't be read")]
-    Read(#[from] SinkError),
-    #[error("there is no replay")]
-    Replay(#[from] ReplayError),
-    #[error(transparent)]
-    NotCorrected(#[from] NotCorrected),
-    #[error("the corrections were not kept")]
-    Keep(#[from] CommitError),
 }
 
 /// What drives one sink's formatter.
@@ -176,49 +134,6 @@ impl Formatting {
                 self.answer(ask).await;
             }
         }
-    }
-
-    async fn answer(&mut self, ask: Ask) {
-        let Ask::Correct { from, component, settings, reply } = ask;
-        let same = component == hexadecimal(self.by.formatter.sha256()) && settings == self.by.settings;
-        let corrected = if same { self.correct(from).await } else { Err(CorrectionError::Another) };
-        if reply.send(corrected.map_err(chain)).is_err() {
-            debug!(sink = %self.sink, "nobody waits any more for what a correction came to");
-        }
-    }
-
-    /// Replays, and keeps what is different; once more where the sink has moved meanwhile.
-    async fn correct(&mut self, from: Sequence) -> Result<Corrected, CorrectionError> {
-        self.publish(Standing::Working);
-        let mut tries = 1;
-        loop {
-            match self.try_to_correct(from).await {
-                Err(CorrectionError::Keep(CommitError::CursorMoved { .. })) if tries < MOST_TRIES => tries += 1,
-                corrected => return corrected,
-            }
-        }
-    }
-
-    async fn try_to_correct(&self, from: Sequence) -> Result<Corrected, CorrectionError> {
-        let ground = self.ledger.replay_ground(&self.sink).await?;
-        let mut replay = Replay::begin(self.by.clone(), ground, from)?;
-        while let Some(stretch) = replay.next() {
-            let page = self.ledger.replay_page(&self.sink, stretch).await?;
-            replay.format(page).await?;
-        }
-        let replayed = replay.end();
-        let corrected = Corrected { rows: replayed.differences.len() as u64, through: replayed.through };
-        if replayed.check().is_ok() && replayed.changes_nothing() {
-            return Ok(corrected);
-        }
-        let commit = replayed.into_correction(&self.by)?;
-        let (set_aside, standing) = (commit.set_aside.len(), commit.standing.clone());
-        self.ledger.correct(&self.sink, commit).await?;
-        let Corrected { rows, through } = corrected;
-        info!(sink = %self.sink, from = from.0, through = through.0, rows, set_aside, "rows are corrected");
-        self.rows.notify_one();
-        self.say(Said::Standing(self.sink.clone(), standing));
-        Ok(corrected)
     }
 
     /// Formats what was read, or as much of it as the formatter is trusted with.
@@ -326,7 +241,12 @@ impl Formatting {
                 plugin_sha256: *self.by.formatter.sha256(),
             }),
         };
-        if let Err(error) = self.ledger.commit_formatted(&self.sink, commit).await {
+        let kept = self.ledger.commit_formatted(&self.sink, commit).await;
+        if let Err(CommitError::CursorMoved { .. }) = kept {
+            // Rows went once more meanwhile, and the sink past them. What was made is made again, from there.
+            return;
+        }
+        if let Err(error) = kept {
             self.fail(chain(error));
             return sleep_until(&self.clock, self.clock.monotonic_ms() + READ_AGAIN_MS).await;
         }

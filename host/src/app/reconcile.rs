@@ -177,7 +177,8 @@ impl Reconciliation {
                 }
                 let known = match row.brought {
                     Brought::Delivered { identified, link } => {
-                        Known::Delivered { identified, here: self.link.is_none() || link == self.link }
+                        let here = self.link.is_none() || link == self.link;
+                        Known::Delivered { identified, here, replaced: row.replaced }
                     }
                     Brought::Pending => Known::Pending,
                     Brought::Aside => Known::Aside,
@@ -190,6 +191,7 @@ impl Reconciliation {
                     Verdict::Doubled => (Some("doubled"), &mut self.report.doubled),
                     Verdict::Unknown => (None, &mut self.report.unknown),
                     Verdict::Elsewhere => (None, &mut self.report.elsewhere),
+                    Verdict::Replaced => (None, &mut self.report.replaced),
                     Verdict::Pending => (None, &mut self.report.pending),
                     Verdict::SetAside => (None, &mut self.report.set_aside),
                 };

@@ -12,7 +12,7 @@
 //!
 //! Events that the sink set aside are passed over, as they were; `rejects retry` is for them. An event that the
 //! formatter fails on is passed over too, and told: nothing is to be concluded of it. What would be different is kept up to
-//! a bound.
+//! a bound (see `outcome`).
 //!
 //! Deliberately absent: where pages are read from, and what is done with the outcome. Whoever runs a replay reads the
 //! [`Stretch`] that [`Replay::next`] names and hands it to [`Replay::format`], until there is no next.
@@ -22,21 +22,18 @@ use punchcard_core::event::Sequence;
 use punchcard_core::formatting::{ATTEMPTS, TOGETHER};
 use punchcard_core::name::PluginName;
 use punchcard_core::plugin::PluginError;
-use punchcard_core::plugin::delivery::CorrectionKind;
 use punchcard_core::plugin::format::{Formatted, Verdict};
-use punchcard_core::replay::{Difference, Kept, Made, NoStart, compare, plan_call, plan_start};
+use punchcard_core::replay::{Kept, Made, NoStart, compare, plan_call, plan_start};
 use punchcard_core::row::{Cell, Column};
-use punchcard_core::time::Instant;
 use thiserror::Error;
-use ulid::Ulid;
 
-use crate::ledger::{
-    CorrectedRow, CorrectionCommit, KeptRow, ReplayGround, ReplayPage, ReplayedEvent, StoredCheckpoint, Stretch,
-};
+use crate::ledger::{ReplayGround, ReplayPage, ReplayedEvent, StoredCheckpoint, Stretch};
 use crate::wasm::{CallError, Formatter};
 
-/// Rows and events that are kept of what would be different. With 250 bytes a row this is 5 MB.
-const MOST_KEPT: usize = 20_000;
+mod outcome;
+
+pub use outcome::{NotCorrected, Refusal, Replayed, RowDifference};
+
 /// A formatter that fails on so many events does not work for this sink.
 const MOST_FAILED: usize = 20;
 
@@ -121,130 +118,6 @@ fn describe(earliest: Option<Sequence>) -> String {
     }
 }
 
-/// A row that would be different.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RowDifference {
-    /// The event that it is made of,
-    pub event: Sequence,
-    /// the event's id,
-    pub id: Ulid,
-    /// and when it happened.
-    pub at: Instant,
-    /// The row's position among the event's rows.
-    pub position: u32,
-    /// How.
-    pub difference: Difference,
-    /// The row as it was kept, or corrected, last; `None` where there was none.
-    pub kept: Option<KeptRow>,
-    /// How often it was corrected before.
-    pub revision: u32,
-    /// The cells that it would have; `None` where there would be none.
-    pub made: Option<Vec<Cell>>,
-}
-
-/// An event, and what the formatter said or did to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// The event.
-    pub event: Sequence,
-    /// Why.
-    pub reason: String,
-}
-
-/// What a replay came to. Rows and events count from the one on that was asked for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Replayed {
-    /// Up to this event: the sink's cursor.
-    pub through: Sequence,
-    /// Events that were formatted.
-    pub events: u64,
-    /// Events that are set aside, and were passed over.
-    pub passed_over: u64,
-    /// Rows that would be as they are.
-    pub same: u64,
-    /// Rows that would be different, in the ledger's order.
-    pub differences: Vec<RowDifference>,
-    /// So many more rows and refusals than these are different: too many to be kept.
-    pub not_kept: u64,
-    /// Events that the formatter would reject. None of them is set aside now.
-    pub rejected: Vec<Refusal>,
-    /// Events that it failed on, those before the one that was asked for too.
-    pub failed: Vec<Refusal>,
-    /// The formatter's state at the end.
-    pub state: Vec<u8>,
-    /// Its states where later calls are kept: each before the events after the one that is named.
-    pub states: Vec<(Sequence, Vec<u8>)>,
-    /// `state` is another one than the sink has now: later rows would be made from there.
-    pub state_differs: bool,
-    /// What the idle panel would say.
-    pub standing: Option<String>,
-}
-
-/// Why a replay's outcome can't be kept.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum NotCorrected {
-    /// It says nothing about some events.
-    #[error("the formatter fails on event {}: {reason}; mend it first", event.0)]
-    Fails {
-        /// The first of them.
-        event: Sequence,
-        /// Why.
-        reason: String,
-    },
-    /// There is too much of it.
-    #[error("more than {MOST_KEPT} rows are different; correct those from a later event on first")]
-    TooMany,
-}
-
-impl Replayed {
-    /// Whether keeping it would change nothing.
-    #[must_use]
-    pub fn changes_nothing(&self) -> bool {
-        self.differences.is_empty() && self.rejected.is_empty() && !self.state_differs
-    }
-
-    /// What is to be kept of it.
-    ///
-    /// # Errors
-    /// When the formatter failed on an event, or too much is different.
-    pub fn into_correction(self, by: &Replayer) -> Result<CorrectionCommit, NotCorrected> {
-        self.check()?;
-        let row = |different: RowDifference| CorrectedRow {
-            event: different.event,
-            position: different.position,
-            revision: different.revision,
-            kind: match different.difference {
-                Difference::Changed(_) => CorrectionKind::Changed,
-                Difference::Added => CorrectionKind::Added,
-                Difference::Withdrawn => CorrectionKind::Withdrawn,
-            },
-            cells: different.made.unwrap_or_else(|| vec![Cell::Empty; by.columns.len()]),
-        };
-        Ok(CorrectionCommit {
-            at: self.through,
-            state: self.state,
-            states: self.states,
-            plugin_sha256: *by.formatter.sha256(),
-            settings: by.settings.clone(),
-            standing: self.standing,
-            columns: by.columns.clone(),
-            rows: self.differences.into_iter().map(row).collect(),
-            set_aside: self.rejected.into_iter().map(|refusal| (refusal.event, refusal.reason)).collect(),
-        })
-    }
-
-    /// Whether it can be kept.
-    ///
-    /// # Errors
-    /// When the formatter failed on an event, or too much is different.
-    pub fn check(&self) -> Result<(), NotCorrected> {
-        if let Some(Refusal { event, reason }) = self.failed.first() {
-            return Err(NotCorrected::Fails { event: *event, reason: reason.clone() });
-        }
-        if self.not_kept > 0 { Err(NotCorrected::TooMany) } else { Ok(()) }
-    }
-}
-
 /// A replay under way.
 pub struct Replay {
     by: Replayer,
@@ -281,20 +154,7 @@ impl Replay {
         let (Some(first), state) = (kept.next(), calls.swap_remove(start).state) else {
             return Err(ReplayError::NoStart { plugin: by.plugin, from, earliest: None });
         };
-        let outcome = Replayed {
-            through: cursor,
-            events: 0,
-            passed_over: 0,
-            same: 0,
-            differences: Vec::new(),
-            not_kept: 0,
-            rejected: Vec::new(),
-            failed: Vec::new(),
-            state,
-            states: Vec::new(),
-            state_differs: false,
-            standing: None,
-        };
+        let outcome = Replayed::new(cursor, state);
         Ok(Self { by, from, at: first.after, first, later: kept.collect(), present, outcome })
     }
 
@@ -398,10 +258,7 @@ impl Replay {
             let made = match verdict {
                 Verdict::Accepted { rows, .. } => rows.into_iter().map(|row| row.cells).collect(),
                 Verdict::Reject(reason) => {
-                    let event = event.timed.event.sequence;
-                    if self.has_room() {
-                        self.outcome.rejected.push(Refusal { event, reason });
-                    }
+                    self.outcome.keep_rejected(Refusal { event: event.timed.event.sequence, reason });
                     Vec::new()
                 }
             };
@@ -420,7 +277,7 @@ impl Replay {
             let after = made.as_ref().map(|cells| Made { columns: &self.by.columns, cells });
             match compare(before, after) {
                 None => self.outcome.same += u64::from(kept.is_some()),
-                Some(difference) if self.has_room() => self.outcome.differences.push(RowDifference {
+                Some(difference) => self.outcome.keep_difference(RowDifference {
                     event: event.timed.event.sequence,
                     id: event.timed.event.happened.id,
                     at: event.timed.at,
@@ -430,16 +287,8 @@ impl Replay {
                     revision: row.map_or(0, |row| row.revision),
                     made,
                 }),
-                Some(_) => {}
             }
         }
-    }
-
-    /// Whether one more thing can be kept; where not, it is counted.
-    fn has_room(&mut self) -> bool {
-        let has_room = self.outcome.differences.len() + self.outcome.rejected.len() < MOST_KEPT;
-        self.outcome.not_kept += u64::from(!has_room);
-        has_room
     }
 }
 

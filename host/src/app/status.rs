@@ -238,6 +238,8 @@ pub struct ReconcileReport {
     pub unknown: u64,
     /// Delivered to another place than was looked at.
     pub elsewhere: u64,
+    /// Not there, and a correction goes in their place.
+    pub replaced: u64,
     /// Still to be delivered.
     pub pending: u64,
     /// Set aside.

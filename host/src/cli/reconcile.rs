@@ -99,6 +99,7 @@ fn render_report(report: &ReconcileReport) -> String {
         (report.doubled, "there more than once"),
         (report.unknown, "delivered without ids: whether they are there can't be told"),
         (report.elsewhere, "delivered to another place than this one"),
+        (report.replaced, "not there, and a correction goes in their place"),
         (report.pending, "still to be delivered"),
         (report.set_aside, "set aside"),
         (report.foreign, "foreign: there with an id that this sink did not bring"),

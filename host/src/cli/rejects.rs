@@ -116,7 +116,7 @@ fn list(device: &DeviceArguments, arguments: &RejectsArguments) -> Result<Exit, 
         loop {
             let page = reader.rejects(&sink, after, PAGE).map_err(Failure::general)?;
             let Some(last) = page.last() else { break };
-            after = Some((last.set_aside.sequence, last.set_aside.position));
+            after = Some(last.place);
             let undecided = |by| !matches!(by, SetAsideBy::PutBack | SetAsideBy::Dropped);
             let shown: Vec<&Reject> =
                 page.iter().filter(|reject| arguments.all || undecided(reject.set_aside.by)).collect();
@@ -141,7 +141,7 @@ fn table(sink: &SinkName, rejects: &[&Reject], first: bool) -> Table {
     if first {
         table.set_header(["sink", "event", "row", "id", "time", "kind", "", "reason"]);
     }
-    for Reject { set_aside, event, at } in rejects {
+    for Reject { set_aside, event, at, .. } in rejects {
         table.add_row([
             sink.to_string(),
             set_aside.sequence.0.to_string(),
@@ -167,7 +167,7 @@ fn word(by: SetAsideBy) -> &'static str {
     }
 }
 
-fn json_line(sink: &SinkName, Reject { set_aside, event, at }: &Reject) -> serde_json::Value {
+fn json_line(sink: &SinkName, Reject { set_aside, event, at, .. }: &Reject) -> serde_json::Value {
     json!({
         "sink": sink,
         "sequence": set_aside.sequence.0,

@@ -130,6 +130,8 @@ pub struct BroughtRow {
     pub of: Sequence,
     /// Its key.
     pub key: String,
+    /// A later correction goes in its place.
+    pub replaced: bool,
     /// Where it stands.
     pub brought: Brought,
 }
@@ -220,7 +222,11 @@ impl Ledger {
                 // A correction is found where it stands last, any other row where it stood first. One whose event is
                 // not in the history can't be told from somebody else's.
                 let select = "SELECT row.sequence, row.position, row.event_id,
-                                  coalesce(of_position, row.position), revision, event.sequence
+                                  coalesce(of_position, row.position), revision, event.sequence,
+                                  EXISTS (SELECT 1 FROM correction AS later
+                                          WHERE later.sink = row.sink AND later.of_sequence = event.sequence
+                                              AND later.of_position = coalesce(correction.of_position, row.position)
+                                              AND later.revision > coalesce(correction.revision, 0))
                               FROM row LEFT JOIN correction ON correction.sink = row.sink
                                   AND correction.sequence = row.sequence AND correction.position = row.position
                               JOIN event ON event.sequence = coalesce(of_sequence, row.sequence)
@@ -239,6 +245,7 @@ impl Ledger {
                         place: RowPlace::parse(place),
                         of: from_column(row.get(5)?),
                         key: render_key(event, row.get(3)?, row.get(4)?),
+                        replaced: row.get(6)?,
                         brought: find_brought(snapshot, id, place, from)?,
                     });
                 }

@@ -12,9 +12,13 @@ use punchcard_core::row::{Cell, Column};
 use rusqlite::{OptionalExtension as _, Transaction};
 
 use super::Ledger;
+use super::batch::Place;
 use super::encoding;
+use super::error::StorageError;
 use super::event::to_column;
 use super::formatting::{CommitError, at_cursor, keep_columns, keep_state};
+use super::put_back::{AS_EVENT, render_put_back};
+use super::repeat::AGAIN;
 use super::sink::{self, SetAsideBy};
 
 /// The first position of a correction. A formatter makes fewer rows of an event.
@@ -78,14 +82,17 @@ impl Ledger {
         self.write(move |store| {
             store.transact(|transaction| {
                 let id = at_cursor(transaction, &sink, made.at)?;
+                let mut dropped = 0;
                 if !made.rows.is_empty() {
                     let column_set = keep_columns(transaction, &columns)?;
                     let first = next_position(transaction, id, made.at)?;
                     for (position, (row, cells)) in (first..).zip(made.rows.iter().zip(&cells)) {
                         let place = (to_column(made.at), position);
                         keep_row(transaction, id, place, row, (column_set, cells))?;
+                        dropped += drop_earlier(transaction, id, (to_column(row.event), row.position.into()))?;
                     }
                 }
+                sink::count_dropped(transaction, &sink, dropped)?;
                 let mut set_aside = 0;
                 for (event, reason) in &made.set_aside {
                     if *event > made.at {
@@ -140,6 +147,82 @@ fn keep_row(
     let kind = kind_column(row.kind);
     transaction.prepare_cached(insert)?.execute((of.0, of.1, of.2, before + 1, kind, sequence, position))?;
     Ok(())
+}
+
+/// Drops what the service refused of a row that is corrected now: of the row, however often it was repeated, and of its
+/// earlier corrections. Brought once more, it would stand behind the correction, and count. Returns how many these are.
+fn drop_earlier(
+    transaction: &Transaction<'_>,
+    sink: i64,
+    (sequence, position): (i64, i64),
+) -> Result<i64, StorageError> {
+    let refused = "WITH RECURSIVE copy (sequence) AS (
+                       SELECT ?2
+                       UNION ALL
+                       SELECT CAST(substr(reason, length(?4) + 1) AS INTEGER) FROM copy JOIN set_aside
+                       ON set_aside.sink = ?1 AND set_aside.sequence = copy.sequence AND set_aside.position = ?3
+                           AND set_aside.stage = ?5)
+                   SELECT sequence, position FROM set_aside
+                   WHERE sink = ?1 AND stage = ?6 AND (
+                       (position = ?3 AND sequence IN copy)
+                       OR (sequence, position) IN (
+                           SELECT sequence, position FROM correction
+                           WHERE sink = ?1 AND of_sequence = ?2 AND of_position = ?3))";
+    let (put_back, service) = (SetAsideBy::PutBack.column(), SetAsideBy::Service.column());
+    let mut refused = transaction.prepare_cached(refused)?;
+    let found = refused
+        .query_map((sink, sequence, position, AS_EVENT, put_back, service), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let found: Vec<Place> = found.collect::<Result<_, _>>()?;
+    for place in &found {
+        drop_replaced(transaction, sink, *place)?;
+    }
+    Ok(i64::try_from(found.len()).unwrap_or(i64::MAX))
+}
+
+/// Drops a row that the service refused: a correction goes in its place.
+pub(super) fn drop_replaced(transaction: &Transaction<'_>, sink: i64, place: Place) -> Result<(), StorageError> {
+    let drop =
+        "UPDATE set_aside SET stage = ?4, reason = substr('a correction goes in its place; before: ' || reason, 1, ?5)
+                WHERE sink = ?1 AND sequence = ?2 AND position = ?3";
+    let values = (sink, place.0, place.1, SetAsideBy::Dropped.column(), sink::REASON_CHARACTERS);
+    transaction.prepare_cached(drop)?.execute(values)?;
+    Ok(())
+}
+
+/// Whether a later correction goes in the place of the row that stands here.
+pub(super) fn is_replaced(transaction: &Transaction<'_>, sink: i64, place: Place) -> Result<bool, StorageError> {
+    let Some((sequence, position, revision)) = find_corrected(transaction, sink, place)? else { return Ok(true) };
+    let later = "SELECT EXISTS (SELECT 1 FROM correction WHERE sink = ?1 AND of_sequence = ?2 AND of_position = ?3
+                                    AND revision > ?4)";
+    Ok(transaction.prepare_cached(later)?.query_row((sink, sequence, position, revision), |row| row.get(0))?)
+}
+
+/// Which row it is that stands at a place: its event, its position, and as which correction of it, from 1; 0 where it is no
+/// correction. `None`: a correction that went on elsewhere.
+pub(super) fn find_corrected(
+    transaction: &Transaction<'_>,
+    sink: i64,
+    (mut sequence, position): Place,
+) -> Result<Option<(i64, i64, u32)>, StorageError> {
+    if position >= FIRST_POSITION {
+        let of = "SELECT of_sequence, of_position, revision FROM correction
+                  WHERE sink = ?1 AND sequence = ?2 AND position = ?3";
+        let mut of = transaction.prepare_cached(of)?;
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        return Ok(of.query_row((sink, sequence, position), read).optional()?);
+    }
+    let first = "SELECT sequence FROM set_aside
+                 WHERE sink = ?1 AND position = ?2 AND stage = ?3 AND reason = ?4
+                     AND EXISTS (SELECT 1 FROM event WHERE event.sequence = ?5 AND instr(kind, ?6) = 1)";
+    let mut first = transaction.prepare_cached(first)?;
+    let put_back = SetAsideBy::PutBack.column();
+    loop {
+        let values = (sink, position, put_back, render_put_back(sequence), sequence, AGAIN);
+        match first.query_row(values, |row| row.get(0)).optional()? {
+            Some(earlier) => sequence = earlier,
+            None => return Ok(Some((sequence, position, 0))),
+        }
+    }
 }
 
 /// Puts the states of the replay into the calls that are kept. With the old ones, a later replay would undo this one.

@@ -166,6 +166,14 @@ pub(super) fn keep_time_seen(connection: &Connection, unix_micros: i64) -> Resul
     Ok(())
 }
 
+/// Sees to it that copies of events, which are the newest now, say nothing about the last time seen: theirs may be that of
+/// a clock that was wrong. What is known without them was kept before they were made.
+pub(super) fn pass_copies(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let newest = super::event::to_column(super::event::newest(connection)?);
+    connection.prepare_cached("UPDATE history SET seen_after = ?1")?.execute([newest])?;
+    Ok(())
+}
+
 /// What stands in the file of one event's time.
 #[derive(Debug, Clone)]
 pub(super) struct StoredMoment {

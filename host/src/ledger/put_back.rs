@@ -12,7 +12,7 @@ use thiserror::Error;
 use ulid::Ulid;
 
 use super::Ledger;
-use super::correction::FIRST_POSITION;
+use super::correction::{self, FIRST_POSITION};
 use super::error::StorageError;
 use super::event::{self, to_column};
 use super::moment;
@@ -142,9 +142,16 @@ fn put_some_back(
     let sink = number(transaction, name)?;
     // Once an event waits for the formatter, rows that are made already would overtake its rows.
     let may_repeat = repeat::is_formatted(transaction, sink)?;
-    let mut asides = if events.is_empty() { find_all(transaction, sink, through, may_repeat)? } else { Vec::new() };
+    let mut asides = Vec::new();
+    while events.is_empty() {
+        asides = find_all(transaction, sink, through, may_repeat)?;
+        if drop_replaced(transaction, name, sink, &mut asides)? == 0 || !asides.is_empty() {
+            break;
+        }
+    }
     for event in events {
-        let found = find_named(transaction, sink, *event)?;
+        let mut found = find_named(transaction, sink, *event)?;
+        drop_replaced(transaction, name, sink, &mut found)?;
         if found.is_empty() {
             return Err(PutBackError::NotSetAside { sink: name.clone(), event: *event });
         }
@@ -188,11 +195,42 @@ fn put_some_back(
         dropped += i64::from(aside.dropped);
         put.events += 1;
     }
+    moment::pass_copies(transaction)?;
     sink::count_dropped(transaction, name, -dropped)?;
     Ok(put)
 }
 
+/// Takes rows out in whose place a correction goes: behind that, they would count again. They are dropped. Returns how many
+/// were not yet.
+fn drop_replaced(
+    transaction: &Transaction<'_>,
+    name: &SinkName,
+    sink: i64,
+    asides: &mut Vec<Aside>,
+) -> Result<i64, PutBackError> {
+    let mut left = Vec::new();
+    let mut count = 0;
+    for aside in asides.drain(..) {
+        let place = (aside.sequence, aside.position);
+        if aside.position < 0 || !correction::is_replaced(transaction, sink, place)? {
+            left.push(aside);
+        } else if !aside.dropped {
+            correction::drop_replaced(transaction, sink, place)?;
+            count += 1;
+        }
+    }
+    *asides = left;
+    sink::count_dropped(transaction, name, count)?;
+    Ok(count)
+}
+
 fn mark(transaction: &Transaction<'_>, sink: i64, aside: &Aside, copy: i64) -> Result<(), PutBackError> {
+    if aside.position >= FIRST_POSITION {
+        // A correction stands at its new place now; nothing leads to the old one.
+        let forget = "DELETE FROM set_aside WHERE sink = ?1 AND sequence = ?2 AND position = ?3";
+        transaction.prepare_cached(forget)?.execute((sink, aside.sequence, aside.position))?;
+        return Ok(());
+    }
     let mark = "UPDATE set_aside SET stage = ?4, reason = ?5
                 WHERE sink = ?1 AND sequence = ?2 AND position = ?3";
     let (by, reason) = (SetAsideBy::PutBack.column(), render_put_back(copy));
@@ -200,7 +238,7 @@ fn mark(transaction: &Transaction<'_>, sink: i64, aside: &Aside, copy: i64) -> R
     Ok(())
 }
 
-const AS_EVENT: &str = "it was put back as event ";
+pub(super) const AS_EVENT: &str = "it was put back as event ";
 
 /// What stands at an event or row that goes on under another number.
 pub(super) fn render_put_back(copy: i64) -> String {

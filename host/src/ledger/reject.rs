@@ -1,17 +1,26 @@
 //! What sinks set aside, with the events that it is about: for `punchcard rejects`.
 
-use punchcard_core::event::{Event, Sequence};
+use punchcard_core::event::Event;
 use punchcard_core::name::SinkName;
 
 use super::error::StorageError;
-use super::event::{EventRow, to_column};
+use super::event::EventRow;
 use super::moment::{Moment, Resolver};
 use super::reader::Reader;
 use super::sink::{SetAside, SetAsideBy};
 
+/// Where something stands among what a sink set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RejectPlace {
+    sequence: i64,
+    position: i64,
+}
+
 /// Something that a sink set aside.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reject {
+    /// Where it stands. Of a correction, this is not where its event does.
+    pub place: RejectPlace,
     /// What, and why.
     pub set_aside: SetAside,
     /// The event.
@@ -21,44 +30,45 @@ pub struct Reject {
 }
 
 impl Reader {
-    /// What a sink set aside and is still in the history, in the ledger's order: at most `most`, after what is named by its
-    /// event and row. What was put back and dropped since is among it.
+    /// What a sink set aside and is still in the history, in the sink's order: at most `most`, after one. What was put back
+    /// and dropped since is among it.
     ///
     /// # Errors
     /// When the file can't be read.
     pub fn rejects(
         &mut self,
         sink: &SinkName,
-        after: Option<(Sequence, Option<u32>)>,
+        after: Option<RejectPlace>,
         most: u32,
     ) -> Result<Vec<Reject>, StorageError> {
         self.snapshot(|snapshot, zone| {
             // A correction that the service refused is a row of the event that it corrects.
             let select = format!(
-                "SELECT coalesce(of_position, position) AS row_position, stage, reason, {} FROM set_aside
+                "SELECT set_aside.sequence, set_aside.position, coalesce(of_position, set_aside.position), stage, reason, {} FROM set_aside
                  LEFT JOIN correction USING (sink, sequence, position)
                  JOIN event ON event.sequence = coalesce(of_sequence, set_aside.sequence)
                  JOIN boot ON boot.id = event.boot
-                 WHERE sink = (SELECT id FROM sink WHERE name = ?1) AND (event.sequence, row_position) > (?2, ?3)
-                 ORDER BY event.sequence, row_position LIMIT ?4",
+                 WHERE sink = (SELECT id FROM sink WHERE name = ?1)
+                     AND (set_aside.sequence, set_aside.position) > (?2, ?3)
+                 ORDER BY set_aside.sequence, set_aside.position LIMIT ?4",
                 EventRow::COLUMNS
             );
             let mut select = snapshot.prepare_cached(&select)?;
-            let (sequence, position) =
-                after.map_or((0, -1), |(sequence, position)| (to_column(sequence), position.map_or(-1, i64::from)));
-            let mut rows = select.query((sink.as_str(), sequence, position, most))?;
+            let after = after.unwrap_or(RejectPlace { sequence: 0, position: -1 });
+            let mut rows = select.query((sink.as_str(), after.sequence, after.position, most))?;
             let mut resolver = Resolver::new(snapshot, zone);
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
-                let event = EventRow::parse(row, 3)?;
+                let place = RejectPlace { sequence: row.get(0)?, position: row.get(1)? };
+                let event = EventRow::parse(row, 5)?;
                 let set_aside = SetAside {
                     sequence: event.sequence,
-                    position: u32::try_from(row.get::<_, i64>(0)?).ok(),
-                    by: SetAsideBy::from_column(row.get(1)?),
-                    reason: row.get(2)?,
+                    position: u32::try_from(row.get::<_, i64>(2)?).ok(),
+                    by: SetAsideBy::from_column(row.get(3)?),
+                    reason: row.get(4)?,
                 };
                 let at = resolver.resolve(event.sequence, &event.moment)?;
-                found.push(Reject { set_aside, event: event.event()?, at });
+                found.push(Reject { place, set_aside, event: event.event()?, at });
             }
             Ok(found)
         })

@@ -5,13 +5,13 @@
 //! event, which no formatter takes. They keep their keys: whoever reads them there knows them as the same rows.
 
 use punchcard_core::name::SinkName;
-use rusqlite::{OptionalExtension as _, Transaction};
+use rusqlite::Transaction;
 use ulid::Ulid;
 
 use super::Ledger;
 use super::batch::Place;
 use super::brought::{Brought, RowPlace, find_brought};
-use super::correction::FIRST_POSITION;
+use super::correction::{FIRST_POSITION, find_corrected};
 use super::error::StorageError;
 use super::event::{self, to_column};
 use super::moment;
@@ -71,7 +71,8 @@ fn repeat_some(
     let mut found: Vec<(i64, Place)> = Vec::new();
     for row in rows {
         let place = row.columns();
-        if let Some(event) = find_event(transaction, sink, *row)?
+        // A correction that went on elsewhere is none any more.
+        if let Some((event, ..)) = find_corrected(transaction, sink, place)?
             && matches!(find_brought(transaction, sink, place, None)?, Brought::Delivered { .. })
         {
             found.push((event, place));
@@ -91,20 +92,10 @@ fn repeat_some(
             transaction.prepare_cached(mark)?.execute((sink, sequence, position, by, &reason))?;
         }
     }
+    moment::pass_copies(transaction)?;
     let made = "UPDATE sink SET rows_made = rows_made + ?2 WHERE id = ?1";
     transaction.prepare_cached(made)?.execute((sink, i64::try_from(found.len()).unwrap_or(0)))?;
     Ok(found.len() as u64)
-}
-
-/// The event that a row was made of: of a correction, that of the row that it corrects, unless it went on elsewhere.
-fn find_event(transaction: &Transaction<'_>, sink: i64, place: RowPlace) -> Result<Option<i64>, StorageError> {
-    let (sequence, position) = place.columns();
-    if !place.is_correction() {
-        return Ok(Some(sequence));
-    }
-    let of = "SELECT of_sequence FROM correction WHERE sink = ?1 AND sequence = ?2 AND position = ?3";
-    let mut of = transaction.prepare_cached(of)?;
-    Ok(of.query_row((sink, sequence, position), |row| row.get(0)).optional()?)
 }
 
 /// Whether a sink's formatter has seen all that it takes. Otherwise rows that come to the end would overtake others: they

@@ -17,6 +17,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use ulid::Ulid;
 
 use super::Ledger;
+use super::brought::{self, Brought};
 use super::checkpoint::{self, StoredCheckpoint};
 use super::correction::{self, FIRST_POSITION};
 use super::encoding;
@@ -26,7 +27,7 @@ use super::moment::{Moment, Resolver};
 use super::reader::Reader;
 use super::sink::SinkError;
 
-/// Bytes of events that are read at once, about.
+/// Bytes of events that are read at once, about, and of the rows that were made of them.
 const MOST_BYTES: usize = 1 << 20;
 
 /// What a replay begins from.
@@ -86,6 +87,8 @@ pub struct KeptRow {
     pub revision: u32,
     /// The latest correction says that there should have been none.
     pub withdrawn: bool,
+    /// It, or what it corrects, reached the service or still may: not all of it was refused.
+    pub arrives: bool,
     /// The columns that it was made for.
     pub columns: Arc<Vec<Column>>,
     /// One for each.
@@ -140,8 +143,11 @@ impl Reader {
             let id = super::sink::find(snapshot, sink)?.ok_or_else(|| SinkError::UnknownSink(sink.clone()))?;
             let pruned = "SELECT pruned_through FROM history";
             let pruned_through = from_column(snapshot.prepare_cached(pruned)?.query_row([], |row| row.get(0))?);
-            let (mut events, through) = read_events(snapshot, &mut Resolver::new(snapshot, zone), id, stretch)?;
-            read_rows(snapshot, id, &mut events, stretch.rows_from)?;
+            let (mut events, mut through) = read_events(snapshot, &mut Resolver::new(snapshot, zone), id, stretch)?;
+            if let Some(first_left) = read_rows(snapshot, id, &mut events, stretch.rows_from)? {
+                events.retain(|event| event.timed.event.sequence < first_left);
+                through = Sequence(first_left.0.saturating_sub(1));
+            }
             Ok(ReplayPage { events, through, pruned_through })
         })
     }
@@ -199,38 +205,49 @@ fn read_events(
     Ok((events, stretch.through))
 }
 
-/// Adds the rows that were made of the events, from one on.
+/// Adds the rows that were made of the events, from one on. Returns the first event whose rows would be too much.
 fn read_rows(
     snapshot: &Connection,
     sink: i64,
     events: &mut [ReplayedEvent],
     from: Sequence,
-) -> Result<(), StorageError> {
+) -> Result<Option<Sequence>, StorageError> {
     let wanted = events.partition_point(|event| event.timed.event.sequence < from);
     let events = &mut events[wanted..];
-    let (Some(first), Some(last)) = (events.first(), events.last()) else { return Ok(()) };
+    let (Some(first), Some(last)) = (events.first(), events.last()) else { return Ok(None) };
     let (first, last) = (first.timed.event.sequence, last.timed.event.sequence);
     let mut column_sets = BTreeMap::new();
-    let select = "SELECT sequence, position, column_set, cells, 0, 0 FROM row
+    let select = "SELECT sequence, position, column_set, cells, 0, 0, sequence, position FROM row
                   WHERE sink = ?1 AND sequence BETWEEN ?2 AND ?3 AND position < ?4
                   UNION ALL
-                  SELECT of_sequence, of_position, column_set, cells, revision, kind FROM correction
-                  JOIN row USING (sink, sequence, position)
+                  SELECT of_sequence, of_position, column_set, cells, revision, kind, sequence, position
+                  FROM correction JOIN row USING (sink, sequence, position)
                   WHERE sink = ?1 AND of_sequence BETWEEN ?2 AND ?3
                   ORDER BY 1, 2, 5";
     let mut select = snapshot.prepare_cached(select)?;
     let mut rows = select.query((sink, to_column(first), to_column(last), FIRST_POSITION))?;
+    let (mut bytes, mut last_read) = (0, first);
     // Of several, the last one stays.
     while let Some(row) = rows.next()? {
         let sequence = from_column(row.get(0)?);
+        if sequence > last_read && bytes >= MOST_BYTES {
+            return Ok(Some(sequence));
+        }
+        last_read = sequence;
         let Ok(at) = events.binary_search_by_key(&sequence, |event| event.timed.event.sequence) else { continue };
         let columns = columns_of(snapshot, &mut column_sets, row.get(2)?)?;
-        let cells = encoding::parse_cells(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?)?;
+        let cells = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
+        bytes += cells.len();
+        let cells = encoding::parse_cells(cells)?;
         let revision = row.get(4)?;
         let withdrawn = correction::kind_from_column(row.get(5)?) == CorrectionKind::Withdrawn;
-        events[at].rows.insert(row.get(1)?, KeptRow { revision, withdrawn, columns, cells });
+        let position = row.get(1)?;
+        let place = (row.get(6)?, row.get(7)?);
+        let arrives = events[at].rows.get(&position).is_some_and(|earlier| earlier.arrives)
+            || brought::find_brought(snapshot, sink, place, None)? != Brought::Aside;
+        events[at].rows.insert(position, KeptRow { revision, withdrawn, arrives, columns, cells });
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Most rows are made for the same columns, which are read once.

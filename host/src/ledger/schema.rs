@@ -46,15 +46,15 @@ pub(super) fn open(path: &Path) -> Result<OpenFile, OpenError> {
     if created {
         create(path)?;
     }
-    if let Err(error) = wal::grow(&wal::log_of(path)) {
-        // A full disk, for one: what is there can still be read and delivered.
-        tracing::warn!(%error, "the ledger's log does not get its usual size; it grows with what is written");
-    }
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let found = recognise(&connection, path)?;
     let known = version_known(STEPS);
     if found > known {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
+    }
+    if let Err(error) = wal::grow(&wal::log_of(path)) {
+        // A full disk, for one: what is there can still be read and delivered.
+        tracing::warn!(%error, "the ledger's log does not get its usual size; it grows with what is written");
     }
     let set = |connection: &Connection| {
         // Tables may be rebuilt by a step, which foreign keys would notice half-way.

@@ -108,6 +108,7 @@ pub enum SetAsideBy {
 }
 
 impl SetAsideBy {
+    /// In `set_aside.stage`.
     pub(super) fn column(self) -> i64 {
         match self {
             Self::Formatter => 0,

@@ -50,7 +50,7 @@ pub(super) fn log_of(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Makes the log's file as long as it usually is. What it holds stays. Nobody has it open for writing.
+/// Makes the log's file as long as it usually is. What it holds stays. Nobody else writes to it.
 pub(super) fn grow(log: &Path) -> io::Result<()> {
     let usual = USUAL_BYTES.unsigned_abs();
     let is_new = !log.try_exists()?;

@@ -188,8 +188,8 @@ async fn a_correction_that_is_refused_is_told_at_the_event_that_it_corrects() {
     let rejects = |after| reader(folder.path()).rejects(&sink("sheet"), after, 9).unwrap();
     let aside: Vec<_> = rejects(None).into_iter().map(|reject| reject.set_aside).collect();
     let aside: Vec<_> = aside.into_iter().map(|aside| (aside.sequence.0, aside.position, aside.by)).collect();
-    assert_eq!(aside, [(1, Some(0), SetAsideBy::Service), (2, None, SetAsideBy::Formatter)]);
-    assert_eq!(rejects(Some((FIRST, Some(0)))).len(), 1, "after it there is the other");
+    assert_eq!(aside, [(2, None, SetAsideBy::Formatter), (1, Some(0), SetAsideBy::Service)], "in the sink's order");
+    assert_eq!(rejects(Some(rejects(None)[0].place)).len(), 1, "after it there is the other");
 
     // It is brought once more as what it is, by the name of the event that it corrects.
     let put = ledger.put_back(&sink("sheet"), &[FIRST], || Ulid(77)).await.unwrap();
@@ -199,6 +199,10 @@ async fn a_correction_that_is_refused_is_told_at_the_event_that_it_corrects() {
     let unnamed = ledger.drop_set_aside(&sink("sheet"), &[FIRST], "why").await;
     assert!(unnamed.is_err(), "nothing of it is set aside any more: {unnamed:?}");
     assert_eq!(ledger.drop_set_aside(&sink("sheet"), &[Sequence(2)], "why").await.unwrap(), 1);
+    // It stands elsewhere now, and is no longer listed where it was.
+    let listed: Vec<_> = rejects(None).into_iter().map(|reject| (reject.event.sequence, reject.place)).collect();
+    assert_eq!(listed.iter().map(|(event, _)| event.0).collect::<Vec<_>>(), [2]);
+    assert_eq!(rejects(Some(listed[0].1)), []);
 }
 
 #[tokio::test]
@@ -234,4 +238,79 @@ async fn corrections_are_pruned_with_the_events_at_which_they_stand_and_not_befo
         .await
         .unwrap();
     assert_eq!(left, 0);
+}
+
+/// Delivers what comes next, and has these of its rows refused.
+async fn deliver_but(ledger: &Ledger, id: u128, rows: &[u32]) -> Vec<String> {
+    let open = open_batch(ledger, "sheet", 9, id).await.unwrap();
+    let rejected = rows.iter().map(|row| Rejection { row: *row, reason: "too bad".to_owned() }).collect();
+    let receipt = Receipt { rejected, link: None };
+    ledger.complete_batch(&sink("sheet"), &open.batch.id, Vec::new(), receipt, None).await.unwrap();
+    keys(&open).into_iter().map(ToOwned::to_owned).collect()
+}
+
+async fn retried(ledger: &Ledger, events: &[Sequence]) -> Option<(u64, u64)> {
+    let fresh = Ulid::from_parts(9_000_000, u128::from(ledger.accepted().borrow().0) << 20);
+    let put = ledger.put_back(&sink("sheet"), events, || fresh).await.ok()?;
+    Some((put.events, put.rows))
+}
+
+async fn aside_and_dropped(ledger: &Ledger) -> (u64, u64) {
+    let counts = ledger.sink_counts(&sink("sheet")).await.unwrap();
+    (counts.rows_set_aside + counts.events_set_aside - counts.dropped, counts.dropped)
+}
+
+#[tokio::test]
+async fn what_was_refused_before_its_correction_is_not_brought_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = with_rows(folder.path(), 3).await;
+    // The first is refused twice, the second once; then both are corrected, and so is the third.
+    deliver_but(&ledger, 1, &[0, 1]).await;
+    assert_eq!(retried(&ledger, &[FIRST]).await, Some((0, 1)));
+    deliver_but(&ledger, 2, &[0]).await;
+    assert_eq!(aside_and_dropped(&ledger).await, (2, 0));
+    let page =
+        Stretch { kinds: vec!["punch".into()], after: Sequence(0), through: Sequence(3), most: 9, rows_from: FIRST };
+    let page = reader(folder.path()).replay_page(&sink("sheet"), &page).unwrap();
+    assert_eq!(page.events.iter().map(|event| event.rows[&0].arrives).collect::<Vec<_>>(), [false, false, true]);
+    correct(&ledger, commit(4, vec![changed(1, 0, "a"), changed(2, 0, "b"), changed(3, 0, "c")])).await.unwrap();
+    assert_eq!(aside_and_dropped(&ledger).await, (0, 2));
+    let reasons = reader(folder.path()).rejects(&sink("sheet"), None, 9).unwrap();
+    let reasons = reasons.iter().filter(|reject| reject.set_aside.by == SetAsideBy::Dropped);
+    assert!(
+        reasons
+            .map(|reject| &reject.set_aside.reason)
+            .all(|reason| *reason == "a correction goes in its place; before: too bad")
+    );
+    assert_eq!(retried(&ledger, &[]).await, Some((0, 0)));
+    for event in [1, 2, 5] {
+        assert_eq!(retried(&ledger, &[Sequence(event)]).await, None, "not by its name either: {event}");
+    }
+
+    // The correction itself is refused, and corrected in turn while a batch is on its way.
+    let key = |event: u64, revision: u32| format!("{}/0/{revision}", punch(event).id);
+    assert_eq!(deliver_but(&ledger, 3, &[0]).await, [key(1, 1), key(2, 1), key(3, 1)]);
+    assert_eq!(open_batch(&ledger, "sheet", 9, 4).await, None);
+    correct(&ledger, commit(4, vec![changed(1, 1, "d")])).await.unwrap();
+    assert_eq!(aside_and_dropped(&ledger).await, (0, 3));
+    open_batch(&ledger, "sheet", 9, 5).await.unwrap();
+    correct(&ledger, commit(4, vec![changed(1, 2, "e")])).await.unwrap();
+    assert_eq!(deliver_but(&ledger, 5, &[0]).await, [key(1, 2)]);
+    assert_eq!(aside_and_dropped(&ledger).await, (1, 3), "refused after it was corrected");
+    assert_eq!(retried(&ledger, &[]).await, Some((0, 0)));
+    assert_eq!(aside_and_dropped(&ledger).await, (0, 4));
+    assert_eq!(deliver_but(&ledger, 6, &[0]).await, [key(1, 3)]);
+    assert_eq!(retried(&ledger, &[]).await, Some((0, 1)), "the latest is brought again");
+    assert_eq!(deliver_but(&ledger, 7, &[]).await, [key(1, 3)]);
+}
+
+#[tokio::test]
+async fn a_row_that_was_corrected_and_is_not_there_is_not_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = with_rows(folder.path(), 2).await;
+    deliver_all(&ledger, "sheet").await;
+    correct(&ledger, commit(2, vec![changed(1, 0, "a")])).await.unwrap();
+    correct(&ledger, commit(2, vec![changed(1, 1, "b")])).await.unwrap();
+    let rows = ledger.brought_rows(&sink("sheet"), None, 9).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.replaced).collect::<Vec<_>>(), [true, false, true, false]);
 }

@@ -189,7 +189,7 @@ async fn what_is_dropped_is_kept_with_its_reason_and_can_be_put_back_by_name() {
             (4, None, SetAsideBy::Dropped, "a test; before: it trapped", punch(4).id),
         ]
     );
-    assert_eq!(reader.rejects(&sink("sheet"), Some((Sequence(2), Some(0))), 9).unwrap(), rejects[1..]);
+    assert_eq!(reader.rejects(&sink("sheet"), Some(rejects[0].place), 9).unwrap(), rejects[1..]);
     assert_eq!(reader.rejects(&sink("sheet"), None, 1).unwrap(), rejects[..1]);
     let stage = |sequence: usize, events: &[super::super::Listed]| events[sequence - 1].fates[0].stage.clone();
     let events = ledger.events(None, 9).await.unwrap();
@@ -199,4 +199,24 @@ async fn what_is_dropped_is_kept_with_its_reason_and_can_be_put_back_by_name() {
     let put = put_back_of(&ledger, "sheet", &[2, 4]).await.unwrap();
     assert_eq!(put, PutBack { events: 1, rows: 1, rows_left: 0 });
     assert_eq!(counts(&ledger, "sheet").await, [0, 0, 1, 2]);
+}
+
+#[tokio::test]
+async fn what_is_put_back_does_not_bring_the_time_of_a_wrong_clock_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    declare(&ledger, &["sheet"]).await;
+    let of_2090 = at(3_786_912_000_000_000);
+    let wrong = NewEvent { at: Some(of_2090), ..punch(1) };
+    ledger.accept(wrong.clone()).await.unwrap();
+    ledger.accept(NewEvent { id: punch(2).id, ..wrong }).await.unwrap();
+    let [first, second] = [1, 2].map(Sequence);
+    ledger.set_aside_event(&sink("sheet"), Sequence(0), first, "it trapped").await.unwrap();
+    ledger.set_aside_event(&sink("sheet"), first, second, "it trapped").await.unwrap();
+    ledger.learn_time(&synchronised("first", 30_000_000_000, 4_000_000)).await.unwrap();
+    assert_eq!(ledger.last_time_seen().await.unwrap(), Some(at(30_000_000_000)));
+    assert_eq!(put_back_of(&ledger, "sheet", &[1]).await.unwrap().events, 1);
+    assert_eq!(ledger.last_time_seen().await.unwrap(), Some(at(30_000_000_000)));
+    ledger.accept(NewEvent { at: None, ..punch(9) }).await.unwrap();
+    assert_eq!(ledger.last_time_seen().await.unwrap(), Some(at(30_000_000_000)), "nor does what comes behind it");
 }

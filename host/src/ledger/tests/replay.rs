@@ -44,8 +44,13 @@ async fn events_are_read_again_with_the_rows_that_were_made_of_them() {
     assert_eq!((found(&page), page.through), (vec![(1, 1), (2, 2), (4, 1), (5, 0)], Sequence(5)));
     assert_eq!(page.events.iter().map(|event| event.set_aside).collect::<Vec<_>>(), [false, false, false, true]);
     assert_eq!(page.events[1].timed.at, punch(2).at.unwrap());
-    let expected =
-        KeptRow { revision: 0, withdrawn: false, columns: columns(1).into(), cells: vec![Cell::Text("b".to_owned())] };
+    let expected = KeptRow {
+        revision: 0,
+        withdrawn: false,
+        arrives: true,
+        columns: columns(1).into(),
+        cells: vec![Cell::Text("b".to_owned())],
+    };
     assert_eq!(page.events[1].rows.get(&1), Some(&expected));
 
     // Only what is asked for, and rows only from where they are wanted.
@@ -62,6 +67,23 @@ async fn events_are_read_again_with_the_rows_that_were_made_of_them() {
     assert_eq!(reader.find_event(punch(6).id).unwrap(), None);
     assert!(matches!(reader.replay_ground(&sink("no")), Err(SinkError::UnknownSink(_))));
     assert!(matches!(reader.replay_page(&sink("no"), &stretch(0, 5, 1)), Err(SinkError::UnknownSink(_))));
+}
+
+#[tokio::test]
+async fn a_page_ends_before_rows_that_would_be_too_much() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    declare(&ledger, &["sheet"]).await;
+    accept(&ledger, 1..=3).await;
+    let read = ledger.read_unformatted(&sink("sheet"), 9).await.unwrap();
+    let mut made = one_row_each(&read);
+    made.rows[0].1 = vec![row(&"x".repeat(700_000)), row(&"y".repeat(700_000))];
+    ledger.commit_formatted(&sink("sheet"), made).await.unwrap();
+    let mut reader = reader(folder.path());
+    let page = reader.replay_page(&sink("sheet"), &stretch(0, 3, 1)).unwrap();
+    assert_eq!((found(&page), page.through), (vec![(1, 2)], Sequence(1)));
+    let page = reader.replay_page(&sink("sheet"), &stretch(1, 3, 1)).unwrap();
+    assert_eq!((found(&page), page.through), (vec![(2, 1), (3, 1)], Sequence(3)));
 }
 
 #[tokio::test]
