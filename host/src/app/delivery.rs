@@ -8,21 +8,17 @@
 use std::sync::{Arc, Mutex};
 
 use punchcard_core::delivery::{Carrier, Next, Plan, Standing, Work};
-use punchcard_core::http::{Failure, Request, Response};
 use punchcard_core::name::SinkName;
 use punchcard_core::pace::Pace;
 use punchcard_core::plugin::delivery::{Batch, Limits, Receipt, Signal};
 use punchcard_core::reach::Prefix;
-use punchcard_core::redact::{Blanker, RawResponse};
-use punchcard_core::request::{Credential, Prepared, Reach, plan_delivery};
 use punchcard_core::row::Column;
-use punchcard_core::secret::Secret;
 use tokio::sync::{Notify, mpsc, watch};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::formatting;
-use super::grant::{Grant, chain, depart};
+use super::grant::chain;
 use super::known_time::KnownTime;
 use super::reconcile::{Progress, Reconciliation};
 use super::status::ReconcileStage;
@@ -33,6 +29,9 @@ use crate::ledger::{Ledger, OpenBatch, RowPlace, Tried};
 use crate::wasm::Connector;
 
 mod reading;
+mod sending;
+
+pub(super) use sending::Authority;
 
 /// What a person asks of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,21 +44,6 @@ pub(super) enum Ask {
     Reconcile {
         /// And bring again what is missing.
         deliver_missing: bool,
-    },
-}
-
-/// How a sink's requests are authorized.
-pub(super) enum Authority {
-    /// Not at all.
-    None,
-    /// By a grant.
-    Grant(Arc<Grant>),
-    /// By a key of its own.
-    Header {
-        /// The header.
-        name: String,
-        /// The key.
-        value: Secret,
     },
 }
 
@@ -348,79 +332,6 @@ impl Delivery {
         }
     }
 
-    async fn perform(&self, request: &Request) -> Signal {
-        match self.authorize_and_send(request).await {
-            Ok(response) => Signal::Responded(response),
-            Err(failure) => {
-                debug!(sink = %self.sink, %failure, "a request failed");
-                Signal::Failed(failure)
-            }
-        }
-    }
-
-    /// Sends a request under whatever authority the sink has. Whatever comes back, an echo of a secret of the sink's is
-    /// blanked in it: also of one that this request did not carry, for a server may repeat what it was sent before.
-    async fn authorize_and_send(&self, request: &Request) -> Result<Response, Failure> {
-        match &self.authority {
-            Authority::None => blank(self.send(request, None).await, &[]),
-            Authority::Header { name, value } => {
-                let credential = request.authorized.then_some(Credential::Header { name, value });
-                blank(self.send(request, credential).await, std::slice::from_ref(value))
-            }
-            Authority::Grant(grant) if request.authorized => self.send_under_lease(request, grant).await,
-            Authority::Grant(grant) => blank(self.send(request, None).await, &grant.secrets()),
-        }
-    }
-
-    /// Sends a request under a lease, and once more under another where the server refuses the token.
-    async fn send_under_lease(&self, request: &Request, grant: &Grant) -> Result<Response, Failure> {
-        let audience = grant.audience();
-        // What is denied or malformed is so at once, not after somebody has signed in.
-        let any = Secret::new("any".into());
-        self.plan(request, Some(Credential::Bearer { token: &any, audience }))?;
-        let (lease, token) = self.unless_paused(grant.lease(&self.clock)).await?;
-        let mut secrets = grant.secrets();
-        let answer = self.send(request, Some(Credential::Bearer { token: &token, audience })).await;
-        secrets.push(token);
-        if !answer.as_ref().is_ok_and(|answer| answer.status() == 401) {
-            return blank(answer, &secrets);
-        }
-        info!(sink = %self.sink, grant = %grant.name, "the token was refused; it is renewed once");
-        let (_, renewed) = self.unless_paused(grant.another_lease(lease, &self.clock)).await?;
-        let answer = self.send(request, Some(Credential::Bearer { token: &renewed, audience })).await;
-        secrets.extend(grant.secrets());
-        secrets.push(renewed);
-        blank(answer, &secrets)
-    }
-
-    async fn send(&self, request: &Request, credential: Option<Credential<'_>>) -> Result<RawResponse, Failure> {
-        let prepared = self.plan(request, credential)?;
-        let departs = async {
-            match &self.authority {
-                Authority::Grant(grant) => grant.depart(&self.clock).await,
-                Authority::None | Authority::Header { .. } => depart(&self.pace, &self.clock).await,
-            }
-        };
-        self.unless_paused(departs).await?;
-        self.http.perform(&prepared).await
-    }
-
-    /// Waits for what a request needs before it may leave. A pause ends the wait: nothing was sent.
-    async fn unless_paused<T>(&self, wait: impl Future<Output = T>) -> Result<T, Failure> {
-        let mut paused = self.paused.clone();
-        tokio::select! {
-            biased;
-            // The sender ends with the device, and so does this task.
-            Ok(_) = paused.wait_for(|paused| *paused) => Err(Failure::Unsent("the sink was paused".into())),
-            awaited = wait => Ok(awaited),
-        }
-    }
-
-    fn plan(&self, request: &Request, credential: Option<Credential<'_>>) -> Result<Prepared, Failure> {
-        let reach = Reach { key: &self.reach_key, prefixes: &self.reach };
-        plan_delivery(request, self.sink.as_str(), reach, credential)
-    }
-
     async fn recall(&self) -> Vec<u8> {
         loop {
             match self.ledger.connector_state(&self.sink).await {
@@ -472,14 +383,5 @@ async fn changed(paused: &mut watch::Receiver<bool>) {
     if paused.changed().await.is_err() {
         // The device ends, and with it this task.
         std::future::pending::<()>().await;
-    }
-}
-
-/// What a plugin may see of an answer, or of why there is none.
-fn blank(answer: Result<RawResponse, Failure>, secrets: &[Secret]) -> Result<Response, Failure> {
-    let blanker = Blanker::new(&secrets.iter().collect::<Vec<_>>());
-    match answer {
-        Ok(answer) => Ok(answer.blank(&blanker)),
-        Err(failure) => Err(blanker.blank_failure(failure)),
     }
 }
