@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use punchcard_core::lateness::Run;
 use punchcard_core::time::{Now, Standing};
 use tracing::{info, warn};
 
@@ -17,8 +18,6 @@ use crate::ledger::Ledger;
 
 /// Milliseconds after which is looked whether the time is known by now.
 const LOOK_AGAIN_MS: u64 = 1_000;
-/// Milliseconds after which the ledger is told how late it is, where no event tells: once an hour spares the card.
-const SEE_AGAIN_MS: u64 = 3_600_000;
 /// Milliseconds after which the panel's clock is set again.
 const SET_AGAIN_MS: u64 = 30_000;
 /// A clock that moves by more than this against the monotonic one was set, in µs.
@@ -55,38 +54,53 @@ impl KnownTime {
 
     /// Tells the ledger and the panel when the time becomes known, and now and then how late it is.
     pub(super) async fn keep(self, clock: Clock, ledger: Ledger, display: Display) {
-        let mut told: Option<Told> = None;
-        let mut seen_ms = clock.monotonic_ms();
+        let mut telling = Telling::new(self, ledger);
         loop {
-            let now = self.now(&clock);
-            let now_ms = now.monotonic.milliseconds;
+            let now = telling.time.now(&clock);
             display.note(|panel, now_ms| panel.set_wall(now.is_known().then_some(now.wall), now_ms));
-            if now.is_known() {
-                let is_news = told.is_none_or(|told| told.is_outdated(&now));
-                if is_news && now.standing == Standing::Synchronised {
-                    // What another clock said is not the last time seen.
-                    self.last_seen.store(now.wall.unix_micros, Ordering::Relaxed);
+            telling.look(&now).await;
+            let pause_ms = if telling.told.is_some() { SET_AGAIN_MS } else { LOOK_AGAIN_MS };
+            sleep_until(&clock, now.monotonic.milliseconds + pause_ms).await;
+        }
+    }
+}
+
+/// Tells the ledger what time it is.
+struct Telling {
+    time: KnownTime,
+    ledger: Ledger,
+    told: Option<Told>,
+    run: Run,
+}
+
+impl Telling {
+    fn new(time: KnownTime, ledger: Ledger) -> Self {
+        Self { time, ledger, told: None, run: Run::default() }
+    }
+
+    /// Tells it what is news of what the clocks say.
+    async fn look(&mut self, now: &Now) {
+        let is_news = now.is_known() && self.told.is_none_or(|told| told.is_outdated(now));
+        if is_news && now.standing == Standing::Synchronised {
+            // What another clock said is not the last time seen.
+            self.time.last_seen.store(now.wall.unix_micros, Ordering::Relaxed);
+        }
+        if now.is_known() {
+            self.time.see(now.wall.unix_micros);
+        }
+        if is_news {
+            match self.ledger.learn_time(now).await {
+                Ok(()) => {
+                    self.told = Some(Told { standing: now.standing, zero: now.zero() });
+                    info!(synchronised = now.standing == Standing::Synchronised, "the time is known");
                 }
-                self.see(now.wall.unix_micros);
-                if is_news {
-                    match ledger.learn_time(&now).await {
-                        Ok(()) => {
-                            told = Some(Told { standing: now.standing, zero: now.zero() });
-                            info!(synchronised = now.standing == Standing::Synchronised, "the time is known");
-                        }
-                        Err(error) => warn!(error = chain(error), "the ledger can't be told the time"),
-                    }
-                }
-                if now_ms.saturating_sub(seen_ms) >= SEE_AGAIN_MS {
-                    let ran_for_ms = now_ms - seen_ms;
-                    seen_ms = now_ms;
-                    if let Err(error) = ledger.see_time(now.wall, ran_for_ms).await {
-                        warn!(error = chain(error), "the ledger can't be told the time");
-                    }
-                }
+                Err(error) => warn!(error = chain(error), "the ledger can't be told the time"),
             }
-            let pause_ms = if told.is_some() { SET_AGAIN_MS } else { LOOK_AGAIN_MS };
-            sleep_until(&clock, now_ms + pause_ms).await;
+        }
+        if let Some(ran_for_ms) = self.run.look(now.is_known(), now.monotonic.milliseconds)
+            && let Err(error) = self.ledger.see_time(now.wall, ran_for_ms).await
+        {
+            warn!(error = chain(error), "the ledger can't be told the time");
         }
     }
 }
@@ -104,5 +118,75 @@ impl Told {
     fn is_outdated(self, now: &Now) -> bool {
         now.standing == Standing::Synchronised
             && (self.standing != Standing::Synchronised || now.zero().abs_diff(self.zero) > WAS_SET)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::tz::TimeZone;
+    use punchcard_core::event::NewEvent;
+    use punchcard_core::name::InputName;
+    use punchcard_core::time::{Instant, Monotonic};
+    use ulid::Ulid;
+
+    use super::*;
+    use crate::ledger::{CheckpointInterval, Keep, Setup};
+
+    const HOUR: i64 = 3_600_000_000;
+    const NOON: i64 = 1_795_168_800_000_000;
+
+    /// What the clocks say so many hours after a boot at noon, the wall clock `off` hours wrong.
+    fn now(standing: Standing, hours: i64, off: i64) -> Now {
+        Now {
+            wall: Instant { unix_micros: NOON + (hours + off) * HOUR, utc_offset_minutes: 0 },
+            standing,
+            monotonic: Monotonic { milliseconds: u64::try_from(hours).unwrap() * 3_600_000, boot: "second".to_owned() },
+        }
+    }
+
+    fn open(folder: &tempfile::TempDir, boot: &str) -> Ledger {
+        let setup = Setup { boot: boot.to_owned(), zone: TimeZone::UTC, checkpoints: CheckpointInterval::default() };
+        Ledger::open(folder.path(), setup).unwrap().0
+    }
+
+    fn press(at: Instant) -> NewEvent {
+        NewEvent {
+            id: Ulid::from_parts(1, 1),
+            at: Some(at),
+            monotonic: Monotonic { milliseconds: 0, boot: "first".to_owned() },
+            source: InputName::parse("clock").unwrap(),
+            kind: "punch".to_owned(),
+            fields: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_leaps_after_long_without_one_is_run_under_for_a_day_before_anything_is_pruned() {
+        let folder = tempfile::tempdir().unwrap();
+        let before = open(&folder, "first");
+        let known = Now {
+            monotonic: Monotonic { milliseconds: 0, boot: "first".to_owned() },
+            ..now(Standing::Synchronised, 0, 0)
+        };
+        before.learn_time(&known).await.unwrap();
+        before.accept(press(known.wall)).await.unwrap();
+        before.close().await;
+
+        let mut telling = Telling::new(KnownTime::new(Some(NOON)), open(&folder, "second"));
+        for hour in 0..30 {
+            telling.look(&now(Standing::Unknown, hour, -9)).await;
+        }
+        let month = Keep { keep_for: Duration::from_hours(30 * 24), bytes: u64::MAX };
+        let two_years = 2 * 365 * 24;
+        for hour in 30..=54 {
+            let leapt = now(Standing::Synchronised, hour, two_years);
+            telling.look(&leapt).await;
+            assert!(!telling.ledger.is_beyond(month, leapt.wall).await.unwrap(), "{hour}");
+        }
+        let leapt = now(Standing::Synchronised, 55, two_years);
+        telling.look(&leapt).await;
+        assert!(telling.ledger.is_beyond(month, leapt.wall).await.unwrap(), "it is believed in the end");
     }
 }

@@ -66,8 +66,8 @@ impl Ledger {
         .await
     }
 
-    /// Remembers how late it is where no event tells, from time to time. `ran_for_ms`: how long the device has run since it
-    /// said so last.
+    /// Remembers how late it is where no event tells, from time to time. `ran_for_ms`: how long the device has run, knowing
+    /// the time, since it said so last. An hour of it counts at most.
     ///
     /// # Errors
     /// When the disk refuses.
