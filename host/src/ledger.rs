@@ -23,6 +23,7 @@ mod writer;
 
 mod reader;
 
+mod boot;
 mod encoding;
 mod moment;
 

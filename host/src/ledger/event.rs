@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use punchcard_core::event::{Event, NewEvent, Sequence};
 use punchcard_core::name::InputName;
-use punchcard_core::time::{Monotonic, zero};
+use punchcard_core::time::Monotonic;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction};
 use thiserror::Error;
 use ulid::Ulid;
 
 use super::Ledger;
+use super::boot;
 use super::encoding::{self, NotFinite};
 use super::error::StorageError;
 use super::moment::{self, StoredMoment};
@@ -141,7 +142,7 @@ pub(super) fn record(transaction: &Transaction<'_>, press: &Press, recent: &mut 
         return known.map_or_else(|| Ok(Event { sequence: *sequence, happened: event.clone() }), EventRow::event);
     }
     let seen = moment::last_time_seen(transaction)?;
-    let boot = record_boot(transaction, event, seen)?;
+    let boot = boot::record(transaction, event, seen)?;
     if let Some(seen) = seen
         && event.at.is_none_or(|at| at.unix_micros < seen)
     {
@@ -163,25 +164,6 @@ pub(super) fn record(transaction: &Transaction<'_>, press: &Press, recent: &mut 
     ))?;
     recent.note(event.id, sequence);
     Ok(Event { sequence, happened: event.clone() })
-}
-
-/// The event's boot. The first event of a boot that has a time gives one to those before it.
-fn record_boot(transaction: &Transaction<'_>, event: &NewEvent, seen: Option<i64>) -> Result<i64, StorageError> {
-    let starts_at = event.at.map(|at| zero(at.unix_micros, &event.monotonic));
-    let find = "SELECT id, zero FROM boot WHERE name = ?1";
-    let found: Option<(i64, Option<i64>)> = transaction
-        .prepare_cached(find)?
-        .query_row([&event.monotonic.boot], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    if let Some((boot, known)) = found {
-        if known.is_none() && starts_at.is_some() {
-            transaction.prepare_cached("UPDATE boot SET zero = ?2 WHERE id = ?1")?.execute((boot, starts_at))?;
-        }
-        return Ok(boot);
-    }
-    let insert = "INSERT INTO boot (name, zero, floor) VALUES (?1, ?2, ?3)";
-    transaction.prepare_cached(insert)?.execute((&event.monotonic.boot, starts_at, seen))?;
-    Ok(transaction.last_insert_rowid())
 }
 
 /// The newest event's sequence, pruned ones included; 0 before the first.

@@ -12,7 +12,7 @@ use super::Ledger;
 use super::correction::FIRST_POSITION;
 use super::error::StorageError;
 use super::event::{self, EventRow, to_column};
-use super::moment::{self, Moment, Resolver};
+use super::moment::{self, Moment};
 use super::reader::Reader;
 use super::sink::{self, SetAsideBy};
 
@@ -117,12 +117,11 @@ fn read_events(
     );
     let mut select = snapshot.prepare_cached(&select)?;
     let mut rows = select.query((after, most))?;
-    let mut resolver = Resolver::new(snapshot, zone);
     let (mut listed, mut only_for) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
         only_for.push(row.get(0)?);
         let row = EventRow::parse(row, 1)?;
-        let at = resolver.resolve(row.sequence, &row.moment)?;
+        let at = row.moment.resolve(zone);
         listed.push(Listed { event: row.event()?, at, fates: Vec::new() });
     }
     Ok((listed, only_for))

@@ -16,7 +16,7 @@ use super::checkpoint::{self, Checkpoint};
 use super::encoding::{self, NotFinite};
 use super::error::StorageError;
 use super::event::{self, EventRow, from_column, to_column};
-use super::moment::{Moment, Resolver};
+use super::moment::Moment;
 use super::reader::Reader;
 use super::sink::{self, SetAsideBy, SinkError};
 
@@ -256,7 +256,6 @@ fn read_unformatted(reader: &mut Reader, sink: &SinkName, max: usize, boot: &str
         );
         let mut events = snapshot.prepare_cached(&events)?;
         let mut events = events.query((cursor, id))?;
-        let mut resolver = Resolver::new(snapshot, zone);
         let mut bytes = 0;
         while let Some(row) = events.next()? {
             let (sequence, kind) = EventRow::glance(row, 1)?;
@@ -268,7 +267,7 @@ fn read_unformatted(reader: &mut Reader, sink: &SinkName, max: usize, boot: &str
             // What is for another sink is gone past like what is of another kind: it keeps nothing from being pruned.
             if row.get(0)? && kinds.iter().any(|wanted| wanted == kind) {
                 let event = EventRow::parse(row, 1)?;
-                let (at, certainty) = match resolver.resolve(sequence, &event.moment)? {
+                let (at, certainty) = match event.moment.resolve(zone) {
                     Moment::Known(at) => (at, Certainty::Known),
                     // The clock of this boot may still become known; that of an earlier one won't.
                     Moment::Estimated(at) if event.moment.boot != boot => (at, Certainty::Estimated),

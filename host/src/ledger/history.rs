@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use super::Ledger;
 use super::error::StorageError;
 use super::event::{EventRow, to_column};
-use super::moment::{self, Moment, Resolver};
+use super::moment::{self, Moment};
 use super::sink;
 
 /// Events that one call prunes at most: some milliseconds of the writer's time.
@@ -113,12 +113,11 @@ fn last_that_may_go(
     );
     let mut select = transaction.prepare_cached(&select)?;
     let mut rows = select.query([most])?;
-    let mut resolver = Resolver::new(transaction, zone);
     let mut last = None;
     let mut looked_at = 0;
     while let Some(row) = rows.next()? {
         let event = EventRow::parse(row, 0)?;
-        let too_old = match resolver.resolve(event.sequence, &event.moment)? {
+        let too_old = match event.moment.resolve(zone) {
             Moment::Known(at) | Moment::Estimated(at) => at.unix_micros < oldest_kept,
             Moment::Unknown => false,
         };

@@ -2,19 +2,18 @@
 //!
 //! A boot's monotonic clock gives the time of all its events as soon as the time of one is known. When the kernel is
 //! synchronised, it gives another one to those before that which had theirs from a clock that was only believed: no row is
-//! made any more with a time that is known to be wrong. Events of a boot that ended before it knew the time stand where they
-//! stand in the ledger: as long after the last time that was known before the boot as the boot had lasted, so that their
-//! distances are true; or else at the time of the first event after them which has one, or else at the start of the first
-//! boot after them which knows the time. The clock itself is asked elsewhere.
+//! made any more with a time that is known to be wrong. Events of a boot that ended before it knew the time are as long
+//! after a guess of when it began ([`super::boot`]) as it had lasted, so that their distances are true. The clock itself is
+//! asked elsewhere.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use punchcard_core::event::Sequence;
 use punchcard_core::lateness::Lateness;
 use punchcard_core::time::{Instant, Now, Standing};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction};
 
 use super::Ledger;
+use super::boot;
 use super::error::StorageError;
 
 /// What is known of an event's time.
@@ -22,7 +21,7 @@ use super::error::StorageError;
 pub enum Moment {
     /// It is known.
     Known(Instant),
-    /// It never will be; the nearest one that is known, in the ledger's order.
+    /// It never will be; a guess, between those that are known before and after in the ledger's order.
     Estimated(Instant),
     /// It is not known yet.
     Unknown,
@@ -92,14 +91,13 @@ pub struct KnownTime {
 fn learn(transaction: &Transaction<'_>, now: &Now) -> Result<(), rusqlite::Error> {
     let (boot, wall, zero) = (&now.monotonic.boot, now.wall.unix_micros, now.zero());
     let seen = last_time_seen(transaction)?;
-    let learn = "INSERT INTO boot (name, zero, floor) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (name) DO UPDATE SET zero = ?2 WHERE zero IS NULL";
-    transaction.prepare_cached(learn)?.execute((boot, zero, seen))?;
+    boot::learn(transaction, boot, zero, seen)?;
     if now.standing == Standing::Synchronised {
         let synchronised = "UPDATE boot SET zero = iif(synchronised IS NULL, ?2, zero), latest = ?2,
                             synchronised = coalesce(synchronised, ?3) WHERE name = ?1";
         let monotonic = i64::try_from(now.monotonic.milliseconds).unwrap_or(i64::MAX);
         transaction.prepare_cached(synchronised)?.execute((boot, zero, monotonic))?;
+        boot::place_before(transaction, boot)?;
         if seen.is_some_and(|seen| seen > wall) {
             forget_time_seen(transaction, wall)?;
         }
@@ -108,12 +106,14 @@ fn learn(transaction: &Transaction<'_>, now: &Now) -> Result<(), rusqlite::Error
     keep_lateness(transaction, wall, 0)
 }
 
-/// Nothing was seen later than this: a clock that said so was wrong. No event that has none of its own is reckoned from it.
+/// Nothing was seen later than this: a clock that said so was wrong. No event's time is held back by it.
 fn forget_time_seen(transaction: &Transaction<'_>, unix_micros: i64) -> Result<(), rusqlite::Error> {
     let newest = super::event::to_column(super::event::newest(transaction)?);
     let forget = "UPDATE history SET seen = ?1, seen_after = ?2";
     transaction.prepare_cached(forget)?.execute((unix_micros, newest))?;
-    transaction.prepare_cached("UPDATE boot SET floor = NULL WHERE floor > ?1")?.execute([unix_micros])?;
+    transaction
+        .prepare_cached("UPDATE boot SET floor = NULL WHERE floor > ?1 AND zero IS NOT NULL")?
+        .execute([unix_micros])?;
     Ok(())
 }
 
@@ -187,11 +187,7 @@ pub(super) struct StoredMoment {
 }
 
 impl StoredMoment {
-    /// The columns that [`StoredMoment::parse`] reads, of `event` joined with `boot`.
-    pub(super) const COLUMNS: &str =
-        "event.at, event.utc_offset, event.monotonic, boot.name, boot.zero, boot.floor, boot.synchronised";
-
-    /// Reads those columns, of which `first` is the first.
+    /// Reads its columns ([`EventRow::COLUMNS`](super::event::EventRow::COLUMNS)), of which `first` is the first.
     pub(super) fn parse(row: &Row<'_>, first: usize) -> Result<Self, rusqlite::Error> {
         Ok(Self {
             at: row.get(first)?,
@@ -204,6 +200,15 @@ impl StoredMoment {
         })
     }
 
+    /// What is known of it.
+    pub(super) fn resolve(&self, zone: &TimeZone) -> Moment {
+        let guess = || Some(instant(self.floor?.saturating_add(self.ran_for()), zone));
+        match self.known(zone) {
+            Some(at) => Moment::Known(at),
+            None => guess().map_or(Moment::Unknown, Moment::Estimated),
+        }
+    }
+
     /// As the event was given.
     pub(super) fn given(&self) -> Option<Instant> {
         let utc_offset_minutes = self.utc_offset.unwrap_or(0);
@@ -211,7 +216,7 @@ impl StoredMoment {
     }
 
     /// As it is known now. Not earlier than what was seen before the boot, but where the kernel knows better.
-    pub(super) fn known(&self, zone: &TimeZone) -> Option<Instant> {
+    fn known(&self, zone: &TimeZone) -> Option<Instant> {
         if self.synchronised.is_some_and(|since| self.monotonic <= since) {
             return Some(instant(self.zero?.saturating_add(self.ran_for()), zone));
         }
@@ -221,72 +226,9 @@ impl StoredMoment {
         })
     }
 
-    /// Where it is not known, and something before it was: not earlier than that, and as long after others of its boot as
-    /// it happened after them.
-    fn estimated(&self, zone: &TimeZone) -> Option<Instant> {
-        Some(instant(self.floor?.saturating_add(self.ran_for()), zone))
-    }
-
     /// How long the boot had lasted, in µs.
     fn ran_for(&self) -> i64 {
         self.monotonic.saturating_mul(1000)
-    }
-}
-
-/// Gives times to events in the ledger's order. Remembers the next known time, so that a long stretch of events without
-/// one is looked through once.
-pub(super) struct Resolver<'a> {
-    connection: &'a Connection,
-    zone: &'a TimeZone,
-    next_known: Option<(i64, Option<Instant>)>,
-}
-
-impl<'a> Resolver<'a> {
-    pub(super) fn new(connection: &'a Connection, zone: &'a TimeZone) -> Self {
-        Self { connection, zone, next_known: None }
-    }
-
-    pub(super) fn resolve(&mut self, sequence: Sequence, stored: &StoredMoment) -> Result<Moment, StorageError> {
-        if let Some(at) = stored.known(self.zone) {
-            return Ok(Moment::Known(at));
-        }
-        if let Some(at) = stored.estimated(self.zone) {
-            return Ok(Moment::Estimated(at));
-        }
-        let next = match self.next_known_after(sequence)? {
-            Some(at) => Some(at),
-            None => self.next_start_after(&stored.boot)?,
-        };
-        Ok(next.map_or(Moment::Unknown, Moment::Estimated))
-    }
-
-    /// When the first boot after this one started that knows the time. It need not have recorded anything yet: presses of a
-    /// first boot do not wait for the next press.
-    fn next_start_after(&self, boot: &str) -> Result<Option<Instant>, StorageError> {
-        let next = "SELECT zero FROM boot WHERE zero IS NOT NULL AND id > (SELECT id FROM boot WHERE name = ?1)
-                    ORDER BY id LIMIT 1";
-        let zero: Option<i64> = self.connection.prepare_cached(next)?.query_row([boot], |row| row.get(0)).optional()?;
-        Ok(zero.map(|zero| instant(zero, self.zone)))
-    }
-
-    fn next_known_after(&mut self, sequence: Sequence) -> Result<Option<Instant>, StorageError> {
-        let sequence = super::event::to_column(sequence);
-        if let Some((found, at)) = self.next_known
-            && found > sequence
-        {
-            return Ok(at);
-        }
-        let next = format!(
-            "SELECT event.sequence, {} FROM event JOIN boot ON boot.id = event.boot
-             WHERE event.sequence > ?1 AND (event.at IS NOT NULL OR boot.zero IS NOT NULL)
-             ORDER BY event.sequence LIMIT 1",
-            StoredMoment::COLUMNS
-        );
-        let mut next = self.connection.prepare_cached(&next)?;
-        let found = next.query_row([sequence], |row| Ok((row.get(0)?, StoredMoment::parse(row, 1)?))).optional()?;
-        let found = found.map_or((i64::MAX, None), |(at, stored): (i64, _)| (at, stored.known(self.zone)));
-        self.next_known = Some(found);
-        Ok(found.1)
     }
 }
 
@@ -332,9 +274,11 @@ mod tests {
     }
 
     #[test]
-    fn an_estimate_is_as_long_after_what_was_seen_as_the_boot_had_lasted() {
-        let found = |floor| stored(None, None, floor).estimated(&TimeZone::UTC).map(|at| at.unix_micros);
-        assert_eq!((found(Some(7)), found(None)), (Some(5_007), None));
+    fn an_estimate_is_as_long_after_a_guess_of_its_boots_start_as_that_had_lasted() {
+        let found = |zero, floor| stored(None, zero, floor).resolve(&TimeZone::UTC);
+        assert_eq!(found(None, Some(7)), Moment::Estimated(instant(5_007, &TimeZone::UTC)));
+        assert_eq!(found(Some(1), Some(7)), Moment::Known(instant(5_001, &TimeZone::UTC)));
+        assert_eq!(found(None, None), Moment::Unknown);
     }
 
     #[test]

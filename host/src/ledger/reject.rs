@@ -5,7 +5,7 @@ use punchcard_core::name::SinkName;
 
 use super::error::StorageError;
 use super::event::EventRow;
-use super::moment::{Moment, Resolver};
+use super::moment::Moment;
 use super::reader::Reader;
 use super::sink::{SetAside, SetAsideBy};
 
@@ -56,7 +56,6 @@ impl Reader {
             let mut select = snapshot.prepare_cached(&select)?;
             let after = after.unwrap_or(RejectPlace { sequence: 0, position: -1 });
             let mut rows = select.query((sink.as_str(), after.sequence, after.position, most))?;
-            let mut resolver = Resolver::new(snapshot, zone);
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
                 let place = RejectPlace { sequence: row.get(0)?, position: row.get(1)? };
@@ -67,7 +66,7 @@ impl Reader {
                     by: SetAsideBy::from_column(row.get(3)?),
                     reason: row.get(4)?,
                 };
-                let at = resolver.resolve(event.sequence, &event.moment)?;
+                let at = event.moment.resolve(zone);
                 found.push(Reject { place, set_aside, event: event.event()?, at });
             }
             Ok(found)

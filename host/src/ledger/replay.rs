@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use punchcard_core::event::Sequence;
 use punchcard_core::name::SinkName;
 use punchcard_core::plugin::delivery::CorrectionKind;
@@ -23,7 +24,7 @@ use super::correction::{self, FIRST_POSITION};
 use super::encoding;
 use super::error::StorageError;
 use super::event::{EventRow, from_column, to_column};
-use super::moment::{Moment, Resolver};
+use super::moment::Moment;
 use super::reader::Reader;
 use super::sink::SinkError;
 
@@ -143,7 +144,7 @@ impl Reader {
             let id = super::sink::find(snapshot, sink)?.ok_or_else(|| SinkError::UnknownSink(sink.clone()))?;
             let pruned = "SELECT pruned_through FROM history";
             let pruned_through = from_column(snapshot.prepare_cached(pruned)?.query_row([], |row| row.get(0))?);
-            let (mut events, mut through) = read_events(snapshot, &mut Resolver::new(snapshot, zone), id, stretch)?;
+            let (mut events, mut through) = read_events(snapshot, zone, id, stretch)?;
             if let Some(first_left) = read_rows(snapshot, id, &mut events, stretch.rows_from)? {
                 events.retain(|event| event.timed.event.sequence < first_left);
                 through = Sequence(first_left.0.saturating_sub(1));
@@ -167,7 +168,7 @@ impl Reader {
 
 fn read_events(
     snapshot: &Connection,
-    resolver: &mut Resolver<'_>,
+    zone: &TimeZone,
     sink: i64,
     stretch: &Stretch,
 ) -> Result<(Vec<ReplayedEvent>, Sequence), SinkError> {
@@ -191,7 +192,7 @@ fn read_events(
             continue;
         }
         let event = EventRow::parse(row, 1)?;
-        let (at, certainty) = match resolver.resolve(sequence, &event.moment)? {
+        let (at, certainty) = match event.moment.resolve(zone) {
             Moment::Known(at) => (at, Certainty::Known),
             Moment::Estimated(at) => (at, Certainty::Estimated),
             // It was formatted, so it had a time; or it was none of the sink's kinds then, and is nothing to repeat.

@@ -282,12 +282,12 @@ impl Device {
         event.kind = KINDS[kind].to_owned();
         event.at = timed.then_some(at(self.story.time));
         event.monotonic = now(&boot, 0, self.story.time - self.story.booted_at).monotonic;
+        let floor = self.story.model.floor();
         let recorded = self.ledger.accept(event.clone()).await.unwrap();
         let happened = Happened { event: event.clone(), true_time: self.story.time, only_for: None };
         self.story.model.events.push(happened);
         assert_eq!(recorded, Event { sequence: Sequence(self.story.model.events.len() as u64), happened: event });
-        let seen = self.story.model.time_seen;
-        self.story.model.boots.entry(boot).or_insert((seen, false)).1 |= timed;
+        self.story.model.boots.entry(boot).or_insert((floor, false)).1 |= timed;
         if timed {
             self.story.model.time_seen = Some(self.story.time);
         }

@@ -16,7 +16,8 @@ pub(super) struct Model {
     /// All that ever happened, pruned or not.
     pub(super) events: Vec<Happened>,
     pub(super) pruned: usize,
-    /// The last time seen, when a boot recorded first; and whether its time became known.
+    /// Of the boots that recorded something or learnt the time: what none of its guesses is before; and whether its time
+    /// became known.
     pub(super) boots: HashMap<String, (Option<i64>, bool)>,
     /// When each boot began, in their order.
     pub(super) starts: Vec<i64>,
@@ -114,14 +115,40 @@ impl Model {
             return Moment::Known(at(time));
         }
         let ran_for = i64::try_from(happened.event.monotonic.milliseconds).unwrap() * 1000;
-        let before = self.boots[&happened.event.monotonic.boot].0.map(|seen| seen + ran_for);
-        let after = || self.events[sequence..].iter().find_map(known);
-        let later = || {
-            let knows = |boot: &usize| self.boots.get(&boot_name(*boot)).is_some_and(|boot| boot.1);
-            let own = (0..self.starts.len()).find(|boot| boot_name(*boot) == happened.event.monotonic.boot).unwrap();
-            (own + 1..self.starts.len()).find(knows).map(|boot| self.starts[boot])
-        };
-        before.or_else(after).or_else(later).map_or(Moment::Unknown, |time| Moment::Estimated(at(time)))
+        let own = (0..self.starts.len()).find(|boot| boot_name(*boot) == happened.event.monotonic.boot).unwrap();
+        self.start(own).map_or(Moment::Unknown, |start| Moment::Estimated(at(start + ran_for)))
+    }
+
+    /// What the times of a boot are reckoned from: when it began, or a guess of that. Where nothing was known before it, it
+    /// ended right before the next one began.
+    fn start(&self, boot: usize) -> Option<i64> {
+        match self.boots[&boot_name(boot)] {
+            (_, true) => Some(self.starts[boot]),
+            (Some(floor), false) => Some(floor),
+            (None, false) => {
+                let next = (boot + 1..self.starts.len()).find(|next| self.boots.contains_key(&boot_name(*next)))?;
+                Some(self.start(next)? - self.ran_for(boot, 0))
+            }
+        }
+    }
+
+    /// How long a boot had lasted at its last event after those.
+    fn ran_for(&self, boot: usize, after: usize) -> i64 {
+        let of_it =
+            |happened: &&Happened| happened.event.monotonic.boot == boot_name(boot) && happened.only_for.is_none();
+        let ran_for = self.events[after..].iter().filter(of_it).map(|happened| happened.event.monotonic.milliseconds);
+        i64::try_from(ran_for.max().unwrap_or(0)).unwrap() * 1000
+    }
+
+    /// What no guess of a boot that begins to record now is before: the last time seen, or where the boot before it never
+    /// learnt the time, its end.
+    pub(super) fn floor(&self) -> Option<i64> {
+        let before = (0..self.starts.len()).rev().find(|boot| self.boots.contains_key(&boot_name(*boot)));
+        let end = before.and_then(|boot| match self.boots[&boot_name(boot)] {
+            (Some(floor), false) => Some(floor + self.ran_for(boot, self.pruned)),
+            _ => None,
+        });
+        self.time_seen.max(end)
     }
 
     pub(super) fn wants(sink: usize, happened: &Happened) -> bool {

@@ -67,19 +67,87 @@ async fn a_boot_that_never_learnt_the_time_stands_where_it_stands_in_the_ledger(
     let (ledger, _) = Ledger::open(folder.path(), setup("third")).unwrap();
     ledger.accept(timeless(3, "second")).await.unwrap();
     ledger.accept(timeless(4, "third")).await.unwrap();
-    // Three and four seconds into a boot that began after that.
-    let (known, third, fourth) = (at(1_002_000_000), at(1_005_000_000), at(1_006_000_000));
+    // A start that ended before that, and three and four seconds into two that began after it, one after the other.
+    let (first, known) = (at(1_000_000_000), at(1_002_000_000));
+    let (third, fourth) = (at(1_005_000_000), at(1_009_000_000));
     let expected =
-        [Moment::Estimated(known), Moment::Known(known), Moment::Estimated(third), Moment::Estimated(fourth)];
+        [Moment::Estimated(first), Moment::Known(known), Moment::Estimated(third), Moment::Estimated(fourth)];
     assert_eq!(moments(&ledger).await, expected);
     // The third boot is running, and may still learn it.
     let read = ledger.read_unformatted(&sink("sheet"), 10).await.unwrap();
     assert_eq!(sequences(&read), [1, 2, 3]);
     assert_eq!(
         read.events.iter().map(|event| (event.at, event.certainty)).collect::<Vec<_>>(),
-        [(known, Certainty::Estimated), (known, Certainty::Known), (third, Certainty::Estimated)]
+        [(first, Certainty::Estimated), (known, Certainty::Known), (third, Certainty::Estimated)]
     );
     assert!(read.blocked_by_unknown_time);
+}
+
+fn timeless_at(number: u64, boot: &str, seconds: u64) -> NewEvent {
+    let mut event = timeless(number, boot);
+    event.monotonic.milliseconds = seconds * 1_000;
+    event
+}
+
+async fn seconds(ledger: &Ledger) -> Vec<i64> {
+    moments(ledger).await.into_iter().map(|at| at.instant().unwrap().unix_micros / 1_000_000).collect()
+}
+
+#[tokio::test]
+async fn starts_that_never_learn_the_time_follow_one_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    accept(&ledger, [5]).await;
+    // Eight hours, five minutes and an hour without a network.
+    for (number, boot, seconds) in [(6, "second", 28_800), (7, "third", 300), (8, "fourth", 60), (9, "fourth", 3_600)] {
+        ledger.accept(timeless_at(number, boot, seconds)).await.unwrap();
+    }
+    let expected = [1_005, 1_005 + 28_800, 1_005 + 29_100, 1_005 + 29_160, 1_005 + 32_700];
+    assert_eq!(seconds(&ledger).await, expected);
+    // The one that learns it is not held back by guesses.
+    ledger.accept(timeless_at(10, "fifth", 1)).await.unwrap();
+    ledger.learn_time(&now("fifth", 90_000_000_000, 5_000_000)).await.unwrap();
+    assert_eq!(seconds(&ledger).await[..5], expected);
+    assert_eq!(moments(&ledger).await[5], Moment::Known(at(89_996_000_000)));
+}
+
+#[tokio::test]
+async fn a_guess_never_holds_back_what_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    accept(&ledger, [5]).await;
+    ledger.accept(timeless_at(6, "second", 28_800)).await.unwrap();
+    ledger.accept(timeless_at(7, "third", 1)).await.unwrap();
+    // Either clock may be wrong; what is known later counts, and what is guessed lies before it.
+    ledger.learn_time(&now("third", 2_005_000_000, 5_000_000)).await.unwrap();
+    assert_eq!(seconds(&ledger).await, [1_005, 2_000, 2_001]);
+}
+
+#[tokio::test]
+async fn presses_of_first_starts_without_a_time_are_as_far_apart_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    for (number, boot, seconds) in [(1, "first", 10), (2, "first", 3_610), (3, "second", 60), (4, "second", 100)] {
+        ledger.accept(timeless_at(number, boot, seconds)).await.unwrap();
+    }
+    assert_eq!(moments(&ledger).await, [Moment::Unknown; 4]);
+    ledger.accept(timeless_at(5, "third", 7)).await.unwrap();
+    ledger.learn_time(&now("third", 50_000_000_000, 8_000_000)).await.unwrap();
+    let start = 49_992;
+    let expected = [start - 100 - 3_600, start - 100, start - 40, start, start + 7];
+    assert_eq!(seconds(&ledger).await, expected);
+    assert_eq!(moments(&ledger).await[3], Moment::Estimated(at(49_992_000_000)));
+}
+
+#[tokio::test]
+async fn presses_after_a_clock_that_was_wrong_are_as_far_apart_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    ledger.accept(NewEvent { at: Some(at(3_786_912_000_000_000)), ..punch(1) }).await.unwrap();
+    ledger.accept(timeless_at(2, "second", 10)).await.unwrap();
+    ledger.accept(timeless_at(3, "second", 70)).await.unwrap();
+    ledger.learn_time(&synchronised("third", 30_000_000_000, 4_000_000)).await.unwrap();
+    assert_eq!(seconds(&ledger).await[1..], [29_936, 29_996]);
 }
 
 #[tokio::test]

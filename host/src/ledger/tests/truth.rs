@@ -47,6 +47,17 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..40)
 }
 
+/// A boot, as it truly was.
+#[derive(Default)]
+struct Boot {
+    /// When the kernel was synchronised first.
+    synchronised_at: Option<i64>,
+    /// The time became known.
+    knew: bool,
+    /// The wall clock was wrong once while it was believed.
+    was_wrong: bool,
+}
+
 /// A press, as it truly was.
 struct Press {
     at: i64,
@@ -67,8 +78,7 @@ struct World {
     boot: usize,
     off: i64,
     synchronised: bool,
-    /// Of each boot: since when the kernel was synchronised, and whether the wall clock was right whenever it was believed.
-    boots: Vec<(Option<i64>, bool)>,
+    boots: Vec<Boot>,
     presses: Vec<Press>,
 }
 
@@ -88,7 +98,7 @@ impl World {
             boot: 0,
             off: -20 * 365 * 24,
             synchronised: false,
-            boots: vec![(None, true)],
+            boots: vec![Boot::default()],
             presses: Vec::new(),
         }
     }
@@ -106,7 +116,8 @@ impl World {
         let wall = self.belief.wall(&reading);
         let now = Now { standing, ..now(&self.name(), wall, reading.monotonic) };
         if standing != Standing::Unknown {
-            self.boots[self.boot].1 &= wall == self.now;
+            self.boots[self.boot].knew = true;
+            self.boots[self.boot].was_wrong |= wall != self.now;
             let is_news = self.told.is_none_or(|told| told != standing);
             if is_news && standing == Standing::Synchronised {
                 self.last_seen = wall;
@@ -117,8 +128,8 @@ impl World {
                 self.told = Some(standing);
             }
         }
-        if standing == Standing::Synchronised && self.boots[self.boot].0.is_none() {
-            self.boots[self.boot].0 = Some(self.now);
+        if standing == Standing::Synchronised {
+            self.boots[self.boot].synchronised_at.get_or_insert(self.now);
         }
         now
     }
@@ -145,7 +156,7 @@ impl World {
                 self.now += 60 * SECOND;
                 self.boot += 1;
                 (self.booted_at, self.off, self.synchronised) = (self.now, off, false);
-                self.boots.push((None, true));
+                self.boots.push(Boot::default());
                 self.belief = Belief::new(false, battery_backed);
                 self.start_anew(true).await;
             }
@@ -173,8 +184,8 @@ impl World {
             let press = &mut self.presses[event.event.sequence.0 as usize - 1];
             assert!(press.formatted.is_none(), "once");
             press.formatted = Some((event.at.unix_micros, event.certainty));
-            let (since, _) = self.boots[press.boot];
-            let none_was_wrong = self.boots.iter().all(|(_, was_right)| *was_right);
+            let since = self.boots[press.boot].synchronised_at;
+            let none_was_wrong = self.boots.iter().all(|boot| !boot.was_wrong);
             match event.certainty {
                 // Whatever the clock said before, and whatever it was set to since.
                 Certainty::Known if since.is_some() || none_was_wrong => assert_eq!(event.at.unix_micros, press.at),
@@ -186,6 +197,33 @@ impl World {
         let known = self.told.is_some();
         assert!(!known || waits.count() == 0, "a device that knows the time has nothing to wait for");
         self.ledger.commit_formatted(&sink("sheet"), one_row_each(&read)).await.unwrap();
+    }
+
+    /// What is listed in the end: what is known is true, and guesses stand in their place and as far apart as they were.
+    async fn check(&self) {
+        let listed: Vec<_> =
+            self.ledger.events(None, 1_000).await.unwrap().into_iter().map(|listed| listed.at).collect();
+        let none_was_wrong = self.boots.iter().all(|boot| !boot.was_wrong);
+        for (press, at) in self.presses.iter().zip(&listed) {
+            if self.boots[press.boot].synchronised_at.is_some() {
+                assert_eq!(*at, Moment::Known(super::at(press.at)));
+            }
+            assert_eq!(matches!(at, Moment::Known(_)), self.boots[press.boot].knew);
+        }
+        for ((press, at), (next, then)) in
+            self.presses.iter().zip(&listed).zip(self.presses.iter().zip(&listed).skip(1))
+        {
+            let (at, then) = (at.instant().unwrap().unix_micros, then.instant().unwrap().unix_micros);
+            // A wrong clock may go back, and takes no guess with it.
+            let guesses = self.boots[press.boot..next.boot].iter().all(|boot| !boot.knew);
+            let guesses = guesses && !self.boots[next.boot].was_wrong && !self.boots[press.boot].knew;
+            if none_was_wrong || guesses {
+                assert!(at <= then, "{at} {then}");
+            }
+            if press.boot == next.boot && !self.boots[press.boot].knew {
+                assert_eq!(then - at, next.at - press.at);
+            }
+        }
     }
 }
 
@@ -206,12 +244,7 @@ proptest! {
             }
             assert!(world.presses.iter().all(|press| press.formatted.is_some()), "in order, and none forgotten");
             assert_eq!(world.ledger.last_time_seen().await.unwrap(), Some(at(world.now)));
-            let listed = world.ledger.events(None, 1_000).await.unwrap();
-            for (press, listed) in world.presses.iter().zip(&listed) {
-                if world.boots[press.boot].0.is_some() {
-                    assert_eq!(listed.at, Moment::Known(at(press.at)));
-                }
-            }
+            world.check().await;
         });
     }
 }
