@@ -1,7 +1,7 @@
 //! How much of the past is kept.
 //!
-//! An event goes only when every sink that plugins.toml names is done with it; what a sink waits for is never pruned,
-//! however old or large it is. Its rows, batches and reasons go with it; rows of a removed sink that did not arrive stay.
+//! An event goes only when every sink that plugins.toml names is done with it, or does not take it; what a sink waits for is
+//! never pruned, however old or large it is. Its rows, batches and reasons go with it; rows of a removed sink that did not arrive stay.
 //! The file does not shrink: its free pages are used again.
 //!
 //! Each transaction that prunes writes some pages for the tables' order and the list of free ones, and hardly any more for a
@@ -83,7 +83,7 @@ impl Ledger {
             store.transact(|transaction| {
                 let last = last_that_may_go(transaction, &keep, now, &zone, MOST_AT_ONCE)?;
                 let Some((wanted, more)) = last else { return Ok(Pruned { events: 0, more: false, held_by: None }) };
-                let (done, slowest) = done_by_all(transaction)?;
+                let (done, slowest) = done_by_all(transaction, wanted)?;
                 let may_go = wanted.min(done);
                 let through = within_rows(transaction, may_go)?;
                 let events = perform_prune(transaction, through)?;
@@ -137,20 +137,38 @@ fn bytes_in_use(connection: &Connection) -> Result<u64, rusqlite::Error> {
     Ok(u64::try_from(pages.saturating_mul(pragma("page_size")?)).unwrap_or(0))
 }
 
-/// The last event that every declared sink is done with, and the sink that is furthest behind.
-fn done_by_all(transaction: &Transaction<'_>) -> Result<(i64, Option<SinkName>), StorageError> {
+/// The last event, of those up to `wanted`, that every declared sink is done with, and the sink that is furthest behind.
+fn done_by_all(transaction: &Transaction<'_>, wanted: i64) -> Result<(i64, Option<SinkName>), StorageError> {
     let mut select = transaction.prepare_cached("SELECT id, name, cursor FROM sink WHERE declared = 1")?;
     let mut sinks = select.query([])?;
     let (mut done, mut slowest) = (i64::MAX, None);
     while let Some(row) = sinks.next()? {
         let (id, name, cursor): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let formatted = formatted_through(transaction, id, cursor, wanted)?;
         let undelivered = first_undelivered(transaction, id)?;
-        let done_here = undelivered.map_or(cursor, |(sequence, _)| cursor.min(sequence - 1));
+        let done_here = undelivered.map_or(formatted, |(sequence, _)| formatted.min(sequence - 1));
         if done_here < done {
             (done, slowest) = (done_here, Some(sink::parse_name(&name)?));
         }
     }
     Ok((done, slowest))
+}
+
+/// The last event, of those up to `wanted`, before the next that a sink takes. Its cursor moves over others only now and
+/// then, and a sink that takes few would hold many.
+fn formatted_through(
+    transaction: &Transaction<'_>,
+    sink: i64,
+    cursor: i64,
+    wanted: i64,
+) -> Result<i64, rusqlite::Error> {
+    let next = "SELECT sequence FROM event
+                WHERE sequence > ?2 AND sequence <= ?3 AND (only_for IS NULL OR only_for = ?1) AND kind IN (
+                    SELECT value FROM json_each((SELECT kinds FROM sink WHERE id = ?1)))
+                ORDER BY sequence LIMIT 1";
+    let mut next = transaction.prepare_cached(next)?;
+    let next: Option<i64> = next.query_row((sink, cursor, wanted), |row| row.get(0)).optional()?;
+    Ok(next.map_or(wanted.max(cursor), |next| next - 1))
 }
 
 /// The first row that has not arrived: of the batch that is on its way, or after the last one.
@@ -165,18 +183,31 @@ fn first_undelivered(transaction: &Transaction<'_>, sink: i64) -> Result<Option<
     Ok(transaction.prepare_cached(next)?.query_row((sink, sequence, position), place).optional()?)
 }
 
-/// The last event up to which no sink has more rows than are pruned at once; but the oldest one goes with all that stand at
+/// The last event up to which no sink has more rows to prune than go at once; but the oldest one goes with all that stand at
 /// it, which may be thousands of corrections.
 fn within_rows(transaction: &Transaction<'_>, through: i64) -> Result<i64, StorageError> {
-    let first_too_many = "SELECT min(sequence) FROM (
-                              SELECT (SELECT sequence FROM row WHERE row.sink = sink.id AND sequence <= ?1
-                                      ORDER BY sequence, position LIMIT 1 OFFSET ?2) AS sequence FROM sink)";
+    let first_too_many = "SELECT sequence FROM row WHERE sink = ?1 AND sequence <= ?2
+                          ORDER BY sequence, position LIMIT 1 OFFSET ?3";
     let mut first_too_many = transaction.prepare_cached(first_too_many)?;
-    let found: Option<i64> = first_too_many.query_row((through, MOST_ROWS_AT_ONCE), |row| row.get(0))?;
-    let Some(too_many) = found else { return Ok(through) };
+    let mut within = through;
+    for (sink, goes_through) in sinks_that_prune(transaction, through)? {
+        let found = first_too_many.query_row((sink, goes_through, MOST_ROWS_AT_ONCE), |row| row.get(0)).optional()?;
+        within = within.min(found.map_or(through, |too_many: i64| too_many - 1));
+    }
     let oldest = "SELECT coalesce(min(sequence), 0) FROM event";
     let oldest: i64 = transaction.prepare_cached(oldest)?.query_row([], |row| row.get(0))?;
-    Ok((too_many - 1).max(oldest).min(through))
+    Ok(within.max(oldest).min(through))
+}
+
+/// Every sink, and up to which event what belongs to it goes: of a removed one, only what arrived.
+fn sinks_that_prune(transaction: &Transaction<'_>, through: i64) -> Result<Vec<(i64, i64)>, StorageError> {
+    let mut sinks = transaction.prepare_cached("SELECT id FROM sink")?;
+    let sinks: Vec<i64> = sinks.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let goes_through = |sink: i64| {
+        let undelivered = first_undelivered(transaction, sink)?;
+        Ok((sink, undelivered.map_or(through, |(sequence, _)| through.min(sequence - 1))))
+    };
+    sinks.into_iter().map(goes_through).collect()
 }
 
 /// Prunes every event up to one. Returns how many that were.
@@ -185,14 +216,7 @@ fn perform_prune(transaction: &Transaction<'_>, through: i64) -> Result<u64, Sto
     if let Some(seen) = seen {
         moment::keep_time_seen(transaction, seen)?;
     }
-    let mut sinks = transaction.prepare_cached("SELECT id FROM sink")?;
-    let sinks: Vec<i64> = sinks.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    for sink in sinks {
-        // Of a removed sink, only what arrived.
-        let through = match first_undelivered(transaction, sink)? {
-            Some((sequence, _)) => through.min(sequence - 1),
-            None => through,
-        };
+    for (sink, through) in sinks_that_prune(transaction, through)? {
         for table in ["row", "correction", "set_aside", "failure"] {
             let delete = format!("DELETE FROM {table} WHERE sink = ?1 AND sequence <= ?2");
             transaction.prepare_cached(&delete)?.execute((sink, through))?;
@@ -203,6 +227,9 @@ fn perform_prune(transaction: &Transaction<'_>, through: i64) -> Result<u64, Sto
         let checkpoints = "DELETE FROM checkpoint WHERE sink = ?1 AND after < ?2";
         transaction.prepare_cached(checkpoints)?.execute((sink, through))?;
     }
+    // A declared sink takes nothing of what it has not come to: it misses nothing.
+    let pass = "UPDATE sink SET cursor = ?1 WHERE declared = 1 AND cursor < ?1";
+    transaction.prepare_cached(pass)?.execute([through])?;
     let events = transaction.prepare_cached("DELETE FROM event WHERE sequence <= ?1")?.execute([through])?;
     let pruned = "UPDATE history SET pruned_through = ?1 WHERE pruned_through < ?1";
     transaction.prepare_cached(pruned)?.execute([through])?;

@@ -78,9 +78,10 @@ pub struct SinkCounts {
     pub rows_in_flight: u64,
     /// Rows that arrived, ever.
     pub rows_delivered: u64,
-    /// Rows that the service refused, ever.
+    /// Rows that the service refused, ever, but for those that were put back.
     pub rows_set_aside: u64,
-    /// Events that never became rows because the formatter refused them or failed, ever.
+    /// Events that never became rows because the formatter refused them or failed, ever, but for those that were
+    /// put back.
     pub events_set_aside: u64,
     /// Of these rows and events, those that a person dropped.
     pub dropped: u64,

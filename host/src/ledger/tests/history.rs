@@ -186,6 +186,52 @@ async fn size_counts_the_pages_in_use_and_not_those_that_are_free() {
 }
 
 #[tokio::test]
+async fn rows_that_stay_do_not_count_as_rows_that_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    declare(&ledger, &["old", "sheet"]).await;
+    accept(&ledger, 1..=6).await;
+    let read = ledger.read_unformatted(&sink("old"), 1000).await.unwrap();
+    let mut made = one_row_each(&read);
+    for (_, rows) in &mut made.rows {
+        *rows = vec![rows[0].clone(); 1000];
+    }
+    ledger.commit_formatted(&sink("old"), made).await.unwrap();
+    declare(&ledger, &["sheet"]).await;
+    format_all(&ledger, "sheet").await;
+    deliver_all(&ledger, "sheet").await;
+    assert_eq!(prune(&ledger, NOTHING).await, pruned(6, None));
+    assert_eq!(count(&ledger, "row").await, 6_000);
+}
+
+#[tokio::test]
+async fn a_sink_holds_only_what_it_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let sinks =
+        || BTreeMap::from([(sink("sheet"), declaration(&["punch"])), (sink("rare"), declaration(&["reading"]))]);
+    ledger.declare_sinks(sinks()).await.unwrap();
+    accept(&ledger, 1..=6).await;
+    ledger.accept(NewEvent { kind: "reading".to_owned(), ..punch(7) }).await.unwrap();
+    accept(&ledger, 8..=9).await;
+    format_all(&ledger, "sheet").await;
+    deliver_all(&ledger, "sheet").await;
+    // Too few of other kinds to be worth a write.
+    let read = ledger.read_unformatted(&sink("rare"), 1).await.unwrap();
+    assert_eq!((read.cursor, sequences(&read)), (Sequence(0), vec![7]));
+    assert_eq!(prune(&ledger, NOTHING).await, pruned(6, Some("rare")));
+    format_all(&ledger, "rare").await;
+    deliver_all(&ledger, "rare").await;
+    assert_eq!(prune(&ledger, NOTHING).await, pruned(3, None));
+    accept(&ledger, 10..=12).await;
+    format_all(&ledger, "sheet").await;
+    deliver_all(&ledger, "sheet").await;
+    assert_eq!(prune(&ledger, NOTHING).await, pruned(3, None));
+    let declared = ledger.declare_sinks(sinks()).await.unwrap();
+    assert!(declared.iter().all(|declared| declared.missed == 0), "{declared:?}");
+}
+
+#[tokio::test]
 async fn a_removed_sink_holds_nothing_up_and_keeps_the_rows_that_did_not_arrive() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(folder.path());

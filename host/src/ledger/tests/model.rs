@@ -217,15 +217,19 @@ impl Model {
         })
     }
 
-    /// Prunes what every sink is done with, and returns how many events those are. A call goes with the first of its events.
+    /// Prunes what every sink is done with, and returns how many events those are. A call goes with the first of its events,
+    /// and a sink's cursor past those that it does not take.
     pub(super) fn prune(&mut self) -> usize {
-        let done = self
-            .sinks
-            .iter()
-            .map(|sink| sink.rows.get(sink.done).map_or(sink.cursor, |row| sink.cursor.min(row.sequence - 1)));
+        let done = self.sinks.iter().enumerate().map(|(index, of)| {
+            let next =
+                (of.cursor.max(self.pruned)..self.events.len()).find(|next| Self::wants(index, &self.events[*next]));
+            let formatted = next.unwrap_or(self.events.len());
+            of.rows.get(of.done).map_or(formatted, |row| formatted.min(row.sequence - 1))
+        });
         let done = done.min().unwrap().max(self.pruned);
         for sink in &mut self.sinks {
             sink.calls.retain(|call| call.after >= done as u64);
+            sink.cursor = sink.cursor.max(done);
         }
         done - std::mem::replace(&mut self.pruned, done)
     }
