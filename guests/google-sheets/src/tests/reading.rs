@@ -88,20 +88,20 @@ fn what_a_person_changed_shows() {
 #[test]
 fn many_rows_come_in_pages_of_a_size_that_can_be_answered() {
     let (mut google, mut host, _) = settled();
-    let batch = host.batch(14_999);
+    let batch = host.batch(2_999);
     host.run(&mut google, &batch, Signal::Begin);
     google.log.clear();
     let first = page(&mut google, &mut host, None).unwrap();
-    assert_eq!((first.rows.len(), first.next.as_deref()), (10_000, Some("10002")));
+    assert_eq!((first.rows.len(), first.next.as_deref()), (2_000, Some("2002")));
     google.faults = [Fault::TooLarge].into();
     let second = page(&mut google, &mut host, first.next.as_deref()).unwrap();
-    assert_eq!((second.rows.len(), second.next.as_deref()), (5_000, Some("15002")));
+    assert_eq!((second.rows.len(), second.next.as_deref()), (1_000, Some("3002")));
     let third = page(&mut google, &mut host, second.next.as_deref()).unwrap();
     assert_eq!((third.rows.len(), third.next), (1, None));
     assert_eq!(google.log, ["trashed", "tabs", "columns", "rows", "rows", "rows", "rows"]);
     let context = host.context(google.now_ms);
     let lost =
-        GoogleSheets::step(&host.settings, &mut host.state(), &batch, Signal::ReadBack(Some("10002".into())), &context);
+        GoogleSheets::step(&host.settings, &mut host.state(), &batch, Signal::ReadBack(Some("2002".into())), &context);
     assert!(lost.is_err(), "not from the midst of what was not begun");
 }
 
