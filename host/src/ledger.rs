@@ -44,6 +44,7 @@ mod row_key;
 
 mod fate;
 mod history;
+mod mistimed;
 
 mod grant;
 mod memory;
@@ -70,6 +71,7 @@ pub use fate::{Fate, Listed, Stage};
 pub use formatting::{CommitError, FormattedCommit, Unformatted};
 pub use grant::RememberedGrant;
 pub use history::{Keep, Pruned};
+pub use mistimed::Mistimed;
 pub use moment::{KnownTime, Moment};
 pub use put_back::{PutBack, PutBackError};
 pub use reader::Reader;

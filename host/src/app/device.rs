@@ -193,11 +193,12 @@ async fn open(
     if let Some(known) = opened.known_time {
         clock.resume(known.synchronised);
     }
+    let last_seen = opened.last_time_seen.map(|seen| seen.unix_micros);
     let device = Device {
         configuration: configuration.clone(),
         report: Mutex::new(in_force.report.clone()),
         clock,
-        time: KnownTime::new(opened.last_time_seen.map(|seen| seen.unix_micros)),
+        time: KnownTime::new(last_seen, troubles.clone()),
         ledger,
         troubles,
         display,

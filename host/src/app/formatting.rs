@@ -17,6 +17,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tracing::{debug, warn};
 
 use super::grant::chain;
+use super::known_time::KnownTime;
 use super::replay::Replayer;
 use super::timer::sleep_until;
 use crate::clock::Clock;
@@ -66,6 +67,7 @@ pub(super) struct Formatting {
     pub(super) by: Replayer,
     pub(super) ledger: Ledger,
     pub(super) clock: Clock,
+    pub(super) time: KnownTime,
     /// The newest event.
     pub(super) accepted: watch::Receiver<Sequence>,
     /// There are rows to deliver.

@@ -1,38 +1,48 @@
 //! Whether the device knows the time, and the events that were made before it did.
 //!
 //! The ledger is told when the time becomes known, when the kernel is synchronised after that, and whenever it sets its clock
-//! then: what was recorded before gets its true time, and no clock that was wrong once counts as the last time seen.
+//! then: what was recorded before gets its true time, and no clock that was wrong once counts as the last time seen. What was
+//! formatted by then with a wrong one is said, until it was corrected or the device is started anew.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use punchcard_core::event::Sequence;
 use punchcard_core::lateness::Run;
+use punchcard_core::name::SinkName;
+use punchcard_core::plugin::Problem;
 use punchcard_core::time::{Now, Standing};
 use tracing::{info, warn};
 
 use super::display::Display;
 use super::grant::chain;
 use super::timer::sleep_until;
+use super::trouble::Troubles;
 use crate::clock::Clock;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Mistimed};
 
-/// Milliseconds after which is looked whether the time is known by now.
+/// Milliseconds after which is looked whether the time is known by now, or known better.
 const LOOK_AGAIN_MS: u64 = 1_000;
-/// Milliseconds after which the panel's clock is set again.
+/// Milliseconds after which the panel's clock is set again, and looked whether a synchronised clock was set.
 const SET_AGAIN_MS: u64 = 30_000;
 /// A clock that moves by more than this against the monotonic one was set, in µs.
 const WAS_SET: u64 = 1_000_000;
 
 /// The latest time that was believed. Clones share it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct KnownTime {
     last_seen: Arc<AtomicI64>,
+    /// From which event on a sink's formatter was given times that proved wrong.
+    mistimed: Arc<Mutex<BTreeMap<SinkName, Sequence>>>,
+    troubles: Troubles,
 }
 
 impl KnownTime {
     /// `last_seen`: what the ledger remembers, in Unix microseconds.
-    pub(super) fn new(last_seen: Option<i64>) -> Self {
-        Self { last_seen: Arc::new(AtomicI64::new(last_seen.unwrap_or(i64::MIN))) }
+    pub(super) fn new(last_seen: Option<i64>, troubles: Troubles) -> Self {
+        let last_seen = Arc::new(AtomicI64::new(last_seen.unwrap_or(i64::MIN)));
+        Self { last_seen, mistimed: Arc::default(), troubles }
     }
 
     /// What the clocks say.
@@ -45,6 +55,26 @@ impl KnownTime {
         self.last_seen.fetch_max(unix_micros, Ordering::Relaxed);
     }
 
+    /// A sink's rows were corrected from this event on.
+    pub(super) fn note_corrected(&self, sink: &SinkName, from: Sequence) {
+        let mut mistimed = self.mistimed.lock().unwrap_or_else(PoisonError::into_inner);
+        if mistimed.get(sink).is_some_and(|first| from <= *first) {
+            mistimed.remove(sink);
+            self.troubles.set(&part(sink), None);
+        }
+    }
+
+    /// Says that a sink's rows may be wrong, and what to do.
+    fn note_mistimed(&self, Mistimed { sink, from }: Mistimed) {
+        let advice = format!(
+            "the clock was wrong until the kernel was synchronised, and the formatter of sink `{sink}` was given its times from \
+             event {from} on; `punchcard replay {sink} --from {from} --correct` puts right what became of them",
+            from = from.0
+        );
+        self.troubles.set(&part(&sink), Some(Problem { headline: "times were wrong".into(), advice }));
+        self.mistimed.lock().unwrap_or_else(PoisonError::into_inner).insert(sink, from);
+    }
+
     /// Waits until the time is known.
     pub(super) async fn known(&self, clock: &Clock) {
         while !self.now(clock).is_known() {
@@ -55,12 +85,16 @@ impl KnownTime {
     /// Tells the ledger and the panel when the time becomes known, and now and then how late it is.
     pub(super) async fn keep(self, clock: Clock, ledger: Ledger, display: Display) {
         let mut telling = Telling::new(self, ledger);
+        let mut set_again_at_ms = 0;
         loop {
             let now = telling.time.now(&clock);
-            display.note(|panel, now_ms| panel.set_wall(now.is_known().then_some(now.wall), now_ms));
+            let now_ms = now.monotonic.milliseconds;
+            if telling.is_news(&now) || now_ms >= set_again_at_ms {
+                display.note(|panel, now_ms| panel.set_wall(now.is_known().then_some(now.wall), now_ms));
+                set_again_at_ms = now_ms + SET_AGAIN_MS;
+            }
             telling.look(&now).await;
-            let pause_ms = if telling.told.is_some() { SET_AGAIN_MS } else { LOOK_AGAIN_MS };
-            sleep_until(&clock, now.monotonic.milliseconds + pause_ms).await;
+            sleep_until(&clock, now_ms + telling.pause_ms()).await;
         }
     }
 }
@@ -78,9 +112,19 @@ impl Telling {
         Self { time, ledger, told: None, run: Run::default() }
     }
 
+    fn is_news(&self, now: &Now) -> bool {
+        now.is_known() && self.told.is_none_or(|told| told.is_outdated(now))
+    }
+
+    /// Until the next look: the sooner a clock that was wrong is put right, the less is formatted by it.
+    fn pause_ms(&self) -> u64 {
+        let is_final = self.told.is_some_and(|told| told.standing == Standing::Synchronised);
+        if is_final { SET_AGAIN_MS } else { LOOK_AGAIN_MS }
+    }
+
     /// Tells it what is news of what the clocks say.
     async fn look(&mut self, now: &Now) {
-        let is_news = now.is_known() && self.told.is_none_or(|told| told.is_outdated(now));
+        let is_news = self.is_news(now);
         if is_news && now.standing == Standing::Synchronised {
             // What another clock said is not the last time seen.
             self.time.last_seen.store(now.wall.unix_micros, Ordering::Relaxed);
@@ -90,7 +134,8 @@ impl Telling {
         }
         if is_news {
             match self.ledger.learn_time(now).await {
-                Ok(()) => {
+                Ok(mistimed) => {
+                    mistimed.into_iter().for_each(|mistimed| self.time.note_mistimed(mistimed));
                     self.told = Some(Told { standing: now.standing, zero: now.zero() });
                     info!(synchronised = now.standing == Standing::Synchronised, "the time is known");
                 }
@@ -103,6 +148,11 @@ impl Telling {
             warn!(error = chain(error), "the ledger can't be told the time");
         }
     }
+}
+
+/// The part of the device under which is said that a sink's times were wrong.
+fn part(sink: &SinkName) -> String {
+    format!("sinks.{sink}.times")
 }
 
 /// What the ledger was told.
@@ -127,12 +177,13 @@ mod tests {
 
     use jiff::tz::TimeZone;
     use punchcard_core::event::NewEvent;
-    use punchcard_core::name::InputName;
+    use punchcard_core::name::{InputName, PluginName};
     use punchcard_core::time::{Instant, Monotonic};
     use ulid::Ulid;
 
     use super::*;
-    use crate::ledger::{CheckpointInterval, Keep, Setup};
+    use crate::ledger::{CheckpointInterval, Declaration, FormattedCommit, Keep, Setup};
+    use crate::panel::FrameSize;
 
     const HOUR: i64 = 3_600_000_000;
     const NOON: i64 = 1_795_168_800_000_000;
@@ -149,6 +200,11 @@ mod tests {
     fn open(folder: &tempfile::TempDir, boot: &str) -> Ledger {
         let setup = Setup { boot: boot.to_owned(), zone: TimeZone::UTC, checkpoints: CheckpointInterval::default() };
         Ledger::open(folder.path(), setup).unwrap().0
+    }
+
+    fn known_time() -> KnownTime {
+        let clock = Clock::open("bench", TimeZone::UTC, true).unwrap();
+        KnownTime::new(Some(NOON), Troubles::new(Display::new("bench", FrameSize::Low, clock)))
     }
 
     fn press(at: Instant) -> NewEvent {
@@ -174,7 +230,7 @@ mod tests {
         before.accept(press(known.wall)).await.unwrap();
         before.close().await;
 
-        let mut telling = Telling::new(KnownTime::new(Some(NOON)), open(&folder, "second"));
+        let mut telling = Telling::new(known_time(), open(&folder, "second"));
         for hour in 0..30 {
             telling.look(&now(Standing::Unknown, hour, -9)).await;
         }
@@ -188,5 +244,47 @@ mod tests {
         let leapt = now(Standing::Synchronised, 55, two_years);
         telling.look(&leapt).await;
         assert!(telling.ledger.is_beyond(month, leapt.wall).await.unwrap(), "it is believed in the end");
+    }
+
+    #[tokio::test]
+    async fn times_that_were_wrong_are_said_until_what_became_of_them_is_corrected() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = open(&folder, "second");
+        let sheet = SinkName::parse("sheet").unwrap();
+        let plugin = |name| PluginName::parse(name).unwrap();
+        let declaration = Declaration {
+            kinds: vec!["punch".to_owned()],
+            formatter: plugin("timeclock"),
+            connector: plugin("google-sheets"),
+        };
+        ledger.declare_sinks(BTreeMap::from([(sheet.clone(), declaration)])).await.unwrap();
+        let mut telling = Telling::new(known_time(), ledger.clone());
+        let slow = now(Standing::Believed, 1, -3);
+        telling.look(&slow).await;
+        assert_eq!(telling.pause_ms(), LOOK_AGAIN_MS, "the kernel may know better at any time");
+        ledger.accept(NewEvent { monotonic: slow.monotonic.clone(), ..press(slow.wall) }).await.unwrap();
+        let read = ledger.read_unformatted(&sheet, 1).await.unwrap();
+        // The start of a pair: no row yet, but what the formatter remembers.
+        let made = FormattedCommit {
+            from: read.cursor,
+            through: read.through,
+            state: b"since 10".to_vec(),
+            columns: Vec::new(),
+            rows: Vec::new(),
+            set_aside: Vec::new(),
+            standing: None,
+            checkpoint: None,
+        };
+        ledger.commit_formatted(&sheet, made).await.unwrap();
+        let said = |telling: &Telling| telling.time.troubles.report().into_iter().map(|trouble| trouble.problem.advice);
+        assert_eq!(said(&telling).count(), 0);
+        telling.look(&now(Standing::Synchronised, 2, 0)).await;
+        assert_eq!(telling.pause_ms(), SET_AGAIN_MS);
+        let advice = said(&telling).next().unwrap();
+        assert!(advice.contains("`punchcard replay sheet --from 1 --correct`"), "{advice}");
+        telling.time.note_corrected(&sheet, Sequence(2));
+        assert_eq!(said(&telling).count(), 1, "not from the beginning");
+        telling.time.note_corrected(&sheet, Sequence(1));
+        assert_eq!(said(&telling).count(), 0);
     }
 }

@@ -268,6 +268,7 @@ fn start_sink(
             by: Replayer::new(sink, parts.formatter, parts.columns.clone()),
             ledger: ledger.clone(),
             clock: clock.clone(),
+            time: time.clone(),
             accepted: ledger.accepted(),
             rows: Arc::clone(&rows),
             standing: formatting_standing,

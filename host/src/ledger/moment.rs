@@ -1,10 +1,10 @@
 //! When an event happened, where the wall clock was not known at that moment.
 //!
 //! A boot's monotonic clock gives the time of all its events as soon as the time of one is known. When the kernel is
-//! synchronised, it gives another one to those before that which had theirs from a clock that was only believed: no row is
-//! made any more with a time that is known to be wrong. Events of a boot that ended before it knew the time are as long
-//! after a guess of when it began ([`super::boot`]) as it had lasted, so that their distances are true. The clock itself is
-//! asked elsewhere.
+//! synchronised, it gives another one to those before that which had theirs from a clock that was only believed: no event is
+//! formatted any more with a time that is known to be wrong. Events of a boot that ended before it knew the time are as
+//! long after a guess of when it began ([`super::boot`]) as it had lasted, so that their distances are true. The clock
+//! itself is asked elsewhere.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -15,6 +15,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction};
 use super::Ledger;
 use super::boot;
 use super::error::StorageError;
+use super::mistimed::{self, Mistimed};
 
 /// What is known of an event's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,16 +43,16 @@ impl Ledger {
     /// Tells what time it is, once the device knows it: this gives all events of the boot their time. Does nothing while
     /// it does not know. What is known of a boot first stays, for its events may have been formatted; but what the kernel
     /// says when it is synchronised takes the place of what was only believed, once, and a later time than that was never
-    /// seen.
+    /// seen. Returns the sinks whose formatters were given such times by then.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub async fn learn_time(&self, now: &Now) -> Result<(), StorageError> {
+    pub async fn learn_time(&self, now: &Now) -> Result<Vec<Mistimed>, StorageError> {
         if !now.is_known() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let now = now.clone();
-        self.write(move |store| store.transact(|transaction| Ok(learn(transaction, &now)?))).await
+        self.write(move |store| store.transact(|transaction| learn(transaction, &now))).await
     }
 
     /// The clock is never earlier than this.
@@ -88,11 +89,13 @@ pub struct KnownTime {
     pub synchronised: Option<i64>,
 }
 
-fn learn(transaction: &Transaction<'_>, now: &Now) -> Result<(), rusqlite::Error> {
+fn learn(transaction: &Transaction<'_>, now: &Now) -> Result<Vec<Mistimed>, StorageError> {
     let (boot, wall, zero) = (&now.monotonic.boot, now.wall.unix_micros, now.zero());
     let seen = last_time_seen(transaction)?;
     boot::learn(transaction, boot, zero, seen)?;
+    let mut mistimed = Vec::new();
     if now.standing == Standing::Synchronised {
+        mistimed = mistimed::find(transaction, boot, zero)?;
         let synchronised = "UPDATE boot SET zero = iif(synchronised IS NULL, ?2, zero), latest = ?2,
                             synchronised = coalesce(synchronised, ?3) WHERE name = ?1";
         let monotonic = i64::try_from(now.monotonic.milliseconds).unwrap_or(i64::MAX);
@@ -103,7 +106,8 @@ fn learn(transaction: &Transaction<'_>, now: &Now) -> Result<(), rusqlite::Error
         }
     }
     keep_time_seen(transaction, wall)?;
-    keep_lateness(transaction, wall, 0)
+    keep_lateness(transaction, wall, 0)?;
+    Ok(mistimed)
 }
 
 /// Nothing was seen later than this: a clock that said so was wrong. No event's time is held back by it.

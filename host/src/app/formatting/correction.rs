@@ -67,6 +67,9 @@ impl Formatting {
         let Ask::Correct { from, component, settings, reply } = ask;
         let same = component == hexadecimal(self.by.formatter.sha256()) && settings == self.by.settings;
         let corrected = if same { self.correct(from, &reply).await } else { Err(CorrectionError::Another) };
+        if corrected.is_ok() {
+            self.time.note_corrected(&self.sink, from);
+        }
         if reply.send(corrected.map_err(chain)).is_err() {
             debug!(sink = %self.sink, "nobody waits any more for what a correction came to");
         }

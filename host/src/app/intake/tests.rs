@@ -33,7 +33,7 @@ async fn intake(folder: &tempfile::TempDir) -> Intake {
     let (ledger, _) = Ledger::open(folder.path(), setup).unwrap();
     let display = Display::new("bench", FrameSize::Low, clock.clone());
     let troubles = Troubles::new(display.clone());
-    Intake::new(&configuration, ledger, clock, KnownTime::new(None), display, troubles).await
+    Intake::new(&configuration, ledger, clock, KnownTime::new(None, troubles.clone()), display, troubles).await
 }
 
 fn motion(key: &str, motion: Motion, at_ms: u64) -> KeyMotion {

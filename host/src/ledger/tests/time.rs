@@ -1,6 +1,6 @@
 //! Events whose time was not known when they happened.
 
-use super::super::{Keep, KnownTime, Moment};
+use super::super::{Keep, KnownTime, Mistimed, Moment};
 use super::*;
 
 fn timeless(number: u64, boot: &str) -> NewEvent {
@@ -260,6 +260,33 @@ async fn what_a_believed_clock_said_is_put_right_when_the_kernel_is_synchronised
     // A step that the kernel stands for changes nothing of what was.
     ledger.learn_time(&synchronised("first", 9_000_000_000, 6_000_000)).await.unwrap();
     assert_eq!(moments(&ledger).await, [seconds(1_001), seconds(1_002), seconds(1_005), seconds(1_003)]);
+}
+
+#[tokio::test]
+async fn what_was_formatted_with_a_time_that_proves_wrong_is_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let sinks = [("behind", "punch"), ("other", "reading"), ("removed", "punch"), ("sheet", "punch")];
+    let declare = |names: &[&str]| {
+        let named = sinks.iter().filter(|(name, _)| names.contains(name));
+        ledger.declare_sinks(named.map(|(name, kind)| (sink(name), declaration(&[kind]))).collect())
+    };
+    declare(&["behind", "other", "removed", "sheet"]).await.unwrap();
+    // Right by less than a second, and then three hours slow.
+    ledger.accept(NewEvent { at: Some(at(1_001_900_000)), ..punch(1) }).await.unwrap();
+    for number in 2..=3 {
+        ledger.accept(NewEvent { at: Some(at(1_000_000_000 - 10_800_000_000)), ..punch(number) }).await.unwrap();
+    }
+    for name in ["other", "removed", "sheet"] {
+        format_all(&ledger, name).await;
+    }
+    declare(&["behind", "other", "sheet"]).await.unwrap();
+    assert_eq!(ledger.learn_time(&now("first", 1_004_000_000, 4_000_000)).await.unwrap(), []);
+    let known = synchronised("first", 1_004_000_000, 4_000_000);
+    let expected = Mistimed { sink: sink("sheet"), from: Sequence(2) };
+    assert_eq!(ledger.learn_time(&known).await.unwrap(), [expected]);
+    assert_eq!(ledger.learn_time(&known).await.unwrap(), []);
+    assert_eq!(ledger.learn_time(&synchronised("first", 9_004_000_000, 5_000_000)).await.unwrap(), []);
 }
 
 #[tokio::test]

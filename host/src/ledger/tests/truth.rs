@@ -124,7 +124,13 @@ impl World {
             }
             self.last_seen = self.last_seen.max(wall);
             if is_news {
-                self.ledger.learn_time(&now).await.unwrap();
+                let mistimed = self.ledger.learn_time(&now).await.unwrap();
+                let first = standing == Standing::Synchronised && self.boots[self.boot].synchronised_at.is_none();
+                let is_wrong =
+                    |press: &&Press| press.boot == self.boot && press.formatted.is_some_and(|(at, _)| at != press.at);
+                let wrong = self.presses.iter().position(|press| is_wrong(&press)).filter(|_| first);
+                let said: Vec<_> = mistimed.into_iter().map(|mistimed| mistimed.from.0 as usize - 1).collect();
+                assert_eq!(said, Vec::from_iter(wrong), "whatever was formatted with a wrong time is said");
                 self.told = Some(standing);
             }
         }
