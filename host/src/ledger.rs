@@ -151,7 +151,14 @@ impl Ledger {
         };
         let (announce, accepted) = watch::channel(newest);
         let recent = event::Recent::read(&file.connection).map_err(classify)?;
-        let store = Store { connection: file.connection, announce, path: path.clone(), recent, _lock: lock };
+        let store = Store {
+            connection: file.connection,
+            announce,
+            path: path.clone(),
+            recent,
+            queue: Arc::default(),
+            _lock: lock,
+        };
         let writer = Writer::start(store).map_err(|source| OpenError::Thread { source })?;
         let setup = Arc::new(setup);
         let readers = Readers::new(path.clone(), setup.zone.clone());

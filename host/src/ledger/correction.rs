@@ -80,13 +80,14 @@ impl Ledger {
         }
         let sink = sink.clone();
         self.write(move |store| {
-            store.transact(|transaction| {
+            store.transact_giving_way(|transaction, way| {
                 let id = at_cursor(transaction, &sink, made.at)?;
                 let mut dropped = 0;
                 if !made.rows.is_empty() {
                     let column_set = keep_columns(transaction, &columns)?;
                     let first = next_position(transaction, id, made.at)?;
                     for (position, (row, cells)) in (first..).zip(made.rows.iter().zip(&cells)) {
+                        way.ask()?;
                         let place = (to_column(made.at), position);
                         keep_row(transaction, id, place, row, (column_set, cells))?;
                         dropped += drop_earlier(transaction, id, (to_column(row.event), row.position.into()))?;

@@ -19,6 +19,7 @@ use super::event::{self, EventRow, from_column, to_column};
 use super::moment::Moment;
 use super::reader::Reader;
 use super::sink::{self, SetAsideBy, SinkError};
+use super::writer::Way;
 
 /// Bytes of events that are read at once, about.
 const MOST_BYTES: usize = 1 << 20;
@@ -136,7 +137,7 @@ impl Ledger {
         let prepared = Prepared::of(&made)?;
         let (sink, interval) = (sink.clone(), self.shared.setup.checkpoints);
         self.write(move |store| {
-            store.transact(|transaction| {
+            store.transact_giving_way(|transaction, way| {
                 let id = at_cursor(transaction, &sink, made.from)?;
                 if made.through > event::newest(transaction)? {
                     return Err(CommitError::NotRead(made.through));
@@ -144,7 +145,7 @@ impl Ledger {
                 if let Some(call) = &made.checkpoint {
                     checkpoint::keep(transaction, id, (made.from, made.through), call, interval)?;
                 }
-                keep_rows(transaction, id, &prepared)?;
+                keep_rows(transaction, id, &prepared, way)?;
                 let mut set_aside = 0;
                 for (sequence, reason) in &made.set_aside {
                     set_aside += sink::put_aside(transaction, id, *sequence, None, SetAsideBy::Formatter, reason)?;
@@ -353,7 +354,7 @@ pub(super) fn at_cursor(
     }
 }
 
-fn keep_rows(transaction: &Transaction<'_>, sink: i64, made: &Prepared) -> Result<(), CommitError> {
+fn keep_rows(transaction: &Transaction<'_>, sink: i64, made: &Prepared, way: &Way<'_>) -> Result<(), CommitError> {
     if made.count() == 0 {
         return Ok(());
     }
@@ -366,6 +367,7 @@ fn keep_rows(transaction: &Transaction<'_>, sink: i64, made: &Prepared) -> Resul
         let event_id: Option<[u8; 16]> = id_of.query_row([to_column(*sequence)], |row| row.get(0)).optional()?;
         let event_id = event_id.ok_or(CommitError::NotRead(*sequence))?;
         for (position, cells) in (0_i64..).zip(rows) {
+            way.ask()?;
             insert.execute((sink, to_column(*sequence), position, event_id, column_set, cells))?;
         }
     }

@@ -18,6 +18,7 @@ use super::error::StorageError;
 use super::event::{EventRow, to_column};
 use super::moment::{self, Moment};
 use super::sink;
+use super::writer::Way;
 
 /// Events that one call prunes at most: some milliseconds of the writer's time.
 const MOST_AT_ONCE: i64 = 1000;
@@ -80,13 +81,13 @@ impl Ledger {
     pub async fn prune(&self, keep: Keep, now: Instant) -> Result<Pruned, StorageError> {
         let zone = self.shared.setup.zone.clone();
         self.write(move |store| {
-            store.transact(|transaction| {
+            store.transact_giving_way(|transaction, way| {
                 let last = last_that_may_go(transaction, &keep, now, &zone, MOST_AT_ONCE)?;
                 let Some((wanted, more)) = last else { return Ok(Pruned { events: 0, more: false, held_by: None }) };
                 let (done, slowest) = done_by_all(transaction, wanted)?;
                 let may_go = wanted.min(done);
                 let through = within_rows(transaction, may_go)?;
-                let events = perform_prune(transaction, through)?;
+                let events = perform_prune(transaction, through, way)?;
                 let held_by = if done < wanted { slowest } else { None };
                 Ok(Pruned { events, more: through < may_go || (more && held_by.is_none()), held_by })
             })
@@ -211,13 +212,14 @@ fn sinks_that_prune(transaction: &Transaction<'_>, through: i64) -> Result<Vec<(
 }
 
 /// Prunes every event up to one. Returns how many that were.
-fn perform_prune(transaction: &Transaction<'_>, through: i64) -> Result<u64, StorageError> {
+fn perform_prune(transaction: &Transaction<'_>, through: i64, way: &Way<'_>) -> Result<u64, StorageError> {
     let seen = moment::last_time_seen(transaction)?;
     if let Some(seen) = seen {
         moment::keep_time_seen(transaction, seen)?;
     }
     for (sink, through) in sinks_that_prune(transaction, through)? {
         for table in ["row", "correction", "set_aside", "failure"] {
+            way.ask()?;
             let delete = format!("DELETE FROM {table} WHERE sink = ?1 AND sequence <= ?2");
             transaction.prepare_cached(&delete)?.execute((sink, through))?;
         }
@@ -230,6 +232,7 @@ fn perform_prune(transaction: &Transaction<'_>, through: i64) -> Result<u64, Sto
     // A declared sink takes nothing of what it has not come to: it misses nothing.
     let pass = "UPDATE sink SET cursor = ?1 WHERE declared = 1 AND cursor < ?1";
     transaction.prepare_cached(pass)?.execute([through])?;
+    way.ask()?;
     let events = transaction.prepare_cached("DELETE FROM event WHERE sequence <= ?1")?.execute([through])?;
     let pruned = "UPDATE history SET pruned_through = ?1 WHERE pruned_through < ?1";
     transaction.prepare_cached(pruned)?.execute([through])?;

@@ -13,6 +13,7 @@ mod formatting;
 mod histories;
 mod history;
 mod model;
+mod precedence;
 mod put_back;
 mod replay;
 mod time;

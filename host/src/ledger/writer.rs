@@ -1,8 +1,10 @@
 //! The one thread that writes.
 //!
 //! Three queues feed it: presses, readings that may wait for company, and everything else. Presses come first; those that
-//! wait at the same time share a commit, and take the readings along. A job that fails leaves nothing behind.
+//! wait at the same time share a commit, and take the readings along. A job that fails leaves nothing behind. One that takes
+//! long gives way: when a press comes it is undone, and done again after the press.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
@@ -21,6 +23,8 @@ use super::wal::{self, Mover};
 
 /// Events that share a commit.
 const SHARED_COMMIT: usize = 256;
+/// How often a transaction gives way. Then it is carried through: presses that never pause must not hold it up for ever.
+const MOST_GIVEN_WAY: u32 = 4;
 
 type Reply = oneshot::Sender<Result<Event, StorageError>>;
 type Job = Box<dyn FnOnce(&mut Store) + Send>;
@@ -32,6 +36,8 @@ pub(super) struct Store {
     pub(super) path: PathBuf,
     /// What is known again.
     pub(super) recent: Recent,
+    /// What waits for this thread.
+    pub(super) queue: Arc<Queue>,
     /// Given back when the file is closed, not before.
     pub(super) _lock: StateLock,
 }
@@ -43,6 +49,25 @@ impl Store {
         steps: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         transact(&mut self.connection, steps)
+    }
+
+    /// The same for steps that take long. They ask their [`Way`] again and again, and end where it says so: then everything
+    /// is undone, presses that wait are recorded, and the steps are run anew. So `steps` may be run several times, and only
+    /// the last time counts.
+    pub(super) fn transact_giving_way<T, E: From<StorageError>>(
+        &mut self,
+        steps: impl Fn(&Transaction<'_>, &Way<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let queue = Arc::clone(&self.queue);
+        for _ in 0..MOST_GIVEN_WAY {
+            let way = Way { queue: Some(&queue), given: Cell::new(false) };
+            let result = self.transact(|transaction| steps(transaction, &way));
+            if !way.given.get() {
+                return result;
+            }
+            self.accept(queue.take_presses());
+        }
+        self.transact(|transaction| steps(transaction, &Way { queue: None, given: Cell::new(false) }))
     }
 
     /// Wakes whoever waits for events, after a transaction that may have added some by itself.
@@ -91,6 +116,24 @@ impl Store {
     }
 }
 
+/// Whether a transaction may go on, or a press goes first.
+pub(super) struct Way<'a> {
+    /// `None`: it has given way often enough.
+    queue: Option<&'a Queue>,
+    given: Cell<bool>,
+}
+
+impl Way<'_> {
+    /// Asks. The error ends the steps and is seen by nobody.
+    pub(super) fn ask(&self) -> Result<(), StorageError> {
+        if self.queue.is_some_and(Queue::has_press) {
+            self.given.set(true);
+            return Err(StorageError::Stopped);
+        }
+        Ok(())
+    }
+}
+
 fn transact<T, E: From<StorageError>>(
     connection: &mut Connection,
     steps: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
@@ -108,6 +151,7 @@ fn answer<T>(reply: oneshot::Sender<T>, result: T) {
 }
 
 /// What waits for the writing thread.
+#[derive(Default)]
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     changed: Condvar,
@@ -164,6 +208,15 @@ impl Waiting {
             Turn::Wait
         }
     }
+
+    /// Takes so many presses and so many readings, in the order in which they arrived.
+    fn take(&mut self, presses: usize, readings: usize) -> Vec<(Press, Reply)> {
+        let mut together: Vec<_> = self.presses.drain(..presses).collect();
+        together.extend(self.readings.drain(..readings));
+        together.sort_unstable_by_key(|(arrived, ..)| *arrived);
+        self.due &= !self.readings.is_empty();
+        together.into_iter().map(|(_, press, reply)| (press, reply)).collect()
+    }
 }
 
 impl Queue {
@@ -191,6 +244,20 @@ impl Queue {
         }
     }
 
+    /// Whether a press waits.
+    pub(super) fn has_press(&self) -> bool {
+        !self.lock().presses.is_empty()
+    }
+
+    /// Takes the presses that wait, and readings that share their commit.
+    fn take_presses(&self) -> Vec<(Press, Reply)> {
+        let mut waiting = self.lock();
+        match waiting.plan() {
+            Turn::Commit(presses, readings) => waiting.take(presses, readings),
+            Turn::Job | Turn::Wait | Turn::End => Vec::new(),
+        }
+    }
+
     fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_one();
@@ -201,13 +268,7 @@ impl Queue {
         let mut waiting = self.lock();
         loop {
             match waiting.plan() {
-                Turn::Commit(presses, readings) => {
-                    let mut together: Vec<_> = waiting.presses.drain(..presses).collect();
-                    together.extend(waiting.readings.drain(..readings));
-                    together.sort_unstable_by_key(|(arrived, ..)| *arrived);
-                    waiting.due &= !waiting.readings.is_empty();
-                    return Some(Work::Presses(together.into_iter().map(|(_, press, reply)| (press, reply)).collect()));
-                }
+                Turn::Commit(presses, readings) => return Some(Work::Presses(waiting.take(presses, readings))),
                 Turn::Job => {
                     if let Some(job) = waiting.jobs.pop_front() {
                         return Some(Work::Job(job));
@@ -239,7 +300,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn start(store: Store) -> io::Result<Self> {
-        let queue = Arc::new(Queue { waiting: Mutex::default(), changed: Condvar::new() });
+        let queue = Arc::clone(&store.queue);
         let page_bytes = store.connection.pragma_query_value(None, "page_size", |row| row.get(0));
         let page_bytes = page_bytes.map_err(io::Error::other)?;
         let mover = Mover::start(&store.path, page_bytes, Arc::clone(&queue))?;
