@@ -4,6 +4,7 @@
 //! the running host, ask it over its socket, or start it.
 
 pub mod exit;
+mod heap;
 mod log;
 
 mod run;

@@ -1,7 +1,7 @@
 //! `punchcard run`.
 
 use super::exit::{Exit, Failure};
-use super::{DeviceArguments, log};
+use super::{DeviceArguments, heap, log};
 use crate::app::device::{DeviceError, Options, run as run_device};
 use crate::app::state_folder::make_private;
 use crate::ledger::OpenError;
@@ -11,6 +11,7 @@ pub(super) fn run(device: &DeviceArguments) -> Result<Exit, Failure> {
     // Before the log, which may go there.
     make_private(&device.state).map_err(Failure::general)?;
     log::start(&device.state).map_err(Failure::general)?;
+    heap::share();
     let options = Options { configuration: device.config.clone(), state: device.state.clone() };
     // Plugins compute on the runtime's threads: with all of them at it, there are two for everything else.
     let threads = CALLS as usize + 2;

@@ -190,6 +190,12 @@ impl Bench {
         self.device.log()
     }
 
+    /// What the system says of its memory.
+    pub(crate) fn maps(&mut self) -> String {
+        let id = self.device.process().unwrap().id().unwrap();
+        fs::read_to_string(format!("/proc/{id}/maps")).unwrap()
+    }
+
     /// The spreadsheets that are there.
     pub(crate) fn spreadsheets(&self) -> Vec<SheetTable> {
         self.sim.tables()

@@ -20,5 +20,6 @@ mod replay;
 mod sink;
 
 mod configuration;
+mod heap;
 
 mod card;
