@@ -13,6 +13,8 @@ use punchcard::wasm::{CallError, Formatter, LoadError, Plugin, Sandbox};
 use punchcard_core::config::limit::Limits;
 use punchcard_core::name::PluginName;
 use punchcard_core::plugin::World;
+use punchcard_core::plugin::delivery::{Batch, Signal};
+use punchcard_core::time::{Context, Instant, Monotonic};
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
 
@@ -69,6 +71,15 @@ impl Bench {
     }
 }
 
+fn no_context() -> Context {
+    Context {
+        now: Instant { unix_micros: 0, utc_offset_minutes: 0 },
+        monotonic: Monotonic { milliseconds: 0, boot: String::new() },
+        entropy: [0; 32],
+        device: String::new(),
+    }
+}
+
 #[tokio::test]
 async fn a_plugin_that_traps_has_failed_its_call_and_nothing_else() {
     let bench = Bench::new();
@@ -87,6 +98,20 @@ async fn a_plugin_that_loops_is_stopped_at_its_deadline() {
     let failed = formatter.columns("{}").await.unwrap_err();
     assert_eq!(failed, CallError::Deadline { limit: Duration::from_millis(200) });
     assert_eq!(failed.to_string(), "it took longer than 200 ms");
+}
+
+#[tokio::test]
+async fn a_connector_s_step_may_be_given_more_time_than_its_other_calls() {
+    let bench = Bench::new();
+    let Ok(Plugin::Connector(connector)) = bench.load(&component("connector", "(loop (br 0)) unreachable")) else {
+        panic!("no connector");
+    };
+    let usual = connector.check("{}", &[]).await.unwrap_err();
+    assert_eq!(usual, CallError::Deadline { limit: Duration::from_millis(200) });
+    let batch = Batch { id: String::new(), columns: Vec::new(), rows: Vec::new(), corrections: Vec::new() };
+    let limit = connector.call_for() * 2;
+    let more = connector.step_within(limit, "{}", Vec::new(), batch, Signal::Prepare, &no_context()).await.unwrap_err();
+    assert_eq!(more, CallError::Deadline { limit: Duration::from_millis(400) });
 }
 
 #[tokio::test]

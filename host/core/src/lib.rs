@@ -30,6 +30,7 @@ pub mod replay;
 pub mod batch;
 pub mod delivery;
 pub mod reconcile;
+pub mod slowness;
 
 pub mod grant;
 

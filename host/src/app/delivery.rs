@@ -6,6 +6,7 @@
 //! connector hears of it.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use punchcard_core::delivery::{Carrier, Next, Plan, Standing, Work};
 use punchcard_core::name::SinkName;
@@ -13,6 +14,7 @@ use punchcard_core::pace::Pace;
 use punchcard_core::plugin::delivery::{Batch, Limits, Receipt, Signal};
 use punchcard_core::reach::Prefix;
 use punchcard_core::row::Column;
+use punchcard_core::slowness::Slowness;
 use tokio::sync::{Notify, mpsc, watch};
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -26,7 +28,7 @@ use super::timer::sleep_until;
 use crate::clock::Clock;
 use crate::http::Http;
 use crate::ledger::{Ledger, OpenBatch, RowPlace, Tried};
-use crate::wasm::Connector;
+use crate::wasm::{CallError, Connector};
 
 mod reading;
 mod sending;
@@ -80,6 +82,7 @@ pub(super) struct Delivery {
 struct Load {
     state: Vec<u8>,
     batch: Batch,
+    slowness: Slowness,
     /// The wish for a new destination, by which the connector tells a repetition from another wish. Empty without one.
     wish: String,
     /// The ledger knows how the rows of these batches are delivered.
@@ -96,6 +99,7 @@ impl Delivery {
         let mut load = Load {
             state: self.recall().await,
             batch: self.empty_batch(),
+            slowness: Slowness::default(),
             wish: self.recall_wish().await,
             identified: false,
             reconciliation: None,
@@ -155,7 +159,8 @@ impl Delivery {
         // Before looking, so that rows which come while looking are not slept through.
         let rows = Arc::clone(&self.rows);
         let more = rows.notified();
-        if self.awaits_whole_batch().await {
+        let limits = load.slowness.limits(&self.limits);
+        if self.awaits_whole_batch(limits).await {
             tokio::select! {
                 () = more => {}
                 () = changed(paused) => {}
@@ -164,7 +169,7 @@ impl Delivery {
             }
             return;
         }
-        match self.ledger.open_batch(&self.sink, self.limits, Uuid::new_v4()).await {
+        match self.ledger.open_batch(&self.sink, limits, Uuid::new_v4()).await {
             Ok(Some(OpenBatch { batch, tried })) => {
                 if tried == Tried::Never && !load.identified {
                     let by = self.limits.reads_back.then(|| self.settings.clone());
@@ -193,14 +198,14 @@ impl Delivery {
 
     /// Whether the formatter is about to make more rows, and those that are there don't fill a batch yet: a backlog goes
     /// in as few requests as the service's limits allow, and not in as many as it is formatted in.
-    async fn awaits_whole_batch(&mut self) -> bool {
+    async fn awaits_whole_batch(&mut self, limits: Limits) -> bool {
         // A formatter's task that has ended makes none.
         let formats = self.formatting.has_changed().is_ok();
         if !formats || *self.formatting.borrow_and_update() != formatting::Standing::Working {
             return false;
         }
         // What keeps the ledger from being read is said by the read that follows.
-        self.ledger.has_whole_batch(&self.sink, self.limits).await.is_ok_and(|whole| !whole)
+        self.ledger.has_whole_batch(&self.sink, limits).await.is_ok_and(|whole| !whole)
     }
 
     async fn step(&mut self, carrier: &mut Carrier, load: &mut Load, work: Work, signal: Signal) {
@@ -218,14 +223,22 @@ impl Delivery {
             }
             Work::CreateAnew => Batch { id: load.wish.clone(), ..self.empty_batch() },
         };
-        let context = self.clock.context();
-        let outcome = match self.connector.step(&self.settings, load.state.clone(), batch, signal, &context).await {
+        let rows = batch.rows.len();
+        let (context, usual) = (self.clock.context(), self.connector.call_for());
+        let (limit, began_ms) = (usual.saturating_mul(load.slowness.times()), self.clock.monotonic_ms());
+        let step = self.connector.step_within(limit, &self.settings, load.state.clone(), batch, signal, &context).await;
+        let now_ms = self.clock.monotonic_ms();
+        let outcome = match step {
             Ok(outcome) => outcome,
             Err(error) => {
+                if matches!(error, CallError::Deadline { .. }) {
+                    load.slowness.overran(rows);
+                }
                 return self.fail(carrier, load, work, error.to_string());
             }
         };
-        let next = carrier.stepped(work, outcome.next, self.clock.monotonic_ms());
+        load.slowness.ended(rows, Duration::from_millis(now_ms.saturating_sub(began_ms)), usual);
+        let next = carrier.stepped(work, outcome.next, now_ms);
         let kept = match &next {
             Next::Done(Work::Batch, receipt) => {
                 let now = self.time.now(&self.clock);
@@ -246,6 +259,7 @@ impl Delivery {
                 carrier.answered(work, signal);
             }
             Next::Done(work, receipt) => {
+                load.slowness.finished(rows, usual);
                 if work != Work::Batch {
                     self.keep_link(receipt.link.clone()).await;
                 }

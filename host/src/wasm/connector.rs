@@ -1,6 +1,7 @@
 //! Calls of a connector, and what is checked in its answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use punchcard_core::batch::MOST_ROWS;
 use punchcard_core::plugin::delivery::{Batch, Directive, Limits, Outcome, Signal};
@@ -35,6 +36,12 @@ impl Connector {
     #[must_use]
     pub fn sha256(&self) -> &Fingerprint {
         &self.loaded.sha256
+    }
+
+    /// The time that a call has: `call-ms`.
+    #[must_use]
+    pub fn call_for(&self) -> Duration {
+        self.loaded.limits.call_for
     }
 
     /// Whether these settings can work with these columns, and what the service takes.
@@ -98,11 +105,27 @@ impl Connector {
         signal: Signal,
         context: &Context,
     ) -> Result<Outcome, CallError> {
+        self.step_within(self.call_for(), settings, state, batch, signal, context).await
+    }
+
+    /// The same with another limit of time.
+    ///
+    /// # Errors
+    /// As [`Connector::step`].
+    pub async fn step_within(
+        &self,
+        limit: Duration,
+        settings: &str,
+        state: Vec<u8>,
+        batch: Batch,
+        signal: Signal,
+        context: &Context,
+    ) -> Result<Outcome, CallError> {
         let rows = batch.rows.len();
         let (batch, signal) = (batch.into(), signal.into());
         let mut outcome: Outcome = self
             .loaded
-            .call(Some(context), async |store| {
+            .call_within(limit, Some(context), async |store| {
                 let plugin = self.bindings.instantiate_async(&mut *store).await?;
                 plugin
                     .punchcard_plugin_delivery()

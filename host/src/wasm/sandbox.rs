@@ -6,6 +6,7 @@ use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use punchcard_core::config::limit::Limits;
 use punchcard_core::name::PluginName;
@@ -333,18 +334,28 @@ impl Loaded {
         context: Option<&Context>,
         call: impl AsyncFnOnce(&mut Store<Confinement>) -> wasmtime::Result<T>,
     ) -> Result<T, CallError> {
+        self.call_within(self.limits.call_for, context, call).await
+    }
+
+    /// The same with another limit of time.
+    pub(super) async fn call_within<T>(
+        &self,
+        limit: Duration,
+        context: Option<&Context>,
+        call: impl AsyncFnOnce(&mut Store<Confinement>) -> wasmtime::Result<T>,
+    ) -> Result<T, CallError> {
         let Ok(_turn) = self.sandbox.turns.acquire().await else {
             return Err(CallError::Trapped { reason: "the host is ending".into() });
         };
         let mut store = self.confine(context.unwrap_or(&no_context()));
         let ended = {
             let _watch = self.sandbox.watchdog.watch();
-            catch_panic(tokio::time::timeout(self.limits.call_for, call(&mut store))).await
+            catch_panic(tokio::time::timeout(limit, call(&mut store))).await
         };
         match ended {
             Ok(Ok(Ok(value))) => Ok(value),
             Ok(Ok(Err(error))) => Err(self.explain(&error, store.data())),
-            Ok(Err(_elapsed)) => Err(CallError::Deadline { limit: self.limits.call_for }),
+            Ok(Err(_elapsed)) => Err(CallError::Deadline { limit }),
             // A plugin that the engine stumbles over ends its own call, not the device.
             Err(said) => {
                 tracing::error!(panic = said, "the engine panicked in a plugin's call");
@@ -450,7 +461,7 @@ mod tests {
             }
             loaded.call(None, async |_| Ok(7)).await
         };
-        let last = tokio::time::timeout(std::time::Duration::from_secs(60), falls).await;
+        let last = tokio::time::timeout(Duration::from_secs(60), falls).await;
         assert_eq!(last, Ok(Ok(7)));
         assert_eq!(sandbox.watchdog.running(), 0, "nobody is watched any more");
     }
