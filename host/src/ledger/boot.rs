@@ -63,7 +63,7 @@ fn end_of_newest(transaction: &Transaction<'_>) -> Result<Option<i64>, rusqlite:
         .optional()?;
     let Some((boot, None, Some(floor))) = newest else { return Ok(None) };
     // Nothing of it was pruned, for nothing is while the time is not known.
-    Ok(Some(floor.saturating_add(ran_for(transaction, boot)?)))
+    Ok(Some(floor.saturating_add(last_of(transaction, boot, i64::MAX)?.ran_for)))
 }
 
 /// Makes the boots right before this one, which knows the time, end before it began, where they never learnt it.
@@ -74,23 +74,34 @@ pub(super) fn place_before(transaction: &Transaction<'_>, boot: &str) -> Result<
     let before = "SELECT id, zero, floor FROM boot WHERE id < ?1 ORDER BY id DESC LIMIT 1";
     let mut before = transaction.prepare_cached(before)?;
     let mut place = transaction.prepare_cached("UPDATE boot SET floor = ?2 WHERE id = ?1")?;
+    let mut through = i64::MAX;
     loop {
         let found = before.query_row([next], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
         let Some((boot, None, floor)): Option<(i64, Option<i64>, Option<i64>)> = found else { return Ok(()) };
-        let latest = begins_at.saturating_sub(ran_for(transaction, boot)?);
+        let last = last_of(transaction, boot, through)?;
+        let latest = begins_at.saturating_sub(last.ran_for);
         let begins = floor.map_or(latest, |floor| floor.min(latest));
         if floor != Some(begins) {
             place.execute((boot, begins))?;
         }
-        (next, begins_at) = (boot, begins);
+        (next, begins_at, through) = (boot, begins, last.sequence);
     }
 }
 
-/// How long a boot had lasted at its last event, in µs. Boots follow one another in the ledger, but for copies of events
-/// that were put back.
-fn ran_for(transaction: &Transaction<'_>, boot: i64) -> Result<i64, rusqlite::Error> {
-    let last = "SELECT iif(boot = ?1, monotonic, 0) FROM event WHERE only_for IS NULL AND boot <= ?1
-                ORDER BY sequence DESC LIMIT 1";
-    let last: Option<i64> = transaction.prepare_cached(last)?.query_row([boot], |row| row.get(0)).optional()?;
-    Ok(last.unwrap_or(0).saturating_mul(1000))
+/// A boot's last event.
+struct Last {
+    sequence: i64,
+    /// How long the boot had lasted then, in µs.
+    ran_for: i64,
+}
+
+/// The last event of a boot, or of those before it, none of which is after `through`. Boots follow one another in the ledger,
+/// but for copies of events that were put back.
+fn last_of(transaction: &Transaction<'_>, boot: i64, through: i64) -> Result<Last, rusqlite::Error> {
+    let last = "SELECT sequence, iif(boot = ?1, monotonic, 0) FROM event
+                WHERE only_for IS NULL AND boot <= ?1 AND sequence <= ?2 ORDER BY sequence DESC LIMIT 1";
+    let mut last = transaction.prepare_cached(last)?;
+    let found = last.query_row((boot, through), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let (sequence, monotonic): (i64, i64) = found.unwrap_or((0, 0));
+    Ok(Last { sequence, ran_for: monotonic.saturating_mul(1000) })
 }
