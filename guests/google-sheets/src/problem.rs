@@ -80,6 +80,15 @@ pub(crate) fn refused(what: &str, said: &str) -> Problem {
     )
 }
 
+pub(crate) fn ids_missing() -> Problem {
+    problem(
+        "event ids are missing",
+        "The column of the event ids is not in the sheet, so that its rows can't be told apart. If somebody deleted it, the \
+         spreadsheet's version history has it; otherwise the next rows bring one, and are told apart from then on."
+            .to_owned(),
+    )
+}
+
 pub(crate) fn no_answer(why: &str) -> Problem {
     problem("no answer from Google", format!("{} It is tried again by itself.", sentence(why)))
 }
@@ -205,6 +214,7 @@ mod tests {
             tab_taken("a", "b"),
             too_wide("a", "b"),
             refused("rows", "a"),
+            ids_missing(),
             no_answer("a"),
             in_doubt(),
             api_disabled("Google Drive API has not been used"),

@@ -15,9 +15,10 @@ use serde_json::Value;
 use crate::answer::{Answer, list};
 use crate::append::WITHDRAWN;
 use crate::cell::{Shown, show};
+use crate::pause::hold;
 use crate::state::{Asked, Look, Placed, Reading, State};
 use crate::step::{Call, Next, unanswered};
-use crate::{event_id, finding, look, request};
+use crate::{event_id, finding, look, problem, request};
 
 /// The first row below the header.
 const FIRST: u64 = 2;
@@ -51,6 +52,11 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Directive, Error> {
         return Ok(directive);
     }
     let tab = state.spreadsheet.as_ref().and_then(|spreadsheet| Some((&spreadsheet.id, spreadsheet.tab.as_ref()?)));
+    if tab.is_some_and(|(_, tab)| tab.columns.iter().all(|column| column.key != event_id::KEY)) {
+        // Every row would be without its id.
+        state.reading = None;
+        return Ok(hold(problem::ids_missing()));
+    }
     let placed = tab.and_then(|(id, tab)| Some((id, span(&tab.columns)?)));
     let (Some((id, (start, end))), Some(reading)) = (placed, &mut state.reading) else {
         // There is nothing to read.

@@ -27,8 +27,8 @@ pub enum Work {
     CreateAnew,
     /// The batch in flight.
     Batch,
-    /// Reading back which rows are there, as a person asked. It changes nothing, and never holds deliveries up: whatever is
-    /// in its way ends it.
+    /// Reading back which rows are there, as a person asked. It changes nothing. Deliveries wait while pages come; whatever
+    /// else is in its way ends it.
     ReadBack,
 }
 

@@ -15,7 +15,6 @@ use super::grant::{Ask, chain};
 use super::intake::fresh_id;
 use super::part::{GrantPart, SinkHandle, SinkPart};
 use super::report::report;
-use super::status::ReconcileStage;
 use crate::ledger::PutBack;
 
 /// Answers a question, or sees to it that what is asked for will be done.
@@ -26,8 +25,8 @@ pub(super) async fn answer(device: Arc<Device>, question: Question) -> Answer {
         Question::SignIn { grant } => device.ask_grant(&grant, Ask::SignIn),
         Question::SignOut { grant, revoke } => device.ask_grant(&grant, Ask::SignOut { revoke }),
         Question::Retry { sink } => device.ask_sink(&sink, delivery::Ask::Retry),
-        Question::Reconcile { sink, deliver_missing } => device.reconcile(&sink, deliver_missing),
-        Question::Reconciliation { sink } => device.reconciliation(&sink),
+        Question::Reconcile { sink, deliver_missing_of } => device.reconcile(&sink, deliver_missing_of),
+        Question::Reconciliation { sink, number } => device.reconciliation(&sink, number),
         Question::Pause { sink } => device.set_paused(&sink, true).await,
         Question::Resume { sink } => device.set_paused(&sink, false).await,
         Question::PutBack { sink, events } => device.put_back(&sink, &events).await,
@@ -100,7 +99,7 @@ impl Device {
     }
 
     /// Has a sink's rows read back and compared.
-    fn reconcile(&self, name: &str, deliver_missing: bool) -> Answer {
+    fn reconcile(&self, name: &str, deliver_missing_of: Option<u64>) -> Answer {
         let sink = match self.sink(name) {
             Ok(sink) => sink,
             Err(answer) => return answer,
@@ -120,18 +119,26 @@ impl Device {
             Standing::Failing { reason } => return refused(format!("sink `{name}` fails: {reason}")),
             Standing::Idle | Standing::Working | Standing::Paused | Standing::Waiting { .. } => {}
         }
-        // Until the sink takes it up: what stands there is about an earlier one.
-        if sink.delivery_off.is_none() && !*sink.paused.borrow() {
-            sink.progress.set(ReconcileStage::Waiting);
+        if let Some(reason) = &sink.delivery_off {
+            return refused(format!("sink `{name}` is off: {reason}"));
         }
-        self.ask_sink(name, delivery::Ask::Reconcile { deliver_missing })
+        if *sink.paused.borrow() {
+            return refused(format!("sink `{name}` is paused; `punchcard sinks resume {name}` first"));
+        }
+        let Some(number) = sink.progress.begin() else {
+            return refused(format!("sink `{name}` is being compared; ask again when that is done"));
+        };
+        match sink.asks.send(delivery::Ask::Reconcile { number, deliver_missing_of }) {
+            Ok(()) => Answer::Compares { number },
+            Err(_) => ended(name),
+        }
     }
 
-    fn reconciliation(&self, name: &str) -> Answer {
-        match self.sink(name).map(|sink| sink.progress.get()) {
+    fn reconciliation(&self, name: &str, number: u64) -> Answer {
+        match self.sink(name).map(|sink| sink.progress.get(number)) {
             Ok(Some(stage)) => Answer::Reconciliation(Box::new(stage)),
             Ok(None) => {
-                let reason = format!("sink `{name}` was not compared since the host was started");
+                let reason = format!("sink `{name}` was compared once more since, or the host was started anew");
                 Answer::Refused { reason }
             }
             Err(answer) => answer,

@@ -50,13 +50,15 @@ pub enum Question {
     Reconcile {
         /// The sink.
         sink: String,
-        /// Deliver again what is missing, and was when it was compared before.
-        deliver_missing: bool,
+        /// Deliver again what is missing, and was in the comparison of this number, which is the last one.
+        deliver_missing_of: Option<u64>,
     },
-    /// How far comparing has come.
+    /// How far a comparison has come.
     Reconciliation {
         /// The sink.
         sink: String,
+        /// The comparison's number.
+        number: u64,
     },
     /// Deliver nothing for now.
     Pause {
@@ -136,6 +138,11 @@ pub enum Answer {
         rows: u64,
         /// Up to this event.
         through: u64,
+    },
+    /// It will be compared, under this number.
+    Compares {
+        /// The comparison's number.
+        number: u64,
     },
     /// How far comparing has come.
     Reconciliation(Box<ReconcileStage>),

@@ -44,8 +44,10 @@ pub(super) enum Ask {
     CreateAnew,
     /// Compare what is there with what was brought.
     Reconcile {
-        /// And bring again what is missing.
-        deliver_missing: bool,
+        /// The comparison's number.
+        number: u64,
+        /// And bring again what is missing, and was in the comparison of this number.
+        deliver_missing_of: Option<u64>,
     },
 }
 
@@ -88,8 +90,8 @@ struct Load {
     /// The ledger knows how the rows of these batches are delivered.
     identified: bool,
     reconciliation: Option<Reconciliation>,
-    /// What was missing when it was last compared.
-    missing: Vec<RowPlace>,
+    /// What was missing when it was last compared, under which number.
+    missing: (u64, Vec<RowPlace>),
 }
 
 impl Delivery {
@@ -103,7 +105,7 @@ impl Delivery {
             wish: self.recall_wish().await,
             identified: false,
             reconciliation: None,
-            missing: Vec::new(),
+            missing: (0, Vec::new()),
         };
         if !load.wish.is_empty() {
             carrier.ask_create_anew();
@@ -125,7 +127,17 @@ impl Delivery {
             self.publish(&carrier);
             match &plan {
                 Plan::Rest => self.stop_comparing(&mut load, "the sink is paused"),
+                Plan::Step { work: Work::ReadBack, .. } if self.is_stuck(&load) => {
+                    carrier.failed(Work::ReadBack, String::new(), self.clock.monotonic_ms());
+                    self.stop_comparing(&mut load, "no page came for ten minutes");
+                    continue;
+                }
                 Plan::Step { work, .. } if *work != Work::ReadBack => self.stop_reading(&mut load),
+                Plan::WaitUntil(_) => match carrier.standing() {
+                    Standing::Held { .. } => self.stop_comparing(&mut load, "the sink waits for a person"),
+                    Standing::Failing { .. } => self.stop_comparing(&mut load, "the sink's connector fails"),
+                    _ => {}
+                },
                 _ => {}
             }
             match plan {
@@ -216,7 +228,7 @@ impl Delivery {
                 if signal == Signal::ReadBack(None)
                     && let Some(reconciliation) = &mut load.reconciliation
                 {
-                    reconciliation.begin();
+                    reconciliation.begin(self.clock.monotonic_ms());
                     self.progress.set(ReconcileStage::Reading { rows: 0 });
                 }
                 self.empty_batch()
@@ -286,11 +298,12 @@ impl Delivery {
                 }
                 carrier.ask_create_anew();
             }
-            Ask::Reconcile { deliver_missing } => {
-                if load.reconciliation.is_none() {
-                    let wanted = deliver_missing.then(|| std::mem::take(&mut load.missing));
-                    load.reconciliation = Some(Reconciliation::new(wanted));
-                    self.progress.set(ReconcileStage::Waiting);
+            Ask::Reconcile { number, deliver_missing_of } => {
+                let of_last = deliver_missing_of.is_none_or(|of| of == load.missing.0);
+                let wanted = deliver_missing_of.map(|_| std::mem::take(&mut load.missing.1));
+                load.reconciliation = Some(Reconciliation::new(number, wanted));
+                if !of_last {
+                    self.stop_comparing(load, "the rows were compared once more since; compare them again");
                 }
             }
         }

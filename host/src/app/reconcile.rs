@@ -4,8 +4,9 @@
 //! in the report that the person saw and in another reading right before. Memory is bounded by a page, eight bytes for each
 //! row that is there, sixteen for each event of the history, and so many details.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use punchcard_core::event::Sequence;
 use punchcard_core::name::SinkName;
@@ -15,13 +16,17 @@ use punchcard_core::row::{Column, Row};
 
 use super::grant::chain;
 use super::status::{ReconcileDetail, ReconcileReport, ReconcileStage};
-use crate::ledger::{Brought, EventIndex, Ledger, Owner, RowPlace};
+use crate::ledger::{Brought, BroughtRow, EventIndex, Ledger, Owner, RowPlace};
 use crate::wasm::Connector;
 
 /// Rows whose place and key are told; all are counted.
 const MOST_DETAILS: usize = 1_000;
 /// Rows that are read: eight bytes each.
 const MOST_FOUND: u64 = 4_000_000;
+/// Pages of them.
+const MOST_PAGES: u32 = 100_000;
+/// How long is waited for a page.
+const PATIENCE_MS: u64 = 600_000;
 /// Characters of an id that are told: it may be a person's.
 const KEY_CHARACTERS: usize = 60;
 /// Rows of the ledger that are compared at once.
@@ -29,15 +34,32 @@ const PAGE: u32 = 1_000;
 
 /// How far the last comparison of a sink has come. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Progress(Arc<Mutex<Option<ReconcileStage>>>);
+pub(super) struct Progress(Arc<Mutex<(u64, Option<ReconcileStage>)>>);
 
 impl Progress {
-    pub(super) fn get(&self) -> Option<ReconcileStage> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// That of a comparison, while it is the last one.
+    pub(super) fn get(&self, number: u64) -> Option<ReconcileStage> {
+        let (last, stage) = &*self.last();
+        stage.clone().filter(|_| *last == number)
+    }
+
+    /// A comparison is asked for; its number, unless another one is under way.
+    pub(super) fn begin(&self) -> Option<u64> {
+        let (last, stage) = &mut *self.last();
+        if matches!(stage, Some(ReconcileStage::Waiting | ReconcileStage::Reading { .. })) {
+            return None;
+        }
+        *last += 1;
+        *stage = Some(ReconcileStage::Waiting);
+        Some(*last)
     }
 
     pub(super) fn set(&self, stage: ReconcileStage) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(stage);
+        self.last().1 = Some(stage);
+    }
+
+    fn last(&self) -> MutexGuard<'_, (u64, Option<ReconcileStage>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -51,6 +73,8 @@ pub(super) struct Tools<'a> {
 
 /// A comparison that is under way.
 pub(super) struct Reconciliation {
+    /// Its number.
+    number: u64,
     /// What was missing before, where that is to be delivered.
     wanted: Option<Vec<RowPlace>>,
     /// Rows are being read.
@@ -58,21 +82,49 @@ pub(super) struct Reconciliation {
     events: Option<Arc<EventIndex>>,
     /// Rows of the ledger that were seen, once for each time, packed by [`pack`].
     seen: Vec<u64>,
+    /// What rows without a key look like, in their order.
+    unnamed: Vec<u64>,
     link: Option<String>,
+    /// Where the last page ended, how many there were, and when the last one came.
+    next: Option<String>,
+    pages: u32,
+    last_at_ms: u64,
     report: ReconcileReport,
     details: BTreeMap<RowPlace, String>,
 }
 
 impl Reconciliation {
     /// One that ends with a report; or, with what a person wants delivered again, with that.
-    pub(super) fn new(wanted: Option<Vec<RowPlace>>) -> Self {
-        let report = ReconcileReport::default();
-        Self { wanted, begun: false, events: None, seen: Vec::new(), link: None, report, details: BTreeMap::new() }
+    pub(super) fn new(number: u64, wanted: Option<Vec<RowPlace>>) -> Self {
+        Self {
+            number,
+            wanted,
+            begun: false,
+            events: None,
+            seen: Vec::new(),
+            unnamed: Vec::new(),
+            link: None,
+            next: None,
+            pages: 0,
+            last_at_ms: 0,
+            report: ReconcileReport::default(),
+            details: BTreeMap::new(),
+        }
     }
 
     /// Reading begins, or begins once more.
-    pub(super) fn begin(&mut self) {
-        *self = Self { begun: true, ..Self::new(self.wanted.take()) };
+    pub(super) fn begin(&mut self, now_ms: u64) {
+        *self = Self { begun: true, last_at_ms: now_ms, ..Self::new(self.number, self.wanted.take()) };
+    }
+
+    /// Its number.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether the service or the connector has kept it waiting for too long. Deliveries wait for it.
+    pub(super) fn is_stuck(&self, now_ms: u64) -> bool {
+        self.begun && now_ms.saturating_sub(self.last_at_ms) > PATIENCE_MS
     }
 
     /// Whether rows are being read.
@@ -91,7 +143,8 @@ impl Reconciliation {
     }
 
     /// Takes in a page.
-    pub(super) async fn take(&mut self, tools: &Tools<'_>, page: Page) -> Result<(), String> {
+    pub(super) async fn take(&mut self, tools: &Tools<'_>, page: Page, now_ms: u64) -> Result<(), String> {
+        self.turn(page.next.as_deref(), now_ms)?;
         self.report.rows += page.rows.len() as u64;
         if self.report.rows > MOST_FOUND {
             return Err(format!("there are more than {MOST_FOUND} rows, which are more than can be compared"));
@@ -100,6 +153,7 @@ impl Reconciliation {
         let (keyed, without): (Vec<FoundRow>, Vec<FoundRow>) = page.rows.into_iter().partition(|row| row.key.is_some());
         for row in without {
             self.report.without_id += 1;
+            self.unnamed.push(look(&row.fingerprint));
             self.tell(ReconcileDetail {
                 finding: "without-id".into(),
                 place: Some(row.place),
@@ -155,15 +209,26 @@ impl Reconciliation {
         Ok(())
     }
 
+    fn turn(&mut self, next: Option<&str>, now_ms: u64) -> Result<(), String> {
+        self.pages += 1;
+        if self.pages > MOST_PAGES || (next.is_some() && next == self.next.as_deref()) {
+            return Err("the connector names pages without an end".to_owned());
+        }
+        (self.next, self.last_at_ms) = (next.map(ToOwned::to_owned), now_ms);
+        Ok(())
+    }
+
     /// Compares what was read with what the ledger has. Returns what is missing.
     pub(super) async fn compare(&mut self, tools: &Tools<'_>) -> Result<Vec<RowPlace>, String> {
         self.seen.sort_unstable();
+        self.unnamed.sort_unstable();
         let mut missing = Vec::new();
         let (mut at, mut after) = (0, None);
         loop {
-            let rows = tools.ledger.brought_rows(tools.sink, after, PAGE).await.map_err(chain)?;
+            let rows = tools.ledger.brought_rows(tools.sink, tools.settings, after, PAGE).await.map_err(chain)?;
             let Some(last) = rows.last() else { break };
             after = Some(last.place);
+            let nameless = self.find_nameless(tools, &rows).await?;
             for row in rows {
                 let (mut seen, mut changed) = (0, false);
                 while let Some(packed) = self.seen.get(at).filter(|packed| **packed >> 1 <= pack(row.place, false) >> 1)
@@ -177,8 +242,9 @@ impl Reconciliation {
                 }
                 let known = match row.brought {
                     Brought::Delivered { identified, link } => {
-                        let here = self.link.is_none() || link == self.link;
-                        Known::Delivered { identified, here, replaced: row.replaced }
+                        // A row that lost its key is not missing.
+                        let identified = identified && !nameless.contains(&row.place);
+                        Known::Delivered { identified, here: link == self.link, replaced: row.replaced }
                     }
                     Brought::Pending => Known::Pending,
                     Brought::Aside => Known::Aside,
@@ -212,6 +278,38 @@ impl Reconciliation {
         Ok(missing)
     }
 
+    /// Which of these rows may be there without their keys: one without a key looks the same.
+    async fn find_nameless(&self, tools: &Tools<'_>, rows: &[BroughtRow]) -> Result<HashSet<RowPlace>, String> {
+        let mut nameless = HashSet::new();
+        let Some(events) = self.events.as_ref().filter(|_| !self.unnamed.is_empty()) else { return Ok(nameless) };
+        let unseen = rows.iter().filter(|row| {
+            let packed = pack(row.place, false);
+            self.seen.binary_search(&packed).is_err() && self.seen.binary_search(&(packed | 1)).is_err()
+        });
+        let keys = unseen.map(|row| row.key.clone()).collect();
+        let owners = tools.ledger.owners(tools.sink, events, keys).await.map_err(chain)?;
+        let mut made: Vec<(Vec<Column>, Vec<Row>, Vec<RowPlace>)> = Vec::new();
+        for owner in owners {
+            let Owner::Known { place, columns, row } = owner else { continue };
+            match made.iter_mut().find(|(known, ..)| *known == columns) {
+                Some((_, rows, of)) => {
+                    rows.push(row);
+                    of.push(place);
+                }
+                None => made.push((columns, vec![row], vec![place])),
+            }
+        }
+        for (columns, rows, of) in made {
+            let looks = tools.connector.fingerprint(tools.settings, &columns, &rows).await;
+            for (place, fingerprint) in of.into_iter().zip(looks.map_err(|error| error.to_string())?) {
+                if self.unnamed.binary_search(&look(&fingerprint)).is_ok() {
+                    nameless.insert(place);
+                }
+            }
+        }
+        Ok(nameless)
+    }
+
     /// The report.
     pub(super) fn report(&self) -> ReconcileReport {
         ReconcileReport { link: self.link.clone(), ..self.report.clone() }
@@ -226,6 +324,13 @@ impl Reconciliation {
     }
 }
 
+/// A fingerprint, for being compared within this program.
+fn look(fingerprint: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    fingerprint.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// A row that was seen, and whether it was changed: in the ledger's order. An event has at most some thousand rows, at one
 /// place there are fewer than 2^22 corrections, and a ledger has fewer than 2^40 events.
 fn pack(place: RowPlace, changed: bool) -> u64 {
@@ -237,6 +342,37 @@ fn pack(place: RowPlace, changed: bool) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_comparison_is_under_way_and_each_is_answered_under_its_number() {
+        let progress = Progress::default();
+        assert_eq!((progress.get(0), progress.begin()), (None, Some(1)));
+        assert_eq!(progress.get(1), Some(ReconcileStage::Waiting));
+        progress.set(ReconcileStage::Reading { rows: 7 });
+        assert_eq!(progress.begin(), None);
+        let failed = ReconcileStage::Failed { reason: "it was paused".to_owned() };
+        progress.set(failed.clone());
+        assert_eq!((progress.get(1), progress.get(2)), (Some(failed), None));
+        assert_eq!((progress.begin(), progress.get(1)), (Some(2), None));
+    }
+
+    #[test]
+    fn pages_that_do_not_come_or_do_not_end_are_not_waited_for() {
+        let mut reconciliation = Reconciliation::new(1, None);
+        assert!(!reconciliation.is_stuck(u64::MAX), "it waits for its turn");
+        reconciliation.begin(1_000);
+        assert!(!reconciliation.is_stuck(1_000 + PATIENCE_MS) && reconciliation.is_stuck(1_001 + PATIENCE_MS));
+        reconciliation.turn(Some("a"), 2_000).unwrap();
+        assert!(!reconciliation.is_stuck(2_000 + PATIENCE_MS));
+        reconciliation.turn(Some("b"), 2_000).unwrap();
+        reconciliation.turn(Some("b"), 2_000).unwrap_err();
+        for page in 3..MOST_PAGES {
+            reconciliation.turn(Some(&page.to_string()), 2_000).unwrap();
+        }
+        reconciliation.turn(Some("more"), 2_000).unwrap_err();
+        reconciliation.begin(3_000);
+        reconciliation.turn(None, 3_000).unwrap();
+    }
 
     #[test]
     fn rows_that_were_seen_sort_as_the_ledger_does() {

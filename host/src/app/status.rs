@@ -211,7 +211,7 @@ pub enum ReconcileStage {
         /// What it came to.
         report: ReconcileReport,
     },
-    /// It could not be done. Nothing was changed.
+    /// It could not be done, or not all of it.
     Failed {
         /// Why.
         reason: String,
@@ -234,7 +234,8 @@ pub struct ReconcileReport {
     pub changed: u64,
     /// There more than once.
     pub doubled: u64,
-    /// Delivered without their ids: whether they are there can't be told.
+    /// Whether they are there can't be told: delivered without their ids or with other settings, or a row without an id
+    /// looks the same.
     pub unknown: u64,
     /// Delivered to another place than was looked at.
     pub elsewhere: u64,

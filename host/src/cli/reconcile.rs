@@ -30,7 +30,7 @@ pub(super) struct ReconcileArguments {
 }
 
 pub(super) fn reconcile(device: &DeviceArguments, arguments: &ReconcileArguments) -> Result<Exit, Failure> {
-    let report = compare(device, &arguments.sink, false)?;
+    let (number, report) = compare(device, &arguments.sink, None)?;
     let delivers = report.missing > 0
         && (arguments.deliver_missing || {
             if !arguments.json {
@@ -38,7 +38,7 @@ pub(super) fn reconcile(device: &DeviceArguments, arguments: &ReconcileArguments
             }
             !arguments.json && confirm(report.missing)?
         });
-    let report = if delivers { compare(device, &arguments.sink, true)? } else { report };
+    let report = if delivers { compare(device, &arguments.sink, Some(number))?.1 } else { report };
     if arguments.json {
         anstream::println!("{}", serde_json::to_string_pretty(&report).map_err(Failure::general)?);
     } else if arguments.deliver_missing || report.missing == 0 {
@@ -50,22 +50,28 @@ pub(super) fn reconcile(device: &DeviceArguments, arguments: &ReconcileArguments
     Ok(Exit::Success)
 }
 
-/// Has the host compare, and waits until it has.
-fn compare(device: &DeviceArguments, sink: &str, deliver_missing: bool) -> Result<ReconcileReport, Failure> {
+/// Has the host compare, and waits until it has. Returns the comparison's number too.
+fn compare(
+    device: &DeviceArguments,
+    sink: &str,
+    deliver_missing_of: Option<u64>,
+) -> Result<(u64, ReconcileReport), Failure> {
     let runtime = small_runtime()?;
-    match runtime.block_on(ask(&device.state, &Question::Reconcile { sink: sink.to_owned(), deliver_missing }))? {
-        Answer::Accepted => {}
+    let question = Question::Reconcile { sink: sink.to_owned(), deliver_missing_of };
+    let number = match runtime.block_on(ask(&device.state, &question))? {
+        Answer::Compares { number } => number,
         other => return Err(unexpected(other)),
-    }
+    };
     let mut looks = 0;
     let mut said = String::new();
     loop {
-        let stage = match runtime.block_on(ask(&device.state, &Question::Reconciliation { sink: sink.to_owned() }))? {
-            Answer::Reconciliation(stage) => *stage,
-            other => return Err(unexpected(other)),
-        };
+        let stage =
+            match runtime.block_on(ask(&device.state, &Question::Reconciliation { sink: sink.to_owned(), number }))? {
+                Answer::Reconciliation(stage) => *stage,
+                other => return Err(unexpected(other)),
+            };
         let says = match stage {
-            ReconcileStage::Done { report } => return Ok(report),
+            ReconcileStage::Done { report } => return Ok((number, report)),
             ReconcileStage::Failed { reason } => return Err(Failure::with(Exit::Refused, printable(&reason))),
             ReconcileStage::Waiting => "waits until the sink has nothing else to do".to_owned(),
             ReconcileStage::Reading { rows } => format!("{rows} rows were read"),
@@ -97,7 +103,10 @@ fn render_report(report: &ReconcileReport) -> String {
         (report.missing, "missing: delivered, and not there"),
         (report.changed, "changed by somebody"),
         (report.doubled, "there more than once"),
-        (report.unknown, "delivered without ids: whether they are there can't be told"),
+        (
+            report.unknown,
+            "can't be told: delivered without ids or with other settings, or a row without an id looks the same",
+        ),
         (report.elsewhere, "delivered to another place than this one"),
         (report.replaced, "not there, and a correction goes in their place"),
         (report.pending, "still to be delivered"),

@@ -204,21 +204,25 @@ impl Ledger {
         .await
     }
 
-    /// The rows that were made for a sink, in its order, after one: at most `most`. A row that was repeated comes once.
+    /// The rows that were made for a sink, in its order, after one: at most `most`. A row that was repeated comes once. `by`:
+    /// the settings with which is looked for them, as [`Ledger::note_identified`] was told; rows that were delivered with
+    /// others went elsewhere, or without their keys.
     ///
     /// # Errors
     /// When there is no such sink, or the file can't be read.
     pub async fn brought_rows(
         &self,
         sink: &SinkName,
+        by: &str,
         after: Option<RowPlace>,
         most: u32,
     ) -> Result<Vec<BroughtRow>, BatchError> {
-        let sink = sink.clone();
+        let (sink, by) = (sink.clone(), by.to_owned());
         self.read(move |reader| {
             reader.snapshot(|snapshot, _| {
                 let id = number(snapshot, &sink)?;
-                let from = read_identified(snapshot, &sink)?.map(|identified| identified.from);
+                let identified = read_identified(snapshot, &sink)?.filter(|identified| identified.by == by);
+                let from = identified.map(|identified| identified.from);
                 // A correction is found where it stands last, any other row where it stood first. One whose event is
                 // not in the history can't be told from somebody else's.
                 let select = "SELECT row.sequence, row.position, row.event_id,

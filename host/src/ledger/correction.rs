@@ -163,12 +163,13 @@ fn drop_earlier(
                        SELECT CAST(substr(reason, length(?4) + 1) AS INTEGER) FROM copy JOIN set_aside
                        ON set_aside.sink = ?1 AND set_aside.sequence = copy.sequence AND set_aside.position = ?3
                            AND set_aside.stage = ?5)
-                   SELECT sequence, position FROM set_aside
-                   WHERE sink = ?1 AND stage = ?6 AND (
-                       (position = ?3 AND sequence IN copy)
-                       OR (sequence, position) IN (
-                           SELECT sequence, position FROM correction
-                           WHERE sink = ?1 AND of_sequence = ?2 AND of_position = ?3))";
+                   SELECT set_aside.sequence, set_aside.position FROM copy JOIN set_aside
+                   ON set_aside.sink = ?1 AND set_aside.sequence = copy.sequence AND set_aside.position = ?3
+                   WHERE stage = ?6
+                   UNION
+                   SELECT set_aside.sequence, set_aside.position FROM correction JOIN set_aside
+                   USING (sink, sequence, position)
+                   WHERE sink = ?1 AND of_sequence = ?2 AND of_position = ?3 AND stage = ?6";
     let (put_back, service) = (SetAsideBy::PutBack.column(), SetAsideBy::Service.column());
     let mut refused = transaction.prepare_cached(refused)?;
     let found = refused
@@ -212,18 +213,19 @@ pub(super) fn find_corrected(
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
         return Ok(of.query_row((sink, sequence, position), read).optional()?);
     }
-    let first = "SELECT sequence FROM set_aside
-                 WHERE sink = ?1 AND position = ?2 AND stage = ?3 AND reason = ?4
-                     AND EXISTS (SELECT 1 FROM event WHERE event.sequence = ?5 AND instr(kind, ?6) = 1)";
+    let is_copy = "SELECT EXISTS (SELECT 1 FROM event WHERE sequence = ?1 AND instr(kind, ?2) = 1)";
+    let mut is_copy = transaction.prepare_cached(is_copy)?;
+    // This looks through all that the sink set aside, and is for the few that were repeated before.
+    let first = "SELECT sequence FROM set_aside WHERE sink = ?1 AND position = ?2 AND stage = ?3 AND reason = ?4";
     let mut first = transaction.prepare_cached(first)?;
-    let put_back = SetAsideBy::PutBack.column();
-    loop {
-        let values = (sink, position, put_back, render_put_back(sequence), sequence, AGAIN);
+    while is_copy.query_row((sequence, AGAIN), |row| row.get(0))? {
+        let values = (sink, position, SetAsideBy::PutBack.column(), render_put_back(sequence));
         match first.query_row(values, |row| row.get(0)).optional()? {
             Some(earlier) => sequence = earlier,
-            None => return Ok(Some((sequence, position, 0))),
+            None => break,
         }
     }
+    Ok(Some((sequence, position, 0)))
 }
 
 /// Puts the states of the replay into the calls that are kept. With the old ones, a later replay would undo this one.

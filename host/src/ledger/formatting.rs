@@ -270,8 +270,11 @@ fn read_unformatted(reader: &mut Reader, sink: &SinkName, max: usize, boot: &str
                 let event = EventRow::parse(row, 1)?;
                 let (at, certainty) = match event.moment.resolve(zone) {
                     Moment::Known(at) => (at, Certainty::Known),
-                    // The clock of this boot may still become known; that of an earlier one won't.
-                    Moment::Estimated(at) if event.moment.boot != boot => (at, Certainty::Estimated),
+                    // The clock of this boot may still become known; that of an earlier one won't. When this one does,
+                    // the guess is as good as it gets.
+                    Moment::Estimated(at) if event.moment.boot != boot && knows_time(snapshot, boot)? => {
+                        (at, Certainty::Estimated)
+                    }
                     Moment::Estimated(_) | Moment::Unknown => {
                         unformatted.blocked_by_unknown_time = true;
                         break;
@@ -290,6 +293,11 @@ fn read_unformatted(reader: &mut Reader, sink: &SinkName, max: usize, boot: &str
         }
         Ok(unformatted)
     })
+}
+
+fn knows_time(snapshot: &rusqlite::Connection, boot: &str) -> Result<bool, StorageError> {
+    let knows = "SELECT EXISTS (SELECT 1 FROM boot WHERE name = ?1 AND zero IS NOT NULL)";
+    Ok(snapshot.prepare_cached(knows)?.query_row([boot], |row| row.get(0))?)
 }
 
 /// Rows in the form in which they are stored, made before the writer is asked.

@@ -22,7 +22,7 @@ use super::mistimed::{self, Mistimed};
 pub enum Moment {
     /// It is known.
     Known(Instant),
-    /// It never will be; a guess, between those that are known before and after in the ledger's order.
+    /// It never will be; a guess, of which the order and the distances within a boot are true.
     Estimated(Instant),
     /// It is not known yet.
     Unknown,

@@ -71,8 +71,9 @@ fn repeat_some(
     let mut found: Vec<(i64, Place)> = Vec::new();
     for row in rows {
         let place = row.columns();
-        // A correction that went on elsewhere is none any more.
+        // A correction that went on elsewhere is none any more, and what was pruned meanwhile can't be copied.
         if let Some((event, ..)) = find_corrected(transaction, sink, place)?
+            && is_there(transaction, sink, event, place)?
             && matches!(find_brought(transaction, sink, place, None)?, Brought::Delivered { .. })
         {
             found.push((event, place));
@@ -96,6 +97,16 @@ fn repeat_some(
     let made = "UPDATE sink SET rows_made = rows_made + ?2 WHERE id = ?1";
     transaction.prepare_cached(made)?.execute((sink, i64::try_from(found.len()).unwrap_or(0)))?;
     Ok(found.len() as u64)
+}
+
+fn is_there(transaction: &Transaction<'_>, sink: i64, event: i64, place: Place) -> Result<bool, StorageError> {
+    let there = "SELECT EXISTS (SELECT 1 FROM event WHERE sequence = ?1)
+                     AND EXISTS (SELECT 1 FROM row WHERE sink = ?2 AND sequence = ?3 AND position = ?4)";
+    Ok(transaction.prepare_cached(there)?.query_row((event, sink, place.0, place.1), |row| row.get(0))?)
+}
+
+fn expect_one(copied: usize) -> Result<(), StorageError> {
+    if copied == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(copied).into()) }
 }
 
 /// Whether a sink's formatter has seen all that it takes. Otherwise rows that come to the end would overtake others: they
@@ -123,7 +134,8 @@ pub(super) fn repeat_rows(
                       SELECT ?2, ?3, at, utc_offset, boot, monotonic, source,
                              CASE WHEN instr(kind, ?5) = 1 THEN kind ELSE ?5 || kind END, fields, ?4
                       FROM event WHERE sequence = ?1";
-    transaction.prepare_cached(copy_event)?.execute((event, copy, id, sink, AGAIN))?;
+    // Nothing may go past a sequence that no event has: the next one would get it, and be taken for formatted.
+    expect_one(transaction.prepare_cached(copy_event)?.execute((event, copy, id, sink, AGAIN))?)?;
     let copy_row = "INSERT INTO row (sink, sequence, position, event_id, column_set, cells)
                     SELECT sink, ?3, position, event_id, column_set, cells
                     FROM row WHERE sink = ?1 AND sequence = ?2 AND position = ?4";
@@ -132,7 +144,7 @@ pub(super) fn repeat_rows(
     let follow = "UPDATE correction SET sequence = ?3 WHERE sink = ?1 AND sequence = ?2 AND position = ?4";
     let mut follow = transaction.prepare_cached(follow)?;
     for position in positions {
-        copy_row.execute((sink, sequence, copy, position))?;
+        expect_one(copy_row.execute((sink, sequence, copy, position))?)?;
         follow.execute((sink, sequence, copy, position))?;
     }
     // No formatter takes it, so the sink is past it.

@@ -121,6 +121,9 @@ async fn rows_that_came_without_their_ids_are_not_called_missing() {
     bench.stop().await;
     bench.reconfigure("tab = \"Punches\"", "tab = \"More\"");
     bench.start().await;
+    bench.until("the tab is ready", |report| report["sinks"][0]["delivery"]["status"] == "idle").await;
+    let report = reconcile(&bench, &["--deliver-missing"]).await;
+    assert_eq!((counts(&report), &report["delivered-again"]), (vec![("unknown", 2)], &Value::Null));
     bench.press("three").await;
     bench.settle().await;
     let report = reconcile(&bench, &["--deliver-missing"]).await;
@@ -128,4 +131,31 @@ async fn rows_that_came_without_their_ids_are_not_called_missing() {
 
     bench.printed(&["sinks", "pause", "timesheet"]).await;
     assert_eq!(bench.command(&["reconcile", "timesheet"]).await.status.code(), Some(6), "it is paused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_lost_their_ids_are_not_called_missing() {
+    let mut bench = Bench::signed_in().await;
+    for deed in ["one", "two", "three"] {
+        bench.press(deed).await;
+    }
+    bench.settle().await;
+    let edit = |requests: Value| {
+        let table = &bench.spreadsheets()[0];
+        let tab = table.tabs.iter().find(|tab| tab.title == "Punches").unwrap();
+        let requests = requests.to_string().replace("\"TAB\"", &tab.id.to_string());
+        bench.sim.edit_as_person(&table.id, &serde_json::from_str(&requests).unwrap()).unwrap();
+    };
+    edit(json!([{ "updateCells": {
+        "start": { "sheetId": "TAB", "rowIndex": 1, "columnIndex": 1 },
+        "rows": [{ "values": [{}] }, { "values": [{}] }],
+        "fields": "userEnteredValue",
+    } }]));
+    let report = reconcile(&bench, &["--deliver-missing"]).await;
+    assert_eq!(counts(&report), [("there", 1), ("unknown", 2), ("without-id", 2)]);
+    edit(json!([{ "deleteDimension": {
+        "range": { "sheetId": "TAB", "dimension": "COLUMNS", "startIndex": 1, "endIndex": 2 } } }]));
+    let refused = bench.command(&["reconcile", "timesheet", "--deliver-missing"]).await;
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(6) && said.contains("event ids are missing"), "{said}");
 }

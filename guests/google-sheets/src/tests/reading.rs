@@ -106,6 +106,18 @@ fn many_rows_come_in_pages_of_a_size_that_can_be_answered() {
 }
 
 #[test]
+fn without_the_column_of_the_ids_no_row_is_found_without_its_id() {
+    let (mut google, mut host, _) = settled();
+    google.files[0].metadata.retain(|_, found| found.value != crate::event_id::KEY);
+    let Err(Directive::Hold(pause)) = page(&mut google, &mut host, None) else { panic!() };
+    assert_eq!(pause.problem.unwrap().headline, "event ids are missing");
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"), "deliveries go on");
+    let found = page(&mut google, &mut host, None).unwrap();
+    assert_eq!(keys(&found.rows).iter().filter(|key| key.is_some()).count(), 1);
+}
+
+#[test]
 fn nothing_is_made_for_reading_and_where_there_is_nothing_nothing_is_found() {
     let (mut google, mut host) = (Google::default(), Host::new(1));
     host.settings.event_ids = true;

@@ -15,6 +15,9 @@ use crate::ledger::{PutBackError, RowPlace};
 /// How often, twice a second, is tried to bring rows again while events wait for the formatter.
 const TRIES_TO_DELIVER_AGAIN: u32 = 20;
 
+/// Rows that are brought again before it is looked whether the formatter has something to do.
+const ROWS_AT_ONCE: usize = 200;
+
 impl Delivery {
     /// Compares a page of what is there, and after the last one all of it.
     pub(super) async fn take_page(&self, carrier: &mut Carrier, load: &mut Load, page: Page) {
@@ -23,7 +26,7 @@ impl Delivery {
         let tools =
             Tools { sink: &self.sink, ledger: &self.ledger, connector: &self.connector, settings: &self.settings };
         let is_last = page.next.is_none();
-        if let Err(reason) = reconciliation.take(&tools, page).await {
+        if let Err(reason) = reconciliation.take(&tools, page, self.clock.monotonic_ms()).await {
             load.reconciliation = Some(reconciliation);
             return self.fail(carrier, load, Work::ReadBack, reason);
         }
@@ -52,10 +55,11 @@ impl Delivery {
         tools: &Tools<'_>,
         reconciliation: &mut Reconciliation,
     ) -> Result<ReconcileReport, String> {
-        load.missing = reconciliation.compare(tools).await?;
+        load.missing = (reconciliation.number(), reconciliation.compare(tools).await?);
         let mut report = reconciliation.report();
         if let Some(wanted) = reconciliation.wanted() {
-            let again: Vec<_> = load.missing.iter().copied().filter(|row| wanted.binary_search(row).is_ok()).collect();
+            let again: Vec<_> =
+                load.missing.1.iter().copied().filter(|row| wanted.binary_search(row).is_ok()).collect();
             report.delivered_again = Some(self.deliver_again(again).await?);
         }
         Ok(report)
@@ -63,18 +67,32 @@ impl Delivery {
 
     /// Brings rows again, once the formatter has nothing to do: a press that comes at this moment is formatted in the next.
     async fn deliver_again(&self, rows: Vec<RowPlace>) -> Result<u64, String> {
-        let mut tries = 0;
-        loop {
-            let fresh = || fresh_id(self.clock.wall().unix_micros);
-            match self.ledger.deliver_again(&self.sink, rows.clone(), fresh).await {
-                Err(PutBackError::Unformatted(_)) if tries < TRIES_TO_DELIVER_AGAIN => {
-                    tries += 1;
-                    sleep_until(&self.clock, self.clock.monotonic_ms() + 500).await;
+        let (mut count, mut tries) = (0, 0);
+        for some in rows.chunks(ROWS_AT_ONCE) {
+            loop {
+                let fresh = || fresh_id(self.clock.wall().unix_micros);
+                match self.ledger.deliver_again(&self.sink, some.to_vec(), fresh).await {
+                    Err(PutBackError::Unformatted(_)) if tries < TRIES_TO_DELIVER_AGAIN => {
+                        tries += 1;
+                        sleep_until(&self.clock, self.clock.monotonic_ms() + 500).await;
+                    }
+                    Err(error) if count == 0 => return Err(chain(error)),
+                    Err(error) => {
+                        return Err(format!("{count} rows are delivered again, and then: {}", chain(error)));
+                    }
+                    Ok(more) => {
+                        count += more;
+                        break;
+                    }
                 }
-                Err(error) => return Err(chain(error)),
-                Ok(count) => return Ok(count),
             }
         }
+        Ok(count)
+    }
+
+    /// Whether pages don't come.
+    pub(super) fn is_stuck(&self, load: &Load) -> bool {
+        load.reconciliation.as_ref().is_some_and(|reconciliation| reconciliation.is_stuck(self.clock.monotonic_ms()))
     }
 
     /// Ends a comparison that can't be finished.

@@ -16,11 +16,15 @@ fn key(number: u64) -> String {
 }
 
 async fn brought(ledger: &Ledger) -> Vec<(u64, Brought)> {
+    brought_by(ledger, "settings").await
+}
+
+async fn brought_by(ledger: &Ledger, by: &str) -> Vec<(u64, Brought)> {
     let mut all = Vec::new();
     let mut after = None;
     // In pages of two.
     loop {
-        let page = ledger.brought_rows(&sink("sheet"), after, 2).await.unwrap();
+        let page = ledger.brought_rows(&sink("sheet"), by, after, 2).await.unwrap();
         let Some(last) = page.last() else { return all };
         after = Some(last.place);
         all.extend(page.into_iter().map(|BroughtRow { place, brought, .. }| (place.event.0, brought)));
@@ -70,11 +74,16 @@ async fn rows_carry_keys_from_the_first_batch_on_that_was_formed_for_it() {
         note(by).await;
         assert_eq!(brought(&ledger).await.last(), Some(&(number, Brought::Pending)));
         complete(&ledger, u128::from(number)).await;
-        let identified = brought(&ledger).await.into_iter().filter(|(_, brought)| *brought == delivered(true));
+        let identified = brought_by(&ledger, by.unwrap_or("none"))
+            .await
+            .into_iter()
+            .filter(|(_, brought)| *brought == delivered(true));
         flags.push(identified.map(|(event, _)| event).collect::<Vec<_>>());
     }
     assert_eq!(flags, [vec![], vec![2], vec![2, 3], vec![4], vec![4, 5], vec![], vec![7]]);
     assert_eq!(brought(&ledger).await.len(), 7);
+    // Other settings are in force, and nothing was delivered with them yet.
+    assert!(brought_by(&ledger, "c").await.iter().all(|(_, brought)| *brought == delivered(false)));
 }
 
 #[tokio::test]
@@ -171,7 +180,7 @@ async fn a_correction_is_a_row_of_its_own_that_can_go_missing_too() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = three_delivered(folder.path()).await;
     correct(&ledger, 3).await;
-    let rows = async || ledger.brought_rows(&sink("sheet"), None, 99).await.unwrap();
+    let rows = async || ledger.brought_rows(&sink("sheet"), "settings", None, 99).await.unwrap();
     let corrections = async || rows().await.split_off(3);
     let [first, second] = &corrections().await[..] else { panic!() };
     assert!(first.place.is_correction() && !rows().await[2].place.is_correction());
@@ -222,4 +231,34 @@ async fn a_correction_whose_event_is_no_longer_known_is_neither_missing_nor_know
     let asked = vec![format!("{}/1", key(1)), key(3)];
     let owners = ledger.owners(&sink("sheet"), &index, asked).await.unwrap();
     assert!(matches!(&owners[..], [Owner::Older, Owner::Known { .. }]), "{owners:?}");
+}
+
+#[tokio::test]
+async fn what_was_pruned_meanwhile_is_not_brought_again_and_nothing_behind_it_is_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = three_delivered(folder.path()).await;
+    let keep = super::super::Keep { keep_for: std::time::Duration::from_secs(1), bytes: u64::MAX };
+    // The three went in one batch, which stays while one of them does.
+    assert_eq!(ledger.prune(keep, at(1_002_500_000 + 1_000_000)).await.unwrap().events, 2);
+    assert_eq!(again(&ledger, &[1, 2]).await.unwrap(), 0);
+    assert_eq!(again(&ledger, &[1, 3]).await.unwrap(), 1);
+    let counts = ledger.sink_counts(&sink("sheet")).await.unwrap();
+    assert_eq!(counts.rows_waiting, 1);
+    accept(&ledger, [5]).await;
+    assert_eq!(sequences(&ledger.read_unformatted(&sink("sheet"), 9).await.unwrap()), [5]);
+}
+
+#[tokio::test]
+async fn more_rows_than_one_transaction_takes_are_all_brought_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    declare(&ledger, &["sheet"]).await;
+    accept(&ledger, 1..=450).await;
+    format_all(&ledger, "sheet").await;
+    deliver_all(&ledger, "sheet").await;
+    let all: Vec<u64> = (1..=450).collect();
+    assert_eq!(again(&ledger, &all).await.unwrap(), 450);
+    assert_eq!(again(&ledger, &all).await.unwrap(), 0);
+    let counts = ledger.sink_counts(&sink("sheet")).await.unwrap();
+    assert_eq!((counts.rows_waiting, counts.rows_delivered), (450, 450));
 }

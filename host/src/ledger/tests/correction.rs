@@ -311,6 +311,6 @@ async fn a_row_that_was_corrected_and_is_not_there_is_not_missing() {
     deliver_all(&ledger, "sheet").await;
     correct(&ledger, commit(2, vec![changed(1, 0, "a")])).await.unwrap();
     correct(&ledger, commit(2, vec![changed(1, 1, "b")])).await.unwrap();
-    let rows = ledger.brought_rows(&sink("sheet"), None, 9).await.unwrap();
+    let rows = ledger.brought_rows(&sink("sheet"), "", None, 9).await.unwrap();
     assert_eq!(rows.iter().map(|row| row.replaced).collect::<Vec<_>>(), [true, false, true, false]);
 }

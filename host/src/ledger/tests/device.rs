@@ -384,7 +384,7 @@ impl Device {
         // Apart from those of presses and of what is put back.
         let fresh = Ulid::from_parts((1 << 41) + self.story.ids, 0);
         let name = super::sink(SINKS[sink].0);
-        let found = self.ledger.brought_rows(&name, None, u32::MAX).await.unwrap();
+        let found = self.ledger.brought_rows(&name, "", None, u32::MAX).await.unwrap();
         let place = found.iter().find(|found| found.key == row.key).unwrap().place;
         let count = self.ledger.deliver_again(&name, vec![place], || fresh).await.unwrap();
         assert_eq!(count, 1);

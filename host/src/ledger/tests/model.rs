@@ -168,7 +168,9 @@ impl Model {
             if Self::wants(sink, happened) {
                 let ready = match self.moment(sequence) {
                     Moment::Known(_) => true,
-                    Moment::Estimated(_) => happened.event.monotonic.boot != boot,
+                    Moment::Estimated(_) => {
+                        happened.event.monotonic.boot != boot && self.boots.get(boot).is_some_and(|boot| boot.1)
+                    }
                     Moment::Unknown => false,
                 };
                 if !ready {

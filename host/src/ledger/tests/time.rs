@@ -73,14 +73,17 @@ async fn a_boot_that_never_learnt_the_time_stands_where_it_stands_in_the_ledger(
     let expected =
         [Moment::Estimated(first), Moment::Known(known), Moment::Estimated(third), Moment::Estimated(fourth)];
     assert_eq!(moments(&ledger).await, expected);
-    // The third boot is running, and may still learn it.
+    // The third boot is running, and may still learn it: the guesses may be better then.
     let read = ledger.read_unformatted(&sink("sheet"), 10).await.unwrap();
-    assert_eq!(sequences(&read), [1, 2, 3]);
+    assert!(read.events.is_empty() && read.blocked_by_unknown_time);
+    ledger.learn_time(&now("third", 2_009_000_000, 9_000_000)).await.unwrap();
+    let read = ledger.read_unformatted(&sink("sheet"), 10).await.unwrap();
+    assert_eq!(sequences(&read), [1, 2, 3, 4]);
+    let (guessed, true_one) = (Certainty::Estimated, Certainty::Known);
     assert_eq!(
         read.events.iter().map(|event| (event.at, event.certainty)).collect::<Vec<_>>(),
-        [(first, Certainty::Estimated), (known, Certainty::Known), (third, Certainty::Estimated)]
+        [(first, guessed), (known, true_one), (third, guessed), (at(2_004_000_000), true_one)]
     );
-    assert!(read.blocked_by_unknown_time);
 }
 
 fn timeless_at(number: u64, boot: &str, seconds: u64) -> NewEvent {
