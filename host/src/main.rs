@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use punchcard::cli::{Arguments, render_failure, run};
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(&arguments) {
         Ok(exit) => exit.into(),

@@ -21,8 +21,8 @@ use crate::workspace::{self, Guest, Workspace};
 /// The most that a guest may weigh, in bytes.
 pub(crate) const SIZE_LIMIT: usize = 200_000;
 
-/// Where beside the guests those are that only the host's tests load.
-pub(crate) const FOR_TESTS: &str = "for-tests";
+/// Where beside the guests those are that only the host's tests and trials load.
+const FOR_TESTS: &str = "for-tests";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -85,6 +85,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 /// Where components go when nothing else is said.
 pub(crate) fn default_folder(workspace: &Workspace) -> PathBuf {
     workspace.target.join("guests")
+}
+
+/// Builds every guest, those that only tests load too, where the host's tests and trials find them. Returns the former.
+pub(crate) fn build_all(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<Built>> {
+    let folder = default_folder(workspace);
+    let all_built = build(workspace, toolchain, &workspace.guests, &folder)?;
+    build(workspace, toolchain, &workspace.test_guests, &folder.join(FOR_TESTS))?;
+    Ok(all_built)
 }
 
 /// Builds `guests` and writes `NAME.wasm` for each into the folder `out`.

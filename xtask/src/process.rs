@@ -4,6 +4,7 @@
 //! them for the person's wishes, so no child gets them.
 
 use std::ffi::OsStr;
+use std::io::Read as _;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -92,6 +93,48 @@ pub(crate) fn answer_within(command: &mut Command, limit_for: Duration) -> Resul
     })
 }
 
+/// How a program ended, and what it had printed on its standard output by then.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// `None` where it took too long, and was ended.
+    pub(crate) status: Option<ExitStatus>,
+    pub(crate) text: String,
+}
+
+/// After its standard input has ended, a program has so long to end what it has started.
+const LAST_MOMENTS: Duration = Duration::from_secs(20);
+
+/// Runs `command` for at most `limit_for`. Then its standard input ends, for it to end as well, and it is killed where it
+/// does not. What it had printed counts in any case.
+pub(crate) fn finish_within(command: &mut Command, limit_for: Duration) -> Result<Finished> {
+    let line = render_command(command);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start `{line}`"))?;
+    // Taken from the child, whose own would be closed before it is waited for.
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut text = Vec::new();
+            let read = stdout.map_or(Ok(0), |mut stdout| stdout.read_to_end(&mut text));
+            read.map(|_length| String::from_utf8_lossy(&text).into_owned())
+        });
+        let waited = || format!("cannot wait for `{line}`");
+        let status = child.wait_timeout(limit_for).with_context(waited)?;
+        if status.is_none() {
+            drop(stdin);
+            if child.wait_timeout(LAST_MOMENTS).with_context(waited)?.is_none() {
+                child.kill().with_context(|| format!("cannot stop `{line}`"))?;
+                child.wait().with_context(waited)?;
+            }
+        }
+        let text = reader.join().map_err(|_panic| anyhow!("cannot read what `{line}` prints"))?;
+        Ok(Finished { status, text: text.with_context(|| format!("cannot read what `{line}` prints"))? })
+    })
+}
+
 /// What `command` prints on its standard output, without the white space at both ends; fails when the command does.
 pub(crate) fn answer(command: &mut Command) -> Result<String> {
     let line = render_command(command);
@@ -150,6 +193,17 @@ mod tests {
         let error = answer_within(Command::new("tail").args(["-f", "/dev/null"]), Duration::from_millis(50))
             .expect_err("endless");
         assert!(error.to_string().contains("tail -f"), "{error}");
+    }
+
+    #[test]
+    fn what_was_printed_before_the_limit_counts_and_so_does_how_it_ended() {
+        let shell = |script: &str, limit_for| finish_within(Command::new("sh").args(["-c", script]), limit_for);
+        let finished = shell("echo one; exit 3", Duration::from_secs(60)).expect("in time");
+        assert_eq!((finished.status.and_then(|status| status.code()), finished.text.as_str()), (Some(3), "one\n"));
+        // It ends with its input, and had something to say.
+        let finished = shell("echo one; cat; echo two", Duration::from_millis(500)).expect("ended");
+        assert!(finished.status.is_none());
+        assert_eq!(finished.text, "one\ntwo\n");
     }
 
     #[test]

@@ -14,21 +14,18 @@ pub(crate) const WITH_CLOCK: &str = "simulated-clock";
 
 /// Builds the program of a package that has its name, in the release profile, and tells where it is.
 pub(crate) fn build(workspace: &Workspace, name: &str) -> Result<PathBuf> {
-    build_with(workspace, name, &[])
+    build_with(workspace, name, name, &[])
 }
 
-/// Builds the host with a clock that a trial sets, and keeps it where the real one does not take its place.
+/// Builds the host with a clock that a trial sets: a program of another name, so that it never lies where the real one does.
 pub(crate) fn build_with_clock(workspace: &Workspace) -> Result<PathBuf> {
-    let built = build_with(workspace, "punchcard", &["--features", WITH_CLOCK])?;
-    let kept = built.with_file_name("punchcard-with-simulated-clock");
-    std::fs::copy(&built, &kept).with_context(|| format!("cannot write {}", kept.display()))?;
-    Ok(kept)
+    build_with(workspace, "punchcard", "punchcard-with-simulated-clock", &["--features", WITH_CLOCK])
 }
 
-fn build_with(workspace: &Workspace, name: &str, more: &[&str]) -> Result<PathBuf> {
+fn build_with(workspace: &Workspace, package: &str, name: &str, more: &[&str]) -> Result<PathBuf> {
     let mut command = process::cargo();
     command.current_dir(&workspace.root);
-    command.args(["build", "--release", "--locked", "--package", name, "--bin", name]).args(more);
+    command.args(["build", "--release", "--locked", "--package", package, "--bin", name]).args(more);
     command.args(["--message-format", "json-render-diagnostics"]);
     let line = process::render_command(&command);
     let output = command

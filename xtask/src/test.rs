@@ -204,10 +204,7 @@ impl Inspection {
     fn build_guests(&self) -> Result<(Toolchain, Vec<guests::Built>)> {
         let toolchain = Toolchain::find(&self.workspace, self.std)?;
         eprintln!("guests are built with {}", toolchain.description);
-        let folder = guests::default_folder(&self.workspace);
-        let all_built = guests::build(&self.workspace, &toolchain, &self.workspace.guests, &folder)?;
-        let for_tests = folder.join(guests::FOR_TESTS);
-        guests::build(&self.workspace, &toolchain, &self.workspace.test_guests, &for_tests)?;
+        let all_built = guests::build_all(&self.workspace, &toolchain)?;
         Ok((toolchain, all_built))
     }
 

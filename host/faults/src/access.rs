@@ -6,16 +6,15 @@ use anyhow::{Result, ensure};
 use google_sim::{Action, Config, Decision, Effect, Fault, RefreshTokens};
 use tokio::time::{sleep, timeout};
 
-use crate::request::TOKEN_REFUSED;
+use crate::headline::{
+    ACCESS_REFUSED, CODE, CODE_EXPIRED, CODE_NOT_ACCEPTED, PERMISSION_MISSING, SIGNED_OUT, TOKEN_REFUSED,
+};
+use crate::request::{UPDATE, error};
 use crate::row::{Group, Row};
 use crate::trial::{Surroundings, Trial};
 
-/// While it waits for a person, it is watched for so long.
-const WATCH: Duration = Duration::from_secs(5);
+/// For what takes a moment.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-const CODE: &str = "a code is shown";
-const REFUSED: &str = "access was refused";
 
 /// What servers do with tokens, and people with codes.
 pub(crate) fn rows() -> Vec<Row> {
@@ -27,25 +26,19 @@ pub(crate) fn rows() -> Vec<Row> {
     vec![
         Row::new(Access, "token-refused", "401 once, though the token is new", refused_once).says(&[TOKEN_REFUSED]),
         Row::new(Access, "token-always-refused", "401 whatever the token", refused_always)
-            .says(&[REFUSED])
-            .may_say(&[TOKEN_REFUSED, CODE, "signed-out"])
-            .by_hand(),
-        Row::new(Access, "revoked", "a person took the access back", revoked)
-            .says(&[CODE])
-            .may_say(&[TOKEN_REFUSED])
-            .by_hand(),
+            .says(&[ACCESS_REFUSED])
+            .may_say(&[TOKEN_REFUSED, CODE, SIGNED_OUT]),
+        Row::new(Access, "revoked", "a person took the access back", revoked).says(&[CODE]).may_say(&[TOKEN_REFUSED]),
         Row::new(Access, "scope-missing", "the tokens do not allow files any more (403)", narrowed)
-            .says(&["permission is missing"])
-            .may_say(&[CODE, "signed-out"])
-            .by_hand(),
+            .says(&[PERMISSION_MISSING])
+            .may_say(&[CODE, SIGNED_OUT]),
         crash(
             "rotated-crash-before-stored",
             "SIGKILL before another refresh token was stored; the old one is invalid",
             RefreshTokens::Replaced,
             false,
         )
-        .says(&[CODE])
-        .by_hand(),
+        .says(&[CODE]),
         crash(
             "rotated-crash-old-stays-valid",
             "SIGKILL before another refresh token was stored; the old one stays valid",
@@ -60,20 +53,16 @@ pub(crate) fn rows() -> Vec<Row> {
         ),
         Row::new(Access, "sign-in-over-a-restart", "SIGKILL while a code is shown", unfinished)
             .says(&[CODE])
-            .may_say(&["signed-out"])
-            .by_hand(),
+            .may_say(&[SIGNED_OUT]),
         Row::new(Access, "kill-while-signing-in", "SIGKILL again and again during the first sign-in", killed)
             .says(&[CODE])
-            .may_say(&["code not accepted", "signed-out"])
-            .by_hand(),
+            .may_say(&[CODE_NOT_ACCEPTED, SIGNED_OUT]),
         Row::new(Access, "consent-denied", "the person says no", denied)
-            .says(&[CODE, REFUSED])
-            .may_say(&["signed-out"])
-            .by_hand(),
+            .says(&[CODE, ACCESS_REFUSED])
+            .may_say(&[SIGNED_OUT]),
         Row::new(Access, "code-expired", "nobody enters the code in time", expired)
-            .says(&[CODE, "code expired"])
-            .may_say(&["signed-out"])
-            .by_hand(),
+            .says(&[CODE, CODE_EXPIRED])
+            .may_say(&[SIGNED_OUT]),
     ]
 }
 
@@ -82,7 +71,7 @@ async fn refused_once(surroundings: Surroundings) -> Result<Trial> {
     trial
         .run(async |trial| {
             // The token is a moment old.
-            trial.arm(unauthenticated("*:batchUpdate", 1));
+            trial.arm(unauthenticated(UPDATE, 1));
             Ok(())
         })
         .await?;
@@ -96,8 +85,8 @@ async fn refused_always(surroundings: Surroundings) -> Result<Trial> {
             trial.arm(unauthenticated("/v4/*", 1_000));
             trial.arm(unauthenticated("/drive/*", 1_000));
             trial.device.press_and_wait().await?;
-            trial.device.wait_for(REFUSED).await?;
-            trial.stays_quiet(WATCH, 0).await?;
+            trial.device.wait_for(ACCESS_REFUSED).await?;
+            trial.stays_quiet().await?;
             trial.disarm();
             sign_in_anew(trial).await
         })
@@ -113,11 +102,8 @@ async fn revoked(surroundings: Surroundings) -> Result<Trial> {
             trial.google.act(Action::ExpireAccessTokens);
             trial.device.press_and_wait().await?;
             trial.device.wait_for(CODE).await?;
-            // It asks each second whether the code was entered.
-            trial.stays_quiet(WATCH, WATCH.as_secs() + 1).await?;
-            trial.sign_in(None).await?;
-            trial.heal();
-            Ok(())
+            trial.asks_only_for_the_code().await?;
+            trial.sign_in(None).await
         })
         .await?;
     Ok(trial)
@@ -129,8 +115,8 @@ async fn narrowed(surroundings: Surroundings) -> Result<Trial> {
         .run(async |trial| {
             trial.google.act(Action::NarrowTokens);
             trial.device.press_and_wait().await?;
-            trial.device.wait_for("permission is missing").await?;
-            trial.stays_quiet(WATCH, 0).await?;
+            trial.device.wait_for(PERMISSION_MISSING).await?;
+            trial.stays_quiet().await?;
             sign_in_anew(trial).await
         })
         .await?;
@@ -140,10 +126,8 @@ async fn narrowed(surroundings: Surroundings) -> Result<Trial> {
 /// Does what the problem's advice says.
 async fn sign_in_anew(trial: &mut Trial) -> Result<()> {
     trial.device.command(&["sign-out", "google"]).await?;
-    trial.device.wait_for("signed-out").await?;
-    sign_in_by_command(trial, None).await?;
-    trial.heal();
-    Ok(())
+    trial.device.wait_for(SIGNED_OUT).await?;
+    sign_in_by_command(trial, None).await
 }
 
 /// `punchcard sign-in`, which waits until somebody has entered a code other than `old`.
@@ -183,8 +167,8 @@ async fn try_crash(surroundings: &Surroundings, refresh_tokens: RefreshTokens, i
             trial.device.rig.start()?;
             trial.device.wait_until_ready().await?;
             if refresh_tokens == RefreshTokens::Replaced && !is_stored {
+                trial.asks_only_for_the_code().await?;
                 trial.sign_in(None).await?;
-                trial.heal();
             }
             Ok(())
         })
@@ -203,9 +187,7 @@ async fn unfinished(surroundings: Surroundings) -> Result<Trial> {
             trial.device.rig.start()?;
             let again = trial.device.user_code(None).await?;
             ensure!(code == again, "another code is shown after a restart, while the first is valid");
-            trial.sign_in(None).await?;
-            trial.heal();
-            Ok(())
+            trial.sign_in(None).await
         })
         .await?;
     ensure!(trial.google.count("oauth.deviceCode") == 1, "it asked for more than one code");
@@ -253,12 +235,10 @@ async fn denied(surroundings: Surroundings) -> Result<Trial> {
         .run(async |trial| {
             let code = trial.device.user_code(None).await?;
             trial.google.consent(&code, Decision::Deny)?;
-            trial.device.wait_for(REFUSED).await?;
+            trial.device.wait_for(ACCESS_REFUSED).await?;
             trial.device.press_and_wait().await?;
-            trial.stays_quiet(WATCH, 0).await?;
-            sign_in_by_command(trial, Some(&code)).await?;
-            trial.heal();
-            Ok(())
+            trial.stays_quiet().await?;
+            sign_in_by_command(trial, Some(&code)).await
         })
         .await?;
     Ok(trial)
@@ -271,12 +251,10 @@ async fn expired(surroundings: Surroundings) -> Result<Trial> {
     trial
         .run(async |trial| {
             let code = trial.device.user_code(None).await?;
-            trial.device.wait_for("code expired").await?;
+            trial.device.wait_for(CODE_EXPIRED).await?;
             trial.device.press_and_wait().await?;
-            trial.stays_quiet(WATCH, 0).await?;
-            sign_in_by_command(trial, Some(&code)).await?;
-            trial.heal();
-            Ok(())
+            trial.stays_quiet().await?;
+            sign_in_by_command(trial, Some(&code)).await
         })
         .await?;
     Ok(trial)
@@ -284,11 +262,6 @@ async fn expired(surroundings: Surroundings) -> Result<Trial> {
 
 /// 401 to so many requests.
 fn unauthenticated(path: &str, times: u32) -> Fault {
-    let body = r#"{"error":{"code":401,"message":"Request had invalid authentication credentials.","status":"UNAUTHENTICATED"}}"#;
-    let effect = Effect::Answer {
-        status: 401,
-        content_type: "application/json; charset=UTF-8".to_owned(),
-        body: body.to_owned(),
-    };
+    let effect = error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.");
     Fault::on(path, effect).times(times)
 }

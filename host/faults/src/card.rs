@@ -1,7 +1,4 @@
 //! What becomes of a card: it fills up, can't be written any more, is slow, or has lost what it held.
-//!
-//! Calls of the real program fail or take long because `strace` has them fail: the program, its SQLite and the kernel's
-//! files are what they always are.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,14 +7,18 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use tokio::time::Instant;
 
-use crate::device::NO_LEDGER;
-use crate::row::{Group, NotProduced, Row};
+use crate::headline::{
+    CODE, DELIVERY_FAILS, FAILING, FORMATTING_FAILS, LEDGER_REFUSES, NO_LEDGER, NOT_RECORDED, TOKENS_DAMAGED,
+};
+use crate::machine::probe;
+use crate::row::{Group, Row};
+use crate::strace::Calls;
 use crate::trial::{Surroundings, Trial};
 
-/// What the device says while presses are not recorded.
-pub(crate) const NOT_RECORDED: &str = "NOT recorded";
 /// Writes to the ledger's files that fail one after the other, until somebody has made room.
 const FAIL_TOGETHER: u32 = 6;
+/// What a sync takes on a slow card.
+const SLOW_SYNC: Duration = Duration::from_secs(2);
 /// The first to fail is each of these.
 const WRITES: u32 = 16;
 
@@ -28,56 +29,43 @@ pub(crate) fn rows() -> Vec<Row> {
     vec![
         Row::new(Disk, "full", "the card is full, at each write in turn, and then has room again", full).may_say(&[
             NOT_RECORDED,
-            "delivery fails",
-            "formatting fails",
-            "failing",
+            DELIVERY_FAILS,
+            FORMATTING_FAILS,
+            FAILING,
         ]),
         Row::new(Disk, "read-only", "the card can't be written any more, until the device is started anew", read_only)
             .says(&[NOT_RECORDED])
-            .may_say(&[NO_LEDGER, "ledger refuses", "failing"])
-            .by_hand(),
+            .may_say(&[NO_LEDGER, LEDGER_REFUSES, FAILING]),
         Row::new(
             Disk,
             "read-only-at-the-start",
             "the card can't be written when the device starts",
             read_only_at_the_start,
-        )
-        .by_hand(),
-        Row::new(Disk, "slow-sync", "each sync of the card takes 2 s", slow),
-        Row::new(Disk, "page-damaged", "a page of the ledger is damaged, each in turn", page_damaged).by_hand(),
-        Row::new(Disk, "ledger-damaged", "the beginning of the ledger is lost", ledger_damaged)
-            .says(no_ledger)
-            .by_hand(),
+        ),
+        Row::new(Disk, "slow-sync", "each sync of the card takes 2 s", slow).slow(),
+        Row::new(Disk, "page-damaged", "a page of the ledger is damaged, each in turn", page_damaged),
+        Row::new(Disk, "ledger-damaged", "the beginning of the ledger is lost", ledger_damaged).says(no_ledger),
         Row::new(Disk, "tokens-damaged", "the file of the tokens is cut short", tokens_damaged)
-            .says(&["a code is shown", "tokens were damaged"])
-            .by_hand(),
+            .says(&[CODE, TOKENS_DAMAGED]),
     ]
 }
 
-/// A command that starts the program with such calls on the ledger's files going wrong.
-pub(crate) fn with_calls(state: &Path, calls: &str, what: &str) -> Result<Vec<String>> {
-    if std::process::Command::new("strace").arg("-V").output().is_err() {
-        return Err(NotProduced("there is no `strace`, which makes calls of the system fail".to_owned()).into());
+impl Trial {
+    /// Calls on the device's ledger that can be made to go wrong.
+    pub(crate) async fn calls(&self, names: &'static str) -> Result<Calls> {
+        let folder = &self.device.rig.folder;
+        Calls::on_the_ledger(&folder.state, names, &folder.path().join("calls")).await
     }
-    // Beside the program and not above it (`-D`): the one that is started and killed is the program.
-    let mut command: Vec<String> = ["strace", "-D", "-f", "-qq", "-o", "/dev/null"].map(str::to_owned).into();
-    for file in ["ledger.sqlite", "ledger.sqlite-wal"] {
-        let path = state.join(file);
-        command.extend(["-P".to_owned(), path.to_str().context("a path is no text")?.to_owned()]);
-    }
-    command.extend(["-e".to_owned(), format!("trace={calls}"), "-e".to_owned(), format!("inject={calls}:{what}")]);
-    Ok(command)
 }
 
 async fn full(surroundings: Surroundings) -> Result<Trial> {
     let mut trial = Trial::signed_in(&surroundings).await?;
+    let calls = trial.calls("pwrite64").await?;
     let mut refused = 0;
     for first in 1..=WRITES {
         trial.device.rig.kill().await?;
         let last = first + FAIL_TOGETHER - 1;
-        let wrapper =
-            with_calls(&trial.device.rig.folder.state, "pwrite64", &format!("error=ENOSPC:when={first}..{last}"))?;
-        trial.device.rig.set_wrapper(wrapper);
+        trial.device.rig.set_wrapper(calls.wrapper(&format!("error=ENOSPC:when={first}..{last}"))?);
         trial.device.rig.start()?;
         // With the first writes it may be the opening that fails, and is tried again.
         trial.device.wait_until_ready().await?;
@@ -98,11 +86,10 @@ async fn full(surroundings: Surroundings) -> Result<Trial> {
 
 async fn read_only(surroundings: Surroundings) -> Result<Trial> {
     let mut trial = Trial::signed_in(&surroundings).await?;
+    let calls = trial.calls("pwrite64,fdatasync,fsync,ftruncate").await?;
     for first in [1, 6, 12] {
         trial.device.rig.kill().await?;
-        let calls = "pwrite64,fdatasync,fsync,ftruncate";
-        let wrapper = with_calls(&trial.device.rig.folder.state, calls, &format!("error=EROFS:when={first}+"))?;
-        trial.device.rig.set_wrapper(wrapper);
+        trial.device.rig.set_wrapper(calls.wrapper(&format!("error=EROFS:when={first}+"))?);
         trial.device.rig.start()?;
         if trial.device.answered_or_refused(|_| true).await? {
             // Each thread has its own count: the first presses may still be recorded.
@@ -111,11 +98,7 @@ async fn read_only(surroundings: Surroundings) -> Result<Trial> {
         } else {
             trial.device.press_unasked().await?;
         }
-        trial.device.rig.kill().await?;
-        trial.device.rig.set_wrapper::<String>([]);
-        trial.device.rig.start()?;
-        trial.heal();
-        trial.device.wait_until_ready().await?;
+        trial.start_mended().await?;
         trial.run(async |_| Ok(())).await?;
     }
     Ok(trial)
@@ -128,22 +111,14 @@ async fn read_only_at_the_start(surroundings: Surroundings) -> Result<Trial> {
     let mount = r#"mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@""#;
     let state_name = state.to_str().context("a path is no text")?;
     let wrapper = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, state_name];
-    let tried = std::process::Command::new(wrapper[0]).args(&wrapper[1..]).arg("true").output();
-    if !tried.is_ok_and(|tried| tried.status.success()) {
-        return Err(
-            NotProduced("this system lends no mounts of one's own (`unshare --user --mount`)".to_owned()).into()
-        );
-    }
+    let with_true: Vec<_> = wrapper.iter().copied().chain(["true"]).collect();
+    probe(&with_true, "this system lends no mounts of one's own").await?;
     trial.device.rig.set_wrapper(wrapper);
     trial.device.rig.start()?;
     // The folder takes no socket: nobody can ask, but the panel says so, and the log.
-    trial.device.wait_for_log(|device| device.rig.log().contains(r#"problem="no ledger""#)).await?;
+    trial.device.wait_for_log(r#"problem="no ledger""#).await?;
     trial.device.press_unasked().await?;
-    trial.device.rig.kill().await?;
-    trial.device.rig.set_wrapper::<String>([]);
-    trial.device.rig.start()?;
-    trial.heal();
-    trial.device.wait_until_ready().await?;
+    trial.start_mended().await?;
     trial.run(async |_| Ok(())).await?;
     Ok(trial)
 }
@@ -151,15 +126,24 @@ async fn read_only_at_the_start(surroundings: Surroundings) -> Result<Trial> {
 async fn slow(surroundings: Surroundings) -> Result<Trial> {
     let mut trial = Trial::signed_in(&surroundings).await?;
     trial.device.rig.stop().await?;
-    let wrapper = with_calls(&trial.device.rig.folder.state, "fdatasync,fsync", "delay_enter=2000000")?;
-    trial.device.rig.set_wrapper(wrapper);
+    let calls = trial.calls("fdatasync,fsync").await?;
+    trial.device.rig.set_wrapper(calls.wrapper(&format!("delay_enter={}", SLOW_SYNC.as_micros()))?);
     trial.device.rig.start()?;
     trial.device.wait_until_ready().await?;
     for _ in 0..2 {
-        let began = Instant::now();
-        trial.run(async |trial| trial.device.press_and_wait().await).await?;
-        // Three presses, each after the one before was said to be recorded.
-        ensure!(began.elapsed() >= Duration::from_secs(6), "a press was said to be recorded before the card had it");
+        trial
+            .run(async |trial| {
+                for _ in 0..3 {
+                    // Formatting and delivery sync as well, and are not waited for.
+                    trial.device.settle().await?;
+                    let pressed_at = Instant::now();
+                    trial.device.press_and_wait().await?;
+                    let told_after = pressed_at.elapsed();
+                    ensure!(told_after >= SLOW_SYNC, "a press was said to be recorded after {told_after:?}");
+                }
+                Ok(())
+            })
+            .await?;
     }
     Ok(trial)
 }
@@ -241,8 +225,8 @@ async fn tokens_damaged(surroundings: Surroundings) -> Result<Trial> {
     trial.device.rig.start()?;
     trial.device.wait_until_ready().await?;
     trial.device.press_and_wait().await?;
+    trial.asks_only_for_the_code().await?;
     trial.sign_in(None).await?;
-    trial.heal();
     trial.run(async |_| Ok(())).await?;
     Ok(trial)
 }

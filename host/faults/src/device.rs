@@ -1,19 +1,20 @@
 //! A device for one fault: the real program on a folder of its own, what was pressed on it, and what it said.
 
 mod refusal;
+mod told;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use punchcard_rig::{Configuration, Folder, Key, Programs};
 use serde_json::Value;
 
+use crate::headline;
 use crate::press::{KEYS, Presses};
 use crate::trial::Surroundings;
-
-pub(crate) use refusal::NO_LEDGER;
+use told::Told;
 
 /// For everything that heals: an answer that never ends is waited for, and then the next attempt.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -24,8 +25,10 @@ pub(crate) struct Device {
     pub(crate) presses: Presses,
     /// What its rows begin with, by which those of several devices are told apart.
     word: &'static str,
-    /// Events that it said it has.
-    events: u64,
+    /// What it told its people of their presses.
+    told: Told,
+    /// How many of them it told to be recorded when that was heard last.
+    heard: u64,
     /// Headlines of what `status` said was wrong.
     pub(crate) said: BTreeSet<String>,
 }
@@ -36,7 +39,7 @@ impl Device {
         let folder = Folder::new(&configuration(&surroundings.programs, word, origin))?;
         let rig = punchcard_rig::Device::new(&surroundings.programs.host, folder, PATIENCE);
         let rig = rig.with_compiled(surroundings.compiled.clone());
-        Ok(Self { rig, presses: Presses::default(), word, events: 0, said: BTreeSet::new() })
+        Ok(Self { rig, presses: Presses::default(), word, told: Told::default(), heard: 0, said: BTreeSet::new() })
     }
 
     /// The key whose press became this row, if one of this device did.
@@ -52,11 +55,7 @@ impl Device {
 
     /// Presses the next key, and waits until it is recorded.
     pub(crate) async fn press_and_wait(&mut self) -> Result<()> {
-        self.hear_of_presses().await?;
-        self.press().await?;
-        let before = self.events;
-        self.events = self.wait("the press is recorded", |report| events(report).filter(|now| *now > before)).await?;
-        self.presses.acknowledge_last();
+        ensure!(self.press_and_hear().await?, "a press was refused; it said:\n{}", self.rig.last_words());
         Ok(())
     }
 
@@ -70,34 +69,76 @@ impl Device {
 
     /// Presses a key that is to have no row of its own, and waits until it is recorded.
     pub(crate) async fn press_stray(&mut self, key: &str) -> Result<()> {
-        let before = self.events;
         self.rig.press(key).await?;
-        self.events = self.wait("the press is recorded", |report| events(report).filter(|now| *now > before)).await?;
-        Ok(())
+        self.wait_until_told("the press is recorded", |told, heard| told.recorded > heard).await?;
+        self.heard += 1;
+        self.check_count().await
     }
 
     /// Waits until the press for which nobody waited is recorded.
     pub(crate) async fn hear_of_one(&mut self) -> Result<()> {
-        let before = self.events;
-        self.wait("the press is recorded", |report| events(report).filter(|now| *now > before)).await?;
-        self.hear_of_presses().await
+        self.wait_until_told("the press is recorded", |told, heard| told.recorded > heard).await?;
+        self.hear_of_presses()?;
+        self.check_count().await
     }
 
-    /// A press for which nobody waited is acknowledged, too, once the device says that it has it.
-    pub(crate) async fn hear_of_presses(&mut self) -> Result<()> {
-        let now = self.wait("it counts its events", events).await?;
-        let news = u64::from(now > self.events && self.presses.acknowledge_last());
-        if now != self.events + news {
-            bail!("it has {now} events, and had {}; {news} presses were not acknowledged", self.events);
+    /// A press for which nobody waited is acknowledged, too, once the device has told that it is recorded.
+    pub(crate) fn hear_of_presses(&mut self) -> Result<()> {
+        self.told.listen(&self.rig.log_file())?;
+        let news = self.told.recorded - self.heard;
+        if news > 1 || news == 1 && !self.presses.acknowledge_last() {
+            bail!("it told of {news} recorded presses, which is more than there were");
         }
-        self.events = now;
+        self.heard = self.told.recorded;
+        Ok(())
+    }
+
+    /// What it told of presses so far.
+    pub(crate) fn told(&mut self) -> Result<&Told> {
+        self.told.listen(&self.rig.log_file())?;
+        Ok(&self.told)
+    }
+
+    /// Waits until it has told this of its presses, of which so many recorded ones were heard before.
+    async fn wait_until_told(&mut self, what: &str, is_so: impl Fn(&Told, u64) -> bool) -> Result<()> {
+        let (told, heard) = (&mut self.told, self.heard);
+        let told = self.rig.wait_with(what, async |rig| {
+            told.listen(&rig.log_file())?;
+            Ok(is_so(told, heard).then_some(()))
+        });
+        let told = told.await;
+        if told.is_err() {
+            self.keep();
+        }
+        told
+    }
+
+    /// It counts the events of which it told.
+    async fn check_count(&mut self) -> Result<()> {
+        let last = self.told.last;
+        let counted = self.wait("it counts its events", events).await?;
+        ensure!(counted >= last, "it told that event {last} is recorded, and counts {counted}");
         Ok(())
     }
 
     /// Waits until its parts have been put together.
     pub(crate) async fn wait_until_ready(&mut self) -> Result<()> {
         self.rig.wait_until_ready().await?;
-        self.hear_of_presses().await
+        self.hear_of_presses()?;
+        self.check_count().await
+    }
+
+    /// Starts it once the one before, which was only hung up on, has ended.
+    pub(crate) async fn start_when_free(&mut self) -> Result<()> {
+        let is_free = async |rig: &punchcard_rig::Device| Ok(rig.report().await?.is_none().then_some(()));
+        self.rig.wait_with("the host without a terminal ends", is_free).await?;
+        self.rig.start()?;
+        self.wait_until_ready().await
+    }
+
+    /// It has another ledger from now on, which knows nothing of what it told before.
+    pub(crate) fn begin_anew(&mut self) {
+        self.told.last = 0;
     }
 
     /// The code that is shown, which is another than `old`.
@@ -179,12 +220,12 @@ fn headlines(report: &Value) -> Vec<String> {
     let list = |name: &str| report[name].as_array().into_iter().flatten();
     let headline = |part: &Value| part["problem"]["headline"].as_str().map(str::to_owned);
     let standing = |part: &Value| match part["status"].as_str() {
-        Some("awaiting-person") => Some("a code is shown".to_owned()),
-        Some(status @ ("signed-out" | "failing" | "off")) => Some(status.to_owned()),
+        Some("awaiting-person") => Some(headline::CODE.to_owned()),
+        Some(status @ (headline::SIGNED_OUT | headline::FAILING | headline::OFF)) => Some(status.to_owned()),
         _ => headline(part),
     };
     let configuration = report["configuration"]["errors"].as_str().map(|_| "config has errors".to_owned());
-    let plugins = list("plugins").filter(|plugin| plugin["error"].is_string()).map(|_| "a plugin is off".to_owned());
+    let plugins = list("plugins").filter(|plugin| plugin["error"].is_string()).map(|_| headline::PLUGIN_OFF.to_owned());
     let stages = list("sinks").flat_map(|sink| ["formatting", "delivery"].map(|stage| &sink[stage]));
     let parts = list("grants").chain(stages).filter_map(standing);
     list("problems").filter_map(headline).chain(configuration).chain(plugins).chain(parts).collect()

@@ -6,7 +6,9 @@ use anyhow::{Context as _, Result, ensure};
 use google_sim::{Config, Effect, Fault};
 use punchcard_rig::{Configuration, Key};
 
+use crate::headline::{FAILING, NO_ANSWER, OFF, PLUGIN_OFF};
 use crate::press::KEYS;
+use crate::request::UPDATE;
 use crate::row::{Group, Row};
 use crate::trial::{Surroundings, Trial};
 
@@ -14,8 +16,6 @@ use crate::trial::{Surroundings, Trial};
 const MISDEEDS: [&str; 6] = ["trap", "loop", "hoard", "count", "width", "reject"];
 /// How often.
 const RUNS: u32 = 2;
-/// What is said while a formatter fails.
-const FAILING: &str = "failing";
 
 /// What plugins do.
 pub(crate) fn rows() -> Vec<Row> {
@@ -36,9 +36,8 @@ pub(crate) fn rows() -> Vec<Row> {
             "the formatter is broken, then replaced, while events wait for it",
             replaced,
         )
-        .says(&["a plugin is off", "off"])
-        .may_say(&[crate::request::NO_ANSWER])
-        .by_hand(),
+        .says(&[PLUGIN_OFF, OFF])
+        .may_say(&[NO_ANSWER]),
     ]
 }
 
@@ -81,9 +80,7 @@ async fn replaced(surroundings: Surroundings) -> Result<Trial> {
     trial.device.rig.folder.configure(&configuration.replace(&theirs, r#""formatter.wasm""#))?;
     for version in 1..=2_u8 {
         // Rows that wait, made by the version before.
-        trial.arm(
-            Fault::on("*:batchUpdate", Effect::ServerError { status: 503, applied: false }).times(u32::from(u16::MAX)),
-        );
+        trial.arm(Fault::on(UPDATE, Effect::ServerError { status: 503, applied: false }).times(u32::from(u16::MAX)));
         fs::write(&ours, &good)?;
         trial.device.rig.start()?;
         trial.device.wait_until_ready().await?;

@@ -7,49 +7,65 @@ use google_sim::Config;
 use punchcard_rig::{Configuration, Key};
 use tokio::time::sleep;
 
-use crate::card::with_calls;
+use crate::headline::{CODE, SIGNED_OUT};
+use crate::machine::probe;
 use crate::press::KEYS;
-use crate::row::{Group, NotProduced, Row};
+use crate::row::{Group, Row};
 use crate::trial::{Surroundings, Trial};
+
+/// What a sync takes on a slow card: much longer than all of the presses that are made again meanwhile.
+const SLOW_SYNC: Duration = Duration::from_secs(3);
+/// How often a key is pressed again, and how long after the time before.
+const AGAIN: u64 = 3;
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// What hands do.
 pub(crate) fn rows() -> Vec<Row> {
     use Group::Hands;
     vec![
-        Row::new(Hands, "pressed-while-saving", "a key is pressed again while a slow card saves its press", again),
+        Row::new(Hands, "pressed-while-saving", "a key is pressed again while a slow card saves its press", again)
+            .slow(),
         Row::new(Hands, "project-changed", "another project is chosen while one runs", project_changed),
         Row::new(Hands, "device-renamed", "the device gets another name", renamed),
         Row::new(Hands, "card-replaced", "another, empty card in the same device", card_replaced)
-            .says(&["a code is shown"])
+            .says(&[CODE])
             // Until the server has given it one.
-            .may_say(&["signed-out"])
-            .by_hand(),
+            .may_say(&[SIGNED_OUT]),
     ]
 }
 
 /// At a terminal, where keys are typed by hands: a script means what it writes.
 async fn again(surroundings: Surroundings) -> Result<Trial> {
-    if std::process::Command::new("script").arg("--version").output().is_err() {
-        return Err(NotProduced("there is no `script`, which lends a terminal".to_owned()).into());
-    }
+    let terminal = |command: &str| {
+        ["script", "--quiet", "--flush", "--return", "--command", command, "/dev/null"].map(str::to_owned)
+    };
+    probe(&terminal("true"), "there is no `script`, which lends a terminal").await?;
     let mut trial = Trial::signed_in(&surroundings).await?;
     trial.device.rig.stop().await?;
-    let slow = with_calls(&trial.device.rig.folder.state, "fdatasync,fsync", "delay_enter=1000000")?;
-    let terminal = ["sh", "-c", r#"exec script --quiet --flush --return --command "$*" /dev/null"#, "sh"];
-    trial.device.rig.set_wrapper(terminal.map(str::to_owned).into_iter().chain(slow));
+    let slow = trial.calls("fdatasync,fsync").await?.wrapper(&format!("delay_enter={}", SLOW_SYNC.as_micros()))?;
+    // The terminal takes what is written to it; what the device logs goes where it always does.
+    let shell = r#"log=$1; shift; exec script --quiet --flush --return --command "exec $* 2>>'$log'" /dev/null"#;
+    let log = trial.device.rig.log_file().to_str().context("a path is no text")?.to_owned();
+    let wrapper = ["sh", "-c", shell, "sh", &log].map(str::to_owned);
+    trial.device.rig.set_wrapper(wrapper.into_iter().chain(slow));
     trial.device.rig.start()?;
     trial.device.wait_until_ready().await?;
     for _ in 0..2 {
         trial
             .run(async |trial| {
+                trial.device.settle().await?;
+                let before = trial.device.told()?.again;
                 let key = trial.device.presses.peek();
                 trial.device.press().await?;
-                for _ in 0..3 {
-                    sleep(Duration::from_millis(200)).await;
+                for _ in 0..AGAIN {
+                    sleep(AGAIN_AFTER).await;
                     trial.device.rig.press(key).await?;
                 }
                 // More than one event for them is one too many; the next press finds out.
-                trial.device.hear_of_one().await
+                trial.device.hear_of_one().await?;
+                let again = trial.device.told()?.again - before;
+                ensure!(again == AGAIN, "{again} of {AGAIN} presses came while the first was being saved");
+                Ok(())
             })
             .await?;
     }
@@ -79,6 +95,8 @@ async fn project_changed(surroundings: Surroundings) -> Result<Trial> {
     trial.device.rig.folder.configure(&configuration.render(&surroundings.programs, &trial.google.base_url()))?;
     trial.device.rig.start_and_wait().await?;
     trial.sign_in(None).await?;
+    // Nothing is to be said from here on.
+    trial.device.said.clear();
     for number in 0..items.len() {
         if number > 0 {
             trial.device.rig.press("\x1b[C").await?;
@@ -99,7 +117,6 @@ async fn project_changed(surroundings: Surroundings) -> Result<Trial> {
     let sheet = trial.sheet()?;
     let tab = sheet.tabs.iter().find(|tab| tab.rows.len() > 1).context("there are no rows")?;
     ensure!(tab.rows[1..].iter().all(|row| row.iter().take(4).all(|cell| !cell.is_empty())), "{:?}", tab.rows);
-    trial.device.said.clear();
     Ok(trial)
 }
 
@@ -128,11 +145,10 @@ async fn card_replaced(surroundings: Surroundings) -> Result<Trial> {
         trial.device.begin_anew();
         trial.device.rig.start_and_wait().await?;
         trial.device.press_and_wait().await?;
+        trial.asks_only_for_the_code().await?;
         trial.sign_in(None).await?;
-        trial.heal();
         // The same sheet is found again, and goes on.
         trial.run(async |_| Ok(())).await?;
-        trial.sheet()?;
     }
     Ok(trial)
 }

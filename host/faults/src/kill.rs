@@ -6,7 +6,8 @@ use anyhow::Result;
 use google_sim::{Config, Effect, Fault};
 use tokio::time::sleep;
 
-use crate::request::NO_ANSWER;
+use crate::headline::{NO_ANSWER, NOT_REACHED, SERVER_IN_TROUBLE};
+use crate::request::UPDATE;
 use crate::row::{Group, Row};
 use crate::trial::{Surroundings, Trial};
 
@@ -17,7 +18,8 @@ pub(crate) fn rows(kills: u32, seed: u64) -> Vec<Row> {
     // Requests that get lost at each of some starts in a row are said.
     vec![
         Row::new(Group::Power, "kill", what, script)
-            .may_say(&[NO_ANSWER, "server not reached", "server has trouble"])
+            .may_say(&[NO_ANSWER, NOT_REACHED, SERVER_IN_TROUBLE])
+            .within(Duration::from_mins(15) + Duration::from_secs(10) * kills)
             .with_seed(seed),
     ]
 }
@@ -63,7 +65,7 @@ async fn try_out(surroundings: &Surroundings, kills: u32, seed: u64) -> Result<T
         trial.device.rig.kill().await?;
         trial.disarm();
         if chance.bool() {
-            let path = if chance.bool() { "*:batchUpdate" } else { "*" };
+            let path = if chance.bool() { UPDATE } else { "*" };
             trial.arm(Fault::on(path, effect(&mut chance)).after(chance.u32(..2)));
         }
         trial.heal();

@@ -3,7 +3,7 @@
 //! `cargo xtask faults` builds and calls it, and makes a table of it. It needs the program `punchcard` (in
 //! `PUNCHCARD_PROGRAM`) and a folder of components (in `PUNCHCARD_GUESTS`). Each fault has a device of its own: the real
 //! program with the real plugins in a folder of its own, keys on a pipe, and the stand-in for Google in this process. What
-//! counts is what the keys were pressed for and what the sheet holds; the ledger has no say in it.
+//! counts is which presses the device said it had recorded, and what the sheet holds; the ledger has no say in it.
 
 mod row;
 
@@ -14,6 +14,10 @@ mod device;
 mod trial;
 
 mod gate;
+mod machine;
+mod strace;
+
+mod headline;
 
 mod kill;
 mod request;
@@ -31,6 +35,7 @@ mod hand;
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use punchcard_rig::{Compiled, Programs};
+use tokio::sync::oneshot;
 use tokio::task::{JoinSet, LocalSet};
 
 use outcome::Outcome;
@@ -52,6 +57,10 @@ struct Arguments {
     /// each time when not given.
     #[arg(long)]
     seed: Option<u64>,
+    /// End when the standard input ends, with everything that was started: who waits for the outcomes is gone, or has
+    /// waited long enough.
+    #[arg(long)]
+    until_input_ends: bool,
 }
 
 /// Every fault there is, in the order in which they are tried.
@@ -82,7 +91,32 @@ fn main() -> Result<()> {
     let compiled = Compiled::within(&folder.path().join("compiled"))?;
     let surroundings = Surroundings { programs, compiled };
     let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(LocalSet::new().run_until(try_out(rows, &surroundings)))
+    let input_ends = arguments.until_input_ends.then(input_ends);
+    let is_given_up = async {
+        match input_ends {
+            Some(ended) => ended.await.unwrap_or_default(),
+            None => std::future::pending().await,
+        }
+    };
+    runtime.block_on(async {
+        // Devices are killed with what tries them.
+        let trials = LocalSet::new();
+        tokio::select! {
+            tried = trials.run_until(try_out(rows, &surroundings)) => tried,
+            () = is_given_up => bail!("given up: nobody waits any more"),
+        }
+    })
+}
+
+/// Is told when the standard input has ended.
+fn input_ends() -> oneshot::Receiver<()> {
+    let (ended, is_ended) = oneshot::channel();
+    // Nothing else reads it, and the end of the program does not wait for this.
+    std::thread::spawn(move || {
+        std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).ok();
+        ended.send(()).ok();
+    });
+    is_ended
 }
 
 /// Tries one after the other, and those that hardly do anything but wait beside the others.

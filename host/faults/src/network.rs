@@ -11,7 +11,8 @@ use punchcard_rig::stand_in;
 use tokio::time::sleep;
 
 use crate::gate::{Gate, Passage};
-use crate::request::{NO_ANSWER, TOKEN_REFUSED};
+use crate::headline::{NO_ANSWER, TOKEN_REFUSED};
+use crate::request::UPDATE;
 use crate::row::{Group, Row};
 use crate::trial::{Surroundings, Trial};
 
@@ -29,6 +30,13 @@ pub(crate) fn rows() -> Vec<Row> {
         Row::new(Network, "refused", "nothing listens at the server's port", refused).says(&[NO_ANSWER]),
         Row::new(Network, "unanswered", "what should open a connection is not answered for 12 s", unanswered),
         Row::new(Network, "dripping-answer", "the answer comes a byte at a time, for some seconds", dripping),
+        Row::new(
+            Network,
+            "dripping-past-the-deadline",
+            "the answer comes a byte at a time, and is not whole within the time-out",
+            dripping_for_long,
+        )
+        .slow(),
         Row::new(
             Network,
             "closed-after-a-day",
@@ -76,7 +84,7 @@ async fn unanswered(surroundings: Surroundings) -> Result<Trial> {
 }
 
 /// A device whose connections go through a gate.
-async fn behind_a_gate(surroundings: &Surroundings) -> Result<(Trial, Gate)> {
+pub(crate) async fn behind_a_gate(surroundings: &Surroundings) -> Result<(Trial, Gate)> {
     let google = stand_in(Config::default()).await?;
     let gate = Gate::new(google.port(), Passage::Open).await?;
     let mut trial = Trial::at(surroundings, google, &format!("http://{}", gate.address))?;
@@ -89,11 +97,23 @@ async fn dripping(surroundings: Surroundings) -> Result<Trial> {
     for _ in 0..3 {
         trial
             .run(async |trial| {
-                trial.arm(Fault::on("*:batchUpdate", Effect::Drip { millis: 20 }));
+                trial.arm(Fault::on(UPDATE, Effect::Drip { millis: 20 }));
                 Ok(())
             })
             .await?;
     }
+    Ok(trial)
+}
+
+/// Of some hundred bytes, a second or two apart, the last one comes after the 200 s that such a request has.
+async fn dripping_for_long(surroundings: Surroundings) -> Result<Trial> {
+    let mut trial = Trial::signed_in(&surroundings).await?;
+    trial
+        .run(async |trial| {
+            trial.arm(Fault::on(UPDATE, Effect::Drip { millis: 2_000 }));
+            Ok(())
+        })
+        .await?;
     Ok(trial)
 }
 
@@ -117,7 +137,7 @@ async fn try_silence(surroundings: &Surroundings, applied: bool) -> Result<Trial
     let mut trial = Trial::signed_in(surroundings).await?;
     trial
         .run(async |trial| {
-            trial.arm(Fault::on("*:batchUpdate", Effect::Silence { applied }));
+            trial.arm(Fault::on(UPDATE, Effect::Silence { applied }));
             Ok(())
         })
         .await?;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::row::{Group, Healing};
+use crate::row::Group;
 
 /// How the host did.
 #[derive(Debug, Clone, Serialize)]
@@ -11,7 +11,6 @@ pub(crate) struct Outcome {
     /// Which fault.
     pub(crate) fault: &'static str,
     pub(crate) group: Group,
-    pub(crate) healing: Healing,
     pub(crate) verdict: Verdict,
     /// Why it is not passed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,11 +49,10 @@ pub(crate) enum Verdict {
 
 impl Outcome {
     /// Of a fault that was not tried.
-    pub(crate) fn new(fault: &'static str, group: Group, healing: Healing) -> Self {
+    pub(crate) fn new(fault: &'static str, group: Group) -> Self {
         Self {
             fault,
             group,
-            healing,
             verdict: Verdict::Failed,
             why: None,
             runs: 0,

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use google_sim::{Action, Effect, Fault};
+use serde_json::json;
 
+use crate::headline::{NO_ANSWER, TOKEN_REFUSED};
 use crate::row::{Group, Row};
 use crate::trial::{Surroundings, Trial};
 
@@ -23,12 +25,16 @@ enum Mishap {
 
 /// What Google may take for a request whose connection broke.
 const LATE_BY: Duration = Duration::from_mins(3);
+/// The path of requests that bring rows, and of others that change a spreadsheet.
+pub(crate) const UPDATE: &str = "*:batchUpdate";
 /// Once is luck.
 const RUNS: u32 = 3;
-/// What is said from the fourth failure in a row on.
-pub(crate) const NO_ANSWER: &str = "no answer from Google";
-/// What is said while a token waits to be renewed that is not 30 s old, as those of a trial are.
-pub(crate) const TOKEN_REFUSED: &str = "token was refused";
+
+/// An error as Google tells it.
+pub(crate) fn error(status: u16, name: &str, message: &str) -> Effect {
+    let body = json!({ "error": { "code": status, "message": message, "status": name } }).to_string();
+    Effect::Answer { status, content_type: "application/json; charset=UTF-8".to_owned(), body }
+}
 
 /// The requests that go wrong.
 pub(crate) fn rows() -> Vec<Row> {
@@ -38,7 +44,7 @@ pub(crate) fn rows() -> Vec<Row> {
         content_type: "text/html".to_owned(),
         body: "<html><body>Not what was asked for.</body></html>".to_owned(),
     };
-    let error = |status, applied| Effect::ServerError { status, applied };
+    let trouble = |status, applied| Effect::ServerError { status, applied };
     let elsewhere = Effect::Redirect { to: "http://login.invalid/".to_owned() };
     let row = |group, name, what, mishap: Mishap| {
         Row::new(group, name, what, async move |surroundings| try_out(&surroundings, &mishap).await)
@@ -79,9 +85,9 @@ pub(crate) fn rows() -> Vec<Row> {
         )
         .says(&[NO_ANSWER]),
         row(Network, "too-many-requests", "429, three times in a row", Mishap::Rows(Effect::TooManyRequests, 3)),
-        row(Network, "error-500-before", "500, and the rows were not taken", Mishap::Rows(error(500, false), 1)),
-        row(Network, "error-500-after", "500, and the rows were taken", Mishap::Rows(error(500, true), 1)),
-        row(Network, "error-503", "503, three times in a row", Mishap::Rows(error(503, false), 3)),
+        row(Network, "error-500-before", "500, and the rows were not taken", Mishap::Rows(trouble(500, false), 1)),
+        row(Network, "error-500-after", "500, and the rows were taken", Mishap::Rows(trouble(500, true), 1)),
+        row(Network, "error-503", "503, three times in a row", Mishap::Rows(trouble(503, false), 3)),
         row(
             Network,
             "answer-over-the-limit",
@@ -114,11 +120,11 @@ async fn try_out(surroundings: &Surroundings, mishap: &Mishap) -> Result<Trial> 
         trial
             .run(async |trial| {
                 match mishap {
-                    Mishap::Rows(effect, times) => trial.arm(Fault::on("*:batchUpdate", effect.clone()).times(*times)),
+                    Mishap::Rows(effect, times) => trial.arm(Fault::on(UPDATE, effect.clone()).times(*times)),
                     Mishap::Any(effect, times) => trial.arm(Fault::on("*", effect.clone()).times(*times)),
                     Mishap::Late => {
                         let after_seconds = LATE_BY.as_secs();
-                        trial.arm(Fault::on("*:batchUpdate", Effect::ApplyLate { after_seconds }));
+                        trial.arm(Fault::on(UPDATE, Effect::ApplyLate { after_seconds }));
                     }
                     Mishap::Action(action) => trial.google.act(*action),
                 }

@@ -8,22 +8,17 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::device::Device;
+use crate::headline::{IN_DOUBT, IN_THE_BIN, SHEET_DELETED, TAB_DELETED};
+use crate::request::{UPDATE, error};
 use crate::row::{Group, Row};
 use crate::trial::{Surroundings, Trial};
 
-/// While it waits for a person, it is watched for so long.
-const WATCH: Duration = Duration::from_secs(5);
+/// For what takes a moment.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What may have been carried out is waited for so long.
 const DOUBT_LASTS: Duration = Duration::from_mins(10);
 /// Of a whole spreadsheet.
 const MOST_CELLS: u64 = 10_000_000;
-
-const UPDATE: &str = "*:batchUpdate";
-const DELETED: &str = "sheet was deleted";
-const IN_THE_BIN: &str = "sheet is in the bin";
-const IN_DOUBT: &str = "rows are in doubt";
-const TAB_DELETED: &str = "tab was deleted";
 
 /// What happens to a spreadsheet.
 pub(crate) fn rows() -> Vec<Row> {
@@ -35,10 +30,9 @@ pub(crate) fn rows() -> Vec<Row> {
         Row::new(Sheet, name, what, async move |surroundings| try_taken_mark(&surroundings, first).await)
     };
     vec![
-        Row::new(Sheet, "deleted", "a person deletes the spreadsheet for good", deleted).says(&[DELETED]).by_hand(),
+        Row::new(Sheet, "deleted", "a person deletes the spreadsheet for good", deleted).says(&[SHEET_DELETED]),
         Row::new(Sheet, "in-the-bin", "a person puts it into the bin, where it takes no rows", binned)
-            .says(&[IN_THE_BIN])
-            .by_hand(),
+            .says(&[IN_THE_BIN]),
         Row::new(
             Sheet,
             "in-the-bin-for-a-while",
@@ -46,7 +40,7 @@ pub(crate) fn rows() -> Vec<Row> {
             visited_the_bin,
         ),
         Row::new(Sheet, "tab-renamed", "a person renames the tab", tab_renamed),
-        Row::new(Sheet, "tab-deleted", "a person deletes the tab", tab_deleted).says(&[TAB_DELETED]).by_hand(),
+        Row::new(Sheet, "tab-deleted", "a person deletes the tab", tab_deleted).says(&[TAB_DELETED]),
         Row::new(Sheet, "header-edited", "a person writes another title", header_edited),
         Row::new(Sheet, "column-inserted", "a person inserts a column at the left", column_inserted),
         Row::new(Sheet, "sorted", "a person sorts the rows", sorted),
@@ -108,8 +102,8 @@ async fn deleted(surroundings: Surroundings) -> Result<Trial> {
             trial.keep_rows()?;
             trial.google.edit_file(&trial.sheet()?.id, &FileAction::Delete)?;
             trial.device.press_and_wait().await?;
-            trial.device.wait_for(DELETED).await?;
-            trial.stays_quiet(WATCH, 0).await?;
+            trial.device.wait_for(SHEET_DELETED).await?;
+            trial.stays_quiet().await?;
             ensure!(trial.google.tables().is_empty(), "another spreadsheet was made before anybody wished it");
             create_anew(trial).await
         })
@@ -133,7 +127,7 @@ async fn binned(surroundings: Surroundings) -> Result<Trial> {
             trial.google.edit_file(&id, &FileAction::Trash)?;
             trial.device.press_and_wait().await?;
             trial.device.wait_for(IN_THE_BIN).await?;
-            trial.stays_quiet(WATCH, 0).await?;
+            trial.stays_quiet().await?;
             trial.google.edit_file(&id, &FileAction::Untrash)?;
             trial.device.command(&["sinks", "retry", "timesheet"]).await?;
             trial.heal();
@@ -195,7 +189,9 @@ async fn tab_deleted(surroundings: Surroundings) -> Result<Trial> {
             ]))?;
             trial.device.press_and_wait().await?;
             trial.device.wait_for(TAB_DELETED).await?;
-            trial.stays_quiet(WATCH, 0).await?;
+            trial.stays_quiet().await?;
+            // In another spreadsheet.
+            trial.tabs = vec![0, 1];
             create_anew(trial).await
         })
         .await?;
@@ -225,10 +221,12 @@ async fn column_inserted(surroundings: Surroundings) -> Result<Trial> {
     trial
         .run(async |trial| {
             let range = json!({ "sheetId": trial.tab()?.id, "dimension": "COLUMNS", "startIndex": 0, "endIndex": 1 });
+            let before = trial.rows()?.len();
             trial.edit(&json!([{ "insertDimension": { "range": range } }]))?;
             // Until the device looks again, rows come to where the column was.
             trial.device.press_and_wait().await?;
             trial.device.settle().await?;
+            trial.misplaced = before..trial.rows()?.len();
             restart(trial).await
         })
         .await?;
@@ -279,7 +277,8 @@ async fn cell_limit(surroundings: Surroundings) -> Result<Trial> {
             trial.edit(&json!([{ "addSheet": { "properties": { "title": "Much", "gridProperties": grid } } }]))
         })
         .await?;
-    ensure!(trial.google.tables().len() == 2, "the device did not go on in another spreadsheet");
+    // The device goes on in another spreadsheet.
+    trial.tabs = vec![1, 1];
     Ok(trial)
 }
 
@@ -287,9 +286,7 @@ async fn another_device(surroundings: Surroundings) -> Result<Trial> {
     let mut trial = Trial::signed_in(&surroundings).await?;
     let mut other = Device::new(&surroundings, "other", &trial.google.base_url())?;
     other.rig.start_and_wait().await?;
-    let code = other.user_code(None).await?;
-    trial.google.consent(&code, google_sim::Decision::Allow)?;
-    other.wait("its sheet is linked", |report| report["sinks"][0]["link"].as_str().map(drop)).await?;
+    Trial::link(&trial.google, &mut other).await?;
     for effect in [None, Some(Effect::DropAnswer), Some(Effect::DropRequest)] {
         trial
             .run(async |trial| {
@@ -336,8 +333,7 @@ async fn try_taken_mark(surroundings: &Surroundings, first: Effect) -> Result<Tr
 
 /// A refusal for nothing.
 fn refusal() -> Effect {
-    let body = r#"{"error":{"code":400,"message":"Invalid requests[0].","status":"INVALID_ARGUMENT"}}"#;
-    Effect::Answer { status: 400, content_type: "application/json; charset=UTF-8".to_owned(), body: body.to_owned() }
+    error(400, "INVALID_ARGUMENT", "Invalid requests[0].")
 }
 
 async fn try_gone_mark(surroundings: &Surroundings, missing: MissingMetadata) -> Result<Trial> {

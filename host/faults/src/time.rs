@@ -13,7 +13,8 @@ use google_sim::Config;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan as _};
 
-use crate::row::{Group, NotProduced, Row};
+use crate::machine::NotProduced;
+use crate::row::{Group, Row};
 use crate::trial::{Surroundings, Trial};
 use clock::SimulatedClock;
 
@@ -96,8 +97,7 @@ impl Timed {
         let mut timed = Self { trial, clock, zone, expected: Vec::new() };
         let trial = &mut timed.trial;
         trial.device.rig.start_and_wait().await?;
-        trial.sign_in(None).await?;
-        trial.device.wait("the sheet is linked", |report| report["sinks"][0]["link"].as_str().map(drop)).await?;
+        Trial::link(&trial.google, &mut trial.device).await?;
         timed.press().await?;
         timed.trial.device.settle().await?;
         timed.trial.device.said.clear();

@@ -1,9 +1,10 @@
 //! A trial: a device, the stand-in for Google, what was done to them, and what came of it.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use google_sim::{Config, Decision, Fault, GoogleSim, SheetTable};
+use google_sim::{Config, Decision, Fault, GoogleSim, SheetTable, TabTable};
 use punchcard_rig::{Compiled, Programs, stand_in};
 use tokio::time::{Instant, sleep};
 
@@ -29,6 +30,10 @@ pub(crate) struct Trial {
     /// Rows that a person took away or moved: they count as they were, and so many of the sheet's first rows do not.
     before: Vec<String>,
     skipped: usize,
+    /// Rows, by their number below the title, that came while a person had moved the columns: they may be in another one.
+    pub(crate) misplaced: Range<usize>,
+    /// How many tabs of the device each spreadsheet has to have in the end, from the oldest on.
+    pub(crate) tabs: Vec<usize>,
     runs: u32,
     /// When the fault was over, or else was laid.
     since: Instant,
@@ -39,6 +44,8 @@ pub(crate) struct Trial {
     troubles: Vec<String>,
 }
 
+/// While a device waits for a person, it is watched for so long.
+const WATCH: Duration = Duration::from_secs(12);
 /// What the first device's rows begin with.
 const WORD: &str = "key";
 
@@ -60,6 +67,8 @@ impl Trial {
             title: TITLE,
             before: Vec::new(),
             skipped: 0,
+            misplaced: 0..0,
+            tabs: vec![1],
             runs: 0,
             since: Instant::now(),
             slowest: Duration::ZERO,
@@ -84,20 +93,39 @@ impl Trial {
     /// Starts the device, signs it in, and presses a key.
     pub(crate) async fn begin(&mut self) -> Result<()> {
         self.device.rig.start_and_wait().await?;
-        self.sign_in(None).await?;
-        self.device.wait("the sheet is linked", |report| report["sinks"][0]["link"].as_str().map(drop)).await?;
+        Self::link(&self.google, &mut self.device).await?;
         self.device.press_and_wait().await?;
         self.device.settle().await?;
         self.device.said.clear();
         Ok(())
     }
 
-    /// Enters the code that the device shows, another than `old`, and waits until it is signed in.
+    /// Enters the code that a device shows, and waits until it has its sheet.
+    pub(crate) async fn link(google: &GoogleSim, device: &mut Device) -> Result<()> {
+        let code = device.user_code(None).await?;
+        google.consent(&code, Decision::Allow)?;
+        device.wait("the sheet is linked", |report| report["sinks"][0]["link"].as_str().map(drop)).await
+    }
+
+    /// Enters the code that the device shows, another than `old`, and waits until it is signed in: from then on it recovers.
     pub(crate) async fn sign_in(&mut self, old: Option<&str>) -> Result<()> {
         let code = self.device.user_code(old).await?;
         self.google.consent(&code, Decision::Allow)?;
         let signed_in = |report: &serde_json::Value| (report["grants"][0]["status"] == "authorized").then_some(());
-        self.device.wait("it is signed in", signed_in).await
+        self.device.wait("it is signed in", signed_in).await?;
+        self.heal();
+        Ok(())
+    }
+
+    /// The device is started as if nothing had ever been in its way, and recovers.
+    pub(crate) async fn start_mended(&mut self) -> Result<()> {
+        if self.device.rig.is_on() {
+            self.device.rig.kill().await?;
+        }
+        self.device.rig.set_wrapper::<String>([]);
+        self.device.rig.start()?;
+        self.heal();
+        self.device.wait_until_ready().await
     }
 
     /// Lets it happen once: `fault` lays it and, where it does not end by itself, ends it ([`Trial::heal`]). Two presses
@@ -169,12 +197,21 @@ impl Trial {
         state["requests"]["counts"].as_object().into_iter().flatten().filter_map(|(_, count)| count.as_u64()).sum()
     }
 
-    /// While it waits for a person, it asks the server for nothing more than this in so long.
-    pub(crate) async fn stays_quiet(&mut self, span: Duration, most: u64) -> Result<()> {
+    /// While it waits for a person, it asks the server for nothing.
+    pub(crate) async fn stays_quiet(&mut self) -> Result<()> {
+        self.asks_at_most(0).await
+    }
+
+    /// While it waits for somebody to enter a code, it asks each second whether that was done, and for nothing more.
+    pub(crate) async fn asks_only_for_the_code(&mut self) -> Result<()> {
+        self.asks_at_most(WATCH.as_secs() + 1).await
+    }
+
+    async fn asks_at_most(&mut self, most: u64) -> Result<()> {
         let before = self.requests();
-        sleep(span).await;
+        sleep(WATCH).await;
         let asked = self.requests() - before;
-        ensure!(asked <= most, "while it waits for a person it asked {asked} times in {span:?}");
+        ensure!(asked <= most, "while it waits for a person it asked {asked} times in {WATCH:?}");
         Ok(())
     }
 
@@ -201,25 +238,34 @@ impl Trial {
         Ok(())
     }
 
-    /// What stands below the title, in all spreadsheets from the oldest on. Where something else does, a row came to where
-    /// its column was before a person moved it.
+    /// What stands below the title, in all spreadsheets from the oldest on; and in any column, where the rows may be
+    /// misplaced.
     pub(crate) fn rows(&self) -> Result<Vec<String>> {
         let tables = self.google.tables();
-        let tabs = tables.iter().flat_map(|table| &table.tabs);
-        let titled: Vec<_> = tabs
-            .filter_map(|tab| {
-                let (titles, rows) = tab.rows.split_first()?;
-                Some((titles.iter().position(|title| title == self.title)?, rows))
-            })
-            .collect();
+        let titled: Vec<_> = tables.iter().flat_map(|table| &table.tabs).filter_map(|tab| self.titled(tab)).collect();
         ensure!(!titled.is_empty(), "no tab has a column {}", self.title);
-        let cell = |row: &[String], column: usize| {
-            let titled = row.get(column);
-            let is_ours = |cell: &&String| self.is_of_a_device(cell);
-            titled.filter(is_ours).or_else(|| row.iter().find(is_ours)).or(titled).cloned().unwrap_or_default()
-        };
-        let rows = titled.into_iter().flat_map(|(column, rows)| rows.iter().map(move |row| cell(row, column)));
-        Ok(rows.collect())
+        let rows = titled.into_iter().flat_map(|(column, rows)| rows.iter().map(move |row| (row, column)));
+        let cells = rows.enumerate().map(|(number, (row, column))| {
+            let misplaced = || row.iter().find(|cell| self.misplaced.contains(&number) && self.is_of_a_device(cell));
+            misplaced().or_else(|| row.get(column)).cloned().unwrap_or_default()
+        });
+        Ok(cells.collect())
+    }
+
+    /// The column of the title in a tab, and the rows below it, if it is the device's.
+    fn titled<'a>(&self, tab: &'a TabTable) -> Option<(usize, &'a [Vec<String>])> {
+        let (titles, rows) = tab.rows.split_first()?;
+        Some((titles.iter().position(|title| title == self.title)?, rows))
+    }
+
+    /// There is no spreadsheet too many, and no tab.
+    fn check_tabs(&mut self) {
+        let tables = self.google.tables();
+        let tabs = |table: &SheetTable| table.tabs.iter().filter(|tab| self.titled(tab).is_some()).count();
+        let tabs: Vec<_> = tables.iter().map(tabs).collect();
+        if tabs != self.tabs {
+            self.note(format!("the spreadsheets have {tabs:?} tabs of the device, not {:?}", self.tabs));
+        }
     }
 
     fn is_of_a_device(&self, row: &str) -> bool {
@@ -235,6 +281,7 @@ impl Trial {
     ) -> Result<Outcome> {
         self.disarm();
         self.device.wait_for_nothing().await?;
+        self.check_tabs();
         let mut rows = std::mem::take(&mut self.before);
         rows.extend(self.rows()?.into_iter().skip(self.skipped));
         // A row that no device made is one too many.

@@ -224,23 +224,40 @@ impl Device {
     ///
     /// When that does not happen, or it ends.
     pub async fn wait<T>(&mut self, what: &str, mut look: impl FnMut(&Value) -> Option<T>) -> Result<T> {
-        let deadline = Instant::now() + self.patience;
         let mut last = Value::Null;
+        let found = self.wait_with(what, async |device| {
+            let Some(report) = device.report().await? else { return Ok(None) };
+            let found = look(&report);
+            last = report;
+            Ok(found)
+        });
+        let found = found.await;
+        found.with_context(|| format!("the last that `status` told was\n{last:#}"))
+    }
+
+    /// Waits until `look` finds what it looks for. `what` says that for a person.
+    ///
+    /// # Errors
+    ///
+    /// When that does not happen, or it ends, or `look` fails.
+    pub async fn wait_with<T>(
+        &mut self,
+        what: &str,
+        mut look: impl AsyncFnMut(&Self) -> Result<Option<T>>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + self.patience;
         while Instant::now() < deadline {
+            if let Some(found) = look(self).await? {
+                return Ok(found);
+            }
             if let Some(process) = &mut self.process
                 && let Some(status) = process.ended()?
             {
                 bail!("it ended with {status} before {what}; it said:\n{}", self.last_words());
             }
-            if let Some(report) = self.report().await? {
-                if let Some(found) = look(&report) {
-                    return Ok(found);
-                }
-                last = report;
-            }
             sleep(PAUSE).await;
         }
-        bail!("not within {:?}: {what}; its status is\n{last:#}\nand it said:\n{}", self.patience, self.last_words())
+        bail!("not within {:?}: {what}; it said:\n{}", self.patience, self.last_words())
     }
 
     /// Where it logs.

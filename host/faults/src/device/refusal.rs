@@ -1,21 +1,15 @@
 //! Presses that a device refuses, and a device that does not open its ledger.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
-use tokio::time::sleep;
 
-use super::{Device, events};
+use super::Device;
+use crate::headline::NO_LEDGER;
 
-/// How a device says in its log that a press counts for nothing.
-const REFUSED: &str = "a press is NOT recorded";
-/// What it says to whoever asks, while it has no ledger.
-pub(crate) const NO_LEDGER: &str = "nothing is recorded";
 /// Presses after which a person gives up.
 const MOST: u32 = 100;
-/// Between two looks.
-const PAUSE: Duration = Duration::from_millis(20);
 
 impl Device {
     /// Presses a key again and again until it is recorded, and returns how often it was refused.
@@ -39,50 +33,34 @@ impl Device {
     }
 
     /// Presses the next key, and waits until it is recorded or refused. Whether it is recorded; a refused one was none.
-    async fn press_and_hear(&mut self) -> Result<bool> {
-        self.hear_of_presses().await?;
-        let (before, refused) = (self.events, self.count_refused());
+    pub(super) async fn press_and_hear(&mut self) -> Result<bool> {
+        self.hear_of_presses()?;
+        let refused = self.told.refused;
         self.press().await?;
-        let log = self.rig.log_file();
-        let now = self.wait("the press is recorded or refused", |report| {
-            let now = events(report)?;
-            let said = std::fs::read_to_string(&log).unwrap_or_default().matches(REFUSED).count();
-            (now > before || said > refused).then_some(now)
-        });
-        self.events = now.await?;
-        if self.events > before {
-            self.presses.acknowledge_last();
+        let what = "the press is recorded or refused";
+        self.wait_until_told(what, |told, heard| told.recorded > heard || told.refused > refused).await?;
+        let is_recorded = self.told.recorded > self.heard;
+        if is_recorded {
+            self.hear_of_presses()?;
+            self.check_count().await?;
         } else {
             self.presses.forget_last();
         }
-        Ok(self.events > before)
-    }
-
-    /// Presses that it refused so far.
-    pub(crate) fn count_refused(&self) -> usize {
-        self.rig.log().matches(REFUSED).count()
+        Ok(is_recorded)
     }
 
     /// Presses the next key, and waits until it is refused; for a device that answers no questions.
     pub(crate) async fn press_unasked(&mut self) -> Result<()> {
-        let refused = self.count_refused();
+        let refused = self.told()?.refused;
         self.press().await?;
         self.presses.forget_last();
-        self.wait_for_log(|device| device.count_refused() > refused).await.context("the press is not refused")
+        self.wait_until_told("the press is refused", |told, _| told.refused > refused).await
     }
 
-    /// Waits until its log is so.
-    pub(crate) async fn wait_for_log(&mut self, is_so: impl Fn(&Self) -> bool) -> Result<()> {
-        for _ in 0..1_500 {
-            if is_so(self) {
-                return Ok(());
-            }
-            if let Some(status) = self.rig.process()?.ended()? {
-                bail!("it ended with {status}; it said:\n{}", self.rig.last_words());
-            }
-            sleep(PAUSE).await;
-        }
-        bail!("not within 30 s; it said:\n{}", self.rig.last_words())
+    /// Waits until its log holds this.
+    pub(crate) async fn wait_for_log(&mut self, text: &str) -> Result<()> {
+        let holds = async |rig: &punchcard_rig::Device| Ok(rig.log().contains(text).then_some(()));
+        self.rig.wait_with(&format!("its log has `{text}`"), holds).await
     }
 
     /// Waits until all its parts have been put together, or until it says that it has no ledger. Whether it has one.
@@ -92,39 +70,21 @@ impl Device {
 
     /// Waits until it says how it stands, and that `is_so`, or that it has no ledger. Whether it has one.
     pub(crate) async fn answered_or_refused(&mut self, is_so: impl Fn(&Value) -> bool) -> Result<bool> {
-        for _ in 0..1_500 {
-            let output = self.rig.command(&["status", "--json"]).await?;
+        let mut said = BTreeSet::new();
+        let answered = self.rig.wait_with("it starts or refuses to", async |rig| {
+            let output = rig.command(&["status", "--json"]).await?;
             if output.status.success() {
                 let report: Value = serde_json::from_slice(&output.stdout).context("its status is no JSON")?;
-                if is_so(&report) {
-                    return Ok(true);
-                }
-            } else if String::from_utf8_lossy(&output.stderr).contains(NO_LEDGER) {
-                self.said.insert(NO_LEDGER.to_owned());
-                return Ok(false);
+                said.extend(super::headlines(&report));
+                return Ok(is_so(&report).then_some(true));
             }
-            if let Some(status) = self.rig.process()?.ended()? {
-                bail!("it ended with {status}; it said:\n{}", self.rig.last_words());
-            }
-            sleep(PAUSE).await;
+            Ok(String::from_utf8_lossy(&output.stderr).contains(NO_LEDGER).then_some(false))
+        });
+        let answered = answered.await?;
+        self.said.extend(said);
+        if !answered {
+            self.said.insert(NO_LEDGER.to_owned());
         }
-        bail!("it neither starts nor refuses to; it said:\n{}", self.rig.last_words())
-    }
-
-    /// Starts it once the one before, which was only hung up on, has ended.
-    pub(crate) async fn start_when_free(&mut self) -> Result<()> {
-        for _ in 0..500 {
-            if self.rig.report().await?.is_none() {
-                self.rig.start()?;
-                return self.wait_until_ready().await;
-            }
-            sleep(PAUSE).await;
-        }
-        bail!("the host goes on without its terminal")
-    }
-
-    /// It has another, empty ledger from now on.
-    pub(crate) fn begin_anew(&mut self) {
-        self.events = 0;
+        Ok(answered)
     }
 }

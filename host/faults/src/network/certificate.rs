@@ -12,7 +12,7 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::gate::{Gate, Passage};
-use crate::request::NO_ANSWER;
+use crate::headline::NO_ANSWER;
 use crate::row::{Group, Row};
 use crate::trial::{Surroundings, Trial};
 

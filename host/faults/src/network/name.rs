@@ -3,15 +3,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
 
 use anyhow::{Context as _, Result};
 use google_sim::Config;
 use punchcard_rig::stand_in;
-use tokio::process::Command;
 
-use crate::request::NO_ANSWER;
-use crate::row::NotProduced;
+use crate::headline::NO_ANSWER;
+use crate::machine::probe;
 use crate::trial::{Surroundings, Trial};
 
 /// A name that nobody else has (RFC 6761, section 6.2).
@@ -36,7 +34,8 @@ pub(super) async fn try_out(surroundings: Surroundings) -> Result<Trial> {
         let folder = folder.as_os_str().to_owned();
         ["unshare", "-Urm", "sh", "-c", BIND].map(Into::into).into_iter().chain([folder]).collect::<Vec<_>>()
     };
-    check(&wrapper(&folder)).await?;
+    let with_true = [wrapper(&folder), vec!["true".into()]].concat();
+    probe(&with_true, "this system lends no namespaces").await?;
     trial.device.rig.set_wrapper(wrapper(&folder));
     trial.begin().await?;
     trial
@@ -51,18 +50,4 @@ pub(super) async fn try_out(surroundings: Surroundings) -> Result<Trial> {
         })
         .await?;
     Ok(trial)
-}
-
-/// Whether this machine gives such namespaces.
-async fn check(wrapper: &[std::ffi::OsString]) -> Result<(), NotProduced> {
-    let Some((program, arguments)) = wrapper.split_first() else { return Ok(()) };
-    let output = Command::new(program).args(arguments).arg("true").stdin(Stdio::null()).output().await;
-    match output {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(NotProduced(format!(
-            "a namespace of its own can't be made: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        ))),
-        Err(error) => Err(NotProduced(format!("there is no `unshare`: {error}"))),
-    }
 }

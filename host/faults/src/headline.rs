@@ -1,0 +1,35 @@
+//! The headlines that devices say in trials, as `status` and the panel show them.
+
+/// From the fourth failure in a row on.
+pub(crate) const NO_ANSWER: &str = "no answer from Google";
+pub(crate) const NOT_REACHED: &str = "server not reached";
+pub(crate) const SERVER_IN_TROUBLE: &str = "server has trouble";
+
+/// While a token waits to be renewed that is not 30 s old, as those of a trial are.
+pub(crate) const TOKEN_REFUSED: &str = "token was refused";
+pub(crate) const ACCESS_REFUSED: &str = "access was refused";
+pub(crate) const PERMISSION_MISSING: &str = "permission is missing";
+/// Instead of a headline: somebody has to enter it.
+pub(crate) const CODE: &str = "a code is shown";
+pub(crate) const CODE_EXPIRED: &str = "code expired";
+pub(crate) const CODE_NOT_ACCEPTED: &str = "code not accepted";
+pub(crate) const SIGNED_OUT: &str = "signed-out";
+pub(crate) const TOKENS_DAMAGED: &str = "tokens were damaged";
+
+pub(crate) const SHEET_DELETED: &str = "sheet was deleted";
+pub(crate) const IN_THE_BIN: &str = "sheet is in the bin";
+pub(crate) const TAB_DELETED: &str = "tab was deleted";
+pub(crate) const IN_DOUBT: &str = "rows are in doubt";
+
+/// A press was refused, and none was recorded since.
+pub(crate) const NOT_RECORDED: &str = "NOT recorded";
+/// What is said to whoever asks, while there is no ledger.
+pub(crate) const NO_LEDGER: &str = "nothing is recorded";
+pub(crate) const LEDGER_REFUSES: &str = "ledger refuses";
+
+/// Instead of a headline, of a part that tries again and again.
+pub(crate) const FAILING: &str = "failing";
+pub(crate) const FORMATTING_FAILS: &str = "formatting fails";
+pub(crate) const DELIVERY_FAILS: &str = "delivery fails";
+pub(crate) const OFF: &str = "off";
+pub(crate) const PLUGIN_OFF: &str = "a plugin is off";
