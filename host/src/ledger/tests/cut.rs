@@ -188,13 +188,18 @@ async fn a_power_cut_while_the_log_is_moved_and_begun_anew_loses_nothing() {
             let left = folder(&disk.cut(loss));
             let (ledger, opened) = Ledger::open(left.path(), setup("first")).unwrap();
             assert!([certain, certain + 1].contains(&opened.newest.0), "{opened:?}, but {certain} were acknowledged");
-            let listed = ledger.events(None, 10_000).await.unwrap();
-            let expected = (1..=opened.newest.0).map(punch);
-            assert!(listed.into_iter().map(|listed| listed.event.happened).eq(expected), "after {at} operations");
+            assert_lists(&ledger, opened.newest, at).await;
         }
     }
     ledger.close().await;
     assert_complete(&recording, before.path());
+}
+
+/// The ledger that was left after so many operations has each press up to the newest one, and nothing else.
+async fn assert_lists(ledger: &Ledger, newest: Sequence, at: usize) {
+    let listed = ledger.events(None, 10_000).await.unwrap();
+    let expected = (1..=newest.0).map(punch);
+    assert!(listed.into_iter().map(|listed| listed.event.happened).eq(expected), "after {at} operations");
 }
 
 /// Presses that wait for the writer at the same time share a commit, and each is answered when all are durable.
@@ -242,9 +247,7 @@ async fn a_power_cut_while_presses_share_a_commit_loses_none_that_was_acknowledg
             let left = folder(&disk.cut(loss));
             let (ledger, opened) = Ledger::open(left.path(), setup("first")).unwrap();
             assert!(opened.newest.0 >= certain.unwrap_or(3), "after {at} operations, {loss:?}: {opened:?}");
-            let listed = ledger.events(None, 10_000).await.unwrap();
-            let expected = (1..=opened.newest.0).map(punch);
-            assert!(listed.into_iter().map(|listed| listed.event.happened).eq(expected), "after {at} operations");
+            assert_lists(&ledger, opened.newest, at).await;
         }
     }
     ledger.close().await;

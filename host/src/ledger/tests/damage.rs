@@ -113,7 +113,10 @@ async fn damage_that_shows_up_later_is_told_from_other_trouble() {
         })
         .await
         .unwrap();
-    let pages = usize::try_from(schema - 1).unwrap() * 4096;
+    // A page's size stands in the header (SQLite's file format, section 1.3).
+    let page = usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));
+    let pages = usize::try_from(schema - 1).unwrap() * page;
+    assert!(pages < bytes.len());
     bytes[pages..].fill(0x55);
     fs::write(&file, bytes).unwrap();
     let error = Reader::open(folder.path(), TimeZone::UTC).unwrap().events(None, 9).unwrap_err();

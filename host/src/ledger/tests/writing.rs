@@ -91,16 +91,21 @@ fn flushes(recording: &Recording) -> usize {
     recording.operations().iter().filter(|operation| is_flush(operation)).count()
 }
 
-const AN_HOUR: Duration = Duration::from_secs(3600);
-
-#[tokio::test]
-async fn a_press_takes_along_what_waits_for_company() {
+/// A ledger with an event, and what is written from then on: the log's header is made durable by itself.
+async fn recorded_after_first() -> (tempfile::TempDir, Recording, Ledger) {
     let folder = tempfile::tempdir().unwrap();
     open(folder.path()).close().await;
     let recording = Recording::start(folder.path()).unwrap();
     let ledger = open(folder.path());
-    // The log's header is made durable by itself.
     accept(&ledger, 1..=1).await;
+    (folder, recording, ledger)
+}
+
+const AN_HOUR: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+async fn a_press_takes_along_what_waits_for_company() {
+    let (_folder, recording, ledger) = recorded_after_first().await;
     let before = flushes(&recording);
     let (one, two, press) = tokio::join!(
         ledger.accept_within(punch(2), AN_HOUR),
@@ -115,11 +120,7 @@ async fn a_press_takes_along_what_waits_for_company() {
 
 #[tokio::test]
 async fn as_many_as_a_commit_takes_wait_for_nobody() {
-    let folder = tempfile::tempdir().unwrap();
-    open(folder.path()).close().await;
-    let recording = Recording::start(folder.path()).unwrap();
-    let ledger = open(folder.path());
-    accept(&ledger, 1..=1).await;
+    let (_folder, recording, ledger) = recorded_after_first().await;
     let before = flushes(&recording);
     let readings = (2..=257).map(|number| {
         let ledger = ledger.clone();
