@@ -1,38 +1,41 @@
 //! What becomes of a card: it fills up, can't be written any more, is slow, or has lost what it held.
 
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use tokio::time::Instant;
 
-use crate::headline::{
-    CODE, DELIVERY_FAILS, FAILING, FORMATTING_FAILS, LEDGER_REFUSES, NO_LEDGER, NOT_RECORDED, TOKENS_DAMAGED,
-};
+use crate::device::Condition;
+use crate::headline::{CODE, FAILING, LEDGER_REFUSES, LEDGER_UNREADABLE, NO_LEDGER, NOT_RECORDED, TOKENS_DAMAGED};
 use crate::machine::probe;
 use crate::row::{Group, Row};
 use crate::strace::Calls;
 use crate::trial::{Surroundings, Trial};
 
 /// Writes to the ledger's files that fail one after the other, until somebody has made room.
-const FAIL_TOGETHER: u32 = 6;
+const FAIL_TOGETHER: usize = 2;
+/// The first to fail is each of these: while the ledger is opened,
+const AT_THE_START: [usize; 3] = [1, 4, 8];
+/// and while presses, rows, batches and what is known of them are written, for more than one press.
+const AT_WORK: RangeInclusive<usize> = 12..=40;
+const STEP: usize = 2;
+/// What is logged where such a write fails.
+const FORMATTING: &str = "formatting failed; the events stay in the ledger";
+const TAKING_A_BATCH: &str = "the ledger gives no batch; trying again";
+const KEEPING_A_BATCH: &str = "the connector failed; its work is begun again";
 /// What a sync takes on a slow card.
 const SLOW_SYNC: Duration = Duration::from_secs(2);
-/// The first to fail is each of these.
-const WRITES: u32 = 16;
-
 /// What cards do.
 pub(crate) fn rows() -> Vec<Row> {
     use Group::Disk;
     let no_ledger = &[NO_LEDGER];
     vec![
-        Row::new(Disk, "full", "the card is full, at each write in turn, and then has room again", full).may_say(&[
-            NOT_RECORDED,
-            DELIVERY_FAILS,
-            FORMATTING_FAILS,
-            FAILING,
-        ]),
+        Row::new(Disk, "full", "the card is full, at one write after the other, and then has room again", full)
+            .may_say(&[NOT_RECORDED, FAILING])
+            .slow(),
         Row::new(Disk, "read-only", "the card can't be written any more, until the device is started anew", read_only)
             .says(&[NOT_RECORDED])
             .may_say(&[NO_LEDGER, LEDGER_REFUSES, FAILING]),
@@ -43,7 +46,10 @@ pub(crate) fn rows() -> Vec<Row> {
             read_only_at_the_start,
         ),
         Row::new(Disk, "slow-sync", "each sync of the card takes 2 s", slow).slow(),
-        Row::new(Disk, "page-damaged", "a page of the ledger is damaged, each in turn", page_damaged),
+        Row::new(Disk, "page-damaged", "a page of the ledger is damaged, each in turn", page_damaged)
+            .says(no_ledger)
+            .may_say(&[NOT_RECORDED, FAILING, LEDGER_REFUSES, LEDGER_UNREADABLE])
+            .slow(),
         Row::new(Disk, "ledger-damaged", "the beginning of the ledger is lost", ledger_damaged).says(no_ledger),
         Row::new(Disk, "tokens-damaged", "the file of the tokens is cut short", tokens_damaged)
             .says(&[CODE, TOKENS_DAMAGED]),
@@ -62,21 +68,29 @@ async fn full(surroundings: Surroundings) -> Result<Trial> {
     let mut trial = Trial::signed_in(&surroundings).await?;
     let calls = trial.calls("pwrite64").await?;
     let mut refused = 0;
-    for first in 1..=WRITES {
+    for first in AT_THE_START.into_iter().chain(AT_WORK.step_by(STEP)) {
         trial.device.rig.kill().await?;
         let last = first + FAIL_TOGETHER - 1;
         trial.device.rig.set_wrapper(calls.wrapper(&format!("error=ENOSPC:when={first}..{last}"))?);
         trial.device.rig.start()?;
         // With the first writes it may be the opening that fails, and is tried again.
         trial.device.wait_until_ready().await?;
-        trial
-            .run(async |trial| {
-                for _ in 0..2 {
-                    refused += trial.device.press_until_recorded().await?;
-                }
-                Ok(())
-            })
-            .await?;
+        trial.heal();
+        let mut rounds = 0;
+        while calls.count() < FAIL_TOGETHER {
+            refused += trial.device.press_until_recorded().await?;
+            trial.device.settle().await?;
+            rounds += 1;
+            ensure!(rounds < 20, "the writes from {first} on never came");
+        }
+        trial.device.press_and_wait().await?;
+        trial.recover().await?;
+        trial.count_runs(1);
+    }
+    trial.start_mended().await?;
+    let log = trial.device.rig.log();
+    if let Some(what) = [FORMATTING, TAKING_A_BATCH, KEEPING_A_BATCH].into_iter().find(|what| !log.contains(what)) {
+        trial.note(format!("no write failed of which `{what}` is logged"));
     }
     if refused == 0 {
         trial.note("no press met a full card".to_owned());
@@ -153,45 +167,60 @@ const RUBBISH: u8 = 0x5a;
 
 async fn page_damaged(surroundings: Surroundings) -> Result<Trial> {
     let mut trial = Trial::signed_in(&surroundings).await?;
-    for _ in 0..20 {
-        trial.device.press_and_wait().await?;
-    }
-    trial.device.settle().await?;
-    trial.device.rig.stop().await?;
-    let before = trial.rows()?.len();
     let ledger = trial.device.rig.folder.state.join("ledger.sqlite");
-    let good = fs::read(&ledger)?;
+    let mut copies = Vec::new();
+    for _ in 0..2 {
+        for _ in 0..10 {
+            trial.device.press_and_wait().await?;
+        }
+        trial.device.settle().await?;
+        trial.device.rig.stop().await?;
+        copies.push(fs::read(&ledger).context("there is no ledger")?);
+        trial.device.rig.start_and_wait().await?;
+    }
+    trial.device.rig.kill().await?;
+    let (Some(good), Some(older)) = (copies.pop(), copies.pop()) else { bail!("there are no copies") };
     let page = usize::from(u16::from_be_bytes([good[16], good[17]]));
     let pages = good.len() / page;
-    let (mut noticed, mut passed) = (0, 0);
+    let (mut at_the_start, mut later, mut logged, mut never) = (0, 0, 0, 0);
     for number in 1..pages {
         let mut bad = good.clone();
         bad[number * page..(number + 1) * page].fill(RUBBISH);
         put_ledger(&ledger, &bad)?;
+        trial.device.begin_anew();
+        let before = trial.device.presses.all.len();
+        let logged_before = trial.device.rig.log().len();
         trial.device.rig.start()?;
         let has_begun = |report: &serde_json::Value| {
-            let is_filled = |name: &str| report[name].as_array().is_some_and(|parts| !parts.is_empty());
-            is_filled("sinks") || is_filled("problems")
+            ["sinks", "problems"].iter().any(|name| report[name].as_array().is_some_and(|parts| !parts.is_empty()))
         };
-        match trial.device.answered_or_refused(has_begun).await? {
-            true => passed += 1,
-            false => noticed += 1,
+        if trial.device.answered_or_refused(has_begun).await? {
+            match trial.device.press_twice_and_settle(logged_before).await? {
+                Condition::Well => never += 1,
+                Condition::Told => later += 1,
+                Condition::Logged => logged += 1,
+            }
+        } else {
+            at_the_start += 1;
         }
         trial.device.rig.kill().await?;
+        trial.device.hear_of_presses()?;
+        // What it recorded goes with its ledger, where it is no row yet.
+        trial.device.presses.doubt_from(before);
+        trial.count_runs(1);
     }
-    ensure!(noticed > 0, "of {pages} pages none is needed to start");
-    if trial.rows()?.len() != before {
-        trial.note(format!("{} rows came of damaged pages", trial.rows()?.len() - before));
+    eprintln!("    of {pages} pages, {at_the_start} were missed at the start, {later} at work and {never} not at all;");
+    eprintln!("    {logged} were missed by the delivery, which only logs it");
+    ensure!(at_the_start > 0 && later > 0, "the damage was not missed where it has to be");
+    // A person puts a copy back, which may be an old one.
+    for copy in [good, older] {
+        put_ledger(&ledger, &copy)?;
+        trial.device.begin_anew();
+        trial.start_mended().await?;
+        trial.run(async |_| Ok(())).await?;
+        trial.device.rig.stop().await?;
     }
-    eprintln!("    {noticed} damaged pages were noticed at the start, {passed} were not needed for it");
-    // A person puts a copy back.
-    put_ledger(&ledger, &good)?;
-    trial.device.rig.start()?;
-    trial.heal();
-    trial.device.wait_until_ready().await?;
-    trial.device.said.clear();
-    trial.count_runs(u32::try_from(pages - 2)?);
-    trial.run(async |_| Ok(())).await?;
+    trial.device.rig.start_and_wait().await?;
     Ok(trial)
 }
 

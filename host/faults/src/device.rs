@@ -16,6 +16,8 @@ use crate::press::{KEYS, Presses};
 use crate::trial::Surroundings;
 use told::Told;
 
+pub(crate) use refusal::Condition;
+
 /// For everything that heals: an answer that never ends is waited for, and then the next attempt.
 const PATIENCE: Duration = Duration::from_mins(5);
 
@@ -149,13 +151,7 @@ impl Device {
 
     /// Waits until nothing waits for the sheet any more.
     pub(crate) async fn settle(&mut self) -> Result<()> {
-        const COUNTS: [&str; 3] = ["events-waiting", "rows-waiting", "rows-in-flight"];
-        let settled = |report: &Value| {
-            // Where the ledger can't be read, nothing is known to wait.
-            let is_known = report["problems"].as_array().is_none_or(Vec::is_empty);
-            (is_known && COUNTS.iter().all(|count| report["sinks"][0][count] == 0)).then_some(())
-        };
-        self.wait("everything is delivered", settled).await
+        self.wait("everything is delivered", |report| is_settled(report).then_some(())).await
     }
 
     /// Waits until it says that this is wrong.
@@ -210,6 +206,13 @@ impl Device {
 
 /// The title of the column by which rows are told apart.
 pub(crate) const TITLE: &str = "Key";
+
+fn is_settled(report: &Value) -> bool {
+    const COUNTS: [&str; 3] = ["events-waiting", "rows-waiting", "rows-in-flight"];
+    // Where the ledger can't be read, nothing is known to wait.
+    let is_known = report["problems"].as_array().is_none_or(Vec::is_empty);
+    is_known && COUNTS.iter().all(|count| report["sinks"][0][count] == 0)
+}
 
 fn events(report: &Value) -> Option<u64> {
     report["events"].as_u64()

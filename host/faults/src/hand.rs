@@ -1,15 +1,19 @@
 //! What hands do to a device, on purpose or not.
 
+use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use google_sim::Config;
+use google_sim::{Config, Effect, Fault};
 use punchcard_rig::{Configuration, Key};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::sleep;
 
+use crate::device::Device;
 use crate::headline::{CODE, SIGNED_OUT};
 use crate::machine::probe;
 use crate::press::KEYS;
+use crate::request::UPDATE;
 use crate::row::{Group, Row};
 use crate::trial::{Surroundings, Trial};
 
@@ -18,6 +22,9 @@ const SLOW_SYNC: Duration = Duration::from_secs(3);
 /// How often a key is pressed again, and how long after the time before.
 const AGAIN: u64 = 3;
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// While its terminal is gone, the host is watched for so long.
+const WITHOUT_A_TERMINAL_FOR: Duration = Duration::from_secs(3);
+const NO_KEYS: &str = "the terminal's keys can no longer be read";
 
 /// What hands do.
 pub(crate) fn rows() -> Vec<Row> {
@@ -25,6 +32,12 @@ pub(crate) fn rows() -> Vec<Row> {
     vec![
         Row::new(Hands, "pressed-while-saving", "a key is pressed again while a slow card saves its press", again)
             .slow(),
+        Row::new(
+            Hands,
+            "terminal-gone",
+            "the terminal at which the host was started goes, and the host does not",
+            terminal_gone,
+        ),
         Row::new(Hands, "project-changed", "another project is chosen while one runs", project_changed),
         Row::new(Hands, "device-renamed", "the device gets another name", renamed),
         Row::new(Hands, "card-replaced", "another, empty card in the same device", card_replaced)
@@ -34,20 +47,23 @@ pub(crate) fn rows() -> Vec<Row> {
     ]
 }
 
-/// At a terminal, where keys are typed by hands: a script means what it writes.
+/// A command that starts the program at a terminal, where keys are typed by hands: a script means what it writes. What the
+/// terminal shows is lost, and what the device logs goes where it always does. `before` is a shell's command.
+async fn terminal(device: &Device, before: &str) -> Result<Vec<String>> {
+    const SCRIPT: &str = "exec script --quiet --flush --return --command";
+    let probed = format!("{SCRIPT} true /dev/null");
+    probe(&["sh", "-c", &probed], "there is no `script`, which lends a terminal").await?;
+    let shell = format!(r#"log=$1; shift; {before}; {SCRIPT} "exec $* 2>>'$log'" /dev/null"#);
+    let log = device.rig.log_file().to_str().context("a path is no text")?.to_owned();
+    Ok(["sh", "-c", &shell, "sh", &log].map(str::to_owned).into())
+}
+
 async fn again(surroundings: Surroundings) -> Result<Trial> {
-    let terminal = |command: &str| {
-        ["script", "--quiet", "--flush", "--return", "--command", command, "/dev/null"].map(str::to_owned)
-    };
-    probe(&terminal("true"), "there is no `script`, which lends a terminal").await?;
     let mut trial = Trial::signed_in(&surroundings).await?;
     trial.device.rig.stop().await?;
     let slow = trial.calls("fdatasync,fsync").await?.wrapper(&format!("delay_enter={}", SLOW_SYNC.as_micros()))?;
-    // The terminal takes what is written to it; what the device logs goes where it always does.
-    let shell = r#"log=$1; shift; exec script --quiet --flush --return --command "exec $* 2>>'$log'" /dev/null"#;
-    let log = trial.device.rig.log_file().to_str().context("a path is no text")?.to_owned();
-    let wrapper = ["sh", "-c", shell, "sh", &log].map(str::to_owned);
-    trial.device.rig.set_wrapper(wrapper.into_iter().chain(slow));
+    let terminal = terminal(&trial.device, "true").await?;
+    trial.device.rig.set_wrapper(terminal.into_iter().chain(slow));
     trial.device.rig.start()?;
     trial.device.wait_until_ready().await?;
     for _ in 0..2 {
@@ -73,6 +89,55 @@ async fn again(surroundings: Surroundings) -> Result<Trial> {
     trial.device.rig.set_wrapper::<String>([]);
     trial.device.start_when_free().await?;
     Ok(trial)
+}
+
+/// The host has nothing to do with the terminal's end (`nohup`), and goes on without its keys.
+async fn terminal_gone(surroundings: Surroundings) -> Result<Trial> {
+    let mut trial = Trial::signed_in(&surroundings).await?;
+    trial.device.rig.stop().await?;
+    let terminal = terminal(&trial.device, "trap '' HUP").await?;
+    trial.device.rig.set_wrapper(terminal);
+    trial.device.rig.start()?;
+    trial.device.wait_until_ready().await?;
+    // A row that waits is brought without the terminal.
+    trial.arm(Fault::on(UPDATE, Effect::ServerError { status: 503, applied: false }));
+    trial.device.press_and_wait().await?;
+    trial.device.rig.kill().await?;
+    let host = fs::read_to_string(trial.device.rig.folder.state.join("lock")).context("nobody holds the lock")?;
+    let host = host.trim().parse().ok().and_then(Pid::from_raw).context("the lock names no process")?;
+    let host = LeftAlone(host);
+    trial.device.settle().await?;
+    let before = host.cpu_ticks()?;
+    sleep(WITHOUT_A_TERMINAL_FOR).await;
+    let ticks = host.cpu_ticks()? - before;
+    ensure!(ticks < 50, "without its terminal it kept a processor busy for {ticks} hundredths of a second of three");
+    kill_process(host.0, Signal::TERM)?;
+    trial.device.rig.set_wrapper::<String>([]);
+    trial.device.start_when_free().await?;
+    ensure!(trial.device.rig.log().contains(NO_KEYS), "it did not say that it goes on without its keys");
+    trial.run(async |_| Ok(())).await?;
+    Ok(trial)
+}
+
+/// A host that nothing holds any more. It is killed with the value.
+struct LeftAlone(Pid);
+
+impl LeftAlone {
+    /// What it has used of the processors, in hundredths of a second (`proc_pid_stat(5)`, fields 14 and 15).
+    fn cpu_ticks(&self) -> Result<u64> {
+        let file = format!("/proc/{}/stat", self.0);
+        let stat = fs::read_to_string(file).context("the host has ended with its terminal")?;
+        let (_, fields) = stat.rsplit_once(')').context("the system tells nothing of the host")?;
+        let used = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+        Ok(used.collect::<Result<Vec<_>, _>>()?.into_iter().sum())
+    }
+}
+
+impl Drop for LeftAlone {
+    fn drop(&mut self) {
+        // In a trial that goes well it has ended.
+        kill_process(self.0, Signal::KILL).ok();
+    }
 }
 
 /// The time clock of a door: each press with another project finishes the one that runs, and starts the other.

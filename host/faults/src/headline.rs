@@ -25,11 +25,10 @@ pub(crate) const IN_DOUBT: &str = "rows are in doubt";
 pub(crate) const NOT_RECORDED: &str = "NOT recorded";
 /// What is said to whoever asks, while there is no ledger.
 pub(crate) const NO_LEDGER: &str = "nothing is recorded";
+pub(crate) const LEDGER_UNREADABLE: &str = "ledger can't be read";
 pub(crate) const LEDGER_REFUSES: &str = "ledger refuses";
 
 /// Instead of a headline, of a part that tries again and again.
 pub(crate) const FAILING: &str = "failing";
-pub(crate) const FORMATTING_FAILS: &str = "formatting fails";
-pub(crate) const DELIVERY_FAILS: &str = "delivery fails";
 pub(crate) const OFF: &str = "off";
 pub(crate) const PLUGIN_OFF: &str = "a plugin is off";

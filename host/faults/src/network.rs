@@ -83,12 +83,18 @@ async fn unanswered(surroundings: Surroundings) -> Result<Trial> {
     Ok(trial)
 }
 
-/// A device whose connections go through a gate.
-pub(crate) async fn behind_a_gate(surroundings: &Surroundings) -> Result<(Trial, Gate)> {
+/// A device, as [`Trial::signed_in`] has it, whose connections go through a gate.
+async fn behind_a_gate(surroundings: &Surroundings) -> Result<(Trial, Gate)> {
+    let (mut trial, gate) = new_behind_a_gate(surroundings).await?;
+    trial.begin().await?;
+    Ok((trial, gate))
+}
+
+/// A device that was never on, whose connections will go through a gate.
+pub(crate) async fn new_behind_a_gate(surroundings: &Surroundings) -> Result<(Trial, Gate)> {
     let google = stand_in(Config::default()).await?;
     let gate = Gate::new(google.port(), Passage::Open).await?;
-    let mut trial = Trial::at(surroundings, google, &format!("http://{}", gate.address))?;
-    trial.begin().await?;
+    let trial = Trial::at(surroundings, google, &format!("http://{}", gate.address))?;
     Ok((trial, gate))
 }
 

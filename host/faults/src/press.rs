@@ -56,6 +56,13 @@ impl Presses {
         self.all.pop();
     }
 
+    /// The ledger is lost, which alone held these, from the one of this number on: they may be rows or not.
+    pub(crate) fn doubt_from(&mut self, number: usize) {
+        for press in self.all.iter_mut().skip(number) {
+            press.is_acknowledged = false;
+        }
+    }
+
     /// How many are acknowledged.
     pub(crate) fn acknowledged(&self) -> usize {
         self.all.iter().filter(|press| press.is_acknowledged).count()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use google_sim::{Effect, Fault, FileAction, MissingMetadata, TabTable, TrashedWrites};
+use google_sim::{Config, Effect, Fault, FileAction, MissingMetadata, TabTable, TrashedWrites};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
@@ -39,6 +39,14 @@ pub(crate) fn rows() -> Vec<Row> {
             "it is in the bin, where it takes rows, and comes out again",
             visited_the_bin,
         ),
+        Row::new(
+            Sheet,
+            "in-the-bin-unnoticed",
+            "it is in the bin, where it takes rows, until the device looks at it",
+            noticed_in_the_bin,
+        )
+        .says(&[IN_THE_BIN]),
+        Row::new(Sheet, "creation-lost", "the answer to the creation of the spreadsheet is lost", creation_lost).slow(),
         Row::new(Sheet, "tab-renamed", "a person renames the tab", tab_renamed),
         Row::new(Sheet, "tab-deleted", "a person deletes the tab", tab_deleted).says(&[TAB_DELETED]),
         Row::new(Sheet, "header-edited", "a person writes another title", header_edited),
@@ -148,6 +156,43 @@ async fn visited_the_bin(surroundings: Surroundings) -> Result<Trial> {
             trial.device.settle().await?;
             trial.google.edit_file(&id, &FileAction::Untrash)?;
             trial.heal();
+            Ok(())
+        })
+        .await?;
+    Ok(trial)
+}
+
+async fn noticed_in_the_bin(surroundings: Surroundings) -> Result<Trial> {
+    let mut trial = Trial::signed_in(&surroundings).await?;
+    trial.google.switch(|switches| switches.trashed_writes = TrashedWrites::Taken);
+    trial
+        .run(async |trial| {
+            let id = trial.sheet()?.id;
+            trial.google.edit_file(&id, &FileAction::Trash)?;
+            trial.device.press_and_wait().await?;
+            trial.device.settle().await?;
+            restart(trial).await?;
+            trial.device.press_and_wait().await?;
+            trial.device.wait_for(IN_THE_BIN).await?;
+            trial.stays_quiet().await?;
+            trial.google.edit_file(&id, &FileAction::Untrash)?;
+            trial.device.command(&["sinks", "retry", "timesheet"]).await?;
+            trial.heal();
+            Ok(())
+        })
+        .await?;
+    Ok(trial)
+}
+
+/// The device can't know whether there is one now, and must not make another.
+async fn creation_lost(surroundings: Surroundings) -> Result<Trial> {
+    let mut trial = Trial::new(&surroundings, Config::default()).await?;
+    trial.arm(Fault::on("*/files", Effect::DropAnswer).method("POST"));
+    trial.device.rig.start_and_wait().await?;
+    trial
+        .run(async |trial| {
+            trial.sign_in(None).await?;
+            trial.device.said.clear();
             Ok(())
         })
         .await?;

@@ -1,6 +1,7 @@
 //! Calls of the real program that fail or take long, because `strace` has them fail: the program, its SQLite and the
 //! kernel's files are what they always are.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -51,6 +52,12 @@ impl Calls {
         }
         command.extend(inject(self.names, what));
         Ok(command)
+    }
+
+    /// How many calls went wrong since the last start with them.
+    pub(crate) fn count(&self) -> usize {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        ["(INJECTED", "(DELAYED"].iter().map(|mark| log.matches(mark).count()).sum()
     }
 }
 

@@ -13,13 +13,13 @@ use google_sim::Config;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan as _};
 
+use crate::gate::Gate;
+use crate::headline::NO_ANSWER;
 use crate::machine::NotProduced;
+use crate::network::new_behind_a_gate;
 use crate::row::{Group, Row};
 use crate::trial::{Surroundings, Trial};
 use clock::SimulatedClock;
-
-/// A row shows whole seconds, and a press is noted a moment before it is read.
-const PRECISION_SECONDS: i64 = 3;
 
 /// What clocks do.
 pub(crate) fn rows() -> Vec<Row> {
@@ -39,7 +39,8 @@ pub(crate) fn rows() -> Vec<Row> {
             "boot-at-1970",
             "it starts in 1970 without a network, and the clock is set later",
             outage::at_1970,
-        ),
+        )
+        .may_say(&[NO_ANSWER]),
         Row::new(
             Time,
             "time-never-known",
@@ -73,19 +74,21 @@ pub(super) struct Timed {
 
 /// What a row has to show.
 struct Shown {
-    at: Timestamp,
+    /// The key was not pressed before,
+    from: Timestamp,
+    /// and was recorded by then.
+    to: Timestamp,
     is_guess: bool,
 }
 
 impl Timed {
     /// A device that runs with a synchronised clock, is signed in, and has its sheet and a row in it. It is so late there.
     pub(super) async fn begin(surroundings: &Surroundings, zone: &str, now: Timestamp) -> Result<Self> {
-        let Some(program) = std::env::var_os("PUNCHCARD_PROGRAM_WITH_CLOCK") else {
-            return Err(NotProduced("there is no program with a clock that a trial can set".into()).into());
-        };
-        let mut surroundings = surroundings.clone();
-        surroundings.programs.host = program.into();
-        let mut trial = Trial::new(&surroundings, Config::default()).await?;
+        Self::begin_with(Trial::new(&with_clock(surroundings)?, Config::default()).await?, zone, now).await
+    }
+
+    /// The same with a device that was never on.
+    async fn begin_with(mut trial: Trial, zone: &str, now: Timestamp) -> Result<Self> {
         let folder = &trial.device.rig.folder;
         let configuration = folder.configuration()?;
         let trusting = "trust-clock = true\n";
@@ -104,6 +107,12 @@ impl Timed {
         Ok(timed)
     }
 
+    /// The same, in Brisbane and now, whose connections go through a gate.
+    pub(super) async fn begin_behind_a_gate(surroundings: &Surroundings) -> Result<(Self, Gate)> {
+        let (trial, gate) = new_behind_a_gate(&with_clock(surroundings)?).await?;
+        Ok((Self::begin_with(trial, BRISBANE, Timestamp::now()).await?, gate))
+    }
+
     /// The same, in Brisbane and now.
     pub(super) async fn begin_now(surroundings: &Surroundings) -> Result<Self> {
         Self::begin(surroundings, BRISBANE, Timestamp::now()).await
@@ -111,20 +120,26 @@ impl Timed {
 
     /// Presses a key; its row has to show what time it is.
     pub(super) async fn press(&mut self) -> Result<()> {
-        self.expected.push(Shown { at: self.clock.now(), is_guess: false });
-        self.trial.device.press_and_wait().await
+        self.press_shown(|at| at, false).await
     }
 
     /// Presses a key; its row has to show, as a guess, a moment as long after the last known one as the machine has run.
     pub(super) async fn press_for_a_guess(&mut self, last_known: Timestamp) -> Result<()> {
-        self.expected.push(Shown { at: last_known + self.clock.ran_for(), is_guess: true });
-        self.trial.device.press_and_wait().await
+        let ran_from = self.clock.now() - self.clock.ran_for();
+        self.press_shown(|at| last_known + ran_from.duration_until(at), true).await
     }
 
     /// Presses a key; its row has to show what the device's clock says, so much beside the true time.
     pub(super) async fn press_while_wrong(&mut self, by: Span) -> Result<()> {
-        self.expected.push(Shown { at: self.clock.now() + by, is_guess: false });
-        self.trial.device.press_and_wait().await
+        self.press_shown(|at| at + by, false).await
+    }
+
+    /// Presses a key; its row has to show what this makes of the true time at which it was pressed.
+    async fn press_shown(&mut self, shown: impl Fn(Timestamp) -> Timestamp, is_guess: bool) -> Result<()> {
+        let from = shown(self.clock.now());
+        self.trial.device.press_and_wait().await?;
+        self.expected.push(Shown { from, to: shown(self.clock.now()), is_guess });
+        Ok(())
     }
 
     /// The machine is started anew, after it was off for a minute, with its clock in this condition.
@@ -149,8 +164,9 @@ impl Timed {
         ensure!(shown.len() == self.expected.len(), "there are {} rows, not {}", shown.len(), self.expected.len());
         for (number, (found, expected)) in (1..).zip(shown.iter().zip(&self.expected)) {
             if !expected.is_shown_by(found, &self.zone) {
-                let (mark, at) = (expected.mark(), expected.at.to_zoned(self.zone.clone()));
-                self.trial.note(format!("row {number} shows `{found}`, not `{mark}{}`", at.strftime(PATTERN)));
+                let (mark, from, to) = (expected.mark(), expected.from, expected.to);
+                let [from, to] = [from, to].map(|at| at.to_zoned(self.zone.clone()).strftime(PATTERN).to_string());
+                self.trial.note(format!("row {number} shows `{found}`, not `{mark}{from}`, or up to `{to}`"));
             }
         }
         Ok(self.trial)
@@ -168,6 +184,16 @@ impl Timed {
     }
 }
 
+/// With the program whose clock a trial sets.
+fn with_clock(surroundings: &Surroundings) -> Result<Surroundings> {
+    let Some(program) = std::env::var_os("PUNCHCARD_PROGRAM_WITH_CLOCK") else {
+        return Err(NotProduced("there is no program with a clock that a trial can set".into()).into());
+    };
+    let mut surroundings = surroundings.clone();
+    surroundings.programs.host = program.into();
+    Ok(surroundings)
+}
+
 const BRISBANE: &str = "Australia/Brisbane";
 const PATTERN: &str = "%Y-%m-%d %H:%M:%S";
 
@@ -176,10 +202,12 @@ impl Shown {
         if self.is_guess { "~" } else { "" }
     }
 
-    /// Whether this text is the local time of it, or up to some seconds later.
+    /// Whether this text is the local time of a second in between.
     fn is_shown_by(&self, text: &str, zone: &TimeZone) -> bool {
-        let late = |seconds: i64| (self.at + seconds.seconds()).to_zoned(zone.clone()).strftime(PATTERN).to_string();
-        (0..=PRECISION_SECONDS).any(|seconds| text == format!("{}{}", self.mark(), late(seconds)))
+        let local = |at: Timestamp| at.to_zoned(zone.clone()).strftime(PATTERN).to_string();
+        let seconds = 0..=self.from.duration_until(self.to).as_secs() + 1;
+        let between = seconds.map(|seconds| (self.from + seconds.seconds()).min(self.to));
+        between.map(local).any(|local| text == format!("{}{local}", self.mark()))
     }
 }
 
@@ -190,11 +218,15 @@ mod tests {
     #[test]
     fn a_row_shows_the_local_time_of_its_press_or_a_marked_guess() {
         let zone = TimeZone::get("Europe/Paris").unwrap();
-        let shown = |at: &str, is_guess| Shown { at: at.parse().unwrap(), is_guess };
+        let shown = |from: &str, is_guess| {
+            let from: Timestamp = from.parse().unwrap();
+            Shown { from, to: from + 2500.milliseconds(), is_guess }
+        };
         let table = [
             ("2026-10-25T00:30:00Z", false, "2026-10-25 02:30:00", true),
             ("2026-10-25T01:29:59Z", false, "2026-10-25 02:30:00", true),
-            ("2026-10-25T00:30:00Z", false, "2026-10-25 02:30:04", false),
+            ("2026-10-25T00:29:59.700Z", false, "2026-10-25 02:30:02", true),
+            ("2026-10-25T00:30:00Z", false, "2026-10-25 02:30:03", false),
             ("2026-10-25T00:30:00Z", false, "2026-10-25 02:29:59", false),
             ("2026-10-25T00:30:00Z", true, "2026-10-25 02:30:00", false),
             ("2026-10-25T00:30:00Z", true, "~2026-10-25 02:30:00", true),

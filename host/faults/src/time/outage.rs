@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::Timed;
 use super::clock::SimulatedClock;
+use crate::gate::Passage;
 use crate::trial::{Surroundings, Trial};
 
 /// The wall clock shows 1970, and nothing vouches for it.
@@ -18,7 +19,8 @@ fn synchronise(clock: &mut SimulatedClock) {
 
 /// Presses wait, and get their true times.
 pub(super) async fn at_1970(surroundings: Surroundings) -> Result<Trial> {
-    let mut timed = Timed::begin_now(&surroundings).await?;
+    let (mut timed, gate) = Timed::begin_behind_a_gate(&surroundings).await?;
+    gate.set(Passage::Closed).await?;
     timed.reboot(at_the_epoch).await?;
     timed.wait_for_time(false).await?;
     for _ in 0..2 {
@@ -32,6 +34,7 @@ pub(super) async fn at_1970(surroundings: Surroundings) -> Result<Trial> {
     timed.wait_for_time(false).await?;
     let rows = timed.trial.rows()?.len();
     ensure!(rows == 1, "{rows} rows are in the sheet before the time is known");
+    gate.set(Passage::Open).await?;
     synchronise(&mut timed.clock);
     timed.clock.apply()?;
     timed.trial.heal();

@@ -4,6 +4,7 @@
 //! one that is pressed again and again, and its motions are strokes.
 
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
 use std::time::Duration;
@@ -15,6 +16,8 @@ use crossterm::event::{
 use crossterm::{event, execute, terminal};
 use punchcard_core::gesture::Motion;
 use punchcard_core::key::Key;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::termios::{OptionalActions, OutputModes, tcgetattr, tcsetattr};
 
 use super::Sink;
@@ -111,8 +114,13 @@ pub(super) fn read<C: Fn() -> u64>(reading: &AtomicBool, sink: &Sink<C>) {
 fn read_events<C: Fn() -> u64>(reading: &AtomicBool, sink: &Sink<C>) -> io::Result<()> {
     // Asked here: a terminal that does not answer is waited for up to two seconds, which must not delay the device.
     let releases = ask_for_releases()?;
+    let stdin = io::stdin();
     while reading.load(Ordering::Acquire) {
-        if !event::poll(LOOK_EVERY)? {
+        // `event::poll` reads a terminal that has hung up again and again for ever: it is not waited in, but before. Keys
+        // may lie there that were typed while the terminal was asked for something.
+        has_keys(&stdin, Duration::ZERO)?;
+        if !event::poll(Duration::ZERO)? {
+            has_keys(&stdin, LOOK_EVERY)?;
             continue;
         }
         let heard = match parse_event(&event::read()?, releases) {
@@ -125,6 +133,25 @@ fn read_events<C: Fn() -> u64>(reading: &AtomicBool, sink: &Sink<C>) -> io::Resu
         }
     }
     Ok(())
+}
+
+/// Waits so long for keys. Whether there are some.
+///
+/// # Errors
+/// When there will never be any more: the terminal has hung up.
+fn has_keys(terminal: impl AsFd, wait_for: Duration) -> io::Result<bool> {
+    let wait_for = Timespec::try_from(wait_for).map_err(io::Error::other)?;
+    let mut polled = [PollFd::new(&terminal, PollFlags::IN)];
+    match poll(&mut polled, Some(&wait_for)) {
+        // A signal: the caller looks again.
+        Err(Errno::INTR) => return Ok(false),
+        polled => polled?,
+    };
+    let seen = polled[0].revents();
+    if seen.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the terminal has hung up"));
+    }
+    Ok(seen.contains(PollFlags::IN))
 }
 
 /// What an event of the terminal says.
@@ -242,6 +269,17 @@ mod tests {
             let released = event(KeyCode::Char(' '), modifier, KeyEventKind::Release);
             assert_eq!(parse_event(&released, true), Some(Parsed::Key(Key::SPACE, Motion::Up)));
         }
+    }
+
+    #[test]
+    fn a_terminal_that_has_hung_up_has_no_keys_and_never_will() {
+        // A pipe hangs up as a terminal does.
+        let (terminal, mut keys) = io::pipe().unwrap();
+        assert!(!has_keys(&terminal, Duration::ZERO).unwrap());
+        keys.write_all(b"a").unwrap();
+        assert!(has_keys(&terminal, LOOK_EVERY).unwrap());
+        drop(keys);
+        assert_eq!(has_keys(&terminal, Duration::ZERO).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 
     #[test]
