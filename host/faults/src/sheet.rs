@@ -52,6 +52,7 @@ pub(crate) fn rows() -> Vec<Row> {
         Row::new(Sheet, "header-edited", "a person writes another title", header_edited),
         Row::new(Sheet, "column-inserted", "a person inserts a column at the left", column_inserted),
         Row::new(Sheet, "sorted", "a person sorts the rows", sorted),
+        Row::new(Sheet, "row-deleted", "a person deletes a row, and wants it back", row_deleted),
         Row::new(Sheet, "grid-full", "the tab has no empty row left", grid_full),
         Row::new(Sheet, "cell-limit", "the spreadsheet has as many cells as it may have", cell_limit),
         Row::new(Sheet, "another-device", "another device writes to the same tab at the same time", another_device),
@@ -72,6 +73,22 @@ impl Trial {
     /// Does in the only spreadsheet what a person would.
     fn edit(&self, requests: &Value) -> Result<()> {
         self.google.edit_as_person(&self.sheet()?.id, requests)?;
+        Ok(())
+    }
+
+    /// What the device finds when it compares the sheet with what it delivered.
+    async fn reconcile(&self, more: &[&str]) -> Result<Value> {
+        let arguments = [&["reconcile", "timesheet", "--json"], more].concat();
+        let report = self.device.command(&arguments).await?;
+        serde_json::from_str(&report).context("its comparison is no JSON")
+    }
+
+    /// It finds so many rows there, so many that went elsewhere, and nothing that is wrong.
+    async fn check_reconciled(&self, there: u64, elsewhere: u64) -> Result<()> {
+        let found = self.reconcile(&[]).await?;
+        let wrong = ["missing", "changed", "doubled", "foreign", "without-id", "unknown"];
+        let is_right = found["there"] == there && found["elsewhere"] == elsewhere;
+        ensure!(is_right && wrong.iter().all(|wrong| found[wrong] == 0), "compared with the sheet:\n{found:#}");
         Ok(())
     }
 
@@ -240,6 +257,8 @@ async fn tab_deleted(surroundings: Surroundings) -> Result<Trial> {
             create_anew(trial).await
         })
         .await?;
+    // The row that was in the tab is told as delivered elsewhere, and not as missing.
+    trial.check_reconciled(3, 1).await?;
     Ok(trial)
 }
 
@@ -258,6 +277,7 @@ async fn header_edited(surroundings: Surroundings) -> Result<Trial> {
             restart(trial).await
         })
         .await?;
+    trial.check_reconciled(4, 0).await?;
     Ok(trial)
 }
 
@@ -297,6 +317,37 @@ async fn sorted(surroundings: Surroundings) -> Result<Trial> {
         .await?;
     before.sort_unstable_by(|left, right| right.cmp(left));
     ensure!(trial.rows()?.starts_with(&before), "what a person sorted is no longer as they did");
+    trial.check_reconciled(6, 0).await?;
+    Ok(trial)
+}
+
+async fn row_deleted(surroundings: Surroundings) -> Result<Trial> {
+    let mut trial = Trial::signed_in(&surroundings).await?;
+    for _ in 0..2 {
+        trial.device.press_and_wait().await?;
+    }
+    trial.device.settle().await?;
+    trial
+        .run(async |trial| {
+            trial.keep_rows()?;
+            let mut expected = trial.rows()?;
+            // The second one, below the titles.
+            let range = json!({ "sheetId": trial.tab()?.id, "dimension": "ROWS", "startIndex": 2, "endIndex": 3 });
+            trial.edit(&json!([{ "deleteDimension": { "range": range } }]))?;
+            let deleted = expected.remove(1);
+            let found = trial.reconcile(&[]).await?;
+            ensure!(found["there"] == 2 && found["missing"] == 1, "compared with the sheet:\n{found:#}");
+            ensure!(trial.rows()? == expected, "rows were delivered again before anybody wished it");
+            trial.heal();
+            let found = trial.reconcile(&["--deliver-missing"]).await?;
+            ensure!(found["delivered-again"] == 1, "compared with the sheet:\n{found:#}");
+            trial.device.settle().await?;
+            expected.push(deleted);
+            ensure!(trial.rows()? == expected, "the sheet has {:?}, not {expected:?}", trial.rows()?);
+            trial.skip_rows()
+        })
+        .await?;
+    trial.check_reconciled(5, 0).await?;
     Ok(trial)
 }
 
