@@ -11,8 +11,9 @@
 //! - One thread writes. Reading never holds it up, and a press overtakes every other job that waits.
 //! - One host owns a state folder; anybody may read beside it ([`Reader`]).
 //!
-//! A write is one transaction and keeps the writer for as long as it takes: a caller that drains a backlog commits a
-//! thousand events at a time, not all of them, so that a press never waits long.
+//! A write is one transaction and keeps the writer for as long as it takes. One with many rows gives way to a press until
+//! it commits; but a commit does not, and a caller that drains a backlog commits some hundred events at a time, not all of
+//! them.
 
 mod error;
 mod lock;
