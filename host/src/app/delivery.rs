@@ -35,6 +35,9 @@ mod sending;
 
 pub(super) use sending::Authority;
 
+/// Milliseconds after which a ledger that refused is tried again.
+const LEDGER_AGAIN_MS: u64 = 10_000;
+
 /// What a person asks of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ask {
@@ -186,8 +189,7 @@ impl Delivery {
                 if tried == Tried::Never && !load.identified {
                     let by = self.limits.reads_back.then(|| self.settings.clone());
                     if let Err(error) = self.ledger.note_identified(&self.sink, by).await {
-                        warn!(sink = %self.sink, error = chain(error), "the ledger takes no batch; trying again");
-                        return sleep_until(&self.clock, self.clock.monotonic_ms() + 10_000).await;
+                        return self.rest_without_ledger(&chain(error)).await;
                     }
                     load.identified = true;
                 }
@@ -202,8 +204,7 @@ impl Delivery {
                 }
             }
             Err(error) => {
-                warn!(sink = %self.sink, error = chain(error), "the ledger gives no batch; trying again");
-                sleep_until(&self.clock, self.clock.monotonic_ms() + 10_000).await;
+                self.rest_without_ledger(&chain(error)).await;
             }
         }
     }
@@ -364,8 +365,7 @@ impl Delivery {
             match self.ledger.connector_state(&self.sink).await {
                 Ok(state) => return state,
                 Err(error) => {
-                    warn!(sink = %self.sink, error = chain(error), "the ledger can't be read; trying again");
-                    sleep_until(&self.clock, self.clock.monotonic_ms() + 10_000).await;
+                    self.rest_without_ledger(&chain(error)).await;
                 }
             }
         }
@@ -380,8 +380,18 @@ impl Delivery {
         carrier.failed(work, reason, self.clock.monotonic_ms());
     }
 
+    /// Says that the ledger refuses, and waits until it is worth trying again.
+    async fn rest_without_ledger(&self, error: &str) {
+        warn!(sink = %self.sink, error, "the ledger can't be used; trying again");
+        self.stand(Standing::Failing { reason: format!("the ledger can't be used: {error}") });
+        sleep_until(&self.clock, self.clock.monotonic_ms() + LEDGER_AGAIN_MS).await;
+    }
+
     fn publish(&self, carrier: &Carrier) {
-        let standing = carrier.standing().clone();
+        self.stand(carrier.standing().clone());
+    }
+
+    fn stand(&self, standing: Standing) {
         self.standing.send_if_modified(|current| {
             let news = *current != standing;
             *current = standing;

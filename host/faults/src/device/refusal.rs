@@ -11,9 +11,6 @@ use crate::headline::NO_LEDGER;
 /// Presses after which a person gives up.
 const MOST: u32 = 100;
 
-/// How it is logged that a delivery can't take its state or a batch from the ledger.
-const TRYING_AGAIN: &str = "; trying again sink=";
-
 /// How a device is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Condition {
@@ -21,8 +18,6 @@ pub(crate) enum Condition {
     Well,
     /// Something is, and `status` or a refused press says so.
     Told,
-    /// Something is, of which only the log says so.
-    Logged,
 }
 
 impl Device {
@@ -64,22 +59,13 @@ impl Device {
     }
 
     /// Presses two keys, and waits until they are rows, or something is wrong.
-    /// `logged_before` is how much it had logged when it was started.
-    pub(crate) async fn press_twice_and_settle(&mut self, logged_before: usize) -> Result<Condition> {
-        let log = self.rig.log_file();
-        let is_logged = || {
-            let log = std::fs::read_to_string(&log).unwrap_or_default();
-            log.get(logged_before..).is_some_and(|log| log.contains(TRYING_AGAIN))
-        };
+    pub(crate) async fn press_twice_and_settle(&mut self) -> Result<Condition> {
         let are_recorded = self.press_and_hear().await? && self.press_and_hear().await?;
         let condition = self.wait("they are rows, or something is wrong", |report| {
             if !super::headlines(report).is_empty() {
                 return Some(Condition::Told);
             }
-            if super::is_settled(report) {
-                return Some(Condition::Well);
-            }
-            is_logged().then_some(Condition::Logged)
+            super::is_settled(report).then_some(Condition::Well)
         });
         let condition = condition.await?;
         Ok(if are_recorded { condition } else { Condition::Told })
