@@ -1,5 +1,6 @@
 //! A device of its own for each run: the host's program on a folder, and the stand-in for Google in this process.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -91,11 +92,17 @@ impl Device {
         Ok(host)
     }
 
-    /// Requests to Google's APIs so far, those for tokens aside.
-    pub(crate) fn requests(&self) -> u64 {
+    /// Requests to Google's APIs so far, by what they asked for; those for tokens aside.
+    pub(crate) fn operations(&self) -> BTreeMap<String, u64> {
         let state = self.google.state();
         let counts = state["requests"]["counts"].as_object().into_iter().flatten();
-        counts.filter(|(name, _)| !name.starts_with("oauth.")).filter_map(|(_, count)| count.as_u64()).sum()
+        let counts = counts.filter(|(name, _)| !name.starts_with("oauth."));
+        counts.filter_map(|(name, count)| Some((name.clone(), count.as_u64()?))).collect()
+    }
+
+    /// How many those are.
+    pub(crate) fn requests(&self) -> u64 {
+        self.operations().values().sum()
     }
 
     /// Requests that were refused for coming too fast.

@@ -5,6 +5,8 @@
 //! while somebody presses a key. What a press takes is measured from outside: from the key to the line that the host writes
 //! when it has recorded it, once with nothing else to do and once beside the backlog.
 //!
+//! Before the network is back, a minute passes: what left before an outage does not count towards the quota after it.
+//!
 //! Google's stand-in runs in this process, so that the host's memory is its own; the processors are shared with it.
 
 use std::time::Duration;
@@ -15,7 +17,7 @@ use tokio::time::sleep;
 use crate::backlog::plan_least;
 use crate::device::{Device, Host};
 use crate::history;
-use crate::sample::{Measurement, micros, quantile};
+use crate::sample::{Measurement, Stopwatch, micros, quantile};
 use crate::surroundings::Surroundings;
 
 const EVENTS: u32 = 1_000_000;
@@ -23,8 +25,13 @@ const EVENTS: u32 = 1_000_000;
 const IDLE_PRESSES: u32 = 600;
 /// Between two presses: ten persons at the door.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Looks at the sheet, in presses. A look at a million rows costs the stand-in something.
+/// Looks at the sheet, in presses: a look costs the stand-in something. Near the end each press, since what is pressed after
+/// it becomes batches of its own.
 const LOOK_EVERY: u32 = 20;
+/// So many rows are near the end: two batches.
+const NEAR: u64 = 10_000;
+/// What a quota looks back at.
+const MINUTE: Duration = Duration::from_mins(1);
 /// What the backlog may take: three times what the quota lets it take.
 const MOST_PRESSES: u32 = 9_000;
 
@@ -41,8 +48,10 @@ pub(crate) async fn measure(surroundings: &Surroundings) -> Result<Vec<Measureme
     let idle_mb = host.memory_mb("VmRSS")?;
     host.stop().await?;
 
+    let stopped = Stopwatch::start();
     history::record(device.state(), EVENTS).await?;
-    let (requests, refusals) = (device.requests(), device.refusals());
+    sleep(MINUTE.saturating_sub(stopped.elapsed())).await;
+    let (operations, requests, refusals) = (device.operations(), device.requests(), device.refusals());
     let mut host = device.start().await?;
     let mut draining = Vec::new();
     let rows = u64::from(IDLE_PRESSES) + u64::from(EVENTS);
@@ -50,12 +59,17 @@ pub(crate) async fn measure(surroundings: &Surroundings) -> Result<Vec<Measureme
     // The titles are a row too.
     while device.rows() <= rows {
         ensure!(pressed < MOST_PRESSES, "only {} rows of {rows} and their titles are there", device.rows());
-        for _ in 0..LOOK_EVERY {
+        let presses = if device.rows() + NEAR < rows { LOOK_EVERY } else { 1 };
+        for _ in 0..presses {
             draining.push(press(&mut host).await?);
             pressed += 1;
         }
     }
     let requests = u32::try_from(device.requests() - requests - of_a_start)?;
+    for (operation, count) in device.operations() {
+        let count = count - operations.get(&operation).copied().unwrap_or(0);
+        eprintln!("  {count} × {operation}");
+    }
     let peak_mb = host.memory_mb("VmHWM")?;
     host.await_delivered(&device, IDLE_PRESSES + EVENTS + pressed).await?;
     host.stop().await?;
