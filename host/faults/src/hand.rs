@@ -86,6 +86,8 @@ async fn again(surroundings: Surroundings) -> Result<Trial> {
             .await?;
     }
     trial.device.rig.kill().await?;
+    // That ends its terminal. The host need not end with it: whoever started these trials may have had it ignore that.
+    drop(LeftAlone::find(&trial.device)?);
     trial.device.rig.set_wrapper::<String>([]);
     trial.device.start_when_free().await?;
     Ok(trial)
@@ -103,9 +105,7 @@ async fn terminal_gone(surroundings: Surroundings) -> Result<Trial> {
     trial.arm(Fault::on(UPDATE, Effect::ServerError { status: 503, applied: false }));
     trial.device.press_and_wait().await?;
     trial.device.rig.kill().await?;
-    let host = fs::read_to_string(trial.device.rig.folder.state.join("lock")).context("nobody holds the lock")?;
-    let host = host.trim().parse().ok().and_then(Pid::from_raw).context("the lock names no process")?;
-    let host = LeftAlone(host);
+    let host = LeftAlone::find(&trial.device)?;
     trial.device.settle().await?;
     let before = host.cpu_ticks()?;
     sleep(WITHOUT_A_TERMINAL_FOR).await;
@@ -123,6 +123,11 @@ async fn terminal_gone(surroundings: Surroundings) -> Result<Trial> {
 struct LeftAlone(Pid);
 
 impl LeftAlone {
+    fn find(device: &Device) -> Result<Self> {
+        let host = fs::read_to_string(device.rig.folder.state.join("lock")).context("nobody holds the lock")?;
+        host.trim().parse().ok().and_then(Pid::from_raw).map(Self).context("the lock names no process")
+    }
+
     /// What it has used of the processors, in hundredths of a second (`proc_pid_stat(5)`, fields 14 and 15).
     fn cpu_ticks(&self) -> Result<u64> {
         let file = format!("/proc/{}/stat", self.0);
