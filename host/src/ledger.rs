@@ -73,7 +73,7 @@ pub use formatting::{CommitError, FormattedCommit, Unformatted};
 pub use grant::RememberedGrant;
 pub use history::{Keep, Pruned};
 pub use mistimed::Mistimed;
-pub use moment::{KnownTime, Moment};
+pub use moment::{BootTimes, KnownTime, Moment};
 pub use put_back::{PutBack, PutBackError};
 pub use reader::Reader;
 pub use reject::{Reject, RejectPlace};

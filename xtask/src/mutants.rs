@@ -17,7 +17,7 @@ const LIBRARIES: [&str; 2] = ["punchcard-core", "punchcard-sdk"];
 pub(crate) struct Arguments {
     /// The packages to mutate; the core, the SDK and every guest when none is named.
     packages: Vec<String>,
-    /// Given to cargo-mutants as they are: `-- --file host/core/src/retry.rs`, `-- --list`.
+    /// Given to cargo-mutants as they are: `-- --file host/core/src/backoff.rs`, `-- --list`.
     #[arg(last = true)]
     rest: Vec<String>,
 }

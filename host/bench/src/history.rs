@@ -80,6 +80,7 @@ pub(crate) async fn deliver(state: &Path) -> Result<()> {
         let made = FormattedCommit {
             from: read.cursor,
             through: read.through,
+            boots: read.boots,
             state: Vec::new(),
             columns: columns.clone(),
             rows: read.events.iter().map(|event| (event.event.sequence, vec![row(PROJECTS[0])])).collect(),

@@ -125,7 +125,8 @@ fn every_key_is_read() {
     assert_eq!(names(&read.inputs), ["clock", "door", "knob", "next", "previous"]);
     assert_eq!(input("clock").trigger, Trigger::Key(Key::SPACE));
     assert_eq!(input("clock").debounce_for, Duration::from_millis(250));
-    let Action::Press(Press { event, fields }) = &input("clock").action else { panic!("it presses") };
+    let Action::Press(Press { event, fields, share_commit_for }) = &input("clock").action else { panic!("it presses") };
+    assert_eq!(*share_commit_for, Duration::from_secs(10));
     assert_eq!(event.as_str(), "punch");
     let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     let project = ChoiceName::parse("project").unwrap();
@@ -236,6 +237,7 @@ fn numbers_have_bounds() {
         ("plugins", "p.path = \"p\"\np.memory-mib", 1, 1024),
         ("inputs.a", "driver = \"gpio\"\npress.event = \"e\"\nline", 0, 27),
         ("inputs.a", "driver = \"gpio\"\npress.event = \"e\"\nline = 1\ndebounce-ms", 0, 10_000),
+        ("inputs.a", "driver = \"gpio\"\npress.event = \"e\"\nline = 1\npress.share-commit-ms", 0, 60_000),
     ] {
         let found = |number: i64| errors(&with(&format!("[{section}]\n{key} = {number}")));
         assert_eq!(found(least), Vec::<String>::new(), "{key}");
@@ -637,7 +639,7 @@ fn fixed_keys(text: &str) -> Vec<(std::ops::Range<usize>, Vec<String>)> {
 
 #[test]
 fn all_fixed_keys_are_tried() {
-    assert_eq!(fixed_keys(FULL).len(), 94);
+    assert_eq!(fixed_keys(FULL).len(), 95);
 }
 
 proptest! {

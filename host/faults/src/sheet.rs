@@ -151,15 +151,20 @@ async fn binned(surroundings: Surroundings) -> Result<Trial> {
             let id = trial.sheet()?.id;
             trial.google.edit_file(&id, &FileAction::Trash)?;
             trial.device.press_and_wait().await?;
-            trial.device.wait_for(IN_THE_BIN).await?;
-            trial.stays_quiet().await?;
-            trial.google.edit_file(&id, &FileAction::Untrash)?;
-            trial.device.command(&["sinks", "retry", "timesheet"]).await?;
-            trial.heal();
-            Ok(())
+            taken_out_of_the_bin(trial, &id).await
         })
         .await?;
     Ok(trial)
+}
+
+/// The device waits for a person, who takes the file out of the bin and says so.
+async fn taken_out_of_the_bin(trial: &mut Trial, id: &str) -> Result<()> {
+    trial.device.wait_for(IN_THE_BIN).await?;
+    trial.stays_quiet().await?;
+    trial.google.edit_file(id, &FileAction::Untrash)?;
+    trial.device.command(&["sinks", "retry", "timesheet"]).await?;
+    trial.heal();
+    Ok(())
 }
 
 async fn visited_the_bin(surroundings: Surroundings) -> Result<Trial> {
@@ -190,12 +195,7 @@ async fn noticed_in_the_bin(surroundings: Surroundings) -> Result<Trial> {
             trial.device.settle().await?;
             restart(trial).await?;
             trial.device.press_and_wait().await?;
-            trial.device.wait_for(IN_THE_BIN).await?;
-            trial.stays_quiet().await?;
-            trial.google.edit_file(&id, &FileAction::Untrash)?;
-            trial.device.command(&["sinks", "retry", "timesheet"]).await?;
-            trial.heal();
-            Ok(())
+            taken_out_of_the_bin(trial, &id).await
         })
         .await?;
     Ok(trial)

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use punchcard_core::delivery::Standing;
 use punchcard_core::event::Sequence;
+use punchcard_core::grant;
+use punchcard_core::name::SinkName;
 use tokio::sync::oneshot;
 use tracing::info;
 
@@ -13,150 +15,130 @@ use super::device::Device;
 use super::formatting;
 use super::grant::{Ask, chain};
 use super::intake::fresh_id;
-use super::part::{GrantPart, SinkHandle, SinkPart};
+use super::part::{GrantPart, Parts, SinkHandle, SinkPart};
 use super::report::report;
 use crate::ledger::PutBack;
 
 /// Answers a question, or sees to it that what is asked for will be done.
 pub(super) async fn answer(device: Arc<Device>, question: Question) -> Answer {
-    match question {
-        Question::Status => Answer::Status(Box::new(report(&device).await)),
-        Question::Frame => device.display.answer(),
-        Question::SignIn { grant } => device.ask_grant(&grant, Ask::SignIn),
-        Question::SignOut { grant, revoke } => device.ask_grant(&grant, Ask::SignOut { revoke }),
-        Question::Retry { sink } => device.ask_sink(&sink, delivery::Ask::Retry),
-        Question::Reconcile { sink, deliver_missing_of } => device.reconcile(&sink, deliver_missing_of),
-        Question::Reconciliation { sink, number } => device.reconciliation(&sink, number),
-        Question::Pause { sink } => device.set_paused(&sink, true).await,
-        Question::Resume { sink } => device.set_paused(&sink, false).await,
-        Question::PutBack { sink, events } => device.put_back(&sink, &events).await,
-        Question::Drop { sink, events, reason } => device.drop_set_aside(&sink, &events, &reason).await,
-        Question::CreateAnew { sink } => device.ask_sink(&sink, delivery::Ask::CreateAnew),
-        Question::Correct { sink, from, component, settings } => {
-            device.correct(&sink, Sequence(from), component, settings).await
-        }
-    }
+    device.answer(question).await.unwrap_or_else(|reason| Answer::Refused { reason })
 }
 
 impl Device {
-    fn ask_grant(&self, name: &str, ask: Ask) -> Answer {
-        let Some(parts) = self.parts.get() else { return still_starting() };
+    /// The answer; otherwise why it is refused, and what to do.
+    async fn answer(&self, question: Question) -> Result<Answer, String> {
+        match question {
+            Question::Status => Ok(Answer::Status(Box::new(report(self).await))),
+            Question::Frame => Ok(self.display.answer()),
+            Question::SignIn { grant } => self.ask_grant(&grant, Ask::SignIn),
+            Question::SignOut { grant, revoke } => self.ask_grant(&grant, Ask::SignOut { revoke }),
+            Question::Retry { sink } => self.retry(&sink).await,
+            Question::Reconcile { sink, deliver_missing_of } => self.reconcile(&sink, deliver_missing_of),
+            Question::Reconciliation { sink, number } => self.reconciliation(&sink, number),
+            Question::Pause { sink } => self.set_paused(&sink, true).await,
+            Question::Resume { sink } => self.set_paused(&sink, false).await,
+            Question::PutBack { sink, events } => self.put_back(&sink, &events).await,
+            Question::Drop { sink, events, reason } => self.drop_set_aside(&sink, &events, &reason).await,
+            Question::CreateAnew { sink } => self.create_anew(&sink).await,
+            Question::Correct { sink, from, component, settings, wanted } => {
+                let (reply, answer) = oneshot::channel();
+                let from = Sequence(from);
+                self.correct(&sink, formatting::Ask::Correct { from, component, settings, wanted, reply }, answer).await
+            }
+        }
+    }
+
+    fn ask_grant(&self, name: &str, ask: Ask) -> Result<Answer, String> {
+        let parts = self.parts()?;
         match parts.grants.iter().find(|(grant, _)| grant.as_str() == name) {
             Some((_, GrantPart::On(grant))) => {
                 grant.ask(ask);
-                Answer::Accepted
+                Ok(Answer::Accepted)
             }
-            Some((_, GrantPart::Off(reason))) => Answer::Refused { reason: format!("grant `{name}` is off: {reason}") },
-            None => unknown("grant", name, parts.grants.keys()),
+            Some((_, GrantPart::Off(reason))) => Err(format!("grant `{name}` is off: {reason}")),
+            None => Err(unknown("grant", name, parts.grants.keys())),
         }
     }
 
-    fn ask_sink(&self, name: &str, ask: delivery::Ask) -> Answer {
-        let sink = match self.sink(name) {
-            Ok(sink) => sink,
-            Err(answer) => return answer,
-        };
-        if let Some(reason) = &sink.delivery_off {
-            return Answer::Refused { reason: format!("sink `{name}` is off: {reason}") };
-        }
-        if *sink.paused.borrow() {
-            let reason = format!("sink `{name}` is paused; `punchcard sinks resume {name}` first");
-            return Answer::Refused { reason };
-        }
-        match sink.asks.send(ask) {
-            Ok(()) => Answer::Accepted,
-            Err(_) => ended(name),
-        }
+    fn ask_sink(&self, name: &str, ask: delivery::Ask) -> Result<Answer, String> {
+        let sink = self.sink_that_delivers(name)?;
+        sink.asks.send(ask).map_err(|_| ended(name))?;
+        Ok(Answer::Accepted)
     }
 
-    /// A sink that is on; otherwise what is to be answered.
-    fn sink(&self, name: &str) -> Result<&SinkHandle, Answer> {
-        let parts = self.parts.get().ok_or_else(still_starting)?;
-        match parts.sinks.iter().find(|(sink, _)| sink.as_str() == name) {
-            Some((_, SinkPart::On(sink))) => Ok(sink),
-            Some((_, SinkPart::Off(reason))) => {
-                Err(Answer::Refused { reason: format!("sink `{name}` is off: {reason}") })
-            }
-            None => Err(unknown("sink", name, parts.sinks.keys())),
-        }
+    /// A person says that what holds a sink up is mended, and takes rows as they are whose times were wrong.
+    async fn retry(&self, name: &str) -> Result<Answer, String> {
+        let answer = self.ask_sink(name, delivery::Ask::Retry)?;
+        let (sink, _) = self.sink_part(name)?;
+        self.time.take_mistimed(&self.ledger, sink).await.map_err(chain)?;
+        Ok(answer)
+    }
+
+    /// Has a new destination made. That is kept before it is answered.
+    async fn create_anew(&self, name: &str) -> Result<Answer, String> {
+        let (sink, _) = self.sink_part(name)?;
+        self.sink_that_delivers(name)?;
+        delivery::keep_wish(&self.ledger, sink).await.map_err(chain)?;
+        self.ask_sink(name, delivery::Ask::CreateAnew)
     }
 
     /// Has a sink's formatter replay, and what is different delivered.
-    async fn correct(&self, name: &str, from: Sequence, component: String, settings: String) -> Answer {
-        let sink = match self.sink(name) {
-            Ok(sink) => sink,
-            Err(answer) => return answer,
-        };
-        let (reply, answer) = oneshot::channel();
-        if sink.corrections.send(formatting::Ask::Correct { from, component, settings, reply }).is_err() {
-            return ended(name);
-        }
-        match answer.await {
-            Ok(Ok(corrected)) => Answer::Corrected { rows: corrected.rows, through: corrected.through.0 },
-            Ok(Err(reason)) => Answer::Refused { reason },
-            Err(_) => ended(name),
-        }
+    async fn correct(
+        &self,
+        name: &str,
+        ask: formatting::Ask,
+        answer: oneshot::Receiver<Result<formatting::Corrected, String>>,
+    ) -> Result<Answer, String> {
+        let sink = self.sink(name)?;
+        sink.corrections.send(ask).map_err(|_| ended(name))?;
+        let corrected = answer.await.map_err(|_| ended(name))??;
+        Ok(Answer::Corrected { rows: corrected.rows, through: corrected.through.0 })
     }
 
     /// Has a sink's rows read back and compared.
-    fn reconcile(&self, name: &str, deliver_missing_of: Option<u64>) -> Answer {
-        let sink = match self.sink(name) {
-            Ok(sink) => sink,
-            Err(answer) => return answer,
-        };
-        let refused = |reason: String| Answer::Refused { reason };
+    fn reconcile(&self, name: &str, deliver_missing_of: Option<u64>) -> Result<Answer, String> {
+        let sink = self.sink(name)?;
         if !sink.reads_back {
-            return refused(format!(
+            return Err(format!(
                 "the connector of sink `{name}` can't say which rows are there; google-sheets can, unless its setting \
                  `event-ids` is false"
             ));
         }
         match &*sink.delivery.borrow() {
             Standing::Held { problem: Some(problem) } => {
-                return refused(format!("sink `{name}` waits for a person: {}: {}", problem.headline, problem.advice));
+                return Err(format!("sink `{name}` waits for a person: {}: {}", problem.headline, problem.advice));
             }
-            Standing::Held { problem: None } => return refused(format!("sink `{name}` waits for a person")),
-            Standing::Failing { reason } => return refused(format!("sink `{name}` fails: {reason}")),
+            Standing::Held { problem: None } => return Err(format!("sink `{name}` waits for a person")),
+            Standing::Failing { reason } => return Err(format!("sink `{name}` fails: {reason}")),
             Standing::Idle | Standing::Working | Standing::Paused | Standing::Waiting { .. } => {}
         }
-        if let Some(reason) = &sink.delivery_off {
-            return refused(format!("sink `{name}` is off: {reason}"));
+        let sink = self.sink_that_delivers(name)?;
+        if !self.time.now(&self.clock).is_known() {
+            return Err("the time is not known yet, and nothing is read back before it is".to_owned());
         }
-        if *sink.paused.borrow() {
-            return refused(format!("sink `{name}` is paused; `punchcard sinks resume {name}` first"));
-        }
-        let Some(number) = sink.progress.begin() else {
-            return refused(format!("sink `{name}` is being compared; ask again when that is done"));
-        };
-        match sink.asks.send(delivery::Ask::Reconcile { number, deliver_missing_of }) {
-            Ok(()) => Answer::Compares { number },
-            Err(_) => ended(name),
-        }
+        self.signed_in(sink)?;
+        let number = sink
+            .progress
+            .begin()
+            .ok_or_else(|| format!("sink `{name}` is being compared; ask again when that is done"))?;
+        sink.asks.send(delivery::Ask::Reconcile { number, deliver_missing_of }).map_err(|_| ended(name))?;
+        Ok(Answer::Compares { number })
     }
 
-    fn reconciliation(&self, name: &str, number: u64) -> Answer {
-        match self.sink(name).map(|sink| sink.progress.get(number)) {
-            Ok(Some(stage)) => Answer::Reconciliation(Box::new(stage)),
-            Ok(None) => {
-                let reason = format!("sink `{name}` was compared once more since, or the host was started anew");
-                Answer::Refused { reason }
-            }
-            Err(answer) => answer,
-        }
+    fn reconciliation(&self, name: &str, number: u64) -> Result<Answer, String> {
+        let stage = self.sink(name)?.progress.get(number);
+        stage
+            .map(|stage| Answer::Reconciliation(Box::new(stage)))
+            .ok_or_else(|| format!("sink `{name}` was compared once more since, or the host was started anew"))
     }
 
     /// Stops a sink's deliveries, or has them go on: in the ledger first, so that it holds over a restart. Also where the
     /// sink is off: it may be on again after the next start.
-    async fn set_paused(&self, name: &str, paused: bool) -> Answer {
-        let Some(parts) = self.parts.get() else { return still_starting() };
-        let Some((sink, part)) = parts.sinks.iter().find(|(sink, _)| sink.as_str() == name) else {
-            return unknown("sink", name, parts.sinks.keys());
-        };
+    async fn set_paused(&self, name: &str, paused: bool) -> Result<Answer, String> {
+        let (sink, part) = self.sink_part(name)?;
         // One at a time: what the ledger has last is what holds.
         let _alone = self.pausing.lock().await;
-        if let Err(error) = self.ledger.set_paused(sink, paused).await {
-            return Answer::Refused { reason: chain(error) };
-        }
+        self.ledger.set_paused(sink, paused).await.map_err(chain)?;
         info!(%sink, paused, "a person paused or resumed the sink");
         if let SinkPart::On(handle) = part {
             handle.paused.send_replace(paused);
@@ -165,43 +147,79 @@ impl Device {
                 return self.ask_sink(name, delivery::Ask::Retry);
             }
         }
-        Answer::Accepted
+        Ok(Answer::Accepted)
     }
 
     /// Has a sink try again what it set aside: of all events, or of those that are named.
-    async fn put_back(&self, name: &str, events: &[u64]) -> Answer {
-        let Some(parts) = self.parts.get() else { return still_starting() };
-        let Some((sink, part)) = parts.sinks.iter().find(|(sink, _)| sink.as_str() == name) else {
-            return unknown("sink", name, parts.sinks.keys());
-        };
+    async fn put_back(&self, name: &str, events: &[u64]) -> Result<Answer, String> {
+        let (sink, part) = self.sink_part(name)?;
         let events: Vec<Sequence> = events.iter().copied().map(Sequence).collect();
         let _woken = WakeLater(part);
-        let put = match self.ledger.put_back(sink, &events, || fresh_id(self.clock.wall().unix_micros)).await {
-            Ok(put) => put,
-            Err(error) => return Answer::Refused { reason: chain(error) },
-        };
+        let id = || fresh_id(self.clock.wall().unix_micros);
+        let put = self.ledger.put_back(sink, &events, id).await.map_err(chain)?;
         if put == PutBack::default() {
-            let reason = format!("no event that sink `{name}` set aside is left in the history");
-            return Answer::Refused { reason };
+            return Err(format!("no event that sink `{name}` set aside is left in the history"));
         }
         info!(%sink, events = put.events, rows = put.rows, "what was set aside is put back");
-        Answer::PutBack { events: put.events, rows: put.rows, rows_left: put.rows_left }
+        Ok(Answer::PutBack { events: put.events, rows: put.rows, rows_left: put.rows_left })
     }
 
     /// Drops for good what a sink set aside.
-    async fn drop_set_aside(&self, name: &str, events: &[u64], reason: &str) -> Answer {
-        let Some(parts) = self.parts.get() else { return still_starting() };
-        let Some(sink) = parts.sinks.keys().find(|sink| sink.as_str() == name) else {
-            return unknown("sink", name, parts.sinks.keys());
-        };
+    async fn drop_set_aside(&self, name: &str, events: &[u64], reason: &str) -> Result<Answer, String> {
+        let (sink, _) = self.sink_part(name)?;
         let events: Vec<Sequence> = events.iter().copied().map(Sequence).collect();
-        match self.ledger.drop_set_aside(sink, &events, reason).await {
-            Ok(count) => {
-                info!(%sink, count, reason, "a person dropped what was set aside");
-                Answer::Dropped { count }
-            }
-            Err(error) => Answer::Refused { reason: chain(error) },
+        let count = self.ledger.drop_set_aside(sink, &events, reason).await.map_err(chain)?;
+        info!(%sink, count, reason, "a person dropped what was set aside");
+        Ok(Answer::Dropped { count })
+    }
+
+    /// A sink that is on, that has a connector, and that is not paused.
+    fn sink_that_delivers(&self, name: &str) -> Result<&SinkHandle, String> {
+        let sink = self.sink(name)?;
+        if let Some(reason) = &sink.delivery_off {
+            return Err(format!("sink `{name}` is off: {reason}"));
         }
+        if *sink.paused.borrow() {
+            return Err(format!("sink `{name}` is paused; `punchcard sinks resume {name}` first"));
+        }
+        Ok(sink)
+    }
+
+    /// Whether a sink's grant lets it in, or is about to.
+    fn signed_in(&self, sink: &SinkHandle) -> Result<(), String> {
+        let Some(name) = &sink.grant else { return Ok(()) };
+        let reason = match self.parts()?.grants.get(name) {
+            Some(GrantPart::Off(reason)) => reason.clone(),
+            Some(GrantPart::On(grant)) => match &*grant.standing().borrow() {
+                grant::Standing::Authorized { .. } | grant::Standing::Renewing | grant::Standing::Starting => {
+                    return Ok(());
+                }
+                grant::Standing::SignedOut | grant::Standing::AwaitingPerson { .. } => "nobody is signed in".to_owned(),
+                grant::Standing::Blocked(problem) => format!("{}: {}", problem.headline, problem.advice),
+                grant::Standing::Failing { .. } => "its policy fails".to_owned(),
+            },
+            None => return Ok(()),
+        };
+        Err(format!("the sink waits for grant `{name}`: {reason}"))
+    }
+
+    /// A sink that is on.
+    fn sink(&self, name: &str) -> Result<&SinkHandle, String> {
+        match self.sink_part(name)? {
+            (_, SinkPart::On(sink)) => Ok(sink),
+            (_, SinkPart::Off(reason)) => Err(format!("sink `{name}` is off: {reason}")),
+        }
+    }
+
+    /// A sink that is configured.
+    fn sink_part(&self, name: &str) -> Result<(&SinkName, &SinkPart), String> {
+        let parts = self.parts()?;
+        let found = parts.sinks.iter().find(|(sink, _)| sink.as_str() == name);
+        found.ok_or_else(|| unknown("sink", name, parts.sinks.keys()))
+    }
+
+    fn parts(&self) -> Result<&Parts, String> {
+        self.parts.get().ok_or_else(|| "the device is still starting; try again in a moment".to_owned())
     }
 }
 
@@ -216,16 +234,12 @@ impl Drop for WakeLater<'_> {
     }
 }
 
-fn still_starting() -> Answer {
-    Answer::Refused { reason: "the device is still starting; try again in a moment".into() }
+fn ended(sink: &str) -> String {
+    format!("sink `{sink}` has ended; restart the host")
 }
 
-fn ended(sink: &str) -> Answer {
-    Answer::Refused { reason: format!("sink `{sink}` has ended; restart the host") }
-}
-
-fn unknown(what: &str, name: &str, known: impl Iterator<Item = impl ToString>) -> Answer {
+fn unknown(what: &str, name: &str, known: impl Iterator<Item = impl ToString>) -> String {
     let known: Vec<String> = known.map(|name| format!("`{}`", name.to_string())).collect();
     let known = if known.is_empty() { "there is none".to_owned() } else { format!("there is {}", known.join(", ")) };
-    Answer::Refused { reason: format!("there is no {what} `{name}`; {known}") }
+    format!("there is no {what} `{name}`; {known}")
 }

@@ -101,6 +101,8 @@ pub enum Question {
         component: String,
         /// and the settings, as JSON.
         settings: String,
+        /// Whether rows may be delivered. Otherwise there are none to be corrected, and the host says so too.
+        wanted: bool,
     },
 }
 

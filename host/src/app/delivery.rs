@@ -27,7 +27,7 @@ use super::status::ReconcileStage;
 use super::timer::sleep_until;
 use crate::clock::Clock;
 use crate::http::Http;
-use crate::ledger::{Ledger, OpenBatch, RowPlace, Tried};
+use crate::ledger::{Ledger, OpenBatch, RowPlace, StorageError, Tried};
 use crate::wasm::{CallError, Connector};
 
 mod reading;
@@ -38,12 +38,25 @@ pub(super) use sending::Authority;
 /// Milliseconds after which a ledger that refused is tried again.
 const LEDGER_AGAIN_MS: u64 = 10_000;
 
+/// Keeps the wish for a new destination over a restart, which may come while there is no lease to fulfil it under. One that
+/// is there and not fulfilled yet stays.
+pub(super) async fn keep_wish(ledger: &Ledger, sink: &SinkName) -> Result<(), StorageError> {
+    if ledger.recall(&wish_key(sink)).await?.is_none_or(|wish| wish.is_empty()) {
+        ledger.remember(&wish_key(sink), &Uuid::new_v4().to_string()).await?;
+    }
+    Ok(())
+}
+
+fn wish_key(sink: &SinkName) -> String {
+    format!("create-anew/{sink}")
+}
+
 /// What a person asks of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ask {
     /// The problem is mended.
     Retry,
-    /// Make a new destination.
+    /// Make a new destination, as [`keep_wish`] keeps it.
     CreateAnew,
     /// Compare what is there with what was brought.
     Reconcile {
@@ -93,6 +106,8 @@ struct Load {
     /// The ledger knows how the rows of these batches are delivered.
     identified: bool,
     reconciliation: Option<Reconciliation>,
+    /// It was looked for a batch since the start: one that an earlier start has sent comes before all else.
+    looked: bool,
     /// What was missing when it was last compared, under which number.
     missing: (u64, Vec<RowPlace>),
 }
@@ -108,6 +123,7 @@ impl Delivery {
             wish: self.recall_wish().await,
             identified: false,
             reconciliation: None,
+            looked: false,
             missing: (0, Vec::new()),
         };
         if !load.wish.is_empty() {
@@ -163,7 +179,7 @@ impl Delivery {
                     prepared = true;
                     carrier.begin(Work::Prepare, false);
                 }
-                Plan::Idle if load.reconciliation.is_some() => carrier.begin(Work::ReadBack, false),
+                Plan::Idle if load.looked && load.reconciliation.is_some() => carrier.begin(Work::ReadBack, false),
                 Plan::Idle => self.find_work(&mut carrier, &mut load, &mut paused).await,
             }
         }
@@ -175,7 +191,7 @@ impl Delivery {
         let rows = Arc::clone(&self.rows);
         let more = rows.notified();
         let limits = load.slowness.limits(&self.limits);
-        if self.awaits_whole_batch(limits).await {
+        if load.reconciliation.is_none() && self.awaits_whole_batch(limits).await {
             tokio::select! {
                 () = more => {}
                 () = changed(paused) => {}
@@ -186,6 +202,7 @@ impl Delivery {
         }
         match self.ledger.open_batch(&self.sink, limits, Uuid::new_v4()).await {
             Ok(Some(OpenBatch { batch, tried })) => {
+                load.looked = true;
                 if tried == Tried::Never && !load.identified {
                     let by = self.limits.reads_back.then(|| self.settings.clone());
                     if let Err(error) = self.ledger.note_identified(&self.sink, by).await {
@@ -196,7 +213,10 @@ impl Delivery {
                 load.batch = batch;
                 carrier.begin(Work::Batch, tried == Tried::Before);
             }
+            // A comparison waits for its turn, which has come.
+            Ok(None) if load.reconciliation.is_some() => load.looked = true,
             Ok(None) => {
+                load.looked = true;
                 tokio::select! {
                     () = more => {}
                     () = changed(paused) => {}
@@ -294,6 +314,10 @@ impl Delivery {
             Ask::Retry => carrier.ask_retry(),
             Ask::CreateAnew => {
                 if load.wish.is_empty() {
+                    load.wish = self.recall_wish().await;
+                }
+                // An earlier one was fulfilled while this one was asked for.
+                if load.wish.is_empty() {
                     load.wish = Uuid::new_v4().to_string();
                     self.remember_wish(&load.wish).await;
                 }
@@ -310,26 +334,21 @@ impl Delivery {
         }
     }
 
-    /// Keeps a wish over a restart, which may come while there is no lease to fulfil it under.
     async fn remember_wish(&self, wish: &str) {
-        if let Err(error) = self.ledger.remember(&self.wish_key(), wish).await {
+        if let Err(error) = self.ledger.remember(&wish_key(&self.sink), wish).await {
             warn!(sink = %self.sink, error = chain(error), "the wish for a new destination is lost with a restart");
         }
     }
 
     async fn recall_wish(&self) -> String {
         self.ledger
-            .recall(&self.wish_key())
+            .recall(&wish_key(&self.sink))
             .await
             .unwrap_or_else(|error| {
                 warn!(sink = %self.sink, error = chain(error), "a wish for a new destination can't be read");
                 None
             })
             .unwrap_or_default()
-    }
-
-    fn wish_key(&self) -> String {
-        format!("create-anew/{}", self.sink)
     }
 
     /// Where a person finds the rows, before the first is there.

@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use punchcard_core::config::Configuration;
 use punchcard_core::config::panel::PanelSize;
+use punchcard_core::event::Sequence;
 use punchcard_core::plugin::Problem;
 use punchcard_core::scene::PanelState;
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tracing::{error, info};
 
@@ -68,6 +69,9 @@ pub enum DeviceError {
     /// A task of the device broke off. What was recorded is safe.
     #[error("a part of the device broke off, by a defect of this program; start it again")]
     BrokeOff(#[source] JoinError),
+    /// The ledger's thread ended. What was recorded is safe, and nothing more is.
+    #[error("the ledger's writing thread ended, by a defect of this program; start it again")]
+    LedgerEnded,
 }
 
 /// A device that runs.
@@ -122,7 +126,7 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     let mut parts = JoinSet::new();
     let ended = tokio::select! {
         () = back::start(&device, options, &source, &in_force, &mut parts) => None,
-        ended = ends.wait(&mut intake, &mut front) => Some(ended),
+        ended = ends.wait(&mut intake, &mut front, device.ledger.accepted()) => Some(ended),
     };
     let ended = match ended {
         Some(ended) => ended,
@@ -130,7 +134,7 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
             device.display.note(PanelState::note_ready);
             info!(device = %in_force.configuration.device.name, "ready");
             tokio::select! {
-                ended = ends.wait(&mut intake, &mut front) => ended,
+                ended = ends.wait(&mut intake, &mut front, device.ledger.accepted()) => ended,
                 error = first_to_break_off(&mut parts) => Err(error),
             }
         }
@@ -271,10 +275,18 @@ impl Ends {
         }
     }
 
-    async fn wait(&mut self, intake: &mut JoinHandle<()>, front: &mut JoinSet<()>) -> Result<(), DeviceError> {
+    /// Waits for that, or for something to break off. `accepted` is the ledger's, and lives as long as its writing thread.
+    async fn wait(
+        &mut self,
+        intake: &mut JoinHandle<()>,
+        front: &mut JoinSet<()>,
+        mut accepted: watch::Receiver<Sequence>,
+    ) -> Result<(), DeviceError> {
+        let ledger_ended = async { while accepted.changed().await.is_ok() {} };
         tokio::select! {
             () = self.signal() => Ok(()),
             ended = intake => ended.map_err(DeviceError::BrokeOff),
+            () = ledger_ended => Err(DeviceError::LedgerEnded),
             error = first_to_break_off(front) => Err(error),
         }
     }
@@ -293,7 +305,14 @@ mod tests {
         let DeviceError::BrokeOff(error) = first_to_break_off(&mut tasks).await else { unreachable!() };
         assert!(error.is_panic());
         let mut intake = tokio::spawn(async { panic!("a defect") });
-        let ended = Ends::listen().unwrap().wait(&mut intake, &mut tasks).await;
+        let (announce, accepted) = watch::channel(Sequence(0));
+        let ended = Ends::listen().unwrap().wait(&mut intake, &mut tasks, accepted.clone()).await;
         assert!(matches!(ended, Err(DeviceError::BrokeOff(_))));
+
+        let mut intake = tokio::spawn(std::future::pending());
+        announce.send(Sequence(1)).unwrap();
+        drop(announce);
+        let ended = Ends::listen().unwrap().wait(&mut intake, &mut JoinSet::new(), accepted).await;
+        assert!(matches!(ended, Err(DeviceError::LedgerEnded)), "{ended:?}");
     }
 }

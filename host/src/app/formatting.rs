@@ -26,7 +26,7 @@ use crate::wasm::CallError;
 
 mod correction;
 
-pub(super) use correction::Ask;
+pub(super) use correction::{Ask, Corrected};
 
 /// Milliseconds after which a read that failed is tried again.
 const READ_AGAIN_MS: u64 = 10_000;
@@ -232,6 +232,7 @@ impl Formatting {
         let commit = FormattedCommit {
             from: work.cursor,
             through: work.through,
+            boots: work.boots,
             state: formatted.state,
             columns: self.by.columns.clone(),
             rows,
@@ -244,8 +245,9 @@ impl Formatting {
             }),
         };
         let kept = self.ledger.commit_formatted(&self.sink, commit).await;
-        if let Err(CommitError::CursorMoved { .. }) = kept {
-            // Rows went once more meanwhile, and the sink past them. What was made is made again, from there.
+        if let Err(CommitError::CursorMoved { .. } | CommitError::TimesLearnt) = kept {
+            // Rows went once more meanwhile, and the sink past them; or the clock that its times came from was wrong. What
+            // was made is made again.
             return;
         }
         if let Err(error) = kept {

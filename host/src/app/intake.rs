@@ -2,7 +2,8 @@
 //!
 //! What always holds here: *recorded* is said after the ledger has returned, never before; a press of an input whose last
 //! press is still to be saved is the impatience of one who waits, not a second event; presses of other inputs wait their
-//! turn and are not lost, not at the end either; turning a choice never waits for the card.
+//! turn and are not lost, not at the end either; turning a choice never waits for the card. What may share a commit with
+//! others (`share-commit-ms`) is each an event of its own, and no press waits for it.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,6 +17,7 @@ use punchcard_core::name::{ChoiceName, InputName};
 use punchcard_core::plugin::Problem;
 use punchcard_core::scene::{Choosing, Chosen, PanelState};
 use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
 use tracing::{error, info, warn};
 use ulid::Ulid;
 
@@ -29,6 +31,9 @@ use crate::ledger::{AcceptError, Ledger};
 
 /// Presses of other inputs that wait while one is saved. More would be a stuck contact, not people.
 const WAITING: usize = 16;
+
+/// Events that may wait for others, to share a commit.
+const SHARING: usize = 256;
 
 /// What has the problem, in `status`, when presses are not recorded.
 const PART: &str = "inputs";
@@ -47,6 +52,8 @@ pub(super) struct Intake {
     time: KnownTime,
     display: Display,
     troubles: Troubles,
+    /// Events that wait for others.
+    sharing: JoinSet<Result<Event, AcceptError>>,
 }
 
 /// A key of an input.
@@ -94,7 +101,7 @@ impl Intake {
                 })
             })
             .collect();
-        let intake = Self { inputs, choices, ledger, clock, time, display, troubles };
+        let intake = Self { inputs, choices, ledger, clock, time, display, troubles, sharing: JoinSet::new() };
         intake.show_chosen();
         intake
     }
@@ -102,21 +109,23 @@ impl Intake {
     /// Takes keys until a person or the system wants the device to stop. What was pressed is then saved.
     pub(super) async fn run(mut self, mut keys: mpsc::Receiver<Input>) {
         let mut waiting = Waiting::new();
+        let mut listening = true;
         loop {
-            let quit = match waiting.pop_front() {
-                Some((input, event)) => self.save(&input, event, &mut keys, &mut waiting).await,
-                None => match keys.recv().await {
-                    Some(Input::Key(motion)) => {
-                        waiting.extend(self.take(motion, None, &Waiting::new()));
-                        false
-                    }
-                    Some(Input::Quit) => true,
-                    // The keyboard has ended; the device has not.
-                    None => std::future::pending().await,
+            if let Some((input, event)) = waiting.pop_front() {
+                if self.save(&input, event, &mut keys, &mut waiting).await {
+                    break;
+                }
+                continue;
+            }
+            tokio::select! {
+                key = keys.recv(), if listening => match key {
+                    Some(Input::Key(motion)) => waiting.extend(self.take(motion, None, &Waiting::new())),
+                    Some(Input::Quit) => break,
+                    None => listening = false,
                 },
-            };
-            if quit {
-                break;
+                Some(accepted) = self.sharing.join_next() => self.tell(unwind(accepted)),
+                // The keyboard has ended; the device has not.
+                else => std::future::pending().await,
             }
         }
         while let Ok(input) = keys.try_recv() {
@@ -128,6 +137,10 @@ impl Intake {
         for (_, event) in waiting {
             let accepted = self.ledger.accept(event).await;
             self.tell(accepted);
+        }
+        self.ledger.hurry();
+        while let Some(accepted) = self.sharing.join_next().await {
+            self.tell(unwind(accepted));
         }
     }
 
@@ -160,6 +173,7 @@ impl Intake {
                     Some(Input::Quit) => quit = true,
                     None => listening = false,
                 },
+                Some(accepted) = self.sharing.join_next() => self.tell(unwind(accepted)),
             }
         };
         self.tell(accepted);
@@ -187,6 +201,10 @@ impl Intake {
                 if !touch.button.press(motion.motion, motion.at_ms) {
                     return None;
                 }
+                if !press.share_commit_for.is_zero() {
+                    self.share(&input, &press);
+                    return None;
+                }
                 let pending = saving == Some(&input) || waiting.iter().any(|(waiting, _)| *waiting == input);
                 if pending && motion.motion != Motion::Tap {
                     info!(%input, "pressed again while the press before is still to be saved; that is one press");
@@ -196,6 +214,15 @@ impl Intake {
                 Some((input, event))
             }
         }
+    }
+
+    /// Has an event recorded with others.
+    fn share(&mut self, input: &InputName, press: &Press) {
+        if self.sharing.len() >= SHARING {
+            return self.refuse(input, "too many events wait for a slow card; try again in a moment");
+        }
+        let event = self.form(input, press);
+        self.sharing.spawn(self.ledger.accept_within(event, press.share_commit_for));
     }
 
     fn form(&self, input: &InputName, press: &Press) -> NewEvent {
@@ -285,6 +312,11 @@ impl Intake {
             .map(|choice| Chosen { label: choice.label().to_owned(), item: choice.item().to_owned() });
         self.display.note(|panel, _| panel.set_chosen(chosen));
     }
+}
+
+/// What a task returned. A panic in it goes on here: it is a defect, and ends the device.
+fn unwind<T>(ended: Result<T, JoinError>) -> T {
+    ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
 /// An id that nobody used. A ULID's first 48 bits are a time of the clock, right or wrong: ids differ by the 80 random bits.

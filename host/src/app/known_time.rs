@@ -2,17 +2,18 @@
 //!
 //! The ledger is told when the time becomes known, when the kernel is synchronised after that, and whenever it sets its clock
 //! then: what was recorded before gets its true time, and no clock that was wrong once counts as the last time seen. What was
-//! formatted by then with a wrong one is said, until it was corrected or the device is started anew.
+//! formatted by then with a wrong one is said, until it was corrected or a person takes it as it is.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use punchcard_core::event::Sequence;
 use punchcard_core::lateness::Run;
 use punchcard_core::name::SinkName;
 use punchcard_core::plugin::Problem;
 use punchcard_core::time::{Now, Standing};
+use tokio::sync::Mutex;
 use tracing::{info, warn};
 
 use super::display::Display;
@@ -20,7 +21,7 @@ use super::grant::chain;
 use super::timer::sleep_until;
 use super::trouble::Troubles;
 use crate::clock::Clock;
-use crate::ledger::{Ledger, Mistimed};
+use crate::ledger::{BootTimes, Ledger, Mistimed, StorageError};
 
 /// Milliseconds after which is looked whether the time is known by now, or known better.
 const LOOK_AGAIN_MS: u64 = 1_000;
@@ -33,8 +34,9 @@ const WAS_SET: u64 = 1_000_000;
 #[derive(Clone)]
 pub(super) struct KnownTime {
     last_seen: Arc<AtomicI64>,
-    /// From which event on a sink's formatter was given times that proved wrong.
-    mistimed: Arc<Mutex<BTreeMap<SinkName, Sequence>>>,
+    /// The sinks of which is said that their times were wrong. Held while that is read and said anew, so that what was kept
+    /// last is what is said.
+    mistimed: Arc<Mutex<BTreeSet<SinkName>>>,
     troubles: Troubles,
 }
 
@@ -55,24 +57,43 @@ impl KnownTime {
         self.last_seen.fetch_max(unix_micros, Ordering::Relaxed);
     }
 
-    /// A sink's rows were corrected from this event on.
-    pub(super) fn note_corrected(&self, sink: &SinkName, from: Sequence) {
-        let mut mistimed = self.mistimed.lock().unwrap_or_else(PoisonError::into_inner);
-        if mistimed.get(sink).is_some_and(|first| from <= *first) {
-            mistimed.remove(sink);
-            self.troubles.set(&part(sink), None);
-        }
+    /// A sink's rows are right from this event on, by these times.
+    pub(super) async fn note_corrected(
+        &self,
+        ledger: &Ledger,
+        sink: &SinkName,
+        from: Sequence,
+        boots: BootTimes,
+    ) -> Result<(), StorageError> {
+        ledger.note_corrected(sink, from, boots).await?;
+        self.say_mistimed(ledger).await
     }
 
-    /// Says that a sink's rows may be wrong, and what to do.
-    fn note_mistimed(&self, Mistimed { sink, from }: Mistimed) {
-        let advice = format!(
-            "the clock was wrong until the kernel was synchronised, and the formatter of sink `{sink}` was given its times from \
-             event {from} on; `punchcard replay {sink} --from {from} --correct` puts right what became of them",
-            from = from.0
-        );
-        self.troubles.set(&part(&sink), Some(Problem { headline: "times were wrong".into(), advice }));
-        self.mistimed.lock().unwrap_or_else(PoisonError::into_inner).insert(sink, from);
+    /// A person takes what became of wrong times as it is.
+    pub(super) async fn take_mistimed(&self, ledger: &Ledger, sink: &SinkName) -> Result<(), StorageError> {
+        self.note_corrected(ledger, sink, Sequence(0), BootTimes::default()).await
+    }
+
+    /// Says whose rows may be wrong, and what to do.
+    async fn say_mistimed(&self, ledger: &Ledger) -> Result<(), StorageError> {
+        let mut said = self.mistimed.lock().await;
+        let mistimed = ledger.mistimed().await?;
+        for sink in std::mem::take(&mut *said) {
+            if mistimed.iter().all(|mistimed| mistimed.sink != sink) {
+                self.troubles.set(&part(&sink), None);
+            }
+        }
+        for Mistimed { sink, from } in mistimed {
+            let advice = format!(
+                "the clock was wrong until the kernel was synchronised, and the formatter of sink `{sink}` was given its times \
+                 from event {from} on; `punchcard replay {sink} --from {from} --correct` puts right what became of them, \
+                 `punchcard sinks retry {sink}` leaves it as it is",
+                from = from.0
+            );
+            self.troubles.set(&part(&sink), Some(Problem { headline: "times were wrong".into(), advice }));
+            said.insert(sink);
+        }
+        Ok(())
     }
 
     /// Waits until the time is known.
@@ -85,6 +106,7 @@ impl KnownTime {
     /// Tells the ledger and the panel when the time becomes known, and now and then how late it is.
     pub(super) async fn keep(self, clock: Clock, ledger: Ledger, display: Display) {
         let mut telling = Telling::new(self, ledger);
+        telling.say_mistimed().await;
         let mut set_again_at_ms = 0;
         loop {
             let now = telling.time.now(&clock);
@@ -112,6 +134,12 @@ impl Telling {
         Self { time, ledger, told: None, run: Run::default() }
     }
 
+    async fn say_mistimed(&self) {
+        if let Err(error) = self.time.say_mistimed(&self.ledger).await {
+            warn!(error = chain(error), "it can't be read whose times were wrong");
+        }
+    }
+
     fn is_news(&self, now: &Now) -> bool {
         now.is_known() && self.told.is_none_or(|told| told.is_outdated(now))
     }
@@ -134,10 +162,10 @@ impl Telling {
         }
         if is_news {
             match self.ledger.learn_time(now).await {
-                Ok(mistimed) => {
-                    mistimed.into_iter().for_each(|mistimed| self.time.note_mistimed(mistimed));
+                Ok(()) => {
                     self.told = Some(Told { standing: now.standing, zero: now.zero() });
                     info!(synchronised = now.standing == Standing::Synchronised, "the time is known");
+                    self.say_mistimed().await;
                 }
                 Err(error) => warn!(error = chain(error), "the ledger can't be told the time"),
             }
@@ -173,6 +201,7 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::time::Duration;
 
     use jiff::tz::TimeZone;
@@ -268,6 +297,7 @@ mod tests {
         let made = FormattedCommit {
             from: read.cursor,
             through: read.through,
+            boots: read.boots,
             state: b"since 10".to_vec(),
             columns: Vec::new(),
             rows: Vec::new(),
@@ -282,9 +312,17 @@ mod tests {
         assert_eq!(telling.pause_ms(), SET_AGAIN_MS);
         let advice = said(&telling).next().unwrap();
         assert!(advice.contains("`punchcard replay sheet --from 1 --correct`"), "{advice}");
-        telling.time.note_corrected(&sheet, Sequence(2));
+
+        ledger.close().await;
+        let ledger = open(&folder, "third");
+        let telling = Telling::new(known_time(), ledger.clone());
+        telling.say_mistimed().await;
+        assert_eq!(said(&telling).next(), Some(advice), "after a restart too");
+        let correct =
+            async |from| telling.time.note_corrected(&ledger, &sheet, Sequence(from), BootTimes::default()).await;
+        correct(2).await.unwrap();
         assert_eq!(said(&telling).count(), 1, "not from the beginning");
-        telling.time.note_corrected(&sheet, Sequence(1));
+        correct(1).await.unwrap();
         assert_eq!(said(&telling).count(), 0);
     }
 }

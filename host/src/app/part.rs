@@ -11,6 +11,7 @@ use punchcard_core::name::{GrantName, PluginName, SinkName};
 use punchcard_core::pace::Pace;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use super::assembly::{Assembly, SinkParts};
 use super::delivery::{Ask, Authority, Delivery};
@@ -229,6 +230,11 @@ fn why_off(assembly: &Assembly, parts: &[Part]) -> String {
     assembly.reason(|part| parts.contains(part)).unwrap_or_else(|| "a part that it needs is off".into())
 }
 
+/// A number that hardly any other start has, of few enough digits for any reader of JSON.
+fn fresh_number() -> u64 {
+    Uuid::new_v4().as_u64_pair().1 & 0xffff_ffff
+}
+
 #[expect(clippy::too_many_arguments, reason = "the wires of a sink come from all sides, and are named once")]
 fn start_sink(
     configuration: &Configuration,
@@ -260,7 +266,7 @@ fn start_sink(
     let (delivery_standing, delivery) = watch::channel(delivery::Standing::default());
     let (asks, inbox) = mpsc::unbounded_channel();
     let (corrections, formatting_asks) = mpsc::unbounded_channel();
-    let (reads_back, progress) = (parts.limits.reads_back, Progress::default());
+    let (reads_back, progress) = (parts.limits.reads_back, Progress::after(fresh_number()));
     let (paused, pauses) = watch::channel(tools.paused.contains(name));
     tasks.spawn(
         Formatting {

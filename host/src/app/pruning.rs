@@ -44,10 +44,17 @@ async fn look(ledger: &Ledger, keep: Keep, now: Instant, at_work: bool) -> Resul
     if pruned.events > 0 {
         info!(events = pruned.events, "old events were pruned");
     }
+    if pruned.undecided > 0 {
+        let count = pruned.undecided;
+        warn!(
+            count,
+            "the history is too large: what was set aside, and nobody decided on, was pruned and counts as dropped"
+        );
+    }
     if let Some(sink) = pruned.held_by
         && !pruned.more
     {
-        warn!(%sink, "old events can't be pruned: the sink is not done with them");
+        warn!(%sink, "old events can't be pruned: the sink is not done with them, or waits for a person (`punchcard rejects`)");
     }
     Ok(pruned.more)
 }

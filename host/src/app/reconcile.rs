@@ -33,10 +33,16 @@ const KEY_CHARACTERS: usize = 60;
 const PAGE: u32 = 1_000;
 
 /// How far the last comparison of a sink has come. Clones share it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Progress(Arc<Mutex<(u64, Option<ReconcileStage>)>>);
 
 impl Progress {
+    /// Comparisons are numbered after this one: with each start from elsewhere, so that a person who answers for one is never
+    /// taken to answer for another.
+    pub(super) fn after(number: u64) -> Self {
+        Self(Arc::new(Mutex::new((number, None))))
+    }
+
     /// That of a comparison, while it is the last one.
     pub(super) fn get(&self, number: u64) -> Option<ReconcileStage> {
         let (last, stage) = &*self.last();
@@ -167,18 +173,11 @@ impl Reconciliation {
         self.events = Some(Arc::clone(&events));
         let keys = keyed.iter().filter_map(|row| row.key.clone()).collect();
         let owners = tools.ledger.owners(tools.sink, &events, keys).await.map_err(chain)?;
-        // Rows that were made for the same columns are asked for together.
-        let mut made: Vec<(Vec<Column>, Vec<Row>, Vec<(RowPlace, FoundRow)>)> = Vec::new();
+        let mut expected = Expected::default();
         for (found, owner) in keyed.into_iter().zip(owners) {
             let (finding, count) = match owner {
                 Owner::Known { place, columns, row } => {
-                    match made.iter_mut().find(|(known, ..)| *known == columns) {
-                        Some((_, rows, of)) => {
-                            rows.push(row);
-                            of.push((place, found));
-                        }
-                        None => made.push((columns, vec![row], vec![(place, found)])),
-                    }
+                    expected.add(columns, row, (place, found));
                     continue;
                 }
                 Owner::Foreign => ("foreign", &mut self.report.foreign),
@@ -195,15 +194,11 @@ impl Reconciliation {
                 self.tell(detail);
             }
         }
-        for (columns, rows, found) in made {
-            let expected = tools.connector.fingerprint(tools.settings, &columns, &rows).await;
-            let expected = expected.map_err(|error| error.to_string())?;
-            for ((place, found), expected) in found.into_iter().zip(expected) {
-                let changed = found.fingerprint != expected;
-                self.seen.push(pack(place, changed));
-                if changed && self.details.len() < MOST_DETAILS {
-                    self.details.insert(place, found.place);
-                }
+        for ((place, found), fingerprint) in expected.fingerprints(tools).await? {
+            let changed = found.fingerprint != fingerprint;
+            self.seen.push(pack(place, changed));
+            if changed && self.details.len() < MOST_DETAILS {
+                self.details.insert(place, found.place);
             }
         }
         Ok(())
@@ -288,23 +283,15 @@ impl Reconciliation {
         });
         let keys = unseen.map(|row| row.key.clone()).collect();
         let owners = tools.ledger.owners(tools.sink, events, keys).await.map_err(chain)?;
-        let mut made: Vec<(Vec<Column>, Vec<Row>, Vec<RowPlace>)> = Vec::new();
+        let mut expected = Expected::default();
         for owner in owners {
-            let Owner::Known { place, columns, row } = owner else { continue };
-            match made.iter_mut().find(|(known, ..)| *known == columns) {
-                Some((_, rows, of)) => {
-                    rows.push(row);
-                    of.push(place);
-                }
-                None => made.push((columns, vec![row], vec![place])),
+            if let Owner::Known { place, columns, row } = owner {
+                expected.add(columns, row, place);
             }
         }
-        for (columns, rows, of) in made {
-            let looks = tools.connector.fingerprint(tools.settings, &columns, &rows).await;
-            for (place, fingerprint) in of.into_iter().zip(looks.map_err(|error| error.to_string())?) {
-                if self.unnamed.binary_search(&look(&fingerprint)).is_ok() {
-                    nameless.insert(place);
-                }
+        for (place, fingerprint) in expected.fingerprints(tools).await? {
+            if self.unnamed.binary_search(&look(&fingerprint)).is_ok() {
+                nameless.insert(place);
             }
         }
         Ok(nameless)
@@ -321,6 +308,37 @@ impl Reconciliation {
         } else {
             self.report.untold += 1;
         }
+    }
+}
+
+/// Rows as they were made, each with what it is of. Those for the same columns are asked for together.
+struct Expected<T>(Vec<(Vec<Column>, Vec<Row>, Vec<T>)>);
+
+impl<T> Default for Expected<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Expected<T> {
+    fn add(&mut self, columns: Vec<Column>, row: Row, of: T) {
+        match self.0.iter_mut().find(|(known, ..)| *known == columns) {
+            Some((_, rows, all_of)) => {
+                rows.push(row);
+                all_of.push(of);
+            }
+            None => self.0.push((columns, vec![row], vec![of])),
+        }
+    }
+
+    /// What each of them looks like where nobody has touched it.
+    async fn fingerprints(self, tools: &Tools<'_>) -> Result<Vec<(T, String)>, String> {
+        let mut all = Vec::new();
+        for (columns, rows, of) in self.0 {
+            let fingerprints = tools.connector.fingerprint(tools.settings, &columns, &rows).await;
+            all.extend(of.into_iter().zip(fingerprints.map_err(|error| error.to_string())?));
+        }
+        Ok(all)
     }
 }
 
@@ -345,15 +363,15 @@ mod tests {
 
     #[test]
     fn one_comparison_is_under_way_and_each_is_answered_under_its_number() {
-        let progress = Progress::default();
-        assert_eq!((progress.get(0), progress.begin()), (None, Some(1)));
-        assert_eq!(progress.get(1), Some(ReconcileStage::Waiting));
+        let progress = Progress::after(6);
+        assert_eq!((progress.get(6), progress.begin()), (None, Some(7)));
+        assert_eq!(progress.get(7), Some(ReconcileStage::Waiting));
         progress.set(ReconcileStage::Reading { rows: 7 });
         assert_eq!(progress.begin(), None);
         let failed = ReconcileStage::Failed { reason: "it was paused".to_owned() };
         progress.set(failed.clone());
-        assert_eq!((progress.get(1), progress.get(2)), (Some(failed), None));
-        assert_eq!((progress.begin(), progress.get(1)), (Some(2), None));
+        assert_eq!((progress.get(7), progress.get(8)), (Some(failed), None));
+        assert_eq!((progress.begin(), progress.get(7)), (Some(8), None));
     }
 
     #[test]

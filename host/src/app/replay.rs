@@ -191,6 +191,7 @@ impl Replay {
         if page.pruned_through > self.first.after {
             return Err(ReplayError::PrunedMeanwhile { through: page.pruned_through });
         }
+        self.outcome.boots.extend(page.boots);
         let (passed_over, events): (Vec<_>, Vec<_>) = page.events.into_iter().partition(|event| event.set_aside);
         let counted = passed_over.iter().filter(|event| event.timed.event.sequence >= self.from);
         self.outcome.passed_over += counted.count() as u64;

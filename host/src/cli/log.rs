@@ -1,8 +1,9 @@
 //! Where the log goes, and how much of it.
 //!
 //! To the standard error, which systemd's journal takes. A panel that is drawn in the same terminal would be overwritten by
-//! it: then it goes to a file in the state folder, for its owner alone and of a bounded size. `PUNCHCARD_LOG` takes the
-//! filters of `tracing-subscriber`.
+//! it: then it goes to a file in the state folder, for its owner alone and of a bounded size. Where that can't be written,
+//! as on a card that is read-only, there is no log: the panel and its keys are worth more. `PUNCHCARD_LOG` takes the filters
+//! of `tracing-subscriber`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
@@ -21,20 +22,23 @@ const USUAL: &str = "info";
 const MOST_BYTES: u64 = 8 << 20;
 
 /// Begins to log. `state`: the folder that the log's file may go to, which is there.
-pub(super) fn start(state: &Path) -> io::Result<()> {
+pub(super) fn start(state: &Path) {
     let wanted = std::env::var_os(VARIABLE).map(|wanted| wanted.to_string_lossy().into_owned());
     let (filter, refused) = plan_filter(wanted.as_deref());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_span_events(FmtSpan::NONE);
     if io::stdout().is_terminal() && io::stderr().is_terminal() {
-        let file = Mutex::new(BoundedFile::open(state.join(FILE_NAME), MOST_BYTES)?);
-        log.with_ansi(false).with_writer(file).init();
+        let path = state.join(FILE_NAME);
+        match BoundedFile::open(path.clone(), MOST_BYTES) {
+            Ok(file) => log.with_ansi(false).with_writer(Mutex::new(file)).init(),
+            // The terminal has it once the panel has gone.
+            Err(error) => anstream::eprintln!("There is no log, for {} can't be written: {error}", path.display()),
+        }
     } else {
         log.with_ansi(io::stderr().is_terminal()).with_writer(io::stderr).init();
     }
     if let Some(reason) = refused {
         tracing::warn!(reason, "{VARIABLE} is not understood; `{USUAL}` is used");
     }
-    Ok(())
 }
 
 /// The filter that is wanted, or else the usual one and why.

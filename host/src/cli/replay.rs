@@ -30,7 +30,8 @@ use crate::wasm::cache::hexadecimal;
 pub(super) struct ReplayArguments {
     /// The sink.
     sink: String,
-    /// The first event whose rows are wanted: its number or its id, as `punchcard events` lists them.
+    /// The first event whose rows are wanted: the number that `punchcard events` shows, or the id, which it shows with --csv
+    /// or --json.
     #[arg(long, value_name = "EVENT", value_parser = parse_event)]
     from: EventName,
     /// As JSON.
@@ -104,11 +105,8 @@ fn correct(
     by: &Replayer,
 ) -> Result<Exit, Failure> {
     replayed.check().map_err(Failure::general)?;
-    if replayed.changes_nothing() {
-        anstream::eprintln!("There is nothing to correct.");
-        return Ok(Exit::Success);
-    }
-    if !arguments.yes && !confirm(replayed.differences.len())? {
+    let wanted = !replayed.changes_nothing();
+    if wanted && !arguments.yes && !confirm(replayed.differences.len())? {
         anstream::eprintln!("Nothing was done.");
         return Ok(Exit::Failure);
     }
@@ -117,8 +115,13 @@ fn correct(
         from: from.0,
         component: hexadecimal(by.formatter.sha256()),
         settings: by.settings.clone(),
+        wanted,
     };
     match small_runtime()?.block_on(ask(&device.state, &question))? {
+        Answer::Corrected { .. } if !wanted => {
+            anstream::eprintln!("There is nothing to correct.");
+            Ok(Exit::Success)
+        }
         Answer::Corrected { rows, through } => {
             anstream::eprintln!(
                 "{rows} rows up to event {through} are corrected; `punchcard status` says how their delivery goes."

@@ -10,7 +10,7 @@ use crate::wasm::CALLS;
 pub(super) fn run(device: &DeviceArguments) -> Result<Exit, Failure> {
     // Before the log, which may go there.
     make_private(&device.state).map_err(Failure::general)?;
-    log::start(&device.state).map_err(Failure::general)?;
+    log::start(&device.state);
     heap::share();
     let options = Options { configuration: device.config.clone(), state: device.state.clone() };
     // Plugins compute on the runtime's threads: with all of them at it, there are two for everything else.

@@ -16,7 +16,8 @@ use super::batch::Place;
 use super::encoding;
 use super::error::StorageError;
 use super::event::to_column;
-use super::formatting::{CommitError, at_cursor, keep_columns, keep_state};
+use super::formatting::{CommitError, at_cursor, keep_columns, keep_state, with_times};
+use super::moment::BootTimes;
 use super::put_back::{AS_EVENT, render_put_back};
 use super::repeat::AGAIN;
 use super::sink::{self, SetAsideBy};
@@ -29,6 +30,8 @@ pub(super) const FIRST_POSITION: i64 = 1 << 32;
 pub struct CorrectionCommit {
     /// Where the sink's cursor was when its rows were compared.
     pub at: Sequence,
+    /// What the times of the events go by that they were compared with.
+    pub boots: BootTimes,
     /// The state that the formatter has there now.
     pub state: Vec<u8>,
     /// The states that it has where calls are kept for replay: each before the events after the one that is named.
@@ -66,7 +69,7 @@ impl Ledger {
     /// Keeps corrections with the state that the formatter has after them, together or not at all.
     ///
     /// # Errors
-    /// When the sink moved or a row was corrected meanwhile, when something does not fit together, or when the disk
+    /// When the sink moved, times were learnt or a row was corrected meanwhile, when something does not fit together, or when the disk
     /// refuses.
     pub async fn correct(&self, sink: &SinkName, made: CorrectionCommit) -> Result<(), CommitError> {
         let columns = encoding::render_columns(&made.columns)?;
@@ -82,6 +85,7 @@ impl Ledger {
         self.write(move |store| {
             store.transact_giving_way(|transaction, way| {
                 let id = at_cursor(transaction, &sink, made.at)?;
+                with_times(transaction, &made.boots)?;
                 let mut dropped = 0;
                 if !made.rows.is_empty() {
                     let column_set = keep_columns(transaction, &columns)?;
@@ -199,6 +203,10 @@ pub(super) fn is_replaced(transaction: &Transaction<'_>, sink: i64, place: Place
     Ok(transaction.prepare_cached(later)?.query_row((sink, sequence, position, revision), |row| row.get(0))?)
 }
 
+/// Where a row stood before it was repeated. The stage is that of [`SetAsideBy::PutBack`], as the index names it.
+pub(super) const EARLIER: &str =
+    "SELECT sequence FROM set_aside WHERE sink = ?1 AND position = ?2 AND stage = 3 AND reason = ?3";
+
 /// Which row it is that stands at a place: its event, its position, and as which correction of it, from 1; 0 where it is no
 /// correction. `None`: a correction that went on elsewhere.
 pub(super) fn find_corrected(
@@ -215,12 +223,9 @@ pub(super) fn find_corrected(
     }
     let is_copy = "SELECT EXISTS (SELECT 1 FROM event WHERE sequence = ?1 AND instr(kind, ?2) = 1)";
     let mut is_copy = transaction.prepare_cached(is_copy)?;
-    // This looks through all that the sink set aside, and is for the few that were repeated before.
-    let first = "SELECT sequence FROM set_aside WHERE sink = ?1 AND position = ?2 AND stage = ?3 AND reason = ?4";
-    let mut first = transaction.prepare_cached(first)?;
+    let mut first = transaction.prepare_cached(EARLIER)?;
     while is_copy.query_row((sequence, AGAIN), |row| row.get(0))? {
-        let values = (sink, position, SetAsideBy::PutBack.column(), render_put_back(sequence));
-        match first.query_row(values, |row| row.get(0)).optional()? {
+        match first.query_row((sink, position, render_put_back(sequence)), |row| row.get(0)).optional()? {
             Some(earlier) => sequence = earlier,
             None => break,
         }

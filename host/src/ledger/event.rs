@@ -52,12 +52,23 @@ impl Ledger {
     /// Records an event that nobody waits for, such as a sensor's reading: for at most `most_for` it waits for others, to
     /// share a commit with them. A press goes at once and takes it along, and so does the reading that makes a commit full
     /// or has waited for long enough. Otherwise as [`Ledger::accept`]: what was not acknowledged yet may be lost with the
-    /// power, and nothing else. When the ledger is closed, or this is given up, it is written at once.
+    /// power, and nothing else. When the ledger is closed, or this is given up, it is written at once. It has its place
+    /// among the others before this is awaited.
     ///
     /// # Errors
     /// As [`Ledger::accept`].
-    pub async fn accept_within(&self, event: NewEvent, most_for: Duration) -> Result<Event, AcceptError> {
-        Ok(self.shared.writer.accept_within(Press::of(event)?, most_for).await?)
+    pub fn accept_within(
+        &self,
+        event: NewEvent,
+        most_for: Duration,
+    ) -> impl Future<Output = Result<Event, AcceptError>> + Send + use<> {
+        let accepted = Press::of(event).map(|reading| self.shared.writer.accept_within(reading, most_for));
+        async move { Ok(accepted?.await?) }
+    }
+
+    /// Has the events written now that wait for others.
+    pub fn hurry(&self) {
+        self.shared.writer.hurry();
     }
 }
 

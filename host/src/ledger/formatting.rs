@@ -1,7 +1,7 @@
 //! From events to rows: what a sink's formatter is given, and what it made of it.
 //!
 //! The formatter's state, its rows and the sink's cursor are one transaction, and only from where they were read: of two
-//! that formatted the same events, the second is refused.
+//! that formatted the same events, the second is refused. So is what was made with a time that is known better by then.
 
 use punchcard_core::event::Sequence;
 use punchcard_core::name::SinkName;
@@ -16,7 +16,7 @@ use super::checkpoint::{self, Checkpoint};
 use super::encoding::{self, NotFinite};
 use super::error::StorageError;
 use super::event::{self, EventRow, from_column, to_column};
-use super::moment::Moment;
+use super::moment::{BootTimes, Moment};
 use super::reader::Reader;
 use super::sink::{self, SetAsideBy, SinkError};
 use super::writer::Way;
@@ -45,6 +45,8 @@ pub struct Unformatted {
     pub more: bool,
     /// How often the formatter failed on the first of `events`. More than 0: call it with that one alone.
     pub failures: u32,
+    /// What the times of `events` go by.
+    pub boots: BootTimes,
 }
 
 /// What a formatter made.
@@ -54,6 +56,8 @@ pub struct FormattedCommit {
     pub from: Sequence,
     /// The last event that is done with: [`Unformatted::through`], or an earlier one where not all was formatted.
     pub through: Sequence,
+    /// [`Unformatted::boots`], as they were read.
+    pub boots: BootTimes,
     /// The formatter's new state.
     pub state: Vec<u8>,
     /// The columns that all of `rows` are made for.
@@ -83,6 +87,9 @@ pub enum CommitError {
         /// Where it is.
         found: Sequence,
     },
+    /// It was made with times that are known better by now.
+    #[error("the time became known meanwhile, or known better; read and format again")]
+    TimesLearnt,
     /// Something was made of an event that was not given.
     #[error("event {0:?} is not one of those that were read")]
     NotRead(Sequence),
@@ -132,13 +139,14 @@ impl Ledger {
     /// Keeps what a formatter made: state, rows, cursor and what it set aside, together or not at all.
     ///
     /// # Errors
-    /// When the sink moved meanwhile, when something does not fit together, or when the disk refuses.
+    /// When the sink moved or times were learnt meanwhile, when something does not fit together, or when the disk refuses.
     pub async fn commit_formatted(&self, sink: &SinkName, made: FormattedCommit) -> Result<(), CommitError> {
         let prepared = Prepared::of(&made)?;
         let (sink, interval) = (sink.clone(), self.shared.setup.checkpoints);
         self.write(move |store| {
             store.transact_giving_way(|transaction, way| {
                 let id = at_cursor(transaction, &sink, made.from)?;
+                with_times(transaction, &made.boots)?;
                 if made.through > event::newest(transaction)? {
                     return Err(CommitError::NotRead(made.through));
                 }
@@ -249,6 +257,7 @@ fn read_unformatted(reader: &mut Reader, sink: &SinkName, max: usize, boot: &str
             blocked_by_unknown_time: false,
             more: false,
             failures: 0,
+            boots: BootTimes::default(),
         };
         let events = format!(
             "SELECT only_for IS NULL OR only_for = ?2, {} FROM event JOIN boot ON boot.id = event.boot
@@ -281,6 +290,7 @@ fn read_unformatted(reader: &mut Reader, sink: &SinkName, max: usize, boot: &str
                     }
                 };
                 bytes += event.bytes();
+                unformatted.boots.note(&event.moment);
                 unformatted.events.push(TimedEvent { event: event.event()?, at, certainty });
             }
             unformatted.through = sequence;
@@ -360,6 +370,11 @@ pub(super) fn at_cursor(
         Some((id, found)) if found == expected => Ok(id),
         Some((_, found)) => Err(CommitError::CursorMoved { expected, found }),
     }
+}
+
+/// Refuses what was made with times that are known better by now.
+pub(super) fn with_times(transaction: &Transaction<'_>, boots: &BootTimes) -> Result<(), CommitError> {
+    if boots.hold(transaction)? { Ok(()) } else { Err(CommitError::TimesLearnt) }
 }
 
 fn keep_rows(transaction: &Transaction<'_>, sink: i64, made: &Prepared, way: &Way<'_>) -> Result<(), CommitError> {

@@ -1,7 +1,7 @@
 //! How much of the past is kept.
 //!
 //! An event goes only when every sink that plugins.toml names is done with it, or does not take it; what a sink waits for is
-//! never pruned, however old or large it is. Its rows, batches and reasons go with it; rows of a removed sink that did not arrive stay.
+//! never pruned, however old or large it is. What was set aside waits for a person, until the file is too large. Its rows, batches and reasons go with it; rows of a removed sink that did not arrive stay.
 //! The file does not shrink: its free pages are used again.
 //!
 //! Each transaction that prunes writes some pages for the tables' order and the list of free ones, and hardly any more for a
@@ -55,6 +55,8 @@ impl Keep {
 pub struct Pruned {
     /// So many events.
     pub events: u64,
+    /// Of these and of their rows, so many had been set aside, and nobody had decided on them.
+    pub undecided: u64,
     /// There is more to prune right after this.
     pub more: bool,
     /// A sink that is not done with what would go next.
@@ -83,13 +85,17 @@ impl Ledger {
         self.write(move |store| {
             store.transact_giving_way(|transaction, way| {
                 let last = last_that_may_go(transaction, &keep, now, &zone, MOST_AT_ONCE)?;
-                let Some((wanted, more)) = last else { return Ok(Pruned { events: 0, more: false, held_by: None }) };
-                let (done, slowest) = done_by_all(transaction, wanted)?;
+                let Some((wanted, more)) = last else {
+                    return Ok(Pruned { events: 0, undecided: 0, more: false, held_by: None });
+                };
+                let too_large = is_too_large(transaction, &keep)?;
+                let (done, slowest) = done_by_all(transaction, wanted, too_large)?;
                 let may_go = wanted.min(done);
                 let through = within_rows(transaction, may_go)?;
-                let events = perform_prune(transaction, through, way)?;
+                let (events, undecided) = perform_prune(transaction, through, way)?;
                 let held_by = if done < wanted { slowest } else { None };
-                Ok(Pruned { events, more: through < may_go || (more && held_by.is_none()), held_by })
+                let more = through < may_go || (more && held_by.is_none());
+                Ok(Pruned { events, undecided, more, held_by })
             })
         })
         .await
@@ -104,31 +110,41 @@ fn last_that_may_go(
     zone: &jiff::tz::TimeZone,
     most: i64,
 ) -> Result<Option<(i64, bool)>, StorageError> {
-    let too_large = bytes_in_use(transaction)? > keep.bytes;
+    let too_large = is_too_large(transaction, keep)?;
     let span = i64::try_from(keep.keep_for.as_micros()).unwrap_or(i64::MAX);
     let now = moment::surely(transaction)?.map_or(now.unix_micros, |surely| surely.min(now.unix_micros));
     let oldest_kept = now.saturating_sub(span);
-    let select = format!(
-        "SELECT {} FROM event JOIN boot ON boot.id = event.boot ORDER BY event.sequence LIMIT ?1",
-        EventRow::COLUMNS
-    );
+    let select =
+        format!("SELECT {} FROM event JOIN boot ON boot.id = event.boot ORDER BY event.sequence", EventRow::COLUMNS);
     let mut select = transaction.prepare_cached(&select)?;
-    let mut rows = select.query([most])?;
-    let mut last = None;
-    let mut looked_at = 0;
+    let mut rows = select.query([])?;
+    let (mut last, mut looked_at, mut as_many) = (None, 0, None);
     while let Some(row) = rows.next()? {
         let event = EventRow::parse(row, 0)?;
+        let sequence = to_column(event.sequence);
+        looked_at += 1;
+        if looked_at == most {
+            as_many = Some(sequence);
+        }
         let too_old = match event.moment.resolve(zone) {
+            // A clock was wrong that said so: it is as old as the next one behind it.
+            Moment::Known(at) | Moment::Estimated(at) if at.unix_micros > now && !too_large => continue,
             Moment::Known(at) | Moment::Estimated(at) => at.unix_micros < oldest_kept,
             Moment::Unknown => false,
         };
         if !(too_old || too_large) {
-            return Ok(last.map(|last| (last, false)));
+            break;
         }
-        looked_at += 1;
-        last = Some(to_column(event.sequence));
+        if let Some(as_many) = as_many {
+            return Ok(Some((as_many, true)));
+        }
+        last = Some(sequence);
     }
-    Ok(last.map(|last| (last, looked_at == most)))
+    Ok(last.map(|last| (last, false)))
+}
+
+fn is_too_large(connection: &Connection, keep: &Keep) -> Result<bool, rusqlite::Error> {
+    Ok(bytes_in_use(connection)? > keep.bytes)
 }
 
 /// Pages that hold something, in bytes.
@@ -138,8 +154,13 @@ fn bytes_in_use(connection: &Connection) -> Result<u64, rusqlite::Error> {
     Ok(u64::try_from(pages.saturating_mul(pragma("page_size")?)).unwrap_or(0))
 }
 
-/// The last event, of those up to `wanted`, that every declared sink is done with, and the sink that is furthest behind.
-fn done_by_all(transaction: &Transaction<'_>, wanted: i64) -> Result<(i64, Option<SinkName>), StorageError> {
+/// The last event, of those up to `wanted`, that every declared sink is done with, and the sink that is furthest behind. What
+/// a person has not decided on holds its event up only until the file is too large: nobody may ever look.
+fn done_by_all(
+    transaction: &Transaction<'_>,
+    wanted: i64,
+    too_large: bool,
+) -> Result<(i64, Option<SinkName>), StorageError> {
     let mut select = transaction.prepare_cached("SELECT id, name, cursor FROM sink WHERE declared = 1")?;
     let mut sinks = select.query([])?;
     let (mut done, mut slowest) = (i64::MAX, None);
@@ -147,7 +168,10 @@ fn done_by_all(transaction: &Transaction<'_>, wanted: i64) -> Result<(i64, Optio
         let (id, name, cursor): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let formatted = formatted_through(transaction, id, cursor, wanted)?;
         let undelivered = first_undelivered(transaction, id)?;
-        let done_here = undelivered.map_or(formatted, |(sequence, _)| formatted.min(sequence - 1));
+        let mut done_here = undelivered.map_or(formatted, |(sequence, _)| formatted.min(sequence - 1));
+        if !too_large && let Some(undecided) = first_undecided(transaction, id)? {
+            done_here = done_here.min(undecided - 1);
+        }
         if done_here < done {
             (done, slowest) = (done_here, Some(sink::parse_name(&name)?));
         }
@@ -184,6 +208,13 @@ fn first_undelivered(transaction: &Transaction<'_>, sink: i64) -> Result<Option<
     Ok(transaction.prepare_cached(next)?.query_row((sink, sequence, position), place).optional()?)
 }
 
+/// The first event of which a person has not decided what becomes of something that was set aside.
+fn first_undecided(transaction: &Transaction<'_>, sink: i64) -> Result<Option<i64>, rusqlite::Error> {
+    let first = "SELECT min(coalesce(of_sequence, sequence))
+                 FROM set_aside LEFT JOIN correction USING (sink, sequence, position) WHERE sink = ?1 AND stage < 3";
+    transaction.prepare_cached(first)?.query_row([sink], |row| row.get(0))
+}
+
 /// The last event up to which no sink has more rows to prune than go at once; but the oldest one goes with all that stand at
 /// it, which may be thousands of corrections.
 fn within_rows(transaction: &Transaction<'_>, through: i64) -> Result<i64, StorageError> {
@@ -211,13 +242,15 @@ fn sinks_that_prune(transaction: &Transaction<'_>, through: i64) -> Result<Vec<(
     sinks.into_iter().map(goes_through).collect()
 }
 
-/// Prunes every event up to one. Returns how many that were.
-fn perform_prune(transaction: &Transaction<'_>, through: i64, way: &Way<'_>) -> Result<u64, StorageError> {
+/// Prunes every event up to one. Returns how many that were, and how much goes of what was set aside and nobody decided on.
+fn perform_prune(transaction: &Transaction<'_>, through: i64, way: &Way<'_>) -> Result<(u64, u64), StorageError> {
+    let mut undecided = 0;
     let seen = moment::last_time_seen(transaction)?;
     if let Some(seen) = seen {
         moment::keep_time_seen(transaction, seen)?;
     }
     for (sink, through) in sinks_that_prune(transaction, through)? {
+        undecided += drop_undecided(transaction, sink, through)?;
         for table in ["row", "correction", "set_aside", "failure"] {
             way.ask()?;
             let delete = format!("DELETE FROM {table} WHERE sink = ?1 AND sequence <= ?2");
@@ -236,5 +269,15 @@ fn perform_prune(transaction: &Transaction<'_>, through: i64, way: &Way<'_>) -> 
     let events = transaction.prepare_cached("DELETE FROM event WHERE sequence <= ?1")?.execute([through])?;
     let pruned = "UPDATE history SET pruned_through = ?1 WHERE pruned_through < ?1";
     transaction.prepare_cached(pruned)?.execute([through])?;
-    Ok(events as u64)
+    Ok((events as u64, undecided))
+}
+
+/// Counts what goes of what was set aside as dropped: nobody can decide on it any more.
+fn drop_undecided(transaction: &Transaction<'_>, sink: i64, through: i64) -> Result<u64, StorageError> {
+    let count = "SELECT name, (SELECT count(*) FROM set_aside
+                               WHERE set_aside.sink = sink.id AND sequence <= ?2 AND stage < 3) FROM sink WHERE id = ?1";
+    let (name, count): (String, i64) =
+        transaction.prepare_cached(count)?.query_row((sink, through), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    sink::count_dropped(transaction, &sink::parse_name(&name)?, count)?;
+    Ok(u64::try_from(count).unwrap_or(0))
 }

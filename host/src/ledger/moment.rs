@@ -6,6 +6,8 @@
 //! long after a guess of when it began ([`super::boot`]) as it had lasted, so that their distances are true. The clock
 //! itself is asked elsewhere.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use punchcard_core::lateness::Lateness;
@@ -15,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction};
 use super::Ledger;
 use super::boot;
 use super::error::StorageError;
-use super::mistimed::{self, Mistimed};
+use super::mistimed;
 
 /// What is known of an event's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,17 +41,50 @@ impl Moment {
     }
 }
 
+/// What was known of boots when times of their events were given out. What is made of those times is kept only while this
+/// holds: it changes when the time of a boot becomes known, or known better.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BootTimes(BTreeMap<String, [Option<i64>; 3]>);
+
+impl BootTimes {
+    /// An event's time is given out.
+    pub(super) fn note(&mut self, of: &StoredMoment) {
+        if !self.0.contains_key(&of.boot) {
+            self.0.insert(of.boot.clone(), [of.zero, of.floor, of.synchronised]);
+        }
+    }
+
+    /// Adds what was known later on. Of a boot that is in both, what was known first stays.
+    pub fn extend(&mut self, later: Self) {
+        for (boot, known) in later.0 {
+            self.0.entry(boot).or_insert(known);
+        }
+    }
+
+    /// Whether nothing else is known by now.
+    pub(super) fn hold(&self, connection: &Connection) -> Result<bool, rusqlite::Error> {
+        let mut known = connection.prepare_cached("SELECT zero, floor, synchronised FROM boot WHERE name = ?1")?;
+        for (boot, before) in &self.0 {
+            let now = known.query_row([boot], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?])).optional()?;
+            if now.as_ref() != Some(before) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
 impl Ledger {
     /// Tells what time it is, once the device knows it: this gives all events of the boot their time. Does nothing while
     /// it does not know. What is known of a boot first stays, for its events may have been formatted; but what the kernel
     /// says when it is synchronised takes the place of what was only believed, once, and a later time than that was never
-    /// seen. Returns the sinks whose formatters were given such times by then.
+    /// seen. [`Ledger::mistimed`] says which sinks' formatters were given such times by then.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub async fn learn_time(&self, now: &Now) -> Result<Vec<Mistimed>, StorageError> {
+    pub async fn learn_time(&self, now: &Now) -> Result<(), StorageError> {
         if !now.is_known() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let now = now.clone();
         self.write(move |store| store.transact(|transaction| learn(transaction, &now))).await
@@ -89,13 +124,12 @@ pub struct KnownTime {
     pub synchronised: Option<i64>,
 }
 
-fn learn(transaction: &Transaction<'_>, now: &Now) -> Result<Vec<Mistimed>, StorageError> {
+fn learn(transaction: &Transaction<'_>, now: &Now) -> Result<(), StorageError> {
     let (boot, wall, zero) = (&now.monotonic.boot, now.wall.unix_micros, now.zero());
     let seen = last_time_seen(transaction)?;
     boot::learn(transaction, boot, zero, seen)?;
-    let mut mistimed = Vec::new();
     if now.standing == Standing::Synchronised {
-        mistimed = mistimed::find(transaction, boot, zero)?;
+        mistimed::note(transaction, boot, zero)?;
         let synchronised = "UPDATE boot SET zero = iif(synchronised IS NULL, ?2, zero), latest = ?2,
                             synchronised = coalesce(synchronised, ?3) WHERE name = ?1";
         let monotonic = i64::try_from(now.monotonic.milliseconds).unwrap_or(i64::MAX);
@@ -107,7 +141,7 @@ fn learn(transaction: &Transaction<'_>, now: &Now) -> Result<Vec<Mistimed>, Stor
     }
     keep_time_seen(transaction, wall)?;
     keep_lateness(transaction, wall, 0)?;
-    Ok(mistimed)
+    Ok(())
 }
 
 /// Nothing was seen later than this: a clock that said so was wrong. No event's time is held back by it.

@@ -5,6 +5,8 @@
 //! the copy and the mark at the first one are one transaction. A row that the service refused is made already, and is
 //! repeated as it is (see `repeat`). What is dropped stays in the history with the reason, and can be put back.
 
+use std::collections::BTreeSet;
+
 use punchcard_core::event::Sequence;
 use punchcard_core::name::SinkName;
 use rusqlite::{Row, Transaction};
@@ -75,7 +77,9 @@ impl Ledger {
         fresh: impl Fn() -> Ulid,
     ) -> Result<PutBack, PutBackError> {
         let mut all = PutBack::default();
-        let mut rest = events;
+        // One that is named twice is put back once.
+        let events: Vec<Sequence> = events.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        let mut rest = events.as_slice();
         // What is refused once more meanwhile is not put back again and again.
         let through = *self.accepted().borrow();
         loop {

@@ -11,7 +11,7 @@ use ulid::Ulid;
 use super::Ledger;
 use super::batch::Place;
 use super::brought::{Brought, RowPlace, find_brought};
-use super::correction::{FIRST_POSITION, find_corrected};
+use super::correction::{FIRST_POSITION, find_corrected, is_replaced};
 use super::error::StorageError;
 use super::event::{self, to_column};
 use super::moment;
@@ -74,6 +74,8 @@ fn repeat_some(
         // A correction that went on elsewhere is none any more, and what was pruned meanwhile can't be copied.
         if let Some((event, ..)) = find_corrected(transaction, sink, place)?
             && is_there(transaction, sink, event, place)?
+            // Behind a correction that went in its place meanwhile, it would count again.
+            && !is_replaced(transaction, sink, place)?
             && matches!(find_brought(transaction, sink, place, None)?, Brought::Delivered { .. })
         {
             found.push((event, place));

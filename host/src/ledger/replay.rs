@@ -24,7 +24,7 @@ use super::correction::{self, FIRST_POSITION};
 use super::encoding;
 use super::error::StorageError;
 use super::event::{EventRow, from_column, to_column};
-use super::moment::Moment;
+use super::moment::{BootTimes, Moment};
 use super::reader::Reader;
 use super::sink::SinkError;
 
@@ -68,6 +68,8 @@ pub struct ReplayPage {
     pub through: Sequence,
     /// Up to here, events were no longer in the history when this was read.
     pub pruned_through: Sequence,
+    /// What the times of `events` go by.
+    pub boots: BootTimes,
 }
 
 /// An event that was formatted before.
@@ -144,12 +146,13 @@ impl Reader {
             let id = super::sink::find(snapshot, sink)?.ok_or_else(|| SinkError::UnknownSink(sink.clone()))?;
             let pruned = "SELECT pruned_through FROM history";
             let pruned_through = from_column(snapshot.prepare_cached(pruned)?.query_row([], |row| row.get(0))?);
-            let (mut events, mut through) = read_events(snapshot, zone, id, stretch)?;
+            let mut boots = BootTimes::default();
+            let (mut events, mut through) = read_events(snapshot, zone, id, stretch, &mut boots)?;
             if let Some(first_left) = read_rows(snapshot, id, &mut events, stretch.rows_from)? {
                 events.retain(|event| event.timed.event.sequence < first_left);
                 through = Sequence(first_left.0.saturating_sub(1));
             }
-            Ok(ReplayPage { events, through, pruned_through })
+            Ok(ReplayPage { events, through, pruned_through, boots })
         })
     }
 
@@ -171,6 +174,7 @@ fn read_events(
     zone: &TimeZone,
     sink: i64,
     stretch: &Stretch,
+    boots: &mut BootTimes,
 ) -> Result<(Vec<ReplayedEvent>, Sequence), SinkError> {
     let select = format!(
         "SELECT EXISTS (SELECT 1 FROM set_aside
@@ -199,6 +203,7 @@ fn read_events(
             Moment::Unknown => continue,
         };
         bytes += event.bytes();
+        boots.note(&event.moment);
         let set_aside = row.get(0)?;
         let timed = TimedEvent { event: event.event()?, at, certainty };
         events.push(ReplayedEvent { timed, set_aside, rows: BTreeMap::new() });

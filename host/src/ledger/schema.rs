@@ -31,6 +31,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("schema/version-3.sql"),
     include_str!("schema/version-4.sql"),
     include_str!("schema/version-5.sql"),
+    include_str!("schema/version-6.sql"),
 ];
 
 /// A ledger that is ready.

@@ -83,7 +83,7 @@ pub struct SinkCounts {
     /// Events that never became rows because the formatter refused them or failed, ever, but for those that were
     /// put back.
     pub events_set_aside: u64,
-    /// Of these rows and events, those that a person dropped.
+    /// Of these rows and events, those that a person dropped, or that were pruned before anybody decided on them.
     pub dropped: u64,
     /// What the formatter says for the idle panel.
     pub standing: Option<String>,
@@ -301,7 +301,7 @@ pub(super) fn put_aside(
     Ok(i64::try_from(put).unwrap_or(i64::MAX))
 }
 
-/// Counts what a person dropped, or put back after that.
+/// Counts what a person dropped, or put back after that, and what was pruned before that was decided.
 pub(super) fn count_dropped(transaction: &Transaction<'_>, sink: &SinkName, change: i64) -> Result<(), StorageError> {
     if change == 0 {
         return Ok(());

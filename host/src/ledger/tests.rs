@@ -122,6 +122,7 @@ fn one_row_each(read: &Unformatted) -> FormattedCommit {
     FormattedCommit {
         from: read.cursor,
         through: read.through,
+        boots: read.boots.clone(),
         state: format!("through {}", read.through.0).into_bytes(),
         columns: columns(1),
         rows: rows.collect(),

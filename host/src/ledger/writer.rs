@@ -220,6 +220,13 @@ impl Waiting {
 }
 
 impl Queue {
+    /// Readings have waited for long enough.
+    fn hurry(&self) {
+        let mut waiting = self.lock();
+        waiting.due = !waiting.readings.is_empty();
+        self.changed.notify_one();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -282,13 +289,19 @@ impl Queue {
 }
 
 /// Says that a reading has waited for long enough: when its time has passed, or nobody counts it any more.
-struct Patience<'a>(&'a Queue);
+struct Patience(Option<Arc<Queue>>);
 
-impl Drop for Patience<'_> {
+impl Patience {
+    fn end(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Patience {
     fn drop(&mut self) {
-        let mut waiting = self.0.lock();
-        waiting.due = !waiting.readings.is_empty();
-        self.0.changed.notify_one();
+        if let Some(queue) = &self.0 {
+            queue.hurry();
+        }
     }
 }
 
@@ -323,26 +336,38 @@ impl Writer {
         answer.await.unwrap_or(Err(StorageError::Stopped))
     }
 
-    /// Records a reading with the next press, with as many others as a commit takes, or after `most_for`.
-    pub(super) async fn accept_within(&self, reading: Press, most_for: Duration) -> Result<Event, StorageError> {
+    /// Records a reading with the next press, with as many others as a commit takes, or after `most_for`. It has its place
+    /// among the others when this returns.
+    pub(super) fn accept_within(
+        &self,
+        reading: Press,
+        most_for: Duration,
+    ) -> impl Future<Output = Result<Event, StorageError>> + Send + use<> {
         let (reply, mut answer) = oneshot::channel();
         self.queue.add(|waiting| {
             waiting.arrived += 1;
             waiting.readings.push_back((waiting.arrived, reading, reply));
         });
-        let patience = Patience(&self.queue);
-        let answered = match tokio::time::timeout(most_for, &mut answer).await {
-            Ok(answered) => {
-                // The others go on waiting.
-                std::mem::forget(patience);
-                answered
-            }
-            Err(_) => {
-                drop(patience);
-                answer.await
-            }
-        };
-        answered.unwrap_or(Err(StorageError::Stopped))
+        let patience = Patience(Some(Arc::clone(&self.queue)));
+        async move {
+            let answered = match tokio::time::timeout(most_for, &mut answer).await {
+                Ok(answered) => {
+                    // The others go on waiting.
+                    patience.end();
+                    answered
+                }
+                Err(_) => {
+                    drop(patience);
+                    answer.await
+                }
+            };
+            answered.unwrap_or(Err(StorageError::Stopped))
+        }
+    }
+
+    /// Readings have waited for long enough.
+    pub(super) fn hurry(&self) {
+        self.queue.hurry();
     }
 
     /// Runs a job, in turn.

@@ -14,7 +14,7 @@ use super::confinement::Confinement;
 use super::contract::v0_1::connector::ConnectorPre;
 use super::formatter::check_state;
 use super::sandbox::Loaded;
-use super::text::is_address;
+use super::text::{clip_key, is_address};
 
 /// Bytes of what a page says of where the next one begins.
 const NEXT_BYTES: usize = 1_000;
@@ -90,7 +90,8 @@ impl Connector {
             let said = format!("{} fingerprints for {} rows", fingerprints.len(), rows.len());
             return Err(CallError::refused(said));
         }
-        Ok(fingerprints)
+        // As those of the rows that are found.
+        Ok(fingerprints.iter().map(|fingerprint| clip_key(fingerprint)).collect())
     }
 
     /// One step.

@@ -16,6 +16,8 @@ const HEADLINE_BYTES: usize = 100;
 const ADDRESS_BYTES: usize = 2048;
 /// A code that a person has to type.
 const CODE_BYTES: usize = 64;
+/// Of a found row's key and of a fingerprint.
+const KEY_CHARACTERS: usize = 100;
 /// Scopes of a lease, and the bytes of each.
 const SCOPES: usize = 64;
 const SCOPE_BYTES: usize = 256;
@@ -23,6 +25,12 @@ const SCOPE_BYTES: usize = 256;
 const SLOTS: usize = 20;
 /// The longest name of a slot.
 const SLOT_BYTES: usize = 63;
+
+/// A found row's key, or a fingerprint. One that is longer than any of ours is somebody else's, whatever its end; of a
+/// fingerprint, what is beyond that does not count.
+pub(super) fn clip_key(text: &str) -> String {
+    text.chars().take(KEY_CHARACTERS).collect()
+}
 
 /// Cuts a text at a character, with a mark where it was cut. What a terminal would obey could forge lines of the log, and
 /// becomes a space.

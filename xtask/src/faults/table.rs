@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde::{Deserialize, Serialize};
 
 /// How the host did with one fault: a line of the program.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Outcome {
     pub(super) fault: String,
@@ -28,10 +28,11 @@ pub(super) struct Outcome {
     seed: Option<u64>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Verdict {
     Passed,
+    #[default]
     Failed,
     /// The fault can't be made on this machine.
     NotProduced,
@@ -55,15 +56,7 @@ impl Outcome {
             group: group.to_owned(),
             verdict: Verdict::Failed,
             why: Some(why.to_owned()),
-            runs: 0,
-            acknowledged: 0,
-            rows: 0,
-            lost: 0,
-            doubled: 0,
-            disturbed: 0,
-            recovered_ms: 0,
-            said: Vec::new(),
-            seed: None,
+            ..Self::default()
         }
     }
 }

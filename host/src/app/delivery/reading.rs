@@ -21,6 +21,10 @@ const ROWS_AT_ONCE: usize = 200;
 impl Delivery {
     /// Compares a page of what is there, and after the last one all of it.
     pub(super) async fn take_page(&self, carrier: &mut Carrier, load: &mut Load, page: Page) {
+        if self.is_stuck(load) {
+            // Days may have passed, without a lease for one, and whoever asked has gone.
+            return self.stop_comparing(load, "no page came for ten minutes");
+        }
         let begun = load.reconciliation.take_if(|reconciliation| reconciliation.has_begun());
         let Some(mut reconciliation) = begun else { return };
         let tools =

@@ -4,12 +4,12 @@
 use punchcard_core::event::Sequence;
 use thiserror::Error;
 use tokio::sync::oneshot;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::super::grant::chain;
 use super::super::replay::{NotCorrected, Replay, ReplayError};
 use super::{Formatting, Said};
-use crate::ledger::{CommitError, SinkError};
+use crate::ledger::{BootTimes, CommitError, SinkError};
 use crate::wasm::cache::hexadecimal;
 
 /// How often a replay is begun for a correction.
@@ -25,6 +25,8 @@ pub(in crate::app) enum Ask {
         component: String,
         /// and the settings.
         settings: String,
+        /// Whether there may be something to correct.
+        wanted: bool,
         /// For what it came to.
         reply: Reply,
     },
@@ -52,6 +54,8 @@ enum CorrectionError {
     Another,
     #[error("nobody waits any more for what it comes to")]
     Unwanted,
+    #[error("rows would be different by now; replay again")]
+    NotWanted,
     #[error("the ledger can't be read")]
     Read(#[from] SinkError),
     #[error("there is no replay")]
@@ -64,29 +68,30 @@ enum CorrectionError {
 
 impl Formatting {
     pub(super) async fn answer(&mut self, ask: Ask) {
-        let Ask::Correct { from, component, settings, reply } = ask;
+        let Ask::Correct { from, component, settings, wanted, reply } = ask;
         let same = component == hexadecimal(self.by.formatter.sha256()) && settings == self.by.settings;
-        let corrected = if same { self.correct(from, &reply).await } else { Err(CorrectionError::Another) };
-        if corrected.is_ok() {
-            self.time.note_corrected(&self.sink, from);
-        }
+        let corrected = if same { self.correct(from, wanted, &reply).await } else { Err(CorrectionError::Another) };
         if reply.send(corrected.map_err(chain)).is_err() {
             debug!(sink = %self.sink, "nobody waits any more for what a correction came to");
         }
     }
 
     /// Replays, and keeps what is different; once more where the sink has moved meanwhile.
-    async fn correct(&self, from: Sequence, reply: &Reply) -> Result<Corrected, CorrectionError> {
+    async fn correct(&self, from: Sequence, wanted: bool, reply: &Reply) -> Result<Corrected, CorrectionError> {
         let mut tries = 1;
         loop {
-            match self.try_to_correct(from, reply).await {
-                Err(CorrectionError::Keep(CommitError::CursorMoved { .. })) if tries < MOST_TRIES => tries += 1,
+            match self.try_to_correct(from, wanted, reply).await {
+                Err(CorrectionError::Keep(CommitError::CursorMoved { .. } | CommitError::TimesLearnt))
+                    if tries < MOST_TRIES =>
+                {
+                    tries += 1;
+                }
                 corrected => return corrected,
             }
         }
     }
 
-    async fn try_to_correct(&self, from: Sequence, reply: &Reply) -> Result<Corrected, CorrectionError> {
+    async fn try_to_correct(&self, from: Sequence, wanted: bool, reply: &Reply) -> Result<Corrected, CorrectionError> {
         let ground = self.ledger.replay_ground(&self.sink).await?;
         let mut replay = Replay::begin(self.by.clone(), ground, from)?;
         while let Some(stretch) = replay.next().filter(|_| !reply.is_closed()) {
@@ -99,15 +104,28 @@ impl Formatting {
         let replayed = replay.end();
         let corrected = Corrected { rows: replayed.differences.len() as u64, through: replayed.through };
         if replayed.check().is_ok() && replayed.changes_nothing() {
+            self.note_corrected(from, replayed.boots).await;
             return Ok(corrected);
         }
+        if !wanted {
+            return Err(CorrectionError::NotWanted);
+        }
+        let boots = replayed.boots.clone();
         let commit = replayed.into_correction(&self.by)?;
         let (set_aside, standing) = (commit.set_aside.len(), commit.standing.clone());
         self.ledger.correct(&self.sink, commit).await?;
+        self.note_corrected(from, boots).await;
         let Corrected { rows, through } = corrected;
         info!(sink = %self.sink, from = from.0, through = through.0, rows, set_aside, "rows are corrected");
         self.rows.notify_one();
         self.say(Said::Standing(self.sink.clone(), standing));
         Ok(corrected)
+    }
+
+    /// Has it no longer said that times were wrong, where they are right now.
+    async fn note_corrected(&self, from: Sequence, boots: BootTimes) {
+        if let Err(error) = self.time.note_corrected(&self.ledger, &self.sink, from, boots).await {
+            warn!(sink = %self.sink, error = chain(error), "it is still said that times were wrong");
+        }
     }
 }

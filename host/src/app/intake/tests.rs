@@ -22,11 +22,16 @@ press = { event = "punch" }
 driver = "keyboard"
 key = "r"
 press = { event = "punch" }
+
+[inputs.counter]
+driver = "keyboard"
+key = "c"
+press = { event = "pulse", share-commit-ms = 60_000 }
 "#;
 
 async fn intake(folder: &tempfile::TempDir) -> Intake {
     let (configuration, _) = parse_what_is_valid(CONFIGURATION);
-    assert_eq!(configuration.inputs.len(), 2);
+    assert_eq!(configuration.inputs.len(), 3);
     let clock = Clock::open("bench", TimeZone::UTC, true).unwrap();
     let boot = clock.monotonic().boot;
     let setup = Setup { boot, zone: TimeZone::UTC, checkpoints: CheckpointInterval::default() };
@@ -105,4 +110,38 @@ async fn that_presses_are_not_recorded_is_said_until_one_is() {
     let pressed = intake.form(&InputName::parse("left").unwrap(), &press);
     intake.tell(intake.ledger.accept(pressed).await);
     assert_eq!(problems(&intake).count(), 0);
+}
+
+#[tokio::test]
+async fn what_may_wait_goes_with_the_next_press_or_at_the_end_and_no_press_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let intake = intake(&folder).await;
+    let ledger = intake.ledger.clone();
+    let (keys, pressed) = mpsc::channel(64);
+    let running = tokio::spawn(intake.run(pressed));
+    for _ in 0..3 {
+        keys.send(tap("c")).await.unwrap();
+    }
+    keys.send(tap("l")).await.unwrap();
+    let mut accepted = ledger.accepted();
+    accepted.wait_for(|newest| newest.0 == 4).await.unwrap();
+    assert_eq!(recorded(&ledger).await, ["counter", "counter", "counter", "left"]);
+    for _ in 0..2 {
+        keys.send(tap("c")).await.unwrap();
+    }
+    keys.send(Input::Quit).await.unwrap();
+    running.await.unwrap();
+    assert_eq!(recorded(&ledger).await.len(), 6, "not after a minute");
+}
+
+#[tokio::test]
+async fn more_than_a_slow_card_can_take_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut intake = intake(&folder).await;
+    for _ in 0..=SHARING {
+        assert!(intake.take(motion("c", Motion::Tap, 0), None, &Waiting::new()).is_none());
+    }
+    assert_eq!(intake.sharing.len(), SHARING);
+    let shown = intake.display.note(|panel, now_ms| punchcard_core::scene::plan_scene(panel, now_ms).scene);
+    assert!(matches!(&shown, Scene::Problem(problem) if problem.headline == "NOT recorded"), "{shown:?}");
 }

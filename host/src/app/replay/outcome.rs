@@ -11,7 +11,7 @@ use thiserror::Error;
 use ulid::Ulid;
 
 use super::Replayer;
-use crate::ledger::{CorrectedRow, CorrectionCommit, KeptRow};
+use crate::ledger::{BootTimes, CorrectedRow, CorrectionCommit, KeptRow};
 
 /// Rows and events that are kept of what would be different: a press waits while they are written.
 const MOST_KEPT: usize = 4_000;
@@ -53,6 +53,8 @@ pub struct Refusal {
 pub struct Replayed {
     /// Up to this event: the sink's cursor.
     pub through: Sequence,
+    /// What the events' times go by.
+    pub boots: BootTimes,
     /// Events that were formatted.
     pub events: u64,
     /// Events that are set aside, and were passed over.
@@ -103,6 +105,7 @@ impl Replayed {
     pub(super) fn new(through: Sequence, state: Vec<u8>) -> Self {
         Self {
             through,
+            boots: BootTimes::default(),
             events: 0,
             passed_over: 0,
             same: 0,
@@ -172,6 +175,7 @@ impl Replayed {
         };
         Ok(CorrectionCommit {
             at: self.through,
+            boots: self.boots,
             state: self.state,
             states: self.states,
             plugin_sha256: *by.formatter.sha256(),

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use punchcard_core::plugin::delivery::CorrectionKind;
 
-use super::super::{Brought, BroughtRow, CorrectedRow, CorrectionCommit, Owner, PutBackError, RowPlace, Stage};
+use super::super::{
+    BootTimes, Brought, BroughtRow, CorrectedRow, CorrectionCommit, Owner, PutBackError, RowPlace, Stage,
+};
 use super::*;
 
 fn place(event: u64) -> RowPlace {
@@ -160,6 +162,7 @@ async fn correct(ledger: &Ledger, at: u64) {
         |event, kind, cell| CorrectedRow { event: Sequence(event), position: 0, revision: 0, kind, cells: vec![cell] };
     let made = CorrectionCommit {
         at: Sequence(at),
+        boots: BootTimes::default(),
         state: b"mended".to_vec(),
         states: Vec::new(),
         plugin_sha256: [2; 32],
@@ -261,4 +264,12 @@ async fn more_rows_than_one_transaction_takes_are_all_brought_again() {
     assert_eq!(again(&ledger, &all).await.unwrap(), 0);
     let counts = ledger.sink_counts(&sink("sheet")).await.unwrap();
     assert_eq!((counts.rows_waiting, counts.rows_delivered), (450, 450));
+}
+
+#[tokio::test]
+async fn a_row_that_is_corrected_since_it_was_found_missing_is_not_brought_behind_its_correction() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = three_delivered(folder.path()).await;
+    correct(&ledger, 3).await;
+    assert_eq!(again(&ledger, &[1, 2, 3]).await.unwrap(), 1, "only the third has none");
 }

@@ -2,7 +2,7 @@
 
 use punchcard_core::plugin::delivery::{Correction, CorrectionKind, Rejection};
 
-use super::super::{CommitError, CorrectedRow, CorrectionCommit, Keep, Reader, SetAsideBy, Stage, Stretch};
+use super::super::{BootTimes, CommitError, CorrectedRow, CorrectionCommit, Keep, Reader, SetAsideBy, Stage, Stretch};
 use super::*;
 
 fn reader(folder: &Path) -> Reader {
@@ -20,6 +20,7 @@ fn changed(event: u64, revision: u32, text: &str) -> CorrectedRow {
 fn commit(at: u64, rows: Vec<CorrectedRow>) -> CorrectionCommit {
     CorrectionCommit {
         at: Sequence(at),
+        boots: BootTimes::default(),
         state: b"mended".to_vec(),
         states: Vec::new(),
         plugin_sha256: [2; 32],

@@ -5,7 +5,7 @@ use proptest::prelude::{Strategy, any, prop, prop_oneof};
 use punchcard_core::plugin::delivery::{CorrectionKind, Rejection};
 use tempfile::TempDir;
 
-use super::super::{CorrectedRow, CorrectionCommit, Keep, RememberedGrant, Tried};
+use super::super::{BootTimes, CorrectedRow, CorrectionCommit, Keep, RememberedGrant, Tried};
 use super::model::{Happened, KEYS, Model, ModelRow, SINKS, Seen, SetAside, boot_name};
 use super::*;
 
@@ -447,6 +447,7 @@ impl Device {
         });
         let made = CorrectionCommit {
             at: Sequence(of.cursor as u64),
+            boots: BootTimes::default(),
             state: of.state.clone(),
             states: kept.into_iter().collect(),
             plugin_sha256: [1; 32],
@@ -463,6 +464,7 @@ impl Device {
             set_aside: Vec::new(),
         };
         let key = format!("{of_row}/{}", revision + 1);
+        of.drop_refused(&of_row);
         of.rows.push(ModelRow { sequence: of.cursor, key, text, columns: 1, corrects: Some(sequence) });
         self.ledger.correct(&super::sink(SINKS[sink].0), made).await.unwrap();
     }
@@ -481,7 +483,9 @@ impl Device {
         if let Some(row) = rejected {
             of.refused += 1;
             let row = &of.rows[of.done + row as usize];
-            of.set_aside.insert(row.corrects.unwrap_or(row.sequence), SetAside::Row("refused".to_owned()));
+            let event = row.corrects.unwrap_or(row.sequence);
+            of.refused_rows.push((event, row.key.clone()));
+            of.set_aside.insert(event, SetAside::Row("refused".to_owned()));
         }
         of.done += count;
         of.connector = state;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use punchcard_core::plugin::delivery::Rejection;
+
 use super::super::{Keep, Pruned, Reader};
 use super::*;
 
@@ -9,7 +11,7 @@ const EVERYTHING: Keep = Keep { keep_for: Duration::MAX, bytes: u64::MAX };
 const NOTHING: Keep = Keep { keep_for: Duration::MAX, bytes: 0 };
 
 fn pruned(events: u64, held_by: Option<&str>) -> Pruned {
-    Pruned { events, more: false, held_by: held_by.map(sink) }
+    Pruned { events, undecided: 0, more: false, held_by: held_by.map(sink) }
 }
 
 async fn prune(ledger: &Ledger, keep: Keep) -> Pruned {
@@ -92,6 +94,56 @@ async fn events_go_by_age() {
 }
 
 #[tokio::test]
+async fn a_time_that_is_still_to_come_keeps_nothing_from_going() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let of_2090 = |number| NewEvent { at: Some(at(3_786_912_000_000_000)), ..punch(number) };
+    for event in [of_2090(1), punch(2), of_2090(3), of_2090(4), punch(5), of_2090(6)] {
+        ledger.accept(event).await.unwrap();
+    }
+    let keep = |seconds| Keep { keep_for: Duration::from_secs(seconds), bytes: u64::MAX };
+    assert!(!ledger.is_beyond(keep(9), at(1_010_000_000)).await.unwrap());
+    assert_eq!(prune(&ledger, keep(9)).await, pruned(0, None));
+    // It is 1,010 s: the first is as old as the second, and the third and fourth as the fifth.
+    assert!(ledger.is_beyond(keep(7), at(1_010_000_000)).await.unwrap());
+    assert_eq!(prune(&ledger, keep(7)).await, pruned(2, None));
+    assert_eq!(kept(&ledger).await, [3, 4, 5, 6]);
+    assert_eq!(prune(&ledger, keep(4)).await, pruned(3, None));
+    assert_eq!(kept(&ledger).await, [6], "nothing says yet how old it is");
+    assert_eq!(prune(&ledger, NOTHING).await, pruned(1, None));
+}
+
+#[tokio::test]
+async fn what_nobody_has_decided_on_stays_until_room_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    declare(&ledger, &["sheet"]).await;
+    accept(&ledger, 1..=4).await;
+    let read = ledger.read_unformatted(&sink("sheet"), 9).await.unwrap();
+    let mut made = one_row_each(&read);
+    made.rows.remove(1);
+    made.set_aside = vec![(Sequence(2), "no project".to_owned())];
+    ledger.commit_formatted(&sink("sheet"), made).await.unwrap();
+    let open = open_batch(&ledger, "sheet", 9, 1).await.unwrap();
+    let receipt = Receipt { rejected: vec![Rejection { row: 1, reason: "too long".to_owned() }], link: None };
+    ledger.complete_batch(&sink("sheet"), &open.batch.id, Vec::new(), receipt, None).await.unwrap();
+
+    let by_age = Keep { keep_for: Duration::ZERO, bytes: u64::MAX };
+    assert_eq!(prune(&ledger, by_age).await, pruned(1, Some("sheet")));
+    assert_eq!(kept(&ledger).await, [2, 3, 4]);
+    ledger.drop_set_aside(&sink("sheet"), &[Sequence(2)], "a trial").await.unwrap();
+    assert_eq!(prune(&ledger, by_age).await, pruned(1, Some("sheet")), "decided on");
+    assert_eq!(kept(&ledger).await, [3, 4]);
+    assert_eq!(prune(&ledger, NOTHING).await, Pruned { undecided: 1, ..pruned(2, None) });
+    let counts = ledger.sink_counts(&sink("sheet")).await.unwrap();
+    assert_eq!(
+        (counts.events_set_aside + counts.rows_set_aside, counts.dropped),
+        (2, 2),
+        "nothing is left to decide on"
+    );
+}
+
+#[tokio::test]
 async fn events_without_any_time_stay_until_room_is_needed() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(folder.path());
@@ -113,7 +165,7 @@ async fn a_call_prunes_a_bounded_number_and_says_that_there_is_more() {
     for accepted in accepted.collect::<Vec<_>>() {
         accepted.await.unwrap();
     }
-    assert_eq!(prune(&ledger, NOTHING).await, Pruned { events: 1000, more: true, held_by: None });
+    assert_eq!(prune(&ledger, NOTHING).await, Pruned { more: true, ..pruned(1000, None) });
     assert_eq!(prune(&ledger, NOTHING).await, pruned(1, None));
     assert_eq!(prune(&ledger, NOTHING).await, pruned(0, None));
 }
@@ -133,7 +185,7 @@ async fn a_call_prunes_a_bounded_number_of_rows() {
     }
     ledger.commit_formatted(&sink("sheet"), made).await.unwrap();
     deliver_all(&ledger, "sheet").await;
-    assert_eq!(prune(&ledger, NOTHING).await, Pruned { events: 4, more: true, held_by: None });
+    assert_eq!(prune(&ledger, NOTHING).await, Pruned { more: true, ..pruned(4, None) });
     accept(&ledger, 7..=7).await;
     assert_eq!(prune(&ledger, NOTHING).await.events, 2);
     assert_eq!(prune(&ledger, NOTHING).await, pruned(0, Some("other")));

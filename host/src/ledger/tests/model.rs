@@ -46,6 +46,8 @@ pub(super) enum SetAside {
     Row(String),
     /// It stands again at the end.
     PutBack(String),
+    /// It was corrected since.
+    Dropped,
 }
 
 /// A formatter's call that can be repeated.
@@ -68,6 +70,8 @@ pub(super) struct ModelSink {
     /// Id, number of rows, tried.
     pub(super) open: Option<(String, usize, Tried)>,
     pub(super) refused: u64,
+    /// The event of each row that the service refused and that was not corrected since, and the row's key.
+    pub(super) refused_rows: Vec<(usize, String)>,
     pub(super) set_aside: BTreeMap<usize, SetAside>,
     pub(super) failures: u32,
     pub(super) link: Option<String>,
@@ -89,6 +93,30 @@ impl ModelSink {
     pub(super) fn may_be_put_back(&self, pruned: usize) -> Vec<usize> {
         let events = self.set_aside.iter().filter(|(_, why)| matches!(why, SetAside::Event(_)));
         events.map(|(sequence, _)| *sequence).filter(|sequence| *sequence > pruned).collect()
+    }
+
+    /// Whether a later correction stands in a row's place.
+    fn is_corrected(&self, row: &ModelRow) -> bool {
+        let parse = |row: &ModelRow| match row.key.rsplit_once('/') {
+            Some((of, revision)) if row.corrects.is_some() => (of.to_owned(), revision.parse().unwrap()),
+            _ => (row.key.clone(), 0_u32),
+        };
+        let (of, revision) = parse(row);
+        self.rows.iter().map(parse).any(|(other, later)| other == of && later > revision)
+    }
+
+    /// A row is corrected, whose key this is: what was refused of it, and of its corrections, is dropped.
+    pub(super) fn drop_refused(&mut self, of_row: &str) {
+        let corrections = format!("{of_row}/");
+        let (dropped, left): (Vec<_>, Vec<_>) = std::mem::take(&mut self.refused_rows)
+            .into_iter()
+            .partition(|(_, key)| key == of_row || key.starts_with(&corrections));
+        self.refused_rows = left;
+        for (event, _) in dropped {
+            if self.refused_rows.iter().all(|(other, _)| *other != event) {
+                self.set_aside.insert(event, SetAside::Dropped);
+            }
+        }
     }
 
     /// Keeps a call every three events and with each new component, the newest two (see [`setup`]).
@@ -195,6 +223,9 @@ impl Model {
         let stage = match (of.set_aside.get(&sequence), last) {
             (Some(SetAside::Event(reason) | SetAside::Row(reason)), _) => Stage::SetAside(reason.clone()),
             (Some(SetAside::PutBack(reason)), _) => Stage::PutBack(reason.clone()),
+            (Some(SetAside::Dropped), _) => {
+                Stage::Dropped("a correction goes in its place; before: refused".to_owned())
+            }
             (None, Some(last)) if last < of.done => Stage::Delivered(Some(at(77))),
             (None, Some(last)) if last < of.done + in_flight => Stage::InFlight,
             (None, Some(_)) => Stage::Waiting,
@@ -213,6 +244,7 @@ impl Model {
         of.rows.iter().filter(|_| formatted).find(|row| {
             let event = row.corrects.unwrap_or(row.sequence);
             arrived(row)
+                && !of.is_corrected(row)
                 && event > self.pruned
                 && !of.set_aside.contains_key(&event)
                 && !self.events[event - 1].event.kind.starts_with("again:")

@@ -220,3 +220,33 @@ async fn what_is_put_back_does_not_bring_the_time_of_a_wrong_clock_back() {
     ledger.accept(NewEvent { at: None, ..punch(9) }).await.unwrap();
     assert_eq!(ledger.last_time_seen().await.unwrap(), Some(at(30_000_000_000)), "nor does what comes behind it");
 }
+
+#[tokio::test]
+async fn what_is_named_twice_is_put_back_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = refused_one(folder.path()).await;
+    let put = put_back_of(&ledger, "sheet", &[2, 2]).await.unwrap();
+    assert_eq!((put.events, put.rows), (0, 1));
+    let read = ledger.read_unformatted(&sink("sheet"), 9).await.unwrap();
+    assert!(read.events.is_empty());
+    assert_eq!(keys(&open_batch(&ledger, "sheet", 9, 8).await.unwrap()).len(), 1);
+}
+
+#[tokio::test]
+async fn where_a_row_stood_before_it_was_repeated_is_found_by_an_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let plan = ledger
+        .read(|reader| {
+            reader.snapshot(|snapshot, _| {
+                let explain = format!("EXPLAIN QUERY PLAN {}", super::super::correction::EARLIER);
+                Ok::<_, super::super::StorageError>(
+                    snapshot.query_row(&explain, (1, 0, "again"), |row| row.get::<_, String>("detail"))?,
+                )
+            })
+        })
+        .await
+        .unwrap();
+    assert!(plan.contains("INDEX set_aside_copy (sink=? AND position=? AND reason=?)"), "{plan}");
+    assert_eq!(SetAsideBy::PutBack.column(), 3, "as the index names it");
+}

@@ -1,6 +1,6 @@
 //! Events whose time was not known when they happened.
 
-use super::super::{Keep, KnownTime, Mistimed, Moment};
+use super::super::{BootTimes, CommitError, Keep, KnownTime, Mistimed, Moment};
 use super::*;
 
 fn timeless(number: u64, boot: &str) -> NewEvent {
@@ -266,7 +266,7 @@ async fn what_a_believed_clock_said_is_put_right_when_the_kernel_is_synchronised
 }
 
 #[tokio::test]
-async fn what_was_formatted_with_a_time_that_proves_wrong_is_said_once() {
+async fn what_was_formatted_with_a_time_that_proves_wrong_is_said_until_it_is_right() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(folder.path());
     let sinks = [("behind", "punch"), ("other", "reading"), ("removed", "punch"), ("sheet", "punch")];
@@ -284,12 +284,43 @@ async fn what_was_formatted_with_a_time_that_proves_wrong_is_said_once() {
         format_all(&ledger, name).await;
     }
     declare(&["behind", "other", "sheet"]).await.unwrap();
-    assert_eq!(ledger.learn_time(&now("first", 1_004_000_000, 4_000_000)).await.unwrap(), []);
+    ledger.learn_time(&now("first", 1_004_000_000, 4_000_000)).await.unwrap();
+    assert_eq!(ledger.mistimed().await.unwrap(), []);
     let known = synchronised("first", 1_004_000_000, 4_000_000);
-    let expected = Mistimed { sink: sink("sheet"), from: Sequence(2) };
-    assert_eq!(ledger.learn_time(&known).await.unwrap(), [expected]);
-    assert_eq!(ledger.learn_time(&known).await.unwrap(), []);
-    assert_eq!(ledger.learn_time(&synchronised("first", 9_004_000_000, 5_000_000)).await.unwrap(), []);
+    let expected = [Mistimed { sink: sink("sheet"), from: Sequence(2) }];
+    for now in [&known, &known, &synchronised("first", 9_004_000_000, 5_000_000)] {
+        ledger.learn_time(now).await.unwrap();
+        assert_eq!(ledger.mistimed().await.unwrap(), expected);
+    }
+    ledger.close().await;
+    let ledger = open(folder.path());
+    let right = async |from| {
+        ledger.note_corrected(&sink("sheet"), Sequence(from), BootTimes::default()).await.unwrap();
+        ledger.mistimed().await.unwrap()
+    };
+    assert_eq!(right(3).await, expected, "not from the first that was wrong");
+    assert_eq!(right(2).await, []);
+}
+
+#[tokio::test]
+async fn what_was_made_with_a_time_that_proved_wrong_meanwhile_is_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    declare(&ledger, &["sheet"]).await;
+    ledger.accept(NewEvent { at: Some(at(1_000_000_000 - 10_800_000_000)), ..punch(2) }).await.unwrap();
+    let wrong = ledger.read_unformatted(&sink("sheet"), 10).await.unwrap();
+    ledger.learn_time(&synchronised("first", 1_004_000_000, 4_000_000)).await.unwrap();
+    let kept = ledger.commit_formatted(&sink("sheet"), one_row_each(&wrong)).await;
+    assert!(matches!(kept, Err(CommitError::TimesLearnt)), "{kept:?}");
+    assert_eq!(ledger.mistimed().await.unwrap(), [], "it was not made of a wrong time");
+    let right = ledger.read_unformatted(&sink("sheet"), 10).await.unwrap();
+    assert_eq!(right.events[0].at, at(1_002_000_000));
+    ledger.commit_formatted(&sink("sheet"), one_row_each(&right)).await.unwrap();
+    // Once more, what is known already changes nothing.
+    accept(&ledger, [5]).await;
+    let read = ledger.read_unformatted(&sink("sheet"), 10).await.unwrap();
+    ledger.learn_time(&synchronised("first", 1_006_000_000, 6_000_000)).await.unwrap();
+    ledger.commit_formatted(&sink("sheet"), one_row_each(&read)).await.unwrap();
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use proptest::prelude::{Strategy, any, prop, prop_oneof, proptest};
 use punchcard_core::belief::{Belief, Reading};
 
-use super::super::Moment;
+use super::super::{CommitError, Moment, Unformatted};
 use super::*;
 
 const SECOND: i64 = 1_000_000;
@@ -23,6 +23,10 @@ enum Step {
     Lapse,
     /// The sink takes what it can get.
     Format,
+    /// It takes that, and is not done with it yet.
+    Read,
+    /// What was made of that is to be kept.
+    Keep,
     /// The program is started anew.
     Restart,
     /// The machine is, with a clock that is so many hours wrong and may be battery-backed.
@@ -41,6 +45,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => any::<bool>().prop_map(|_| Step::Synchronise),
         1 => any::<bool>().prop_map(|_| Step::Lapse),
         3 => any::<bool>().prop_map(|_| Step::Format),
+        2 => any::<bool>().prop_map(|_| Step::Read),
+        2 => any::<bool>().prop_map(|_| Step::Keep),
         1 => any::<bool>().prop_map(|_| Step::Restart),
         2 => (hours(), any::<bool>()).prop_map(|(off, battery_backed)| Step::Boot { off, battery_backed }),
     ];
@@ -80,6 +86,9 @@ struct World {
     synchronised: bool,
     boots: Vec<Boot>,
     presses: Vec<Press>,
+    read: Option<Unformatted>,
+    /// The first press that was formatted with a time that is known to be wrong.
+    mistimed: Option<usize>,
 }
 
 impl World {
@@ -100,6 +109,8 @@ impl World {
             synchronised: false,
             boots: vec![Boot::default()],
             presses: Vec::new(),
+            read: None,
+            mistimed: None,
         }
     }
 
@@ -124,13 +135,15 @@ impl World {
             }
             self.last_seen = self.last_seen.max(wall);
             if is_news {
-                let mistimed = self.ledger.learn_time(&now).await.unwrap();
+                self.ledger.learn_time(&now).await.unwrap();
                 let first = standing == Standing::Synchronised && self.boots[self.boot].synchronised_at.is_none();
                 let is_wrong =
                     |press: &&Press| press.boot == self.boot && press.formatted.is_some_and(|(at, _)| at != press.at);
                 let wrong = self.presses.iter().position(|press| is_wrong(&press)).filter(|_| first);
-                let said: Vec<_> = mistimed.into_iter().map(|mistimed| mistimed.from.0 as usize - 1).collect();
-                assert_eq!(said, Vec::from_iter(wrong), "whatever was formatted with a wrong time is said");
+                self.mistimed = self.mistimed.into_iter().chain(wrong).min();
+                let said = self.ledger.mistimed().await.unwrap();
+                let said: Vec<_> = said.into_iter().map(|mistimed| mistimed.from.0 as usize - 1).collect();
+                assert_eq!(said, Vec::from_iter(self.mistimed), "whatever was formatted with a wrong time is said");
                 self.told = Some(standing);
             }
         }
@@ -157,6 +170,15 @@ impl World {
             }
             Step::Lapse => self.synchronised = false,
             Step::Format => self.format().await,
+            Step::Read => {
+                self.look().await;
+                self.read = Some(self.ledger.read_unformatted(&sink("sheet"), 1_000).await.unwrap());
+            }
+            Step::Keep => {
+                if let Some(read) = self.read.take() {
+                    self.keep(read).await;
+                }
+            }
             Step::Restart => self.start_anew(false).await,
             Step::Boot { off, battery_backed } => {
                 self.now += 60 * SECOND;
@@ -174,6 +196,7 @@ impl World {
         let (ledger, opened) = Ledger::open(self.folder.path(), setup(&self.name())).unwrap();
         self.ledger = ledger;
         self.told = None;
+        self.read = None;
         self.last_seen = opened.last_time_seen.map_or(i64::MIN, |seen| seen.unix_micros);
         if !booted {
             self.belief = Belief::default();
@@ -186,6 +209,19 @@ impl World {
     async fn format(&mut self) {
         self.look().await;
         let read = self.ledger.read_unformatted(&sink("sheet"), 1_000).await.unwrap();
+        self.keep(read).await;
+        let waits = self.presses.iter().filter(|press| press.formatted.is_none());
+        let known = self.told.is_some();
+        assert!(!known || waits.count() == 0, "a device that knows the time has nothing to wait for");
+    }
+
+    /// Unless it was made with times that are known better by now, or twice.
+    async fn keep(&mut self, read: Unformatted) {
+        match self.ledger.commit_formatted(&sink("sheet"), one_row_each(&read)).await {
+            Ok(()) => {}
+            Err(CommitError::CursorMoved { .. } | CommitError::TimesLearnt) => return,
+            Err(error) => panic!("{error}"),
+        }
         for event in &read.events {
             let press = &mut self.presses[event.event.sequence.0 as usize - 1];
             assert!(press.formatted.is_none(), "once");
@@ -199,10 +235,6 @@ impl World {
                 Certainty::Estimated => assert_ne!(press.boot, self.boot, "it may still become known"),
             }
         }
-        let waits = self.presses.iter().filter(|press| press.formatted.is_none());
-        let known = self.told.is_some();
-        assert!(!known || waits.count() == 0, "a device that knows the time has nothing to wait for");
-        self.ledger.commit_formatted(&sink("sheet"), one_row_each(&read)).await.unwrap();
     }
 
     /// What is listed in the end: what is known is true, and guesses stand in their place and as far apart as they were.

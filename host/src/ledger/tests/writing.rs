@@ -372,6 +372,8 @@ async fn a_writer_that_panics_leaves_nobody_waiting() {
     let (job, press) = tokio::join!(job, press);
     assert!(matches!(job, Err(StorageError::Stopped)));
     drop(press);
+    let mut accepted = ledger.accepted();
+    while accepted.changed().await.is_ok() {}
     assert!(matches!(ledger.accept(punch(2)).await, Err(AcceptError::Storage(StorageError::Stopped))));
 }
 

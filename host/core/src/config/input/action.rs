@@ -1,5 +1,7 @@
 //! What a touch means: an event, or another item of a choice.
 
+use std::time::Duration;
+
 use toml::de::DeValue;
 
 use super::super::node::{Node, quote};
@@ -32,6 +34,8 @@ pub struct Press {
     pub event: EventKind,
     /// `fields`: in the order of the text, each name once.
     pub fields: Vec<(FieldName, FieldValue)>,
+    /// `share-commit-ms`: how long it waits for others, to share a commit with them; up to 60,000 ms. By default not at all.
+    pub share_commit_for: Duration,
 }
 
 /// A field's value.
@@ -82,8 +86,9 @@ fn parse_press(node: &Node<'_, '_>, declared: &Declared<'_>, kinds: &mut Kinds) 
     let event = table.required("event", |node| node.name(EventKind::parse));
     kinds.made.extend(event.clone());
     let fields = table.optional("fields", Vec::new(), |node| parse_fields(node, declared));
+    let share = table.optional("share-commit-ms", 0, |node| node.count(0..=60_000));
     table.finish()?;
-    Some(Press { event: event?, fields: fields? })
+    Some(Press { event: event?, fields: fields?, share_commit_for: Duration::from_millis(share?.into()) })
 }
 
 fn parse_fields(node: &Node<'_, '_>, declared: &Declared<'_>) -> Option<Vec<(FieldName, FieldValue)>> {

@@ -14,10 +14,7 @@ use super::auth_policy::exports::punchcard::plugin::auth_flow as wit_auth;
 use super::connector::exports::punchcard::plugin::delivery as wit_delivery;
 use super::formatter::exports::punchcard::plugin::row_format as wit_format;
 use super::shared::punchcard::plugin::{http as wit_http, records, types};
-use crate::wasm::text::{clip_problem, clip_scopes, clip_sentence};
-
-/// Characters of a found row's key and of its fingerprint.
-const KEY_CHARACTERS: usize = 100;
+use crate::wasm::text::{clip_key, clip_problem, clip_scopes, clip_sentence};
 
 impl From<Instant> for types::Instant {
     fn from(from: Instant) -> Self {
@@ -317,11 +314,9 @@ impl From<wit_delivery::Pause> for delivery::Pause {
 
 impl From<wit_delivery::Page> for delivery::Page {
     fn from(from: wit_delivery::Page) -> Self {
-        // One that is longer than any of ours is somebody else's, whatever its end.
-        let clip = |text: String| text.chars().take(KEY_CHARACTERS).collect();
         let row = |row: wit_delivery::FoundRow| delivery::FoundRow {
-            key: row.key.map(clip),
-            fingerprint: clip(row.fingerprint),
+            key: row.key.as_deref().map(clip_key),
+            fingerprint: clip_key(&row.fingerprint),
             place: clip_sentence(row.place),
         };
         Self { rows: from.rows.into_iter().map(row).collect(), next: from.next, link: from.link }
