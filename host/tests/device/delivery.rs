@@ -196,6 +196,25 @@ async fn a_deleted_sheet_is_not_made_again_until_a_person_wants_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_wish_for_another_sheet_holds_over_a_power_cut_while_nobody_is_signed_in() {
+    let mut bench = Bench::signed_in().await;
+    bench.press("one").await;
+    bench.settle().await;
+    bench.printed(&["sign-out", "google"]).await;
+    bench.until("it is signed out", |report| report["grants"][0]["status"] == "signed-out").await;
+    let refused = bench.refused(&["reconcile", "timesheet"]).await;
+    assert!(refused.contains("waits for grant `google`: nobody is signed in"), "{refused}");
+    bench.printed(&["sinks", "create-anew", "timesheet"]).await;
+    bench.kill().await;
+    bench.start().await;
+    bench.printed(&["sign-in", "google", "--no-wait"]).await;
+    bench.sign_in().await;
+    bench.press("two").await;
+    bench.settle().await;
+    assert_eq!(bench.spreadsheets().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_device_whose_card_was_replaced_goes_on_in_its_spreadsheet() {
     let mut bench = Bench::signed_in().await;
     bench.press("one").await;
