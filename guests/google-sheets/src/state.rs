@@ -125,7 +125,7 @@ pub(crate) struct Grid {
 /// How far reading rows back has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Reading {
-    /// The row that is next; 1 is the header.
+    /// The row that is next, from 1.
     pub(crate) first: u64,
     /// Rows that are read at once.
     pub(crate) count: u64,
