@@ -30,6 +30,7 @@ mod delivery;
 mod destination;
 mod event_id;
 mod finding;
+mod guard;
 mod look;
 mod mark;
 mod reading;

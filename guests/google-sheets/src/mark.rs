@@ -30,7 +30,7 @@ pub(crate) fn prepare(state: &mut State, call: Call) -> Result<Mark, Error> {
     }
     let mut id = draw::id(Purpose::Mark, call.context)?;
     while state.spent.iter().any(|spent| spent.id == id) {
-        id = id.checked_add(1).unwrap_or(1);
+        id = id.checked_add(2).unwrap_or(2);
     }
     let deletable = |spent: &&Spent| spent.doubt.as_ref().is_none_or(|doubt| is_over(doubt, call));
     let deletes = state.spent.iter().filter(deletable).map(|spent| spent.id).take(DELETES).collect();

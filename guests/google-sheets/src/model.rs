@@ -5,6 +5,7 @@
 //! state that was durable.
 
 mod host;
+mod person;
 mod service;
 
 pub(crate) use host::{End, Host};

@@ -144,6 +144,9 @@ pub(crate) struct Tab {
     /// Columns of the grid, whoever's they are.
     pub(crate) width: u32,
     pub(crate) columns: Vec<Placed>,
+    /// The id of the guard for columns that are added to what was seen at the last look.
+    #[serde(default)]
+    pub(crate) guard: i32,
     /// The metadata id of the first of the columns that are being added: the request can't be carried out twice.
     pub(crate) extending: Option<i32>,
 }

@@ -6,6 +6,7 @@ mod event_id;
 mod fault;
 mod reading;
 mod refusal;
+mod sharing;
 mod sheet;
 mod snapshot;
 

@@ -307,27 +307,6 @@ impl File {
         marks.map(|(id, found)| (*id, found.value.clone())).collect()
     }
 
-    /// A person moves a column of a tab to the left end.
-    pub(crate) fn move_to_front(&mut self, title: &str, column: u64) {
-        let tab = self.tab(title);
-        let id = tab.id;
-        for row in &mut tab.rows {
-            row.resize(row.len().max(column as usize + 1), String::new());
-            row[..=column as usize].rotate_right(1);
-        }
-        for metadata in self.metadata.values_mut() {
-            if let Location::Column(tab, at) = &mut metadata.location
-                && *tab == id
-            {
-                *at = match (*at).cmp(&column) {
-                    std::cmp::Ordering::Less => *at + 1,
-                    std::cmp::Ordering::Equal => 0,
-                    std::cmp::Ordering::Greater => *at,
-                };
-            }
-        }
-    }
-
     fn show(&self, fields: &str) -> Value {
         let properties = "properties(sheetId,title,gridProperties(rowCount,columnCount))";
         let data = match fields {
@@ -502,7 +481,7 @@ impl File {
                 let id = metadata.remove("metadataId").map_or_else(
                     || {
                         *made += 1;
-                        -i64::try_from(*made).unwrap()
+                        1_500_000_000 + i64::try_from(*made).unwrap()
                     },
                     |id| number(Some(id)),
                 );
