@@ -4,6 +4,7 @@ mod creation;
 mod doubt;
 mod event_id;
 mod fault;
+mod forgotten;
 mod reading;
 mod refusal;
 mod sharing;

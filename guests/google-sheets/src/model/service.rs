@@ -357,11 +357,21 @@ impl File {
     }
 
     fn search(&self, body: &Value) -> Value {
-        let filters = only(body, "dataFilters").as_array().unwrap();
-        let keys: Vec<&str> = filters
+        let wanted: Vec<(&str, Option<&str>)> = only(body, "dataFilters")
+            .as_array()
+            .unwrap()
             .iter()
-            .map(|filter| only(only(filter, "developerMetadataLookup"), "metadataKey").as_str().unwrap())
+            .map(|filter| {
+                let lookup = only(filter, "developerMetadataLookup");
+                assert!(
+                    lookup.as_object().unwrap().keys().all(|key| ["metadataKey", "metadataValue"].contains(&&**key))
+                );
+                (lookup["metadataKey"].as_str().unwrap(), lookup["metadataValue"].as_str())
+            })
             .collect();
+        let matches = |found: &Metadata| {
+            wanted.iter().any(|(key, value)| *key == found.key && value.is_none_or(|value| value == found.value))
+        };
         let show = |(id, found): (&i64, &Metadata)| {
             let location = match found.location {
                 Location::Spreadsheet => json!({"locationType": "SPREADSHEET", "spreadsheet": true}),
@@ -379,8 +389,7 @@ impl File {
             json!({"developerMetadata": {"metadataId": id, "metadataKey": found.key, "metadataValue": found.value,
                 "location": location, "visibility": "DOCUMENT"}})
         };
-        let matched: Vec<Value> =
-            self.metadata.iter().filter(|(_, found)| keys.contains(&found.key.as_str())).map(show).collect();
+        let matched: Vec<Value> = self.metadata.iter().filter(|(_, found)| matches(found)).map(show).collect();
         if matched.is_empty() { json!({}) } else { json!({"matchedDeveloperMetadata": matched}) }
     }
 
@@ -546,6 +555,7 @@ fn kind(request: &Request) -> &'static str {
         (Method::Get, url) if url.contains("/v3/files/") => "trashed",
         (Method::Get, url) if url.contains("/developerMetadata/") => "mark",
         (Method::Get, url) if url.contains("/values/") => "rows",
+        (Method::Post, url) if url.ends_with("/developerMetadata:search") && body().contains("batch") => "marks",
         (Method::Post, url) if url.ends_with("/developerMetadata:search") => "columns",
         (Method::Post, url) if url.ends_with(":batchUpdate") && body().contains("addSheet") => "setup",
         (Method::Post, url) if url.ends_with(":batchUpdate") && body().contains("appendCells") => "append",
