@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::model::service::{File, Location};
+use crate::model::file::{File, Location};
 
 impl File {
     /// A person moves a column of a tab to the left end.
