@@ -170,7 +170,7 @@ mod tests {
         // one of somebody else's.
         let order = [Some(2), None, Some(1), Some(0)];
         let columns = [column("a"), column("b"), column(event_id::KEY)];
-        let mark = Mark { id: 1, batch: "b".into(), ask: false, doubt: None, deletes: Vec::new(), refusal: None };
+        let mark = Mark { id: Some(1), batch: "b".into(), ask: false, doubt: None, deletes: Vec::new(), refusal: None };
         let request = render_append(7, &order, &columns, &batch, &mark, &[Rejection { row: 2, reason: String::new() }]);
         let request: serde_json::Value = serde_json::from_slice(&request).unwrap();
         let append = &request["requests"][1]["appendCells"];

@@ -16,15 +16,22 @@ const WIDEST: usize = 1_000;
 /// Metadata on a column.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Found {
+    pub(crate) id: i32,
     pub(crate) tab: i32,
     pub(crate) key: String,
     pub(crate) at: u32,
 }
 
-/// The columns of a tab. Of two with one key, as a person makes them by duplicating, the left one counts.
+/// The columns of a tab. Of two with one key, as a person makes them by duplicating, the left one counts. Of two keys on
+/// one column that of the lower id has it, and the other one has none.
 pub(crate) fn place(found: &[Found], grid: &Grid, old: &[Placed]) -> Vec<Placed> {
     let mut placed: Vec<Placed> = Vec::new();
-    for found in found.iter().filter(|found| found.tab == grid.id && found.at < grid.columns) {
+    let is_here = |found: &&Found| found.tab == grid.id && found.at < grid.columns;
+    let has_column = |this: &&Found| {
+        let here = found.iter().filter(is_here).filter(|other| other.at == this.at);
+        here.map(|other| (other.id, &other.key)).min().is_none_or(|(_, key)| *key == this.key)
+    };
+    for found in found.iter().filter(is_here).filter(has_column) {
         match placed.iter_mut().find(|other| other.key == found.key) {
             Some(other) => other.at = other.at.min(found.at),
             None => {
@@ -34,6 +41,11 @@ pub(crate) fn place(found: &[Found], grid: &Grid, old: &[Placed]) -> Vec<Placed>
         }
     }
     placed
+}
+
+/// Whether there are more columns than the tab has: they came after its width was asked for.
+pub(crate) fn is_newer(found: &[Found], grid: &Grid) -> bool {
+    found.iter().any(|found| found.tab == grid.id && found.at >= grid.columns)
 }
 
 /// The keys of old columns that are not there any more.
@@ -110,8 +122,8 @@ mod tests {
 
     use super::*;
 
-    fn found(tab: i32, key: &str, at: u32) -> Found {
-        Found { tab, key: key.into(), at }
+    fn found(id: i32, tab: i32, key: &str, at: u32) -> Found {
+        Found { id, tab, key: key.into(), at }
     }
 
     fn placed(key: &str, title: Option<&str>, at: u32) -> Placed {
@@ -123,15 +135,31 @@ mod tests {
     }
 
     fn tab(width: u32, columns: Vec<Placed>) -> Tab {
-        Tab { name: "t".into(), id: 7, width, columns, extending: None }
+        Tab { name: "t".into(), id: 7, width, columns, guard: 0, extending: None }
     }
 
     #[test]
     fn columns_are_placed_by_their_metadata_on_this_tab() {
         let grid = Grid { id: 7, title: "t".into(), columns: 4, rows: 2 };
-        let metadata = [found(7, "b", 3), found(8, "c", 0), found(7, "a", 1), found(7, "a", 0), found(7, "d", 4)];
+        let metadata =
+            [found(1, 7, "b", 3), found(2, 8, "c", 0), found(3, 7, "a", 1), found(4, 7, "a", 0), found(5, 7, "d", 4)];
         let old = [placed("b", Some("B"), 0), placed("x", Some("X"), 1)];
         assert_eq!(place(&metadata, &grid, &old), [placed("b", Some("B"), 3), placed("a", None, 0)]);
+        assert!(is_newer(&metadata, &grid));
+        assert!(!is_newer(&metadata[..4], &grid));
+        assert!(!is_newer(&[found(6, 8, "e", 9)], &grid), "on another tab");
+    }
+
+    #[test]
+    fn of_two_keys_on_one_column_the_lower_id_counts() {
+        let grid = Grid { id: 7, title: "t".into(), columns: 4, rows: 2 };
+        let placed_of = |metadata: &[Found]| place(metadata, &grid, &[]);
+        let collision = [found(9, 7, "b", 1), found(3, 7, "a", 1), found(1, 8, "c", 1), found(2, 7, "d", 0)];
+        assert_eq!(placed_of(&collision), [placed("a", None, 1), placed("d", None, 0)]);
+        let mended = [&collision[..], &[found(11, 7, "b", 3)]].concat();
+        assert_eq!(placed_of(&mended), [placed("a", None, 1), placed("d", None, 0), placed("b", None, 3)]);
+        let twice = [found(3, 7, "a", 1), found(4, 7, "a", 1)];
+        assert_eq!(placed_of(&twice), [placed("a", None, 1)], "by two pieces of metadata");
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub(crate) enum Purpose {
     Column,
 }
 
-/// A positive id of 31 bits.
+/// A positive id of 31 bits. That of a mark is even and that of a column odd, as those of guards are.
 ///
 /// # Errors
 /// [`Error::Other`] when the host gave no entropy: an id that is not random could be one that was used before.
@@ -25,7 +25,12 @@ pub(crate) fn id(purpose: Purpose, context: &Context) -> Result<i32, Error> {
     };
     let bytes = context.entropy.get(start..start + 4).and_then(|bytes| bytes.try_into().ok());
     let bits = u32::from_le_bytes(bytes.ok_or_else(too_little)?) & 0x7fff_ffff;
-    Ok(i32::try_from(bits).unwrap_or(i32::MAX).max(1))
+    let id = i32::try_from(bits).unwrap_or(i32::MAX);
+    Ok(match purpose {
+        Purpose::Mark => (id & !1).max(2),
+        Purpose::Tab => id.max(1),
+        Purpose::Column => id | 1,
+    })
 }
 
 /// 96 bits as text.
@@ -61,10 +66,14 @@ mod tests {
         let counted = with((0..32).collect());
         assert_eq!(id(Purpose::Mark, &counted).unwrap(), 0x0302_0100);
         assert_eq!(id(Purpose::Tab, &counted).unwrap(), 0x0706_0504);
-        assert_eq!(id(Purpose::Column, &counted).unwrap(), 0x0b0a_0908);
+        assert_eq!(id(Purpose::Column, &counted).unwrap(), 0x0b0a_0909);
         assert_eq!(nonce(&counted).unwrap(), "0c0d0e0f1011121314151617");
-        assert_eq!(id(Purpose::Mark, &with(vec![0xff; 32])).unwrap(), i32::MAX);
-        assert_eq!(id(Purpose::Mark, &with(vec![0; 32])).unwrap(), 1);
+        for (purpose, most, least) in
+            [(Purpose::Mark, i32::MAX - 1, 2), (Purpose::Tab, i32::MAX, 1), (Purpose::Column, i32::MAX, 1)]
+        {
+            assert_eq!(id(purpose, &with(vec![0xff; 32])).unwrap(), most, "{purpose:?}");
+            assert_eq!(id(purpose, &with(vec![0; 32])).unwrap(), least, "{purpose:?}");
+        }
     }
 
     #[test]

@@ -15,6 +15,18 @@ const TITLE: &str = "Event";
 /// What a row's key has at most: a ULID, and behind strokes a position and which correction it is.
 pub(crate) const CHARACTERS: usize = 26 + 1 + 10 + 1 + 10;
 
+/// Whether this is what a row's key looks like, and not a header or what a person wrote.
+pub(crate) fn is_key(text: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let mut parts = text.split('/');
+    let event = parts.next().unwrap_or_default();
+    let numbers: Vec<&str> = parts.collect();
+    !event.is_empty()
+        && event.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && matches!(numbers.len(), 1 | 2)
+        && numbers.into_iter().all(is_number)
+}
+
 /// The columns of the sheet: the formatter's, and the one of the event ids behind them.
 pub(crate) fn columns<'a>(settings: &Settings, columns: &'a [Column]) -> Cow<'a, [Column]> {
     if !settings.event_ids || columns.is_empty() {
@@ -22,4 +34,19 @@ pub(crate) fn columns<'a>(settings: &Settings, columns: &'a [Column]) -> Cow<'a,
     }
     let ids = Column { key: KEY.to_owned(), title: TITLE.to_owned(), kind: ColumnKind::Text };
     Cow::Owned(columns.iter().cloned().chain([ids]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_an_event_and_one_or_two_numbers() {
+        for key in ["01JD3ZQ8J5M2V9X7K4T6W8Y0A1/0", "01JD3ZQ8J5M2V9X7K4T6W8Y0A1/12/3", "1/0"] {
+            assert!(is_key(key), "{key}");
+        }
+        for other in ["", "Event", "17", "/", "a/", "/0", "a/b", "a/0/", "a/0/1/2", "Event 1/2", "Id/No.", "a/-1"] {
+            assert!(!is_key(other), "{other}");
+        }
+    }
 }

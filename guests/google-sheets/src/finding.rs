@@ -241,7 +241,9 @@ fn adopt(state: &mut State, call: Call, id: String, volume: u32, fresh: bool) ->
         adding: None,
         tab: None,
     });
-    state.mark = None;
+    // What a lost state sent went to what is found, never to what was created just now.
+    state.begun |= fresh;
+    state.mark.take_if(|mark| fresh || mark.id.is_some());
     state.spent.clear();
     state.failures = 0;
     Next::Plan

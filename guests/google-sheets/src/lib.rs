@@ -15,7 +15,7 @@
 //!
 //! What always holds:
 //! - An id of a mark is used for one batch only, and is in the state before a request with it leaves.
-//! - A mark in doubt is resolved, or ten minutes old, before its batch goes anywhere else.
+//! - A mark in doubt is resolved, or ten minutes old, before its batch goes anywhere else, also where its id is lost.
 //! - Nothing of a person's is deleted, and a missing spreadsheet or tab is never made again without being asked.
 
 mod settings;
@@ -30,6 +30,7 @@ mod delivery;
 mod destination;
 mod event_id;
 mod finding;
+mod guard;
 mod look;
 mod mark;
 mod reading;

@@ -133,7 +133,7 @@ mod tests {
             let columns = event_id::columns(&with_ids(), &columns);
             let order: Vec<_> = (0..columns.len()).map(Some).collect();
             let mark = Mark {
-                id: i32::MAX,
+                id: Some(i32::MAX),
                 batch: "b".into(),
                 ask: false,
                 doubt: None,

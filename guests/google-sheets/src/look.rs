@@ -3,6 +3,8 @@
 //! Asked when a spreadsheet is taken into use, from time to time, and whenever an answer makes it doubtful. A tab and its
 //! columns are known by developer metadata of their own, which moves along when a person moves or renames them:
 //! `punchcard.tab` on the tab, with the title of the settings, and `punchcard.column` on each column, with its key.
+//!
+//! Width and columns come by two requests. What was added in between is seen, and both are asked for again.
 
 use punchcard_sdk::connector::Directive;
 use punchcard_sdk::log;
@@ -12,7 +14,7 @@ use crate::answer::{Answer, list, number, text};
 use crate::columns::{self, Found};
 use crate::state::{Asked, Grid, Look, Loss, Spreadsheet, State, Tab};
 use crate::step::{Call, Next, unanswered};
-use crate::{destination, finding, pause, problem, request, tab};
+use crate::{destination, finding, guard, pause, problem, request, tab};
 
 /// Seconds after which a spreadsheet is looked at again before a batch. A person who moves columns meanwhile finds rows of
 /// so long in the old places; a look before each batch would be two requests more for each.
@@ -57,7 +59,7 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Option<Directive> {
         Look::Columns(_) => {
             state.asked = Asked::Columns;
             let lookup = |key: &str| json!({ "developerMetadataLookup": { "metadataKey": key } });
-            let body = json!({ "dataFilters": [lookup(tab::KEY), lookup(columns::KEY)] });
+            let body = json!({ "dataFilters": [lookup(tab::KEY), lookup(columns::KEY), lookup(guard::KEY)] });
             let url = request::sheets_url(call.settings, &spreadsheet.id, "/developerMetadata:search");
             request::search(url, body.to_string().into_bytes())
         }
@@ -169,17 +171,19 @@ pub(crate) fn absorb_columns(state: &mut State, call: Call, answer: Answer) -> N
         Err(answer) => return Next::Do(unanswered(state, call, answer, "to show the columns")),
     };
     let Look::Columns(grids) = std::mem::replace(&mut spreadsheet.look, Look::Tabs) else { return Next::Plan };
-    let (mut tabs, mut found) = (Vec::new(), Vec::new());
+    let (mut tabs, mut found, mut taken) = (Vec::new(), Vec::new(), Vec::new());
     for matched in list(&matches, "matchedDeveloperMetadata") {
         let metadata = &matched["developerMetadata"];
         let (key, value, location) =
             (text(metadata, "metadataKey"), text(metadata, "metadataValue"), &metadata["location"]);
+        let id = number(metadata, "metadataId");
+        taken.push(id);
         match text(location, "locationType") {
             "SHEET" if key == tab::KEY && value == call.settings.tab => tabs.push(number(location, "sheetId")),
             "COLUMN" if key == columns::KEY => {
                 let range = &location["dimensionRange"];
                 let (tab, at) = (number(range, "sheetId"), number(range, "startIndex"));
-                found.push(Found { tab, key: value.to_owned(), at });
+                found.push(Found { id, tab, key: value.to_owned(), at });
             }
             _ => {}
         }
@@ -195,17 +199,28 @@ pub(crate) fn absorb_columns(state: &mut State, call: Call, answer: Answer) -> N
         settle(spreadsheet, call);
         return Next::Plan;
     };
+    if columns::is_newer(&found, grid) {
+        let newer = Answer::Busy("The sheet's columns changed while they were asked for.".to_owned());
+        return Next::Do(unanswered(state, call, newer, ""));
+    }
     if let Some(reading) = &mut state.reading {
         reading.title.clone_from(&grid.title);
         reading.through = grid.rows;
     }
-    let (old, extending) = spreadsheet.tab.take().map_or_else(Default::default, |tab| (tab.columns, tab.extending));
+    let ids: Vec<i32> = found.iter().filter(|found| found.tab == grid.id).map(|found| found.id).collect();
+    let guard = guard::id(grid.id, grid.columns, &ids, &taken);
+    let old = spreadsheet.tab.take();
+    if old.as_ref().is_some_and(|old| old.guard != guard) {
+        // What was refused may have been so for what has changed.
+        state.refusals = 0;
+    }
+    let (old, extending) = old.map_or_else(Default::default, |tab| (tab.columns, tab.extending));
     let columns = columns::place(&found, grid, &old);
     for key in columns::lost(&old, &columns) {
         log::warn(&format!("the column `{key}` is not in \"{title}\" any more; it is added again when it is needed"));
     }
-    spreadsheet.tab =
-        Some(Tab { name: call.settings.tab.clone(), id: grid.id, width: grid.columns, columns, extending });
+    let name = call.settings.tab.clone();
+    spreadsheet.tab = Some(Tab { name, id: grid.id, width: grid.columns, columns, guard, extending });
     spreadsheet.adding = None;
     settle(spreadsheet, call);
     Next::Plan

@@ -3,13 +3,17 @@
 //! The mark's id is random and used for one batch. A request may be carried out up to 180 s after its connection broke,
 //! so a repeat carries the same id: whichever of the two comes second is refused, with its rows. For the same reason a
 //! mark that was ever in doubt is not deleted for ten minutes, or a request that wakes up late could create it again.
+//!
+//! The host gives a connector an empty state when its name in plugins.toml is a new one. A batch that was tried before is in
+//! doubt then too, and of its mark no more is known than the batch's id: it is looked for by that.
 
 use std::time::Duration;
 
 use punchcard_sdk::connector::Directive;
 use punchcard_sdk::{Error, log};
+use serde_json::json;
 
-use crate::answer::{Answer, text};
+use crate::answer::{Answer, list, number, text};
 use crate::draw::Purpose;
 use crate::state::{Asked, Look, Mark, Spent, Stamp, State};
 use crate::step::{Call, Next, unanswered};
@@ -25,21 +29,41 @@ const DELETES: usize = 25;
 
 /// The mark of the batch, made when there is none. Its request is about to leave.
 pub(crate) fn prepare(state: &mut State, call: Call) -> Result<Mark, Error> {
-    if let Some(mark) = &state.mark {
-        return Ok(mark.clone());
+    match &state.mark {
+        Some(Mark { id: None, .. }) => {
+            return Err(Error::Other("rows were about to leave that may be there already".to_owned()));
+        }
+        Some(mark) => return Ok(mark.clone()),
+        None => {}
     }
     let mut id = draw::id(Purpose::Mark, call.context)?;
     while state.spent.iter().any(|spent| spent.id == id) {
-        id = id.checked_add(1).unwrap_or(1);
+        id = id.checked_add(2).unwrap_or(2);
     }
     let deletable = |spent: &&Spent| spent.doubt.as_ref().is_none_or(|doubt| is_over(doubt, call));
     let deletes = state.spent.iter().filter(deletable).map(|spent| spent.id).take(DELETES).collect();
-    let mark = Mark { id, batch: call.batch.id.clone(), ask: false, doubt: None, deletes, refusal: None };
+    let mark = Mark { id: Some(id), batch: call.batch.id.clone(), ask: false, doubt: None, deletes, refusal: None };
     Ok(state.mark.insert(mark).clone())
 }
 
 fn is_over(doubt: &Stamp, call: Call) -> bool {
     doubt.remaining(DOUBT_LASTS, call.context) == 0
+}
+
+/// Takes up a batch: `begins`, or else an earlier call may have sent it. This state knows of that, unless it is the first
+/// one that it sees.
+pub(crate) fn take_up(state: &mut State, call: Call, begins: bool) {
+    if call.batch.rows.is_empty() {
+        return;
+    }
+    let known = state.begun || state.delivered.is_some() || state.mark.is_some();
+    if begins {
+        state.begun = true;
+    } else if !known {
+        let doubt = Some(Stamp::now(call.context));
+        let batch = call.batch.id.clone();
+        state.mark = Some(Mark { id: None, batch, ask: true, doubt, deletes: Vec::new(), refusal: None });
+    }
 }
 
 /// Takes in that the batch may have been, or may yet be, carried out.
@@ -59,7 +83,7 @@ pub(crate) fn clear(state: &mut State) {
 pub(crate) fn confirm(state: &mut State) {
     if let Some(mark) = state.mark.take() {
         forget(&mut state.spent, &mark.deletes);
-        state.spent.push(Spent { id: mark.id, doubt: mark.doubt });
+        state.spent.extend(mark.id.map(|id| Spent { id, doubt: mark.doubt }));
     }
 }
 
@@ -82,7 +106,7 @@ pub(crate) fn part_from_others(state: &mut State, call: Call) {
     }
     if let Some(mark) = state.mark.take_if(|mark| mark.batch != call.batch.id) {
         log::warn(&format!("batch {} was given up while it was in doubt", mark.batch));
-        state.spent.push(Spent { id: mark.id, doubt: Some(Stamp::now(call.context)) });
+        state.spent.extend(mark.id.map(|id| Spent { id, doubt: Some(Stamp::now(call.context)) }));
     }
 }
 
@@ -90,14 +114,25 @@ pub(crate) fn part_from_others(state: &mut State, call: Call) {
 pub(crate) fn plan(state: &mut State, call: Call) -> Option<Directive> {
     let mark = state.mark.as_ref().filter(|mark| mark.ask && mark.batch == call.batch.id)?;
     let spreadsheet = state.spreadsheet.as_ref()?;
-    let rest = format!("/developerMetadata/{}", mark.id);
+    let url = |rest: &str| request::sheets_url(call.settings, &spreadsheet.id, rest);
+    let request = match mark.id {
+        Some(id) => request::get(url(&format!("/developerMetadata/{id}"))),
+        // To find it is to know where the rows are, too.
+        None if spreadsheet.look != Look::Settled => return None,
+        None => {
+            let lookup = json!({ "metadataKey": KEY, "metadataValue": mark.batch });
+            let body = json!({ "dataFilters": [{ "developerMetadataLookup": lookup }] });
+            request::search(url("/developerMetadata:search"), body.to_string().into_bytes())
+        }
+    };
     state.asked = Asked::Mark;
-    Some(Directive::Send(request::get(request::sheets_url(call.settings, &spreadsheet.id, &rest))))
+    Some(Directive::Send(request))
 }
 
 /// Takes in whether the mark is there.
 pub(crate) fn absorb(state: &mut State, call: Call, answer: Answer) -> Next {
     let Some(mark) = &mut state.mark else { return Next::Plan };
+    let Some(id) = mark.id else { return absorb_search(state, call, answer) };
     let found = answer.object().and_then(|found| match text(&found, "metadataKey") {
         "" => Err(Answer::unreadable()),
         _ => Ok(found),
@@ -107,7 +142,7 @@ pub(crate) fn absorb(state: &mut State, call: Call, answer: Answer) -> Next {
             Next::Do(delivery::finish(state, call))
         }
         Ok(_) => {
-            log::warn(&format!("the metadata id {} is in use by somebody else", mark.id));
+            log::warn(&format!("the metadata id {id} is in use by somebody else"));
             replace(state, call)
         }
         Err(Answer::Missing) => {
@@ -121,6 +156,34 @@ pub(crate) fn absorb(state: &mut State, call: Call, answer: Answer) -> Next {
         }
         Err(answer) => Next::Do(unanswered(state, call, answer, "to show a mark")),
     }
+}
+
+/// Takes in whether there is a mark with the batch's id.
+fn absorb_search(state: &mut State, call: Call, answer: Answer) -> Next {
+    let Some(mark) = &mut state.mark else { return Next::Plan };
+    let found = match answer.object() {
+        Ok(found) => found,
+        Err(Answer::Missing) => {
+            state.look_again(Look::Due);
+            let gone = Answer::Busy("Google does not show the spreadsheet's marks.".to_owned());
+            return Next::Do(unanswered(state, call, gone, "to show marks"));
+        }
+        Err(answer) => return Next::Do(unanswered(state, call, answer, "to show marks")),
+    };
+    let marks = list(&found, "matchedDeveloperMetadata").iter().map(|matched| &matched["developerMetadata"]);
+    let mut own = marks.filter(|found| text(found, "metadataKey") == KEY && text(found, "metadataValue") == mark.batch);
+    if let Some(found) = own.next() {
+        log::info("the batch that an earlier state of this sink began is there");
+        mark.id = Some(number(found, "metadataId")).filter(|id| *id > 0);
+        return Next::Do(delivery::finish(state, call));
+    }
+    let next = replace(state, call);
+    if next == Next::Plan {
+        state.begun = true;
+        // So long after the last look somebody may have changed the sheet.
+        state.look_again(Look::Due);
+    }
+    next
 }
 
 /// Another id, once nothing with this one can happen any more.

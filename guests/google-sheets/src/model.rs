@@ -4,8 +4,11 @@
 //! carried out, be carried out late, or be answered with errors; the host can die at any moment and then goes on with the
 //! state that was durable.
 
+mod file;
 mod host;
+mod person;
 mod service;
 
+pub(crate) use file::{Location, Metadata};
 pub(crate) use host::{End, Host};
-pub(crate) use service::{Fault, Google, Location, Metadata, Reply};
+pub(crate) use service::{Fault, Google, Reply};

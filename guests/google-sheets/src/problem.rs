@@ -96,8 +96,8 @@ pub(crate) fn no_answer(why: &str) -> Problem {
 pub(crate) fn in_doubt() -> Problem {
     problem(
         "rows are in doubt",
-        "An earlier request with these rows got no answer, and Google may carry it out for some minutes yet. They are sent \
-         another way when that is certain, at the latest ten minutes after it. That happens by itself."
+        "What an earlier request with these rows came to is not known, and Google may carry it out for some minutes yet. \
+         They are sent another way when that is certain, at the latest ten minutes after it. That happens by itself."
             .to_owned(),
     )
 }

@@ -20,8 +20,8 @@ use crate::state::{Asked, Look, Placed, Reading, State};
 use crate::step::{Call, Next, unanswered};
 use crate::{event_id, finding, look, problem, request};
 
-/// The first row below the header.
-const FIRST: u64 = 2;
+/// The row of the header, where nobody deleted it, or sorted it together with the rows.
+const HEADER: u64 = 1;
 /// Rows of a page: it is taken in by one call, which has a second, also on a slow board.
 const ROWS: u64 = 2_000;
 /// Cells of a page: what is read takes some 40 bytes each.
@@ -31,7 +31,7 @@ const CELLS: u64 = 40_000;
 pub(crate) fn take_up(state: &mut State, next: Option<&str>) -> Result<(), Error> {
     match (next, &mut state.reading) {
         (None, reading) => {
-            *reading = Some(Reading { first: FIRST, ..Reading::default() });
+            *reading = Some(Reading { first: HEADER, ..Reading::default() });
             state.look_again(Look::Due);
         }
         (Some(next), Some(reading)) if next.parse() == Ok(reading.first) => {}
@@ -58,7 +58,9 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Directive, Error> {
         return Ok(hold(problem::ids_missing()));
     }
     let placed = tab.and_then(|(id, tab)| Some((id, span(&tab.columns)?)));
-    let (Some((id, (start, end))), Some(reading)) = (placed, &mut state.reading) else {
+    // A tab that was looked at again may have become shorter.
+    let unread = state.reading.as_mut().filter(|reading| reading.first <= reading.through);
+    let (Some((id, (start, end))), Some(reading)) = (placed, unread) else {
         // There is nothing to read.
         state.reading = None;
         return Ok(finish(state, vec![]));
@@ -100,7 +102,8 @@ pub(crate) fn absorb(state: &mut State, call: Call, answer: Answer) -> Next {
     let mut rows = Vec::new();
     for (at, values) in (reading.first..).zip(list(&shown, "values")) {
         let place = format!("row {at} of {}", reading.title);
-        rows.extend(parse_row(columns, start, values, place));
+        let row = parse_row(columns, start, values, place);
+        rows.extend(row.filter(|row| at > HEADER || row.key.as_deref().is_some_and(event_id::is_key)));
     }
     reading.first += reading.count;
     Next::Do(finish(state, rows))

@@ -19,6 +19,9 @@ pub struct State {
     pub(crate) spreadsheet: Option<Spreadsheet>,
     /// A search for, or the creation of, the spreadsheet where rows will go. While there is one nothing is appended.
     pub(crate) finding: Option<Finding>,
+    /// A batch was begun with this state, or the spreadsheet created. Before that, a batch may be under way that was begun
+    /// with a state that is lost.
+    pub(crate) begun: bool,
     /// The mark of the batch that may be under way.
     pub(crate) mark: Option<Mark>,
     /// Marks that have done their work and are to be deleted along with a later batch.
@@ -125,7 +128,7 @@ pub(crate) struct Grid {
 /// How far reading rows back has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Reading {
-    /// The row that is next; 1 is the header.
+    /// The row that is next, from 1.
     pub(crate) first: u64,
     /// Rows that are read at once.
     pub(crate) count: u64,
@@ -144,6 +147,9 @@ pub(crate) struct Tab {
     /// Columns of the grid, whoever's they are.
     pub(crate) width: u32,
     pub(crate) columns: Vec<Placed>,
+    /// The id of the guard for columns that are added to what was seen at the last look.
+    #[serde(default)]
+    pub(crate) guard: i32,
     /// The metadata id of the first of the columns that are being added: the request can't be carried out twice.
     pub(crate) extending: Option<i32>,
 }
@@ -203,7 +209,8 @@ pub(crate) enum Stage {
 /// The developer metadata that says that a batch's rows are there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Mark {
-    pub(crate) id: i32,
+    /// None: only a state that is lost knew it.
+    pub(crate) id: Option<i32>,
     pub(crate) batch: String,
     /// To be read before the batch is sent again.
     pub(crate) ask: bool,
@@ -294,7 +301,8 @@ mod tests {
     #[test]
     fn stamps_of_another_boot_begin_anew() {
         let old = Some(Stamp::now(&at("a", 5_000)));
-        let mark = Mark { id: 1, batch: String::new(), ask: false, doubt: old.clone(), deletes: vec![], refusal: None };
+        let mark =
+            Mark { id: Some(1), batch: String::new(), ask: false, doubt: old.clone(), deletes: vec![], refusal: None };
         let mut state = State {
             mark: Some(mark),
             spent: vec![Spent { id: 2, doubt: old.clone() }, Spent { id: 3, doubt: None }],

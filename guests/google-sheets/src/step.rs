@@ -95,6 +95,7 @@ fn take_up(state: &mut State, call: Call, signal: &Signal) -> Result<(), Error> 
         Signal::Prepare | Signal::Retry => state.look_again(Look::Due),
         Signal::Begin | Signal::Resumed => {
             mark::part_from_others(state, call);
+            mark::take_up(state, call, *signal == Signal::Begin);
             if state.mark.is_none() && look::is_old(state, call) {
                 state.look_again(Look::Due);
             }

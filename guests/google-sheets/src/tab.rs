@@ -2,7 +2,7 @@
 //!
 //! Both requests are harmless when they are carried out twice: a tab's id, and the metadata id of the first new column,
 //! are durable before the request leaves and are refused the second time, and with them the whole request. Columns are
-//! added only right after a look at the tab: other devices add theirs to the same one.
+//! added only right after a look at the tab, and with a guard: other devices add theirs to the same one.
 
 use punchcard_sdk::connector::Directive;
 use punchcard_sdk::{Column, ColumnKind, Error};
@@ -12,7 +12,7 @@ use crate::answer::{Answer, text};
 use crate::draw::Purpose;
 use crate::state::{Asked, Grid, Look, Placed, State, Tab};
 use crate::step::{Call, Next, unanswered};
-use crate::{Settings, columns, destination, draw, event_id, look, pause, problem, request};
+use crate::{Settings, columns, destination, draw, event_id, guard, look, pause, problem, request};
 
 /// Key of the metadata on a tab.
 pub(crate) const KEY: &str = "punchcard.tab";
@@ -69,14 +69,14 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Option<Directive>, E
                     Ok(None)
                 };
             }
-            let Some(guard) = tab.extending else {
+            let Some(first) = tab.extending else {
                 // What is known of the tab may be an hour old, and another device may have added columns since: theirs
                 // would be written over.
                 tab.extending = Some(draw::id(Purpose::Column, call.context)?);
                 spreadsheet.look = Look::Tabs;
                 return Ok(look::plan(state, call));
             };
-            (Asked::Extension, render_extension(tab, &extension, guard))
+            (Asked::Extension, render_extension(tab, &extension, first))
         }
     };
     let url = request::sheets_url(call.settings, &spreadsheet.id, ":batchUpdate");
@@ -107,7 +107,8 @@ pub(crate) fn absorb_setup(state: &mut State, call: Call, answer: Answer) -> Nex
                 spreadsheet.cells = 0;
             }
             spreadsheet.cells += u64::from(ROWS * width);
-            spreadsheet.tab = Some(Tab { name: call.settings.tab.clone(), id, width, columns, extending: None });
+            spreadsheet.tab =
+                Some(Tab { name: call.settings.tab.clone(), id, width, columns, guard: 0, extending: None });
             applied(state)
         }
         Err(answer) => {
@@ -139,8 +140,12 @@ pub(crate) fn absorb_extension(state: &mut State, call: Call, answer: Answer) ->
         }
         Err(answer) => {
             if matches!(answer, Answer::Refused(_)) {
-                // Planned anew, it begins with a look.
-                tab.extending = None;
+                spreadsheet.look = Look::Tabs;
+                if state.refusals + 1 >= REFUSALS {
+                    // The id may be in use by somebody else. Until then it stays: an earlier request with it may be under
+                    // way yet.
+                    tab.extending = None;
+                }
             }
             not_applied(state, call, answer, "to add columns")
         }
@@ -202,13 +207,15 @@ fn render_setup(id: i32, call: Call, blank: Option<&Grid>) -> Vec<Value> {
     requests
 }
 
-fn render_extension(tab: &Tab, extension: &columns::Extension, guard: i32) -> Vec<Value> {
+fn render_extension(tab: &Tab, extension: &columns::Extension, first: i32) -> Vec<Value> {
     let mut requests = Vec::new();
     if !extension.added.is_empty() {
         requests.push(json!({ "appendDimension": {
             "sheetId": tab.id, "dimension": "COLUMNS", "length": extension.added.len(),
         }}));
-        requests.extend(render_columns(tab.id, tab.width, &extension.added, Some(guard)));
+        requests.extend(render_columns(tab.id, tab.width, &extension.added, Some(first)));
+        let place = json!({ "dimensionRange": column_range(tab.id, tab.width) });
+        requests.push(metadata(Some(tab.guard), guard::KEY, &tab.width.to_string(), &place));
     }
     for (placed, title) in &extension.renamed {
         requests.push(render_header(tab.id, placed.at, &[title], false));
@@ -216,12 +223,12 @@ fn render_extension(tab: &Tab, extension: &columns::Extension, guard: i32) -> Ve
     requests
 }
 
-/// What makes columns of the grid columns of ours: header, width, metadata.
-fn render_columns(tab: i32, start: u32, columns: &[&Column], guard: Option<i32>) -> Vec<Value> {
+/// What makes columns of the grid columns of ours: header, width, metadata, that of the first with this id.
+fn render_columns(tab: i32, start: u32, columns: &[&Column], first: Option<i32>) -> Vec<Value> {
     let titles: Vec<&String> = columns.iter().map(|column| &column.title).collect();
     let mut requests = vec![render_header(tab, start, &titles, true)];
     for (at, column) in (start..).zip(columns) {
-        let range = json!({ "sheetId": tab, "dimension": "COLUMNS", "startIndex": at, "endIndex": at + 1 });
+        let range = column_range(tab, at);
         if column.kind == ColumnKind::DateTime {
             requests.push(json!({ "updateDimensionProperties": {
                 "range": range, "properties": { "pixelSize": DATE_TIME_PIXELS }, "fields": "pixelSize",
@@ -232,10 +239,14 @@ fn render_columns(tab: i32, start: u32, columns: &[&Column], guard: Option<i32>)
                 "range": range, "properties": { "hiddenByUser": true }, "fields": "hiddenByUser",
             }}));
         }
-        let id = guard.filter(|_| at == start);
+        let id = first.filter(|_| at == start);
         requests.push(metadata(id, columns::KEY, &column.key, &json!({ "dimensionRange": range })));
     }
     requests
+}
+
+fn column_range(tab: i32, at: u32) -> Value {
+    json!({ "sheetId": tab, "dimension": "COLUMNS", "startIndex": at, "endIndex": at + 1 })
 }
 
 fn render_header(tab: i32, start: u32, titles: &[&String], bold: bool) -> Value {

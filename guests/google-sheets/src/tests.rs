@@ -4,8 +4,10 @@ mod creation;
 mod doubt;
 mod event_id;
 mod fault;
+mod forgotten;
 mod reading;
 mod refusal;
+mod sharing;
 mod sheet;
 mod snapshot;
 

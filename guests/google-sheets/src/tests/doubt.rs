@@ -36,9 +36,10 @@ fn the_mark_is_durable_before_the_request_leaves_and_new_for_each_batch() {
         let Directive::Send(request) = host.step(&google, &batch, Signal::Begin) else { panic!() };
         let mark = host.state().mark.unwrap();
         assert_eq!(mark.batch, batch.id);
+        let id = mark.id.unwrap();
         let body = String::from_utf8(request.body.as_ref().unwrap().bytes.clone()).unwrap();
-        assert!(body.contains(&format!("\"metadataId\":{},\"metadataKey\":\"punchcard.batch\"", mark.id)), "{body}");
-        ids.push(mark.id);
+        assert!(body.contains(&format!("\"metadataId\":{id},\"metadataKey\":\"punchcard.batch\"")), "{body}");
+        ids.push(id);
         let Reply::Response(response) = google.perform(&request) else { panic!() };
         assert!(matches!(host.step(&google, &batch, Signal::Responded(response)), Directive::Delivered(_)));
         assert_eq!(host.state().mark, None);
@@ -193,7 +194,7 @@ fn an_id_that_somebody_else_uses_is_exchanged() {
     let (mut google, mut host) = settled();
     let batch = host.batch(1);
     let Directive::Send(_) = host.step(&google, &batch, Signal::Begin) else { panic!() };
-    let id = i64::from(host.state().mark.unwrap().id);
+    let id = i64::from(host.state().mark.unwrap().id.unwrap());
     let theirs = crate::model::Metadata {
         key: "punchcard.batch".into(),
         value: "theirs".into(),
@@ -217,7 +218,7 @@ fn what_rows_in_doubt_wait_for_is_said() {
         value: "theirs".into(),
         location: crate::model::Location::Spreadsheet,
     };
-    google.files[0].metadata.insert(i64::from(host.state().mark.unwrap().id), theirs);
+    google.files[0].metadata.insert(i64::from(host.state().mark.unwrap().id.unwrap()), theirs);
     let Directive::Send(request) = host.step(&google, &batch, Signal::Resumed) else { panic!() };
     let Reply::Response(response) = google.perform(&request) else { panic!() };
     let Directive::Wait(pause) = host.step(&google, &batch, Signal::Responded(response)) else { panic!() };
@@ -229,7 +230,7 @@ fn an_id_that_was_taken_before_it_was_used_is_exchanged_at_once() {
     let (mut google, mut host) = settled();
     let batch = host.batch(1);
     let Directive::Send(request) = host.step(&google, &batch, Signal::Begin) else { panic!() };
-    let id = i64::from(host.state().mark.unwrap().id);
+    let id = i64::from(host.state().mark.unwrap().id.unwrap());
     let theirs = crate::model::Metadata {
         key: "somebody.elses".into(),
         value: batch.id.clone(),
@@ -258,7 +259,7 @@ fn a_batch_that_the_host_gave_up_while_in_doubt_leaves_its_mark_for_later() {
     let (mut google, mut host) = settled();
     let batch = host.batch(1);
     let Directive::Send(_) = host.step(&google, &batch, Signal::Begin) else { panic!() };
-    let id = host.state().mark.unwrap().id;
+    let id = host.state().mark.unwrap().id.unwrap();
     run(&mut google, &mut host);
     assert!(host.state().spent.iter().any(|spent| spent.id == id && spent.doubt.is_some()));
 }
@@ -299,7 +300,7 @@ fn the_mark_of_a_batch_that_was_given_up_is_deleted_later() {
     let (google, mut host) = settled();
     let given_up = host.batch(1);
     host.step(&google, &given_up, Signal::Begin);
-    let mark = host.state().mark.unwrap().id;
+    let mark = host.state().mark.unwrap().id.unwrap();
     let next = host.batch(1);
     host.step(&google, &next, Signal::Begin);
     let state = host.state();

@@ -2,10 +2,10 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use punchcard_sdk::connector::Signal;
+use punchcard_sdk::connector::{Batch, Directive, Signal};
 use punchcard_sdk::{Column, ColumnKind};
 
-use crate::model::{End, Fault, Google, Host};
+use crate::model::{End, Fault, Google, Host, Reply};
 
 fn fault() -> impl Strategy<Value = Fault> {
     prop_oneof![
@@ -36,6 +36,8 @@ enum Event {
     Column,
     /// A person renames the tab.
     Rename,
+    /// The connector gets another name when the batch was just sent, and an empty state with it.
+    Forget,
     /// The last batch comes again: the host died before it wrote down that it is done.
     Again,
 }
@@ -48,8 +50,35 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Prepare),
         1 => Just(Event::Column),
         1 => Just(Event::Rename),
+        1 => Just(Event::Forget),
         1 => Just(Event::Again),
     ]
+}
+
+/// Goes on with a batch until it was sent once.
+fn send(google: &mut Google, host: &mut Host, batch: &Batch) {
+    let mut signal = Signal::Begin;
+    google.log.clear();
+    while google.log.last() != Some(&"append") {
+        signal = match host.step(google, batch, signal) {
+            Directive::Send(request) => match google.perform(&request) {
+                Reply::Response(response) => Signal::Responded(response),
+                Reply::Failure(failure) => Signal::Failed(failure),
+                Reply::Crash { reboot } => {
+                    if reboot {
+                        host.reboot(google);
+                    }
+                    Signal::Resumed
+                }
+            },
+            Directive::Wait(pause) => {
+                google.advance(pause.milliseconds);
+                Signal::Elapsed
+            }
+            other => panic!("{other:?} {:?}", google.log),
+        };
+        google.advance(50);
+    }
 }
 
 proptest! {
@@ -75,7 +104,7 @@ proptest! {
         let mut last = None;
         for (event, rows) in batches {
             match event {
-                Event::Nothing => {}
+                Event::Nothing | Event::Forget => {}
                 Event::Time(milliseconds) => google.advance(milliseconds),
                 Event::Reboot => host.reboot(&google),
                 Event::Prepare => {
@@ -101,7 +130,18 @@ proptest! {
             }
             let batch = host.batch(rows);
             expected.extend((0..rows).map(|row| batch.rows[row].key.clone()));
-            let end = host.run(&mut google, &batch, Signal::Begin);
+            let mut signal = Signal::Begin;
+            if matches!(event, Event::Forget) {
+                send(&mut google, &mut host, &batch);
+                // Of two that were made in doubt, one of them late, only the state knows which is in use.
+                if google.files.len() == 1 {
+                    host.state.clear();
+                }
+                signal = Signal::Resumed;
+                // By then every listing shows the spreadsheet: nobody edits plugins.toml as fast as that.
+                google.advance(30_000);
+            }
+            let end = host.run(&mut google, &batch, signal);
             prop_assert!(matches!(end, End::Delivered(_)), "{end:?} {:?}", google.log);
             last = Some(batch);
         }

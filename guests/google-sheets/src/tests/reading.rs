@@ -76,6 +76,60 @@ fn rows_are_found_as_they_were_delivered_whatever_a_person_did_around_them() {
 }
 
 #[test]
+fn a_row_that_stands_where_the_header_was_is_found() {
+    let (mut google, mut host, batch) = settled();
+    // Sorted together with the rows.
+    google.files[0].tab("Punches").rows.swap(0, 1);
+    let found = page(&mut google, &mut host, None).unwrap();
+    assert_eq!(keys(&found.rows), [Some("1/0"), Some("Event"), Some("1/1")]);
+    assert_eq!(found.rows[0].place, "row 1 of Punches");
+    assert_eq!(found.rows[0].fingerprint, fingerprints(&host, &batch)[0]);
+
+    // Deleted, and then all rows but one.
+    let tab = google.files[0].tab("Punches");
+    tab.rows.remove(1);
+    tab.row_count = 2;
+    assert_eq!(keys(&page(&mut google, &mut host, None).unwrap().rows), [Some("1/0"), Some("1/1")]);
+    let tab = google.files[0].tab("Punches");
+    tab.rows.remove(0);
+    tab.row_count = 1;
+    let found = page(&mut google, &mut host, None).unwrap();
+    assert_eq!((keys(&found.rows), found.next), (vec![Some("1/1")], None));
+}
+
+#[test]
+fn a_header_is_no_row_whatever_a_person_calls_its_columns() {
+    for title in ["Event", "", "Id / No.", "17"] {
+        let (mut google, mut host, _) = settled();
+        google.files[0].tab("Punches").rows[0][2] = title.into();
+        assert_eq!(keys(&page(&mut google, &mut host, None).unwrap().rows), [Some("1/0"), Some("1/1")], "{title}");
+    }
+    // It is all that is left.
+    let (mut google, mut host, _) = settled();
+    let tab = google.files[0].tab("Punches");
+    tab.rows.truncate(1);
+    tab.row_count = 1;
+    assert_eq!(page(&mut google, &mut host, None).unwrap().rows, []);
+}
+
+#[test]
+fn a_tab_that_became_shorter_between_two_pages_ends_where_it_does_now() {
+    let (mut google, mut host, _) = settled();
+    let batch = host.batch(2_999);
+    host.run(&mut google, &batch, Signal::Begin);
+    let first = page(&mut google, &mut host, None).unwrap();
+    let tab = google.files[0].tab("Punches");
+    tab.rows.truncate(1_500);
+    tab.row_count = 1_500;
+    // It is looked at again.
+    google.scripted.push_back(("rows", 404, "{}".into()));
+    google.log.clear();
+    let second = page(&mut google, &mut host, first.next.as_deref()).unwrap();
+    assert_eq!((second.rows, second.next), (vec![], None));
+    assert_eq!(google.log, ["rows", "trashed", "tabs", "columns"]);
+}
+
+#[test]
 fn what_a_person_changed_shows() {
     let (mut google, mut host, batch) = settled();
     google.files[0].tab("Punches").rows[2][0] = "typed".into();
@@ -92,16 +146,16 @@ fn many_rows_come_in_pages_of_a_size_that_can_be_answered() {
     host.run(&mut google, &batch, Signal::Begin);
     google.log.clear();
     let first = page(&mut google, &mut host, None).unwrap();
-    assert_eq!((first.rows.len(), first.next.as_deref()), (2_000, Some("2002")));
+    assert_eq!((first.rows.len(), first.next.as_deref()), (1_999, Some("2001")), "the header is none");
     google.faults = [Fault::TooLarge].into();
     let second = page(&mut google, &mut host, first.next.as_deref()).unwrap();
-    assert_eq!((second.rows.len(), second.next.as_deref()), (1_000, Some("3002")));
+    assert_eq!((second.rows.len(), second.next.as_deref()), (1_000, Some("3001")));
     let third = page(&mut google, &mut host, second.next.as_deref()).unwrap();
-    assert_eq!((third.rows.len(), third.next), (1, None));
+    assert_eq!((third.rows.len(), third.next), (2, None));
     assert_eq!(google.log, ["trashed", "tabs", "columns", "rows", "rows", "rows", "rows"]);
     let context = host.context(google.now_ms);
     let lost =
-        GoogleSheets::step(&host.settings, &mut host.state(), &batch, Signal::ReadBack(Some("2002".into())), &context);
+        GoogleSheets::step(&host.settings, &mut host.state(), &batch, Signal::ReadBack(Some("2001".into())), &context);
     assert!(lost.is_err(), "not from the midst of what was not begun");
 }
 
