@@ -19,6 +19,8 @@ enum Mishap {
     Any(Effect, u32),
     /// It is carried out when the next ones have long been answered.
     Late,
+    /// The connection that was kept for it is closed.
+    Closed,
     /// Before it.
     Action(Action),
 }
@@ -96,12 +98,7 @@ pub(crate) fn rows() -> Vec<Row> {
         ),
         row(Network, "endless-answer", "an answer that does not end", Mishap::Rows(Effect::Endless, 1)),
         row(Network, "redirect-elsewhere", "a redirect to another host", Mishap::Rows(elsewhere, 1)),
-        row(
-            Network,
-            "closed-connection",
-            "the server closed the connection that was kept",
-            Mishap::Action(Action::CloseIdleConnections),
-        ),
+        row(Network, "closed-connection", "the server closed the connection that was kept", Mishap::Closed),
         row(Access, "token-expired", "the access token ends early", Mishap::Action(Action::ExpireAccessTokens))
             .says(&[TOKEN_REFUSED]),
         row(
@@ -126,6 +123,7 @@ async fn try_out(surroundings: &Surroundings, mishap: &Mishap) -> Result<Trial> 
                         let after_seconds = LATE_BY.as_secs();
                         trial.arm(Fault::on(UPDATE, Effect::ApplyLate { after_seconds }));
                     }
+                    Mishap::Closed => trial.close_kept_connections().await?,
                     Mishap::Action(action) => trial.google.act(*action),
                 }
                 Ok(())

@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use google_sim::{Config, Decision, Fault, GoogleSim, SheetTable, TabTable};
+use google_sim::{Action, Config, Decision, Fault, GoogleSim, SheetTable, TabTable};
 use punchcard_rig::{Compiled, Programs, stand_in};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::device::{Device, TITLE};
 use crate::outcome::{Outcome, Verdict};
@@ -189,6 +189,18 @@ impl Trial {
     /// How many requests were disturbed so far.
     pub(crate) fn disturbed(&self) -> u32 {
         self.disturbed + self.armed - self.waiting()
+    }
+
+    /// The server closes the connections that were kept for the next request, of which there has to be one.
+    pub(crate) async fn close_kept_connections(&mut self) -> Result<()> {
+        let before = self.google.count_closed();
+        self.google.act(Action::CloseIdleConnections);
+        let closed = async {
+            while self.google.count_closed() == before {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(1), closed).await.context("the device had kept no connection that could be closed")
     }
 
     /// Requests of every kind so far.
