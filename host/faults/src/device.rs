@@ -160,9 +160,27 @@ impl Device {
         self.wait(&format!("`{headline}` is said"), says).await
     }
 
-    /// Waits until it says that nothing is wrong.
-    pub(crate) async fn wait_for_nothing(&mut self) -> Result<()> {
-        self.wait("nothing is wrong any more", |report| headlines(report).is_empty().then_some(())).await
+    /// Waits until it says that nothing is wrong, but for these.
+    pub(crate) async fn wait_for_nothing_but(&mut self, known: &[&str]) -> Result<()> {
+        let what = "nothing else is wrong any more";
+        self.wait(what, |report| headlines(report).iter().all(|said| known.contains(&said.as_str())).then_some(()))
+            .await
+    }
+
+    /// Waits until it says that this is wrong with a part of it, and does the `punchcard …` that it names against that.
+    /// Returns what that was.
+    pub(crate) async fn follow_advice(&mut self, headline: &str) -> Result<String> {
+        let what = format!("`{headline}` is said");
+        let advice = self.wait(&what, |report| {
+            let mut problems = report["problems"].as_array()?.iter().map(|part| &part["problem"]);
+            Some(problems.find(|problem| problem["headline"] == headline)?["advice"].as_str()?.to_owned())
+        });
+        let advice = advice.await?;
+        let command = advice.split('`').find_map(|part| part.strip_prefix("punchcard "));
+        let command = command.with_context(|| format!("no command is named against `{headline}`: {advice}"))?;
+        let words: Vec<_> = command.split(' ').chain(["--yes"]).collect();
+        self.command(&words).await?;
+        Ok(command.to_owned())
     }
 
     /// Waits until its report holds what `look` looks for.

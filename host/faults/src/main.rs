@@ -7,6 +7,7 @@
 
 mod row;
 
+mod correction;
 mod outcome;
 mod press;
 
