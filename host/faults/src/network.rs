@@ -2,6 +2,7 @@
 
 mod certificate;
 mod name;
+mod portal;
 
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub(crate) fn rows() -> Vec<Row> {
     let silence = |name, what, applied| {
         Row::new(Network, name, what, async move |surroundings| try_silence(&surroundings, applied).await).slow()
     };
-    vec![
+    let ours = vec![
         Row::new(Network, "refused", "nothing listens at the server's port", refused).says(&[NO_ANSWER]),
         Row::new(Network, "unanswered", "what should open a connection is not answered for 12 s", unanswered),
         Row::new(Network, "dripping-answer", "the answer comes a byte at a time, for some seconds", dripping),
@@ -52,7 +53,8 @@ pub(crate) fn rows() -> Vec<Row> {
         certificate::row("certificate-of-another", "a certificate for another name", certificate::Flaw::AnotherName),
         silence("timeout-before", "no answer within the time-out, and the rows were not taken", false),
         silence("timeout-after", "no answer within the time-out, and the rows were taken", true),
-    ]
+    ];
+    ours.into_iter().chain(portal::rows()).collect()
 }
 
 async fn refused(surroundings: Surroundings) -> Result<Trial> {

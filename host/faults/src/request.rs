@@ -6,7 +6,7 @@ use anyhow::Result;
 use google_sim::{Action, Effect, Fault};
 use serde_json::json;
 
-use crate::headline::{NO_ANSWER, TOKEN_REFUSED};
+use crate::headline::TOKEN_REFUSED;
 use crate::row::{Group, Row};
 use crate::trial::{Surroundings, Trial};
 
@@ -79,13 +79,6 @@ pub(crate) fn rows() -> Vec<Row> {
         ),
         row(Network, "html-for-json", "a page with status 200 instead of an answer", Mishap::Rows(page(200), 1)),
         row(Network, "html-not-found", "a page with status 404 instead of an answer", Mishap::Rows(page(404), 1)),
-        row(
-            Network,
-            "captive-portal",
-            "four requests are answered by a login page with status 200",
-            Mishap::Any(Effect::CaptivePortal, 4),
-        )
-        .says(&[NO_ANSWER]),
         row(Network, "too-many-requests", "429, three times in a row", Mishap::Rows(Effect::TooManyRequests, 3)),
         row(Network, "error-500-before", "500, and the rows were not taken", Mishap::Rows(trouble(500, false), 1)),
         row(Network, "error-500-after", "500, and the rows were taken", Mishap::Rows(trouble(500, true), 1)),
