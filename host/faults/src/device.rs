@@ -154,6 +154,16 @@ impl Device {
         self.wait("everything is delivered", |report| is_settled(report).then_some(())).await
     }
 
+    /// Waits until so many rows wait for the sheet, and no event for the formatter.
+    pub(crate) async fn wait_for_formatted(&mut self, rows: u64) -> Result<()> {
+        let waits = |report: &Value| {
+            let sink = &report["sinks"][0];
+            let waiting = sink["rows-waiting"].as_u64()? + sink["rows-in-flight"].as_u64()?;
+            (sink["events-waiting"] == 0 && waiting == rows).then_some(())
+        };
+        self.wait(&format!("{rows} rows wait, and no event"), waits).await
+    }
+
     /// Waits until it says that this is wrong.
     pub(crate) async fn wait_for(&mut self, headline: &str) -> Result<()> {
         let says = |report: &Value| headlines(report).iter().any(|said| said == headline).then_some(());

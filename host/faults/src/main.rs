@@ -14,6 +14,8 @@ mod press;
 mod device;
 mod trial;
 
+mod time_clock;
+
 mod gate;
 mod machine;
 mod strace;
