@@ -29,6 +29,7 @@ mod access;
 mod network;
 mod sheet;
 
+mod backup;
 mod card;
 mod time;
 
@@ -69,7 +70,7 @@ struct Arguments {
 /// Every fault there is, in the order in which they are tried.
 fn rows(kills: u32, seed: u64) -> Vec<Row> {
     let outside = [kill::rows(kills, seed), request::rows(), network::rows(), access::rows(), sheet::rows()];
-    let inside = [time::rows(), card::rows(), guest::rows(), hand::rows()];
+    let inside = [time::rows(), card::rows(), backup::rows(), guest::rows(), hand::rows()];
     outside.into_iter().chain(inside).flatten().collect()
 }
 
