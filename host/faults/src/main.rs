@@ -57,8 +57,7 @@ struct Arguments {
     /// How often the host is killed.
     #[arg(long, default_value_t = 300)]
     kills: u32,
-    /// What is left to chance is the same with the same seed, but for the moments, which depend on the machine; another one
-    /// each time when not given.
+    /// Repeat the chances of `kill`: the number is in the last column. The moments still depend on the machine.
     #[arg(long)]
     seed: Option<u64>,
     /// End when the standard input ends, with everything that was started: who waits for the outcomes is gone, or has
