@@ -189,6 +189,7 @@ async fn unfinished(surroundings: Surroundings) -> Result<Trial> {
             trial.device.rig.start()?;
             let again = trial.device.user_code(None).await?;
             ensure!(code == again, "another code is shown after a restart, while the first is valid");
+            trial.asks_only_for_the_code().await?;
             trial.sign_in(None).await
         })
         .await?;
@@ -210,6 +211,7 @@ async fn killed(surroundings: Surroundings) -> Result<Trial> {
                 trial.device.rig.start()?;
                 if kill == KILLS / 2 {
                     let code = trial.device.user_code(None).await?;
+                    trial.asks_only_for_the_code().await?;
                     trial.google.consent(&code, Decision::Allow)?;
                 }
             }
@@ -221,6 +223,7 @@ async fn killed(surroundings: Surroundings) -> Result<Trial> {
                 (standing == authorized || standing == spent).then(|| standing.to_owned())
             });
             if standing.await? == spent {
+                trial.stays_quiet().await?;
                 sign_in_by_command(trial, None).await?;
             }
             trial.heal();

@@ -258,7 +258,7 @@ async fn tokens_damaged(surroundings: Surroundings) -> Result<Trial> {
 }
 
 /// Puts a ledger in the place of the one that is there, and of what belongs to that one.
-fn put_ledger(ledger: &Path, content: &[u8]) -> Result<()> {
+pub(crate) fn put_ledger(ledger: &Path, content: &[u8]) -> Result<()> {
     for suffix in ["-wal", "-shm"] {
         let mut name = ledger.as_os_str().to_owned();
         name.push(suffix);

@@ -154,15 +154,43 @@ impl Device {
         self.wait("everything is delivered", |report| is_settled(report).then_some(())).await
     }
 
+    /// Waits until so many rows wait for the sheet, and no event for the formatter.
+    pub(crate) async fn wait_for_formatted(&mut self, rows: u64) -> Result<()> {
+        let waits = |report: &Value| {
+            let sink = &report["sinks"][0];
+            let waiting = sink["rows-waiting"].as_u64()? + sink["rows-in-flight"].as_u64()?;
+            (sink["events-waiting"] == 0 && waiting == rows).then_some(())
+        };
+        self.wait(&format!("{rows} rows wait, and no event"), waits).await
+    }
+
     /// Waits until it says that this is wrong.
     pub(crate) async fn wait_for(&mut self, headline: &str) -> Result<()> {
         let says = |report: &Value| headlines(report).iter().any(|said| said == headline).then_some(());
         self.wait(&format!("`{headline}` is said"), says).await
     }
 
-    /// Waits until it says that nothing is wrong.
-    pub(crate) async fn wait_for_nothing(&mut self) -> Result<()> {
-        self.wait("nothing is wrong any more", |report| headlines(report).is_empty().then_some(())).await
+    /// Waits until it says that nothing is wrong, but for these.
+    pub(crate) async fn wait_for_nothing_but(&mut self, known: &[&str]) -> Result<()> {
+        let what = "nothing else is wrong any more";
+        self.wait(what, |report| headlines(report).iter().all(|said| known.contains(&said.as_str())).then_some(()))
+            .await
+    }
+
+    /// Waits until it says that this is wrong with a part of it, and does the `punchcard …` that it names against that.
+    /// Returns what that was.
+    pub(crate) async fn follow_advice(&mut self, headline: &str) -> Result<String> {
+        let what = format!("`{headline}` is said");
+        let advice = self.wait(&what, |report| {
+            let mut problems = report["problems"].as_array()?.iter().map(|part| &part["problem"]);
+            Some(problems.find(|problem| problem["headline"] == headline)?["advice"].as_str()?.to_owned())
+        });
+        let advice = advice.await?;
+        let command = advice.split('`').find_map(|part| part.strip_prefix("punchcard "));
+        let command = command.with_context(|| format!("no command is named against `{headline}`: {advice}"))?;
+        let words: Vec<_> = command.split(' ').chain(["--yes"]).collect();
+        self.command(&words).await?;
+        Ok(command.to_owned())
     }
 
     /// Waits until its report holds what `look` looks for.

@@ -1,5 +1,6 @@
 //! A gate between the device and the stand-in: connections go through it, or meet what networks do to them.
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,10 +53,29 @@ impl Gate {
         self.wishes.send((passage, done)).ok().context("nobody keeps the gate")?;
         is_done.await.context("nobody keeps the gate")?
     }
+
+    /// How many connections to it are being opened at this moment, and have no answer yet: what the kernel drops nobody
+    /// else can count.
+    pub(crate) fn unanswered(&self) -> Result<usize> {
+        let connections = fs::read_to_string("/proc/net/tcp").context("the system tells of no connections")?;
+        Ok(count_unanswered(&connections, self.address))
+    }
+}
+
+/// Of what `/proc/net/tcp` lists, the connections to this address that are being opened.
+fn count_unanswered(connections: &str, address: SocketAddr) -> usize {
+    let SocketAddr::V4(address) = address else { return 0 };
+    // As the kernel prints it: the address as this machine has it in memory, the port as a number.
+    let host = u32::from_ne_bytes(address.ip().octets());
+    let address = format!("{host:08X}:{:04X}", address.port());
+    let connections = connections.lines().map(|line| line.split_whitespace().skip(2));
+    connections.filter(|fields| fields.clone().take(2).eq([address.as_str(), SYN_SENT])).count()
 }
 
 /// Connections that may wait to be taken, where they are taken.
 const BACKLOG: u32 = 64;
+/// How `/proc/net/tcp` calls a connection that is being opened (`TCP_SYN_SENT` of the kernel's `tcp_states.h`).
+const SYN_SENT: &str = "02";
 /// For what loopback answers at once, or not at all.
 const AT_ONCE: Duration = Duration::from_millis(300);
 
@@ -155,5 +175,26 @@ async fn carry(device: TcpStream, server: SocketAddr, passage: Passage) {
 async fn pass(mut device: impl AsyncRead + AsyncWrite + Unpin, server: SocketAddr) {
     if let Ok(mut server) = TcpStream::connect(server).await {
         copy_bidirectional(&mut device, &mut server).await.ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_nobody_answers_is_counted_while_it_is_tried() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let gate = Gate::new(listener.local_addr().unwrap().port(), Passage::Open).await.unwrap();
+        let connected = TcpStream::connect(gate.address).await.unwrap();
+        assert_eq!(gate.unanswered().unwrap(), 0, "one that is open");
+        drop(connected);
+        gate.set(Passage::Unanswered).await.unwrap();
+        assert_eq!(gate.unanswered().unwrap(), 0, "nobody tries");
+        let mut tried = Box::pin(TcpStream::connect(gate.address));
+        assert!(timeout(AT_ONCE, &mut tried).await.is_err());
+        assert_eq!(gate.unanswered().unwrap(), 1);
+        drop(tried);
+        assert_eq!(gate.unanswered().unwrap(), 0, "given up");
     }
 }

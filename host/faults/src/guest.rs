@@ -1,15 +1,17 @@
 //! Plugins that misbehave, and one that is replaced while events wait for it.
 
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 use google_sim::{Config, Effect, Fault};
-use punchcard_rig::{Configuration, Key};
+use punchcard_rig::{Configuration, Key, Programs};
 
 use crate::headline::{FAILING, NO_ANSWER, OFF, PLUGIN_OFF};
 use crate::press::KEYS;
 use crate::request::UPDATE;
 use crate::row::{Group, Row};
+use crate::time_clock::FORMATTER;
 use crate::trial::{Surroundings, Trial};
 
 /// The last keys make the formatter do these.
@@ -35,6 +37,14 @@ pub(crate) fn rows() -> Vec<Row> {
             "replaced-under-backlog",
             "the formatter is broken, then replaced, while events wait for it",
             replaced,
+        )
+        .says(&[PLUGIN_OFF, OFF])
+        .may_say(&[NO_ANSWER]),
+        Row::new(
+            Guests,
+            "replaced-while-running",
+            "the same, and the version before has seen the start of a pair",
+            replaced_while_running,
         )
         .says(&[PLUGIN_OFF, OFF])
         .may_say(&[NO_ANSWER]),
@@ -70,32 +80,68 @@ fn misdeed(number: usize) -> Option<&'static str> {
     MISDEEDS.get(number.checked_sub(KEYS.len() - MISDEEDS.len())?).copied()
 }
 
+/// A formatter's component in a file of the device's own, which a person replaces.
+struct Replaceable {
+    file: PathBuf,
+    good: Vec<u8>,
+}
+
+impl Replaceable {
+    /// That of a device which is off, in its first version.
+    fn new(trial: &Trial, programs: &Programs, name: &str) -> Result<Self> {
+        let folder = &trial.device.rig.folder;
+        let component = programs.guest(name);
+        let good = fs::read(&component).context("there is no formatter")?;
+        let theirs = serde_json::Value::from(component.to_string_lossy()).to_string();
+        let configuration = folder.configuration()?;
+        ensure!(configuration.contains(&theirs), "the configuration names no {name}");
+        folder.configure(&configuration.replace(&theirs, r#""formatter.wasm""#))?;
+        let component = Self { file: folder.path().join("formatter.wasm"), good };
+        component.put(0)?;
+        Ok(component)
+    }
+
+    /// Puts a version in its place, which understands the state of the one before.
+    fn put(&self, version: u8) -> Result<()> {
+        // A section of its own makes it another component (WebAssembly core specification §5.5.3).
+        let another = [self.good.as_slice(), &[0, 3, 1, b'v', version]].concat();
+        fs::write(&self.file, another).context("cannot replace a formatter")
+    }
+
+    /// Half of a new version is there.
+    fn put_half(&self) -> Result<()> {
+        fs::write(&self.file, &self.good[..self.good.len() / 2]).context("cannot replace a formatter")
+    }
+}
+
+impl Trial {
+    /// No row gets through, until it is disarmed.
+    fn hold_rows(&mut self) {
+        let unavailable = Effect::ServerError { status: 503, applied: false };
+        self.arm(Fault::on(UPDATE, unavailable).times(u32::from(u16::MAX)));
+    }
+}
+
 async fn replaced(surroundings: Surroundings) -> Result<Trial> {
     let mut trial = Trial::signed_in(&surroundings).await?;
     trial.device.rig.stop().await?;
-    let good = fs::read(surroundings.programs.guest("readings")).context("there is no formatter")?;
-    let ours = trial.device.rig.folder.path().join("formatter.wasm");
-    let configuration = trial.device.rig.folder.configuration()?;
-    let theirs = serde_json::Value::from(surroundings.programs.guest("readings").to_string_lossy()).to_string();
-    trial.device.rig.folder.configure(&configuration.replace(&theirs, r#""formatter.wasm""#))?;
-    for version in 1..=2_u8 {
-        // Rows that wait, made by the version before.
-        trial.arm(Fault::on(UPDATE, Effect::ServerError { status: 503, applied: false }).times(u32::from(u16::MAX)));
-        fs::write(&ours, &good)?;
+    let formatter = Replaceable::new(&trial, &surroundings.programs, "readings")?;
+    for version in 1..=2 {
+        // A row that waits, made by the version before.
+        trial.hold_rows();
         trial.device.rig.start()?;
         trial.device.wait_until_ready().await?;
         trial.device.press_and_wait().await?;
+        trial.device.wait_for_formatted(1).await?;
         trial.device.rig.stop().await?;
-        // Events that wait, while half of a new version is there.
-        fs::write(&ours, &good[..good.len() / 2])?;
+        // Events that wait.
+        formatter.put_half()?;
         trial.device.rig.start()?;
         trial.device.wait_until_ready().await?;
         trial.device.press_and_wait().await?;
         trial.device.press_and_wait().await?;
         trial.device.rig.stop().await?;
-        // A section of its own makes it another component (WebAssembly core specification §5.5.3).
-        let another = [good.as_slice(), &[0, 3, 1, b'v', version]].concat();
-        fs::write(&ours, another)?;
+        formatter.put(version)?;
         trial.disarm();
         trial.device.rig.start()?;
         trial.heal();
@@ -105,5 +151,39 @@ async fn replaced(surroundings: Surroundings) -> Result<Trial> {
     }
     trial.device.rig.start()?;
     trial.device.wait_until_ready().await?;
+    Ok(trial)
+}
+
+/// What the version before remembers of a start is what the next one finishes.
+async fn replaced_while_running(surroundings: Surroundings) -> Result<Trial> {
+    let mut trial = Trial::time_clock(&surroundings).await?;
+    let formatter = Replaceable::new(&trial, &surroundings.programs, FORMATTER)?;
+    trial.device.rig.start_and_wait().await?;
+    trial.sign_in(None).await?;
+    trial.device.said.clear();
+    trial.punch().await?;
+    trial.device.settle().await?;
+    for version in 1..=2 {
+        // A row that waits, and a start without its row.
+        trial.hold_rows();
+        trial.punch().await?;
+        trial.device.wait_for_formatted(1).await?;
+        trial.device.rig.stop().await?;
+        // The press that finishes it waits.
+        formatter.put_half()?;
+        trial.device.rig.start()?;
+        trial.device.wait_until_ready().await?;
+        trial.punch().await?;
+        trial.device.rig.stop().await?;
+        formatter.put(version)?;
+        trial.disarm();
+        trial.device.rig.start()?;
+        trial.heal();
+        trial.device.wait_until_ready().await?;
+        trial.recover().await?;
+        trial.count_runs(1);
+    }
+    trial.heal();
+    trial.finish().await?;
     Ok(trial)
 }

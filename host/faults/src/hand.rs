@@ -4,17 +4,16 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use google_sim::{Config, Effect, Fault};
-use punchcard_rig::{Configuration, Key};
+use google_sim::{Effect, Fault};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::sleep;
 
 use crate::device::Device;
 use crate::headline::{CODE, SIGNED_OUT};
 use crate::machine::probe;
-use crate::press::KEYS;
 use crate::request::UPDATE;
 use crate::row::{Group, Row};
+use crate::time_clock::PROJECTS;
 use crate::trial::{Surroundings, Trial};
 
 /// What a sync takes on a slow card: much longer than all of the presses that are made again meanwhile.
@@ -147,31 +146,13 @@ impl Drop for LeftAlone {
 
 /// The time clock of a door: each press with another project finishes the one that runs, and starts the other.
 async fn project_changed(surroundings: Surroundings) -> Result<Trial> {
-    let mut trial = Trial::new(&surroundings, Config::default()).await?;
-    trial.title = "Project";
-    let items: Vec<_> = KEYS[..6].iter().map(|key| format!("key {key}")).collect();
-    let more = format!(
-        "\n[choices.project]\nlabel = \"Project\"\nitems = {items:?}\n\n\
-         [inputs.turn]\ndriver = \"keyboard\"\nkey = \"right\"\nturn = {{ choice = \"project\", step = 1 }}\n"
-    );
-    let keys = [Key { key: "space", fields: &[("project", "$project")] }];
-    let configuration = Configuration {
-        device: "faults",
-        keys: &keys,
-        more: &more,
-        formatter: "timeclock",
-        settings: r#"{ layout = "pairs" }"#,
-    };
-    trial.device.rig.folder.configure(&configuration.render(&surroundings.programs, &trial.google.base_url()))?;
+    let mut trial = Trial::time_clock(&surroundings).await?;
     trial.device.rig.start_and_wait().await?;
     trial.sign_in(None).await?;
     // Nothing is to be said from here on.
     trial.device.said.clear();
-    for number in 0..items.len() {
-        if number > 0 {
-            trial.device.rig.press("\x1b[C").await?;
-        }
-        trial.device.press_with(" ").await?;
+    for number in 0..PROJECTS {
+        trial.punch().await?;
         if number == 2 {
             // What runs is known after a power cut, too.
             trial.device.rig.kill().await?;
@@ -179,14 +160,9 @@ async fn project_changed(surroundings: Surroundings) -> Result<Trial> {
             trial.device.wait_until_ready().await?;
         }
     }
-    // The last one is finished by a press of its own.
-    trial.device.press_stray(" ").await?;
     trial.count_runs(1);
     trial.heal();
-    trial.recover().await?;
-    let sheet = trial.sheet()?;
-    let tab = sheet.tabs.iter().find(|tab| tab.rows.len() > 1).context("there are no rows")?;
-    ensure!(tab.rows[1..].iter().all(|row| row.iter().take(4).all(|cell| !cell.is_empty())), "{:?}", tab.rows);
+    trial.finish().await?;
     Ok(trial)
 }
 

@@ -28,6 +28,9 @@ pub(crate) const NO_LEDGER: &str = "nothing is recorded";
 pub(crate) const LEDGER_UNREADABLE: &str = "ledger can't be read";
 pub(crate) const LEDGER_REFUSES: &str = "ledger refuses";
 
+/// Of a sink whose formatter was given times that proved wrong.
+pub(crate) const TIMES_WRONG: &str = "times were wrong";
+
 /// Instead of a headline, of a part that tries again and again.
 pub(crate) const FAILING: &str = "failing";
 pub(crate) const OFF: &str = "off";

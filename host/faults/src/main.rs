@@ -7,11 +7,14 @@
 
 mod row;
 
+mod correction;
 mod outcome;
 mod press;
 
 mod device;
 mod trial;
+
+mod time_clock;
 
 mod gate;
 mod machine;
@@ -26,6 +29,7 @@ mod access;
 mod network;
 mod sheet;
 
+mod backup;
 mod card;
 mod time;
 
@@ -53,8 +57,7 @@ struct Arguments {
     /// How often the host is killed.
     #[arg(long, default_value_t = 300)]
     kills: u32,
-    /// What is left to chance is the same with the same seed, but for the moments, which depend on the machine; another one
-    /// each time when not given.
+    /// Repeat the chances of `kill`: the number is in the last column. The moments still depend on the machine.
     #[arg(long)]
     seed: Option<u64>,
     /// End when the standard input ends, with everything that was started: who waits for the outcomes is gone, or has
@@ -66,7 +69,7 @@ struct Arguments {
 /// Every fault there is, in the order in which they are tried.
 fn rows(kills: u32, seed: u64) -> Vec<Row> {
     let outside = [kill::rows(kills, seed), request::rows(), network::rows(), access::rows(), sheet::rows()];
-    let inside = [time::rows(), card::rows(), guest::rows(), hand::rows()];
+    let inside = [time::rows(), card::rows(), backup::rows(), guest::rows(), hand::rows()];
     outside.into_iter().chain(inside).flatten().collect()
 }
 

@@ -2,13 +2,14 @@
 
 mod certificate;
 mod name;
+mod portal;
 
 use std::time::Duration;
 
-use anyhow::Result;
-use google_sim::{Action, Config, Effect, Fault};
+use anyhow::{Result, ensure};
+use google_sim::{Config, Effect, Fault};
 use punchcard_rig::stand_in;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::gate::{Gate, Passage};
 use crate::headline::{NO_ANSWER, TOKEN_REFUSED};
@@ -18,6 +19,8 @@ use crate::trial::{Surroundings, Trial};
 
 /// Longer than the host waits for a connection.
 const UNANSWERED_FOR: Duration = Duration::from_secs(12);
+/// Between two looks at what is not answered.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// What networks do.
@@ -26,7 +29,7 @@ pub(crate) fn rows() -> Vec<Row> {
     let silence = |name, what, applied| {
         Row::new(Network, name, what, async move |surroundings| try_silence(&surroundings, applied).await).slow()
     };
-    vec![
+    let ours = vec![
         Row::new(Network, "refused", "nothing listens at the server's port", refused).says(&[NO_ANSWER]),
         Row::new(Network, "unanswered", "what should open a connection is not answered for 12 s", unanswered),
         Row::new(Network, "dripping-answer", "the answer comes a byte at a time, for some seconds", dripping),
@@ -50,7 +53,8 @@ pub(crate) fn rows() -> Vec<Row> {
         certificate::row("certificate-of-another", "a certificate for another name", certificate::Flaw::AnotherName),
         silence("timeout-before", "no answer within the time-out, and the rows were not taken", false),
         silence("timeout-after", "no answer within the time-out, and the rows were taken", true),
-    ]
+    ];
+    ours.into_iter().chain(portal::rows()).collect()
 }
 
 async fn refused(surroundings: Surroundings) -> Result<Trial> {
@@ -74,7 +78,13 @@ async fn unanswered(surroundings: Surroundings) -> Result<Trial> {
         .run(async |trial| {
             gate.set(Passage::Unanswered).await?;
             trial.device.press_and_wait().await?;
-            sleep(UNANSWERED_FOR).await;
+            let until = Instant::now() + UNANSWERED_FOR;
+            let mut most = 0;
+            while Instant::now() < until {
+                most = most.max(gate.unanswered()?);
+                sleep(LOOK_AGAIN).await;
+            }
+            ensure!(most > 0, "it tried to open no connection in {UNANSWERED_FOR:?}");
             gate.set(Passage::Open).await?;
             trial.heal();
             Ok(())
@@ -130,8 +140,7 @@ async fn after_a_day(surroundings: Surroundings) -> Result<Trial> {
             .run(async |trial| {
                 // The device keeps a connection for some seconds: for the server those were a day, and its tokens' end.
                 trial.google.advance(DAY);
-                trial.google.act(Action::CloseIdleConnections);
-                Ok(())
+                trial.close_kept_connections().await
             })
             .await?;
     }

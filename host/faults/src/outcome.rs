@@ -19,7 +19,7 @@ pub(crate) struct Outcome {
     pub(crate) runs: u32,
     /// Presses that the device had said were recorded.
     pub(crate) acknowledged: usize,
-    /// Rows in the sheet at the end.
+    /// Rows in the sheet at the end, corrections and what they replace among them.
     pub(crate) rows: usize,
     /// Of the acknowledged presses, those without a row.
     pub(crate) lost: usize,

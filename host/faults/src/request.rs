@@ -6,7 +6,7 @@ use anyhow::Result;
 use google_sim::{Action, Effect, Fault};
 use serde_json::json;
 
-use crate::headline::{NO_ANSWER, TOKEN_REFUSED};
+use crate::headline::TOKEN_REFUSED;
 use crate::row::{Group, Row};
 use crate::trial::{Surroundings, Trial};
 
@@ -19,6 +19,8 @@ enum Mishap {
     Any(Effect, u32),
     /// It is carried out when the next ones have long been answered.
     Late,
+    /// The connection that was kept for it is closed.
+    Closed,
     /// Before it.
     Action(Action),
 }
@@ -77,13 +79,6 @@ pub(crate) fn rows() -> Vec<Row> {
         ),
         row(Network, "html-for-json", "a page with status 200 instead of an answer", Mishap::Rows(page(200), 1)),
         row(Network, "html-not-found", "a page with status 404 instead of an answer", Mishap::Rows(page(404), 1)),
-        row(
-            Network,
-            "captive-portal",
-            "four requests are answered by a login page with status 200",
-            Mishap::Any(Effect::CaptivePortal, 4),
-        )
-        .says(&[NO_ANSWER]),
         row(Network, "too-many-requests", "429, three times in a row", Mishap::Rows(Effect::TooManyRequests, 3)),
         row(Network, "error-500-before", "500, and the rows were not taken", Mishap::Rows(trouble(500, false), 1)),
         row(Network, "error-500-after", "500, and the rows were taken", Mishap::Rows(trouble(500, true), 1)),
@@ -96,12 +91,7 @@ pub(crate) fn rows() -> Vec<Row> {
         ),
         row(Network, "endless-answer", "an answer that does not end", Mishap::Rows(Effect::Endless, 1)),
         row(Network, "redirect-elsewhere", "a redirect to another host", Mishap::Rows(elsewhere, 1)),
-        row(
-            Network,
-            "closed-connection",
-            "the server closed the connection that was kept",
-            Mishap::Action(Action::CloseIdleConnections),
-        ),
+        row(Network, "closed-connection", "the server closed the connection that was kept", Mishap::Closed),
         row(Access, "token-expired", "the access token ends early", Mishap::Action(Action::ExpireAccessTokens))
             .says(&[TOKEN_REFUSED]),
         row(
@@ -126,6 +116,7 @@ async fn try_out(surroundings: &Surroundings, mishap: &Mishap) -> Result<Trial> 
                         let after_seconds = LATE_BY.as_secs();
                         trial.arm(Fault::on(UPDATE, Effect::ApplyLate { after_seconds }));
                     }
+                    Mishap::Closed => trial.close_kept_connections().await?,
                     Mishap::Action(action) => trial.google.act(*action),
                 }
                 Ok(())

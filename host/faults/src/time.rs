@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan as _};
 
 use crate::gate::Gate;
-use crate::headline::NO_ANSWER;
+use crate::headline::{NO_ANSWER, TIMES_WRONG};
 use crate::machine::NotProduced;
 use crate::network::new_behind_a_gate;
 use crate::row::{Group, Row};
@@ -52,7 +52,8 @@ pub(crate) fn rows() -> Vec<Row> {
             "battery-ahead",
             "a clock with a battery is three hours ahead until the kernel is synchronised",
             outage::battery_ahead,
-        ),
+        )
+        .says(&[TIMES_WRONG]),
         set("clock-set-ahead", "the clock is set five hours ahead by mistake", 5),
         set("clock-set-back", "the clock is set five hours back by mistake", -5),
         stepped("clock-steps-ahead", "the kernel's clock steps three hours ahead, and back a day later", 3),
@@ -73,7 +74,8 @@ pub(super) struct Timed {
 }
 
 /// What a row has to show.
-struct Shown {
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown {
     /// The key was not pressed before,
     from: Timestamp,
     /// and was recorded by then.
@@ -129,9 +131,17 @@ impl Timed {
         self.press_shown(|at| last_known + ran_from.duration_until(at), true).await
     }
 
-    /// Presses a key; its row has to show what the device's clock says, so much beside the true time.
-    pub(super) async fn press_while_wrong(&mut self, by: Span) -> Result<()> {
-        self.press_shown(|at| at + by, false).await
+    /// Presses a key; its row has to show what the device's clock says, so much beside the true time. Returns what a
+    /// correction of it has to show.
+    pub(super) async fn press_while_wrong(&mut self, by: Span) -> Result<Shown> {
+        self.press_shown(|at| at + by, false).await?;
+        let wrong = self.expected.last().context("nothing was pressed")?;
+        Ok(Shown { from: wrong.from - by, to: wrong.to - by, ..*wrong })
+    }
+
+    /// The next row is a correction, and has to show this.
+    pub(super) fn expect_correction(&mut self, shown: Shown) {
+        self.expected.push(shown);
     }
 
     /// Presses a key; its row has to show what this makes of the true time at which it was pressed.
@@ -155,6 +165,12 @@ impl Timed {
     pub(super) async fn wait_for_time(&mut self, is_known: bool) -> Result<()> {
         let what = if is_known { "the time is known" } else { "the time is not known" };
         self.trial.device.wait(what, |report| (report["clock-known"] == is_known).then_some(())).await
+    }
+
+    /// Waits until so many rows are in the sheet.
+    pub(super) async fn wait_for_rows(&mut self, count: u64) -> Result<()> {
+        let delivered = |report: &serde_json::Value| (report["sinks"][0]["rows-delivered"] == count).then_some(());
+        self.trial.device.wait(&format!("{count} rows are delivered"), delivered).await
     }
 
     /// Everything is in the sheet, and shows what it has to.

@@ -4,10 +4,11 @@ use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use google_sim::{Config, Decision, Fault, GoogleSim, SheetTable, TabTable};
+use google_sim::{Action, Config, Decision, Fault, GoogleSim, SheetTable, TabTable};
 use punchcard_rig::{Compiled, Programs, stand_in};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
+use crate::correction;
 use crate::device::{Device, TITLE};
 use crate::outcome::{Outcome, Verdict};
 use crate::press::Comparison;
@@ -34,6 +35,8 @@ pub(crate) struct Trial {
     pub(crate) misplaced: Range<usize>,
     /// How many tabs of the device each spreadsheet has to have in the end, from the oldest on.
     pub(crate) tabs: Vec<usize>,
+    /// What is said in the end, and is to be.
+    pub(crate) still_says: Vec<&'static str>,
     runs: u32,
     /// When the fault was over, or else was laid.
     since: Instant,
@@ -69,6 +72,7 @@ impl Trial {
             skipped: 0,
             misplaced: 0..0,
             tabs: vec![1],
+            still_says: Vec::new(),
             runs: 0,
             since: Instant::now(),
             slowest: Duration::ZERO,
@@ -191,6 +195,18 @@ impl Trial {
         self.disturbed + self.armed - self.waiting()
     }
 
+    /// The server closes the connections that were kept for the next request, of which there has to be one.
+    pub(crate) async fn close_kept_connections(&mut self) -> Result<()> {
+        let before = self.google.count_closed();
+        self.google.act(Action::CloseIdleConnections);
+        let closed = async {
+            while self.google.count_closed() == before {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(1), closed).await.context("the device had kept no connection that could be closed")
+    }
+
     /// Requests of every kind so far.
     pub(crate) fn requests(&self) -> u64 {
         let state = self.google.state();
@@ -247,7 +263,10 @@ impl Trial {
     /// What stands below the title, in all spreadsheets from the oldest on; and in any column, where the rows may be
     /// misplaced.
     pub(crate) fn rows(&self) -> Result<Vec<String>> {
-        let tables = self.google.tables();
+        self.rows_of(&self.google.tables())
+    }
+
+    fn rows_of(&self, tables: &[SheetTable]) -> Result<Vec<String>> {
         let titled: Vec<_> = tables.iter().flat_map(|table| &table.tabs).filter_map(|tab| self.titled(tab)).collect();
         ensure!(!titled.is_empty(), "no tab has a column {}", self.title);
         let rows = titled.into_iter().flat_map(|(column, rows)| rows.iter().map(move |row| (row, column)));
@@ -286,10 +305,13 @@ impl Trial {
         may_say: &[&'static str],
     ) -> Result<Outcome> {
         self.disarm();
-        self.device.wait_for_nothing().await?;
+        self.device.wait_for_nothing_but(&self.still_says).await?;
         self.check_tabs();
         let mut rows = std::mem::take(&mut self.before);
-        rows.extend(self.rows()?.into_iter().skip(self.skipped));
+        let mut tables = self.google.tables();
+        let corrections: usize =
+            tables.iter_mut().flat_map(|table| &mut table.tabs).map(correction::put_in_place).sum();
+        rows.extend(self.rows_of(&tables)?.into_iter().skip(self.skipped));
         // A row that no device made is one too many.
         let mut doubled = rows.iter().filter(|row| !self.is_of_a_device(row)).count();
         let (mut lost, mut acknowledged) = (0, 0);
@@ -319,7 +341,7 @@ impl Trial {
             why: (!self.troubles.is_empty()).then(|| self.troubles.join("; ")),
             runs: self.runs,
             acknowledged,
-            rows: rows.len(),
+            rows: rows.len() + corrections,
             lost,
             doubled,
             disturbed: self.disturbed,

@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     /// Counts how often idle connections were told to close.
     pub(crate) closings: watch::Sender<u64>,
+    /// Connections that had been used, waited for the next call, and were closed because of that.
+    pub(crate) closed: AtomicU64,
 }
 
 impl Shared {
@@ -94,19 +97,33 @@ async fn serve_connection(stream: TcpStream, shared: Arc<Shared>) {
         tracing::debug!(%error, "answers in several packets may be delayed");
     }
     let mut closings = shared.closings.subscribe();
-    let service = service_fn(|request| perform(request, Arc::clone(&shared)));
+    let (asked, answered) = (AtomicU64::new(0), AtomicU64::new(0));
+    let service = service_fn(|request| {
+        asked.fetch_add(1, Ordering::Relaxed);
+        async {
+            let response = perform(request, Arc::clone(&shared)).await;
+            answered.fetch_add(1, Ordering::Relaxed);
+            response
+        }
+    });
     let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let mut is_closing = false;
+    let mut was_kept = false;
     let result = loop {
         tokio::select! {
             result = connection.as_mut() => break result,
             Ok(()) = closings.changed(), if !is_closing => {
                 is_closing = true;
+                let calls = asked.load(Ordering::Relaxed);
+                was_kept = calls > 0 && calls == answered.load(Ordering::Relaxed);
                 connection.as_mut().graceful_shutdown();
             }
         }
     };
+    if was_kept {
+        shared.closed.fetch_add(1, Ordering::Relaxed);
+    }
     if let Err(error) = result {
         tracing::debug!(%error, "a connection ended");
     }

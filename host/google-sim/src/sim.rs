@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -100,6 +101,7 @@ impl GoogleSim {
             world: Mutex::new(World::new(oauth, Quota::new(config.quota), config.switches)),
             clock: config.frozen_at.map_or_else(Clock::running, Clock::frozen),
             closings: watch::Sender::new(0),
+            closed: AtomicU64::new(0),
         });
         let (stop, stopped) = watch::channel(false);
         let server = tokio::spawn(server::serve(listener, Arc::clone(&shared), stopped));
@@ -180,6 +182,12 @@ impl GoogleSim {
     /// How often an operation was called, as in `sheets.spreadsheets.batchUpdate` or `oauth.token`.
     pub fn count(&self, operation: &str) -> u64 {
         self.shared.with_world(|world, _| world.journal.counts().get(operation).copied().unwrap_or(0))
+    }
+
+    /// How many connections [`Action::CloseIdleConnections`] and its like have closed that had been used before and were
+    /// kept for the next call.
+    pub fn count_closed(&self) -> u64 {
+        self.shared.closed.load(Ordering::Relaxed)
     }
 
     /// The latest calls, oldest first.

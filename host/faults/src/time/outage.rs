@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use super::Timed;
 use super::clock::SimulatedClock;
 use crate::gate::Passage;
+use crate::headline::TIMES_WRONG;
 use crate::trial::{Surroundings, Trial};
 
 /// The wall clock shows 1970, and nothing vouches for it.
@@ -62,7 +63,7 @@ pub(super) async fn never_known(surroundings: Surroundings) -> Result<Trial> {
     timed.finish().await
 }
 
-/// It is believed, until the kernel knows better.
+/// It is believed, until the kernel knows better, and what came of that is corrected.
 pub(super) async fn battery_ahead(surroundings: Surroundings) -> Result<Trial> {
     let ahead = 3.hours();
     let mut timed = Timed::begin_now(&surroundings).await?;
@@ -73,10 +74,20 @@ pub(super) async fn battery_ahead(surroundings: Surroundings) -> Result<Trial> {
         })
         .await?;
     timed.wait_for_time(true).await?;
-    timed.press_while_wrong(ahead).await?;
+    let true_time = timed.press_while_wrong(ahead).await?;
+    let wrong = timed.trial.device.told()?.last;
+    timed.wait_for_rows(2).await?;
     synchronise(&mut timed.clock);
     timed.clock.apply()?;
+    timed.trial.device.wait_for(TIMES_WRONG).await?;
     timed.press().await?;
+    timed.wait_for_rows(3).await?;
+    timed.trial.heal();
+    let command = timed.trial.device.follow_advice(TIMES_WRONG).await?;
+    ensure!(command.contains(&format!(" --from {wrong} ")), "not from event {wrong} on: {command}");
+    timed.expect_correction(true_time);
+    timed.trial.recover().await?;
+    timed.trial.device.wait_for_nothing_but(&[]).await?;
     timed.reboot(synchronise).await?;
     // It is no longer as late as it was.
     timed.trial.heal();

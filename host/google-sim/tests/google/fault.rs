@@ -182,6 +182,8 @@ async fn idle_connections_close_when_asked() {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         let connection = tokio::spawn(connection);
         let get = || Request::get("/sim/sheets").body(Empty::<Bytes>::new()).unwrap();
+        let unused = TcpStream::connect(("127.0.0.1", device.sim.port())).await.unwrap();
+        let closed = device.sim.count_closed();
         // Two calls on one connection, then it is closed by the server.
         for _ in 0..2 {
             sender.ready().await.unwrap();
@@ -195,6 +197,14 @@ async fn idle_connections_close_when_asked() {
         }
         connection.await.unwrap().unwrap();
         assert!(sender.send_request(get()).await.is_err());
+        // The server takes note of it when it is closed, and of none that carried nothing.
+        while device.sim.count_closed() == closed {
+            tokio::task::yield_now().await;
+        }
+        if !by_fault {
+            assert_eq!(device.sim.count_closed(), closed + 1);
+        }
+        drop(unused);
     }
 }
 
