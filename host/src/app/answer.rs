@@ -32,7 +32,8 @@ impl Device {
             Question::Frame => Ok(self.display.answer()),
             Question::SignIn { grant } => self.ask_grant(&grant, Ask::SignIn),
             Question::SignOut { grant, revoke } => self.ask_grant(&grant, Ask::SignOut { revoke }),
-            Question::Retry { sink } => self.retry(&sink).await,
+            Question::Retry { sink } => self.ask_sink(&sink, delivery::Ask::Retry),
+            Question::AcceptTimes { sink } => self.accept_times(&sink).await,
             Question::Reconcile { sink, deliver_missing_of } => self.reconcile(&sink, deliver_missing_of),
             Question::Reconciliation { sink, number } => self.reconciliation(&sink, number),
             Question::Pause { sink } => self.set_paused(&sink, true).await,
@@ -66,20 +67,22 @@ impl Device {
         Ok(Answer::Accepted)
     }
 
-    /// A person says that what holds a sink up is mended, and takes rows as they are whose times were wrong.
-    async fn retry(&self, name: &str) -> Result<Answer, String> {
-        let answer = self.ask_sink(name, delivery::Ask::Retry)?;
+    /// A person leaves rows as they are whose times were wrong. Also where the sink is off: its rows are there.
+    async fn accept_times(&self, name: &str) -> Result<Answer, String> {
         let (sink, _) = self.sink_part(name)?;
-        self.time.take_mistimed(&self.ledger, sink).await.map_err(chain)?;
-        Ok(answer)
+        self.time.accept_times(&self.ledger, sink).await.map_err(chain)?;
+        info!(%sink, "a person leaves the rows as they are whose times were wrong");
+        Ok(Answer::Accepted)
     }
 
     /// Has a new destination made. That is kept before it is answered.
     async fn create_anew(&self, name: &str) -> Result<Answer, String> {
         let (sink, _) = self.sink_part(name)?;
-        self.sink_that_delivers(name)?;
+        let handle = self.sink_that_delivers(name)?;
         delivery::keep_wish(&self.ledger, sink).await.map_err(chain)?;
-        self.ask_sink(name, delivery::Ask::CreateAnew)
+        // From here on it holds, whatever has happened to the sink meanwhile.
+        handle.asks.send(delivery::Ask::CreateAnew).map_err(|_| ended(name))?;
+        Ok(Answer::Accepted)
     }
 
     /// Has a sink's formatter replay, and what is different delivered.

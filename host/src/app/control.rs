@@ -86,6 +86,11 @@ pub enum Question {
         /// Why.
         reason: String,
     },
+    /// Leave rows as they are whose times were wrong.
+    AcceptTimes {
+        /// The sink.
+        sink: String,
+    },
     /// Make a new destination.
     CreateAnew {
         /// The sink.

@@ -3,7 +3,8 @@
 //! What always holds here: *recorded* is said after the ledger has returned, never before; a press of an input whose last
 //! press is still to be saved is the impatience of one who waits, not a second event; presses of other inputs wait their
 //! turn and are not lost, not at the end either; turning a choice never waits for the card. What may share a commit with
-//! others (`share-commit-ms`) is each an event of its own, and no press waits for it.
+//! others (`share-commit-ms`) is each an event of its own, and no press waits for it; what became of it is said between presses,
+//! so that nobody takes it for what became of theirs.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -32,8 +33,8 @@ use crate::ledger::{AcceptError, Ledger};
 /// Presses of other inputs that wait while one is saved. More would be a stuck contact, not people.
 const WAITING: usize = 16;
 
-/// Events that may wait for others, to share a commit.
-const SHARING: usize = 256;
+/// Events that may wait for others, to share a commit: four commits' worth, for while one is written, others come.
+const SHARING: usize = 1024;
 
 /// What has the problem, in `status`, when presses are not recorded.
 const PART: &str = "inputs";
@@ -144,7 +145,8 @@ impl Intake {
         }
     }
 
-    /// Saves an event while keys go on being taken. Whether a person wants the device to stop.
+    /// Saves an event while keys go on being taken. Whether a person wants the device to stop. Until it is saved, nothing is
+    /// said of others.
     async fn save(
         &mut self,
         input: &InputName,
@@ -173,7 +175,6 @@ impl Intake {
                     Some(Input::Quit) => quit = true,
                     None => listening = false,
                 },
-                Some(accepted) = self.sharing.join_next() => self.tell(unwind(accepted)),
             }
         };
         self.tell(accepted);

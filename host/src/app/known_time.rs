@@ -69,8 +69,8 @@ impl KnownTime {
         self.say_mistimed(ledger).await
     }
 
-    /// A person takes what became of wrong times as it is.
-    pub(super) async fn take_mistimed(&self, ledger: &Ledger, sink: &SinkName) -> Result<(), StorageError> {
+    /// A person leaves what became of wrong times as it is.
+    pub(super) async fn accept_times(&self, ledger: &Ledger, sink: &SinkName) -> Result<(), StorageError> {
         self.note_corrected(ledger, sink, Sequence(0), BootTimes::default()).await
     }
 
@@ -87,7 +87,7 @@ impl KnownTime {
             let advice = format!(
                 "the clock was wrong until the kernel was synchronised, and the formatter of sink `{sink}` was given its times \
                  from event {from} on; `punchcard replay {sink} --from {from} --correct` puts right what became of them, \
-                 `punchcard sinks retry {sink}` leaves it as it is",
+                 `punchcard sinks accept-times {sink}` leaves it as it is",
                 from = from.0
             );
             self.troubles.set(&part(&sink), Some(Problem { headline: "times were wrong".into(), advice }));

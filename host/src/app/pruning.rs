@@ -46,10 +46,7 @@ async fn look(ledger: &Ledger, keep: Keep, now: Instant, at_work: bool) -> Resul
     }
     if pruned.undecided > 0 {
         let count = pruned.undecided;
-        warn!(
-            count,
-            "the history is too large: what was set aside, and nobody decided on, was pruned and counts as dropped"
-        );
+        warn!(count, "what was set aside, and nobody decided on, was pruned and counts as dropped");
     }
     if let Some(sink) = pruned.held_by
         && !pruned.more

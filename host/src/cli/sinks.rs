@@ -26,6 +26,12 @@ enum SinksCommand {
         /// The sink.
         sink: String,
     },
+    /// Leave rows of a sink as they are that were made while the clock was wrong, and say no more of it. `punchcard replay
+    /// SINK --from EVENT --correct` would put them right.
+    AcceptTimes {
+        /// The sink.
+        sink: String,
+    },
     /// Deliver nothing of a sink for now, over restarts too. What happens is recorded and formatted as always, and its rows
     /// wait. A request that is under way is finished.
     Pause {
@@ -49,6 +55,7 @@ pub(super) fn sinks(device: &DeviceArguments, arguments: &SinksArguments) -> Res
     let question = match &arguments.command {
         None => return list(device, arguments.json),
         Some(SinksCommand::Retry { sink }) => Question::Retry { sink: sink.clone() },
+        Some(SinksCommand::AcceptTimes { sink }) => Question::AcceptTimes { sink: sink.clone() },
         Some(SinksCommand::Pause { sink }) => Question::Pause { sink: sink.clone() },
         Some(SinksCommand::Resume { sink }) => Question::Resume { sink: sink.clone() },
         Some(SinksCommand::CreateAnew { sink }) => Question::CreateAnew { sink: sink.clone() },

@@ -17,7 +17,7 @@ use super::Ledger;
 use super::error::StorageError;
 use super::event::{EventRow, to_column};
 use super::moment::{self, Moment};
-use super::sink;
+use super::sink::{self, SetAsideBy};
 use super::writer::Way;
 
 /// Events that one call prunes at most: some milliseconds of the writer's time.
@@ -208,10 +208,12 @@ fn first_undelivered(transaction: &Transaction<'_>, sink: i64) -> Result<Option<
     Ok(transaction.prepare_cached(next)?.query_row((sink, sequence, position), place).optional()?)
 }
 
-/// The first event of which a person has not decided what becomes of something that was set aside.
+/// The first event that is left of which a person has not decided what becomes of something that was set aside.
 fn first_undecided(transaction: &Transaction<'_>, sink: i64) -> Result<Option<i64>, rusqlite::Error> {
-    let first = "SELECT min(coalesce(of_sequence, sequence))
-                 FROM set_aside LEFT JOIN correction USING (sink, sequence, position) WHERE sink = ?1 AND stage < 3";
+    let first = "SELECT min(coalesce(of_sequence, sequence)) FROM (
+                     SELECT of_sequence, sequence FROM set_aside LEFT JOIN correction USING (sink, sequence, position)
+                     WHERE sink = ?1 AND stage < 3)
+                 WHERE coalesce(of_sequence, sequence) > (SELECT pruned_through FROM history)";
     transaction.prepare_cached(first)?.query_row([sink], |row| row.get(0))
 }
 
@@ -272,12 +274,19 @@ fn perform_prune(transaction: &Transaction<'_>, through: i64, way: &Way<'_>) -> 
     Ok((events as u64, undecided))
 }
 
-/// Counts what goes of what was set aside as dropped: nobody can decide on it any more.
+/// Drops what was set aside of events that go, and of corrections of them: nobody can decide on it any more. Returns how
+/// many that were.
 fn drop_undecided(transaction: &Transaction<'_>, sink: i64, through: i64) -> Result<u64, StorageError> {
-    let count = "SELECT name, (SELECT count(*) FROM set_aside
-                               WHERE set_aside.sink = sink.id AND sequence <= ?2 AND stage < 3) FROM sink WHERE id = ?1";
-    let (name, count): (String, i64) =
-        transaction.prepare_cached(count)?.query_row((sink, through), |row| Ok((row.get(0)?, row.get(1)?)))?;
-    sink::count_dropped(transaction, &sink::parse_name(&name)?, count)?;
-    Ok(u64::try_from(count).unwrap_or(0))
+    let drop = "UPDATE set_aside SET stage = ?3 WHERE sink = ?1 AND stage < 3 AND (
+                    sequence <= ?2
+                    OR (sequence, position) IN (
+                        SELECT sequence, position FROM correction WHERE sink = ?1 AND of_sequence <= ?2))";
+    let dropped = transaction.prepare_cached(drop)?.execute((sink, through, SetAsideBy::Dropped.column()))?;
+    if dropped > 0 {
+        let name = "SELECT name FROM sink WHERE id = ?1";
+        let name: String = transaction.prepare_cached(name)?.query_row([sink], |row| row.get(0))?;
+        let count = i64::try_from(dropped).unwrap_or(i64::MAX);
+        sink::count_dropped(transaction, &sink::parse_name(&name)?, count)?;
+    }
+    Ok(dropped as u64)
 }

@@ -22,7 +22,7 @@ const MATTERS: i64 = 1_000_000;
 pub struct Mistimed {
     /// Which.
     pub sink: SinkName,
-    /// The first event that had such a time.
+    /// The first event that had such a time, of those that are in the history.
     pub from: Sequence,
 }
 
@@ -63,7 +63,10 @@ impl Ledger {
         self.write(move |store| {
             store.transact(|transaction| {
                 let Some(id) = sink::find(transaction, &sink)? else { return Ok(()) };
-                let is_right = recall(transaction, id)?.is_some_and(|(first, _)| to_column(from) <= first);
+                let pruned = "SELECT pruned_through FROM history";
+                let pruned_through: i64 = transaction.prepare_cached(pruned)?.query_row([], |row| row.get(0))?;
+                let kept = recall(transaction, id)?;
+                let is_right = kept.is_some_and(|(first, _)| to_column(from) <= first.max(pruned_through + 1));
                 // Otherwise times proved wrong since those were read.
                 if is_right && boots.hold(transaction)? {
                     transaction.prepare_cached("DELETE FROM memory WHERE key = ?1")?.execute([key(id)])?;

@@ -262,7 +262,7 @@ fn drop_all(
 ) -> Result<u64, PutBackError> {
     let sink = number(transaction, name)?;
     let mut count = 0;
-    for event in events {
+    for event in BTreeSet::from_iter(events) {
         let drop = "UPDATE set_aside SET stage = ?3, reason = substr(?4 || '; before: ' || reason, 1, ?5)
                     WHERE sink = ?1 AND stage IN (0, 1, 2) AND (
                         sequence = ?2 AND position < ?6

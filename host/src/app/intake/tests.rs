@@ -135,6 +135,21 @@ async fn what_may_wait_goes_with_the_next_press_or_at_the_end_and_no_press_waits
 }
 
 #[tokio::test]
+async fn what_shared_a_commit_is_not_said_while_a_press_is_being_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut intake = intake(&folder).await;
+    assert!(intake.take(motion("c", Motion::Tap, 0), None, &Waiting::new()).is_none());
+    intake.ledger.hurry();
+    intake.ledger.accepted().wait_for(|newest| newest.0 == 1).await.unwrap();
+    intake.sharing.spawn(std::future::pending());
+    let press = intake.take(motion("l", Motion::Tap, 0), None, &Waiting::new());
+    let (input, event) = press.expect("a press");
+    let (_keys, mut pressed) = mpsc::channel(1);
+    intake.save(&input, event, &mut pressed, &mut Waiting::new()).await;
+    assert_eq!(intake.sharing.len(), 2, "they are told of later");
+}
+
+#[tokio::test]
 async fn more_than_a_slow_card_can_take_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut intake = intake(&folder).await;

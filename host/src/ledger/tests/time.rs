@@ -1,6 +1,6 @@
 //! Events whose time was not known when they happened.
 
-use super::super::{BootTimes, CommitError, Keep, KnownTime, Mistimed, Moment};
+use super::super::{BootTimes, CommitError, CorrectionCommit, Keep, KnownTime, Mistimed, Moment, Stretch};
 use super::*;
 
 fn timeless(number: u64, boot: &str) -> NewEvent {
@@ -300,6 +300,72 @@ async fn what_was_formatted_with_a_time_that_proves_wrong_is_said_until_it_is_ri
     };
     assert_eq!(right(3).await, expected, "not from the first that was wrong");
     assert_eq!(right(2).await, []);
+}
+
+#[tokio::test]
+async fn what_was_corrected_with_times_that_are_known_better_by_now_is_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    declare(&ledger, &["sheet"]).await;
+    for number in 1..=2 {
+        ledger.accept(NewEvent { at: Some(at(1_000_000_000 - 10_800_000_000)), ..punch(number) }).await.unwrap();
+    }
+    format_all(&ledger, "sheet").await;
+    let stretch = Stretch {
+        kinds: vec!["punch".to_owned()],
+        after: Sequence(0),
+        through: Sequence(2),
+        most: 9,
+        rows_from: Sequence(1),
+    };
+    let wrong = ledger.replay_page(&sink("sheet"), stretch.clone()).await.unwrap().boots;
+    ledger.learn_time(&synchronised("first", 1_004_000_000, 4_000_000)).await.unwrap();
+    let correct = async |boots: &BootTimes| {
+        let made = CorrectionCommit {
+            at: Sequence(2),
+            boots: boots.clone(),
+            state: Vec::new(),
+            states: Vec::new(),
+            plugin_sha256: [1; 32],
+            settings: "{}".to_owned(),
+            standing: None,
+            columns: columns(1),
+            rows: Vec::new(),
+            set_aside: Vec::new(),
+        };
+        let kept = ledger.correct(&sink("sheet"), made).await;
+        ledger.note_corrected(&sink("sheet"), Sequence(1), boots.clone()).await.unwrap();
+        (kept, ledger.mistimed().await.unwrap().len())
+    };
+    let (kept, said) = correct(&wrong).await;
+    assert!(matches!(kept, Err(CommitError::TimesLearnt)), "{kept:?}");
+    assert_eq!(said, 1, "it is still wrong");
+    let mut both = wrong.clone();
+    let right = ledger.replay_page(&sink("sheet"), stretch).await.unwrap().boots;
+    both.extend(right.clone());
+    assert_eq!(both, wrong, "a page that was read before counts");
+    let (kept, said) = correct(&right).await;
+    kept.unwrap();
+    assert_eq!(said, 0);
+}
+
+#[tokio::test]
+async fn of_what_was_wrong_the_oldest_that_is_left_is_said_and_can_be_put_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    declare(&ledger, &["sheet"]).await;
+    for number in 1..=3 {
+        ledger.accept(NewEvent { at: Some(at(1_000_000_000 - 10_800_000_000)), ..punch(number) }).await.unwrap();
+    }
+    format_all(&ledger, "sheet").await;
+    ledger.learn_time(&synchronised("first", 1_004_000_000, 4_000_000)).await.unwrap();
+    let open = open_batch(&ledger, "sheet", 1, 1).await.unwrap();
+    ledger.complete_batch(&sink("sheet"), &open.batch.id, Vec::new(), arrived(), None).await.unwrap();
+    let nothing = Keep { keep_for: Duration::MAX, bytes: 0 };
+    assert_eq!(ledger.prune(nothing, at(1_010_000_000)).await.unwrap().events, 1);
+    assert_eq!(ledger.mistimed().await.unwrap(), [Mistimed { sink: sink("sheet"), from: Sequence(2) }]);
+    ledger.note_corrected(&sink("sheet"), Sequence(2), BootTimes::default()).await.unwrap();
+    assert_eq!(ledger.mistimed().await.unwrap(), []);
 }
 
 #[tokio::test]
