@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use power_cut::{Disk, Loss, Operation, Recording};
-use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
+use proptest::prelude::{Strategy, any, prop, prop_oneof, proptest};
 use tempfile::TempDir;
 
-use super::super::StorageError;
-use super::super::wal;
+use super::super::{StorageError, wal};
 use super::device::{Device, Story, Tables, Tape, step};
 use super::model::Seen;
 use super::*;
@@ -59,9 +58,8 @@ fn assert_complete(recording: &Recording, folder: &Path) {
 }
 
 /// A host that starts with the ledger in this folder.
-async fn start(folder: TempDir, story: &Story) -> (Device, super::super::Opened) {
-    let (ledger, opened) = Ledger::open(folder.path(), setup(&story.boot())).unwrap();
-    let mut device = Device { folder, ledger, story: story.clone(), tape: None };
+async fn start(folder: TempDir, recording: Option<Recording>, story: &Story) -> (Device, super::super::Opened) {
+    let (mut device, opened) = Device::start(folder, recording, story.clone());
     device.declare().await;
     (device, opened)
 }
@@ -70,16 +68,14 @@ async fn start(folder: TempDir, story: &Story) -> (Device, super::super::Opened)
 /// that went through both.
 async fn survive(tape: &Tape, first: &Cut, second: &Cut) -> Device {
     let count = first.place(&tape.recording, tape.acknowledged[0].length);
-    let last = tape.acknowledged.iter().rposition(|change| change.length <= count).unwrap();
-    // The change after what was acknowledged may have been made, or not.
-    let possible: Vec<_> = tape.acknowledged[last..].iter().take(2).collect();
+    let possible = tape.possible(count, first.loss);
     let disk = tape.recording.disk_after(count);
     let files = disk.cut(first.loss);
     let tables = Tables::of(&folder(&files));
     let change = possible.iter().position(|change| change.tables == tables);
     let Some(change) = change else {
         // Says where they differ.
-        assert_eq!(tables, possible[0].tables, "after {count} operations, of which {last} changes were acknowledged");
+        assert_eq!(tables, possible[0].tables, "after {count} operations");
         panic!("it is not what it was");
     };
 
@@ -87,14 +83,15 @@ async fn survive(tape: &Tape, first: &Cut, second: &Cut) -> Device {
     // Where only the program ended, what is on its way is still on its way.
     let before = if first.loss == Loss::Nothing { disk } else { Disk::of_folder(left.path()).unwrap() };
     let again = Recording::start_on(left.path(), before).unwrap();
-    let (device, _) = start(left, &possible[change].story).await;
+    let (device, _) = start(left, Some(again.clone()), &possible[change].story).await;
     let files = again.disk_after(second.place(&again, 0)).cut(second.loss);
     device.ledger.close().await;
 
-    let (mut device, opened) = start(folder(&files), &possible[change].story).await;
+    let (mut device, opened) = start(folder(&files), None, &possible[change].story).await;
     let seen = Seen::of(&device.ledger).await;
     // What only the program's end had left may go with the power, until the start has made it durable.
-    let may_be = if first.loss == Loss::Nothing { possible.as_slice() } else { &possible[change..=change] };
+    let unsure = tape.possible(count, Loss::Everything);
+    let may_be = if first.loss == Loss::Nothing { unsure.as_slice() } else { &possible[change..=change] };
     let stories = may_be.iter().map(|change| {
         let mut story = change.story.clone();
         story.model.reopen();
@@ -111,7 +108,7 @@ async fn survive(tape: &Tape, first: &Cut, second: &Cut) -> Device {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(cases(32))]
     #[test]
     fn a_power_cut_at_any_moment_loses_and_doubles_nothing(
         steps in prop::collection::vec(step(), 1..40),
