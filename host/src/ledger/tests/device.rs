@@ -229,6 +229,11 @@ impl Tables {
     fn count(&self, table: &str) -> usize {
         self.0.get(table).map_or(0, Vec::len)
     }
+
+    /// Those without a row.
+    pub(super) fn empty(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|(_, rows)| rows.is_empty()).map(|(name, _)| name.as_str())
+    }
 }
 
 impl Story {
