@@ -19,6 +19,7 @@ mod error;
 mod lock;
 mod schema;
 
+mod remnant;
 mod wal;
 mod writer;
 
@@ -157,6 +158,7 @@ impl Ledger {
             announce,
             path: path.clone(),
             recent,
+            in_doubt: false,
             queue: Arc::default(),
             _lock: lock,
         };

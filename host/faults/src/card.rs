@@ -26,6 +26,10 @@ const STEP: usize = 2;
 const FORMATTING: &str = "formatting failed; the events stay in the ledger";
 const TAKING_A_BATCH: &str = "the ledger can't be used; trying again";
 const KEEPING_A_BATCH: &str = "the connector failed; its work is begun again";
+/// The first sync that is refused, of those of each thread, where somebody presses again,
+const REFUSED_ONCE: RangeInclusive<usize> = 1..=6;
+/// and where all are refused from then on, until the host is killed.
+const REFUSED_UNTIL_KILLED: [usize; 4] = [2, 3, 5, 8];
 /// What a sync takes on a slow card.
 const SLOW_SYNC: Duration = Duration::from_secs(2);
 /// What cards do.
@@ -45,6 +49,9 @@ pub(crate) fn rows() -> Vec<Row> {
             "the card can't be written when the device starts",
             read_only_at_the_start,
         ),
+        Row::new(Disk, "sync-fails", "the card takes what is written, and refuses to sync it", sync_fails)
+            .says(&[NOT_RECORDED])
+            .may_say(&[LEDGER_REFUSES, FAILING]),
         Row::new(Disk, "slow-sync", "each sync of the card takes 2 s", slow).slow(),
         Row::new(Disk, "page-damaged", "a page of the ledger is damaged, each in turn", page_damaged)
             .says(no_ledger)
@@ -134,6 +141,47 @@ async fn read_only_at_the_start(surroundings: Surroundings) -> Result<Trial> {
     trial.device.press_unasked().await?;
     trial.start_mended().await?;
     trial.run(async |_| Ok(())).await?;
+    Ok(trial)
+}
+
+async fn sync_fails(surroundings: Surroundings) -> Result<Trial> {
+    let mut trial = Trial::signed_in(&surroundings).await?;
+    let calls = trial.calls("fdatasync").await?;
+    let mut refused = 0;
+    // One alone, or also the one that would confirm that nothing is there.
+    for (first, together) in REFUSED_ONCE.flat_map(|first| [(first, 1), (first, 2)]) {
+        trial.device.rig.kill().await?;
+        trial.device.rig.set_wrapper(calls.wrapper(&format!("error=EIO:when={first}..{}", first + together - 1))?);
+        trial.device.rig.start()?;
+        trial.device.wait_until_ready().await?;
+        trial.heal();
+        let mut rounds = 0;
+        while calls.count() < together {
+            refused += trial.device.press_until_recorded().await?;
+            trial.device.settle().await?;
+            rounds += 1;
+            ensure!(rounds < 20, "the syncs from {first} on never came");
+        }
+        trial.device.press_and_wait().await?;
+        trial.recover().await?;
+        trial.count_runs(1);
+    }
+    // The host is killed while nobody has written anything since.
+    for first in REFUSED_UNTIL_KILLED {
+        trial.device.rig.kill().await?;
+        trial.device.rig.set_wrapper(calls.wrapper(&format!("error=EIO:when={first}+"))?);
+        trial.device.rig.start()?;
+        // Sinks wait for a ledger that takes nothing, and so it may never be ready.
+        ensure!(trial.device.answered_or_refused(|_| true).await?, "the ledger is not opened");
+        trial.device.press_until_refused().await?;
+        trial.device.wait_for(NOT_RECORDED).await?;
+        // The same key again: of the press that was refused there may be no row.
+        trial.start_mended().await?;
+        trial.run(async |_| Ok(())).await?;
+    }
+    if refused == 0 {
+        trial.note("no press met a sync that failed alone".to_owned());
+    }
     Ok(trial)
 }
 

@@ -37,6 +37,11 @@ pub enum Operation {
         /// Which.
         file: String,
     },
+    /// A sync of a file was refused: what was written to it stays on its way.
+    SyncRefused {
+        /// Which.
+        file: String,
+    },
     /// A file got another name. Whatever had it is gone.
     Rename {
         /// Its name before.
@@ -108,6 +113,7 @@ impl Operation {
             | Self::Write { file, .. }
             | Self::Resize { file, .. }
             | Self::Sync { file }
+            | Self::SyncRefused { file }
             | Self::Remove { file }
             | Self::Rename { from: file, .. } => Some(file),
             Self::SyncFolder => None,
@@ -157,6 +163,7 @@ impl Disk {
                 content.durable = content.cut(&mut || true);
                 content.changes.clear();
             }
+            Operation::SyncRefused { .. } => {}
             Operation::Rename { from, to } => {
                 let file = self.number(from);
                 self.name(from, None);

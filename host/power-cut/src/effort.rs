@@ -16,7 +16,7 @@ pub struct Effort {
     /// durable. What was not made durable counts as if it was at the end. What a file system writes about files that grow
     /// or get names, in a journal of its own, does not count.
     pub block_bytes: u64,
-    /// How often something was made durable, the folder included.
+    /// How often something was to be made durable, the folder included.
     pub flushes: u64,
 }
 
@@ -38,7 +38,7 @@ impl Effort {
                     effort.flushes += 1;
                     effort.block_bytes += dirty.remove(file.as_str()).map_or(0, size);
                 }
-                Operation::SyncFolder => effort.flushes += 1,
+                Operation::SyncFolder | Operation::SyncRefused { .. } => effort.flushes += 1,
                 Operation::Write { .. }
                 | Operation::Create { .. }
                 | Operation::Resize { .. }

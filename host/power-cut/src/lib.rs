@@ -8,7 +8,8 @@
 //! The model is harsher than most disks. Sectors of 512 bytes arrive in any order or not at all, those too by which a file
 //! grew; a name that was given is durable only after its folder was synced. It believes what SQLite believes of disks: a
 //! sector is written whole, and writing one leaves its neighbours alone (<https://sqlite.org/psow.html>). A disk that lies
-//! about what it has synced, or loses what it had, is not modelled.
+//! about what it has synced, or loses what it had, is not modelled. One that refuses to write or to sync is
+//! ([`Recording::refuse`]).
 //!
 //! What was recorded also tells what it asked of the disk ([`Effort`]).
 
@@ -16,7 +17,7 @@ mod disk;
 pub use disk::{Disk, Loss, Operation};
 
 mod vfs;
-pub use vfs::Recording;
+pub use vfs::{Call, Recording};
 
 mod effort;
 pub use effort::Effort;

@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "SQLite is C: a file system of its own is a table of functions on pointers")]
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,24 @@ struct Tape {
     folder: PathBuf,
     before: Disk,
     operations: Mutex<Vec<Operation>>,
+    refusals: Mutex<VecDeque<Refusal>>,
+}
+
+/// The next call that is refused.
+struct Refusal {
+    file: String,
+    /// After so many more of its kind.
+    after: usize,
+    call: Call,
+}
+
+/// A call that the disk may refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// To write: nothing of it is written.
+    Write,
+    /// To make durable what was written: that stays on its way.
+    Sync,
 }
 
 /// The recordings that somebody still holds.
@@ -48,7 +67,7 @@ impl Recording {
     pub fn start_on(folder: &Path, before: Disk) -> io::Result<Self> {
         register()?;
         let folder = folder.canonicalize()?;
-        let tape = Arc::new(Tape { folder, before, operations: Mutex::default() });
+        let tape = Arc::new(Tape { folder, before, operations: Mutex::default(), refusals: Mutex::default() });
         let mut tapes = lock(&TAPES);
         tapes.retain(|tape| tape.strong_count() > 0);
         tapes.push(Arc::downgrade(&tape));
@@ -58,6 +77,19 @@ impl Recording {
     /// Notes what was done without SQLite.
     pub fn note(&self, operation: Operation) {
         lock(&self.tape.operations).push(operation);
+    }
+
+    /// From now on the first of these calls on a file is refused after so many of its kind have gone well, then the second one
+    /// likewise, and so on. What was still to be refused is not any more.
+    pub fn refuse(&self, file: &str, calls: &[(usize, Call)]) {
+        let refusal = |(after, call): &(usize, Call)| Refusal { file: file.to_owned(), after: *after, call: *call };
+        *lock(&self.tape.refusals) = calls.iter().map(refusal).collect();
+    }
+
+    /// How many calls are still to be refused.
+    #[must_use]
+    pub fn refusals(&self) -> usize {
+        lock(&self.tape.refusals).len()
     }
 
     /// What was done so far.
@@ -109,6 +141,21 @@ struct Watched {
     name: String,
     /// SQLite makes the folder durable with the first sync of a journal or log that it may have made (`unixSync`).
     syncs_folder: Cell<bool>,
+}
+
+impl Watched {
+    /// Whether this call is refused. Then the next one is another.
+    fn is_refused(&self, call: Call) -> bool {
+        let mut refusals = lock(&self.tape.refusals);
+        let is_meant = |next: &&mut Refusal| (&next.file, next.call) == (&self.name, call);
+        let Some(next) = refusals.front_mut().filter(is_meant) else { return false };
+        if next.after > 0 {
+            next.after -= 1;
+            return false;
+        }
+        refusals.pop_front();
+        true
+    }
 }
 
 // SQLite promises as much for the usual file system's part, which comes behind ours.
@@ -238,12 +285,13 @@ unsafe fn behind(file: *mut ffi::sqlite3_file) -> *mut ffi::sqlite3_file {
 }
 
 /// Does `perform` on the usual file system's part of `file`, and notes what it was when it went well. Both under one lock,
-/// so that the order of the notes is the order of what happened.
+/// so that the order of the notes is the order of what happened. A call that is refused is not performed.
 ///
 /// # Safety
 /// `file` is open.
 unsafe fn change(
     file: *mut ffi::sqlite3_file,
+    call: Option<Call>,
     perform: impl FnOnce(&ffi::sqlite3_io_methods, *mut ffi::sqlite3_file) -> c_int,
     operations: impl FnOnce(&Watched) -> Vec<Operation>,
 ) -> c_int {
@@ -252,6 +300,17 @@ unsafe fn change(
     let (methods, real, watched) =
         unsafe { (&*(*behind(file)).pMethods, behind(file), (*file.cast::<File>()).watched.as_ref()) };
     let mut tape = watched.map(|watched| lock(&watched.tape.operations));
+    if let (Some(tape), Some(watched), Some(call)) = (&mut tape, watched, call)
+        && watched.is_refused(call)
+    {
+        return match call {
+            Call::Write => ffi::SQLITE_IOERR_WRITE,
+            Call::Sync => {
+                tape.push(Operation::SyncRefused { file: watched.name.clone() });
+                ffi::SQLITE_IOERR_FSYNC
+            }
+        };
+    }
     let code = perform(methods, real);
     if let (Some(tape), Some(watched), ffi::SQLITE_OK) = (&mut tape, watched, code) {
         tape.extend(operations(watched));
@@ -269,6 +328,7 @@ unsafe extern "C" fn write(
     unsafe {
         change(
             file,
+            Some(Call::Write),
             |methods, real| methods.xWrite.map_or(ffi::SQLITE_ERROR, |write| write(real, bytes, count, offset)),
             |watched| {
                 let bytes = std::slice::from_raw_parts(bytes.cast::<u8>(), usize::try_from(count).unwrap_or(0));
@@ -284,6 +344,7 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: ffi::sqlite3_i
     unsafe {
         change(
             file,
+            None,
             |methods, real| methods.xTruncate.map_or(ffi::SQLITE_ERROR, |truncate| truncate(real, size)),
             |watched| vec![Operation::Resize { file: watched.name.clone(), bytes: size.unsigned_abs() }],
         )
@@ -295,6 +356,7 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     unsafe {
         change(
             file,
+            Some(Call::Sync),
             |methods, real| methods.xSync.map_or(ffi::SQLITE_ERROR, |sync| sync(real, flags)),
             |watched| {
                 let mut operations = vec![Operation::Sync { file: watched.name.clone() }];
@@ -442,6 +504,24 @@ mod tests {
                 assert!(rows == [7] || rows == [7, 8, 9], "{rows:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_commit_whose_sync_is_refused_fails_and_is_found_by_whoever_opens_the_file_anew() {
+        let (_folder, recording, connection) = recorded("FULL");
+        recording.refuse("db-wal", &[(0, Call::Sync)]);
+        let insert = |number: i64| connection.execute("INSERT INTO numbers VALUES (?1)", [number]);
+        let error = insert(8).unwrap_err();
+        assert_eq!(error.sqlite_error().unwrap().extended_code, ffi::SQLITE_IOERR_FSYNC);
+        let there = |loss| rows(&recording.disk_after(usize::MAX), loss);
+        assert_eq!((there(Loss::Nothing), there(Loss::Everything)), (vec![7, 8], vec![7]));
+        // Neither is there once another commit is written over it, whose own write was refused at first.
+        recording.refuse("db-wal", &[(0, Call::Write)]);
+        let error = insert(9).unwrap_err();
+        assert_eq!(error.sqlite_error().unwrap().extended_code, ffi::SQLITE_IOERR_WRITE);
+        assert_eq!((there(Loss::Nothing), recording.refusals()), (vec![7, 8], 0));
+        insert(10).unwrap();
+        assert_eq!((there(Loss::Nothing), there(Loss::Everything)), (vec![7, 10], vec![7, 10]));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::ErrorCode;
 use thiserror::Error;
@@ -26,6 +27,13 @@ pub enum StorageError {
     /// Anything else that the disk or SQLite refused.
     #[error("the ledger could not be written or read")]
     Refused(#[source] rusqlite::Error),
+    /// The disk took it, did not say that it has it, and did not take it back either. For this process it was not done; a
+    /// host that is started anew may find it.
+    #[error(
+        "the disk neither confirmed nor took back what was written: a restart may bring it; look with `punchcard events` \
+         then, before it is done again"
+    )]
+    InDoubt(#[source] Arc<rusqlite::Error>),
     /// One more connection to read with could not be opened.
     #[error("the ledger could not be opened once more for reading")]
     Reopen(#[source] Box<OpenError>),

@@ -40,11 +40,15 @@ pub enum AcceptError {
 
 impl Ledger {
     /// Records an event. When this returns the event is on the disk, whatever happens to the power; after an error it is
-    /// not in the ledger. An event whose id is among the newest 1,024 is the one that is there: giving it again after a
-    /// doubtful outcome, through a restart too, never makes a second.
+    /// not in the ledger, also when the host is killed and started anew. An event whose id is among the newest 1,024 is the
+    /// one that is there: giving it again after a doubtful outcome, through a restart too, never makes a second.
     ///
     /// # Errors
-    /// When the event can't be stored as it is, or the disk refuses or is full.
+    /// When the event can't be stored as it is, or the disk refuses or is full. There are two exceptions to what holds after
+    /// an error, on a disk that takes the event and then does not confirm it (`fdatasync` fails). Where it confirms nothing
+    /// else either, the event may be there after a power cut, until something else is recorded. Where it takes no write any
+    /// more, not the one that undoes the event either, that is said ([`StorageError::InDoubt`]): the event may be there after
+    /// any restart, until a write succeeds.
     pub async fn accept(&self, event: NewEvent) -> Result<Event, AcceptError> {
         Ok(self.shared.writer.accept(Press::of(event)?).await?)
     }

@@ -15,6 +15,7 @@ mod history;
 mod model;
 mod precedence;
 mod put_back;
+mod refusal;
 mod replay;
 mod time;
 mod truth;
@@ -24,6 +25,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::tz::TimeZone;
+use proptest::prelude::ProptestConfig;
 use punchcard_core::event::{Event, Field, NewEvent, Sequence, Value};
 use punchcard_core::name::{GrantName, InputName, PluginName, SinkName};
 use punchcard_core::plugin::delivery::{Limits, Receipt};
@@ -186,6 +188,12 @@ fn keys(batch: &OpenBatch) -> Vec<&str> {
 
 fn sequences(read: &Unformatted) -> Vec<u64> {
     read.events.iter().map(|event| event.event.sequence.0).collect()
+}
+
+/// So many cases of a property, or as many as `PROPTEST_CASES` says.
+fn cases(usually: u32) -> ProptestConfig {
+    let config = ProptestConfig::default();
+    if std::env::var_os("PROPTEST_CASES").is_some() { config } else { ProptestConfig { cases: usually, ..config } }
 }
 
 /// What a power cut leaves: the file and its log as they are on the disk now, in another folder.

@@ -1,13 +1,14 @@
 //! The one thread that writes.
 //!
 //! Three queues feed it: presses, readings that may wait for company, and everything else. Presses come first; those that
-//! wait at the same time share a commit, and take the readings along. A job that fails leaves nothing behind. One that takes
-//! long gives way: when a press comes it is undone, and done again after the press.
+//! wait at the same time share a commit, and take the readings along. A job that fails leaves nothing behind, or says that it
+//! may have ([`StorageError::InDoubt`]). One that takes long gives way: when a press comes it is undone, and done again after
+//! the press.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use tokio::sync::{oneshot, watch};
 use super::error::StorageError;
 use super::event::{self, Press, Recent};
 use super::lock::StateLock;
+use super::remnant;
 use super::wal::{self, Mover};
 
 /// Events that share a commit.
@@ -36,6 +38,8 @@ pub(super) struct Store {
     pub(super) path: PathBuf,
     /// What is known again.
     pub(super) recent: Recent,
+    /// A commit that failed may be in the log, for whoever opens the file anew.
+    pub(super) in_doubt: bool,
     /// What waits for this thread.
     pub(super) queue: Arc<Queue>,
     /// Given back when the file is closed, not before.
@@ -48,7 +52,8 @@ impl Store {
         &mut self,
         steps: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        transact(&mut self.connection, steps)
+        let Self { connection, path, in_doubt, .. } = self;
+        transact(connection, path, in_doubt, steps)
     }
 
     /// The same for steps that take long. They ask their [`Way`] again and again, and end where it says so: then everything
@@ -86,8 +91,8 @@ impl Store {
     }
 
     fn accept(&mut self, presses: Vec<(Press, Reply)>) {
-        let Self { connection, recent, .. } = self;
-        let recorded = transact(connection, |transaction| {
+        let Self { connection, recent, path, in_doubt, .. } = self;
+        let recorded = transact(connection, path, in_doubt, |transaction| {
             let record = |(press, _): &(Press, Reply)| event::record(transaction, press, recent);
             presses.iter().map(record).collect::<Result<Vec<_>, StorageError>>()
         });
@@ -99,6 +104,13 @@ impl Store {
                 }
                 for ((_, reply), event) in presses.into_iter().zip(events) {
                     answer(reply, Ok(event));
+                }
+            }
+            // All of them may be in the log, whatever became of one that is tried alone.
+            Err(StorageError::InDoubt(source)) => {
+                self.recent.undo();
+                for (_, reply) in presses {
+                    answer(reply, Err(StorageError::InDoubt(Arc::clone(&source))));
                 }
             }
             // What one press meets says nothing of the others: each is tried alone.
@@ -136,13 +148,31 @@ impl Way<'_> {
 
 fn transact<T, E: From<StorageError>>(
     connection: &mut Connection,
+    path: &Path,
+    in_doubt: &mut bool,
     steps: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
+    settle(connection, path, in_doubt);
     let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
     let transaction = begun.map_err(StorageError::from)?;
     let result = steps(&transaction)?;
-    transaction.commit().map_err(StorageError::from)?;
-    Ok(result)
+    let Err(error) = transaction.commit() else { return Ok(result) };
+    if !remnant::may_be_left(&error) {
+        return Err(StorageError::from(error).into());
+    }
+    *in_doubt = true;
+    settle(connection, path, in_doubt);
+    Err(if *in_doubt { StorageError::InDoubt(Arc::new(error)) } else { error.into() }.into())
+}
+
+/// Writes over what a commit that failed may have left, if one did. Where that can't be written, it stays in doubt.
+fn settle(connection: &mut Connection, path: &Path, in_doubt: &mut bool) {
+    if *in_doubt {
+        match remnant::overwrite(connection, path) {
+            Ok(()) => *in_doubt = false,
+            Err(error) => tracing::error!(%error, "a write that failed can't be undone: a restart may bring it back"),
+        }
+    }
 }
 
 /// Answers whoever still waits: a caller may have given up, and what was written stays written.
@@ -421,6 +451,8 @@ fn serve(mut store: Store, queue: &Queue, mover: Mover) {
         }
         mover.look(&store.connection, queue);
     }
+    // The log stays where somebody reads it.
+    settle(&mut store.connection, &store.path, &mut store.in_doubt);
     mover.stop();
     wal::empty(&store.connection, &wal::log_of(&store.path));
 }

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use power_cut::{Disk, Loss, Operation, Recording};
-use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
+use proptest::prelude::{Strategy, any, prop, prop_oneof, proptest};
 use tempfile::TempDir;
 
-use super::super::StorageError;
-use super::super::wal;
+use super::super::{StorageError, schema, wal};
 use super::device::{Device, Story, Tables, Tape, step};
 use super::model::Seen;
 use super::*;
@@ -59,9 +58,8 @@ fn assert_complete(recording: &Recording, folder: &Path) {
 }
 
 /// A host that starts with the ledger in this folder.
-async fn start(folder: TempDir, story: &Story) -> (Device, super::super::Opened) {
-    let (ledger, opened) = Ledger::open(folder.path(), setup(&story.boot())).unwrap();
-    let mut device = Device { folder, ledger, story: story.clone(), tape: None };
+async fn start(folder: TempDir, recording: Option<Recording>, story: &Story) -> (Device, super::super::Opened) {
+    let (mut device, opened) = Device::start(folder, recording, story.clone());
     device.declare().await;
     (device, opened)
 }
@@ -70,16 +68,14 @@ async fn start(folder: TempDir, story: &Story) -> (Device, super::super::Opened)
 /// that went through both.
 async fn survive(tape: &Tape, first: &Cut, second: &Cut) -> Device {
     let count = first.place(&tape.recording, tape.acknowledged[0].length);
-    let last = tape.acknowledged.iter().rposition(|change| change.length <= count).unwrap();
-    // The change after what was acknowledged may have been made, or not.
-    let possible: Vec<_> = tape.acknowledged[last..].iter().take(2).collect();
+    let possible = tape.possible(count, first.loss);
     let disk = tape.recording.disk_after(count);
     let files = disk.cut(first.loss);
     let tables = Tables::of(&folder(&files));
     let change = possible.iter().position(|change| change.tables == tables);
     let Some(change) = change else {
         // Says where they differ.
-        assert_eq!(tables, possible[0].tables, "after {count} operations, of which {last} changes were acknowledged");
+        assert_eq!(tables, possible[0].tables, "after {count} operations");
         panic!("it is not what it was");
     };
 
@@ -87,14 +83,15 @@ async fn survive(tape: &Tape, first: &Cut, second: &Cut) -> Device {
     // Where only the program ended, what is on its way is still on its way.
     let before = if first.loss == Loss::Nothing { disk } else { Disk::of_folder(left.path()).unwrap() };
     let again = Recording::start_on(left.path(), before).unwrap();
-    let (device, _) = start(left, &possible[change].story).await;
+    let (device, _) = start(left, Some(again.clone()), &possible[change].story).await;
     let files = again.disk_after(second.place(&again, 0)).cut(second.loss);
     device.ledger.close().await;
 
-    let (mut device, opened) = start(folder(&files), &possible[change].story).await;
+    let (mut device, opened) = start(folder(&files), None, &possible[change].story).await;
     let seen = Seen::of(&device.ledger).await;
     // What only the program's end had left may go with the power, until the start has made it durable.
-    let may_be = if first.loss == Loss::Nothing { possible.as_slice() } else { &possible[change..=change] };
+    let unsure = tape.possible(count, Loss::Everything);
+    let may_be = if first.loss == Loss::Nothing { unsure.as_slice() } else { &possible[change..=change] };
     let stories = may_be.iter().map(|change| {
         let mut story = change.story.clone();
         story.model.reopen();
@@ -111,7 +108,7 @@ async fn survive(tape: &Tape, first: &Cut, second: &Cut) -> Device {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(cases(32))]
     #[test]
     fn a_power_cut_at_any_moment_loses_and_doubles_nothing(
         steps in prop::collection::vec(step(), 1..40),
@@ -254,25 +251,49 @@ async fn a_power_cut_while_presses_share_a_commit_loses_none_that_was_acknowledg
     assert_complete(&recording, before.path());
 }
 
-#[tokio::test]
-async fn a_power_cut_while_a_ledger_is_brought_up_to_date_leaves_one_that_can_be() {
+/// A ledger of this version, as the steps up to it leave the one of version 1.
+fn old_ledger(version: usize) -> TempDir {
     let old = tempfile::tempdir().unwrap();
-    let connection = rusqlite::Connection::open(old.path().join("ledger.sqlite")).unwrap();
+    let file = old.path().join("ledger.sqlite");
+    let connection = rusqlite::Connection::open(&file).unwrap();
     connection.execute_batch(include_str!("fixture/version-1.sql")).unwrap();
+    // What that one does not have.
+    let more = "INSERT INTO failure VALUES (1, 3, 2, 'trap'); UPDATE sink SET rows_set_aside = 1;
+                INSERT INTO set_aside VALUES (1, 1, 0, 2, 'refused')";
+    connection.execute_batch(more).unwrap();
+    let context = serde_json::to_string(&call(1).context).unwrap();
+    let checkpoint = "INSERT INTO checkpoint VALUES (1, 0, 2, CAST('before' AS BLOB), '{}', ?1, ?2)";
+    connection.execute(checkpoint, (context, [1; 32])).unwrap();
+    for step in &schema::STEPS[1..version] {
+        connection.execute_batch(step).unwrap();
+    }
+    connection.pragma_update(None, "user_version", version as u32).unwrap();
     drop(connection);
     wal::grow(&old.path().join("ledger.sqlite-wal")).unwrap();
-    let recording = Recording::start(old.path()).unwrap();
-    let (ledger, opened) = Ledger::open(old.path(), setup("first")).unwrap();
-    assert_eq!(opened.migrated_from, Some(1));
-    let expected = ledger.events(None, 10_000).await.unwrap();
-    assert!(!expected.is_empty());
-    ledger.close().await;
-    assert_complete(&recording, old.path());
-    for at in 0..=recording.len() {
-        for loss in losses(at) {
-            let left = folder(&recording.disk_after(at).cut(loss));
-            let ledger = open(left.path());
-            assert_eq!(ledger.events(None, 10_000).await.unwrap(), expected, "after {at} operations, {loss:?}");
+    old
+}
+
+#[tokio::test]
+async fn a_power_cut_while_a_ledger_is_brought_up_to_date_leaves_one_that_can_be_with_all_that_it_holds() {
+    for version in 1..schema::STEPS.len() {
+        let old = old_ledger(version);
+        let recording = Recording::start(old.path()).unwrap();
+        let (ledger, opened) = Ledger::open(old.path(), setup("first")).unwrap();
+        assert_eq!(opened.migrated_from, u32::try_from(version).ok());
+        let (seen, tables) = (Seen::of(&ledger).await, Tables::of(&old));
+        // Corrections came with the last step.
+        assert!(tables.empty().all(|table| table == "correction"), "{tables:?}");
+        ledger.close().await;
+        assert_complete(&recording, old.path());
+        for at in 0..=recording.len() {
+            for loss in losses(at) {
+                let left = folder(&recording.disk_after(at).cut(loss));
+                let ledger = open(left.path());
+                let place = format!("of version {version}, after {at} operations, {loss:?}");
+                assert_eq!(Tables::of(&left), tables, "{place}");
+                assert_eq!(Seen::of(&ledger).await, seen, "{place}");
+                ledger.close().await;
+            }
         }
     }
 }

@@ -1,11 +1,13 @@
 //! A device that makes a random history, and the model of it.
 
-use power_cut::Recording;
+use power_cut::{Call, Loss, Operation, Recording};
 use proptest::prelude::{Strategy, any, prop, prop_oneof};
 use punchcard_core::plugin::delivery::{CorrectionKind, Rejection};
 use tempfile::TempDir;
 
-use super::super::{BootTimes, CorrectedRow, CorrectionCommit, Keep, RememberedGrant, Tried};
+use super::super::{
+    AcceptError, BootTimes, CorrectedRow, CorrectionCommit, Keep, RememberedGrant, StorageError, Tried, schema,
+};
 use super::model::{Happened, KEYS, Model, ModelRow, SINKS, Seen, SetAside, boot_name};
 use super::*;
 
@@ -17,6 +19,12 @@ pub(super) enum Step {
     Accept {
         kind: usize,
         timed: bool,
+    },
+    /// An event that the disk refuses, or takes in doubt.
+    Refuse {
+        kind: usize,
+        timed: bool,
+        refused: Refused,
     },
     /// An event that was given before.
     Repeat {
@@ -76,10 +84,40 @@ pub(super) enum Step {
     },
 }
 
+/// The calls on the log that the disk refuses.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Refused {
+    Write,
+    Sync,
+    /// The one that confirms that nothing is there, too.
+    Syncs,
+    /// And what undoes it.
+    SyncAndWrite,
+}
+
+impl Refused {
+    fn calls(self) -> &'static [(usize, Call)] {
+        const SYNC: (usize, Call) = (0, Call::Sync);
+        const WRITE: (usize, Call) = (0, Call::Write);
+        match self {
+            Self::Write => &[WRITE],
+            Self::Sync => &[SYNC],
+            Self::Syncs => &[SYNC, SYNC],
+            Self::SyncAndWrite => &[SYNC, WRITE],
+        }
+    }
+}
+
+fn refused() -> impl Strategy<Value = Refused> {
+    prop::sample::select(vec![Refused::Write, Refused::Sync, Refused::Syncs, Refused::SyncAndWrite])
+}
+
 pub(super) fn step() -> impl Strategy<Value = Step> {
     let sink = || 0..SINKS.len();
     prop_oneof![
         6 => (0..KINDS.len(), any::<bool>()).prop_map(|(kind, timed)| Step::Accept { kind, timed }),
+        2 => (0..KINDS.len(), any::<bool>(), refused())
+            .prop_map(|(kind, timed, refused)| Step::Refuse { kind, timed, refused }),
         1 => any::<usize>().prop_map(|which| Step::Repeat { which }),
         1 => prop::strategy::Just(Step::LearnTime),
         4 => (sink(), 1_usize..5, 0_usize..4, 1_u32..3)
@@ -103,7 +141,10 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
 pub(super) struct Device {
     pub(super) folder: TempDir,
     pub(super) ledger: Ledger,
+    pub(super) recording: Recording,
     pub(super) story: Story,
+    /// An event that is in doubt, and how much had been recorded then.
+    doubt: Option<(Happened, usize)>,
     pub(super) tape: Option<Tape>,
 }
 
@@ -122,7 +163,31 @@ pub(super) struct Story {
 pub(super) struct Tape {
     pub(super) recording: Recording,
     pub(super) acknowledged: Vec<Change>,
+    /// Changes that were refused when all of them was in the log.
+    refused: Vec<Change>,
 }
+
+impl Tape {
+    /// What may be there after a cut, with this loss, after so many operations: the last change that was acknowledged, or the
+    /// one that was being made; and what was refused, until something is written over it and that is durable.
+    pub(super) fn possible(&self, count: usize, loss: Loss) -> Vec<&Change> {
+        let last = self.acknowledged.iter().rposition(|change| change.length <= count).unwrap();
+        let operations = self.recording.operations();
+        let is_there = |change: &&Change| {
+            change.length <= count
+                && !operations[change.length..count].iter().any(|operation| match operation {
+                    Operation::Write { file, .. } => file == LOG && loss == Loss::Nothing,
+                    Operation::Sync { file } => file == LOG,
+                    _ => false,
+                })
+        };
+        let made = self.acknowledged[last..].iter().take(2);
+        made.chain(self.refused.iter().filter(is_there)).collect()
+    }
+}
+
+/// The log's name in the folder.
+const LOG: &str = "ledger.sqlite-wal";
 
 /// A change that was acknowledged.
 pub(super) struct Change {
@@ -161,9 +226,29 @@ impl Tables {
         let rows = names.into_iter().map(|name| (name.clone(), texts(&format!("SELECT * FROM {name}"))));
         Self(rows.collect())
     }
+
+    /// How many rows a table has.
+    fn count(&self, table: &str) -> usize {
+        self.0.get(table).map_or(0, Vec::len)
+    }
+
+    /// Those without a row.
+    pub(super) fn empty(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|(_, rows)| rows.is_empty()).map(|(name, _)| name.as_str())
+    }
 }
 
 impl Story {
+    /// This was recorded.
+    fn record(&mut self, happened: Happened) {
+        let boot = happened.event.monotonic.boot.clone();
+        let floor = self.model.floor();
+        let given = happened.event.at.map(|at| at.unix_micros);
+        self.model.events.push(happened);
+        self.model.boots.entry(boot).or_insert((floor, false)).1 |= given.is_some();
+        self.model.time_seen = given.or(self.model.time_seen);
+    }
+
     /// The name of the boot that it is in.
     pub(super) fn boot(&self) -> String {
         boot_name(self.boot)
@@ -181,20 +266,24 @@ impl Device {
         let folder = tempfile::tempdir().unwrap();
         let model = Model { starts: vec![1_000_000], ..Model::default() };
         let story = Story { model, boot: 0, booted_at: 1_000_000, time: 1_000_000, ids: 0, batches: 0 };
-        let (ledger, _) = Ledger::open(folder.path(), setup("boot-0")).unwrap();
-        let mut device = Self { folder, ledger, story, tape: None };
+        drop(schema::open(&folder.path().join("ledger.sqlite")).unwrap());
+        let mut device = Self::start(folder, None, story).0;
         device.declare().await;
         device
     }
 
-    /// The same, with everything recorded that is written from now on.
+    /// With the ledger in this folder.
+    pub(super) fn start(folder: TempDir, recording: Option<Recording>, story: Story) -> (Self, super::super::Opened) {
+        let recording = recording.unwrap_or_else(|| Recording::start(folder.path()).unwrap());
+        let (ledger, opened) = Ledger::open(folder.path(), setup(&story.boot())).unwrap();
+        (Self { folder, ledger, recording, story, doubt: None, tape: None }, opened)
+    }
+
+    /// The same as a new one, with everything noted that is acknowledged from now on.
     pub(super) async fn recorded() -> Self {
         let mut device = Self::new().await;
-        device.ledger.clone().close().await;
-        let recording = Recording::start(device.folder.path()).unwrap();
-        device.ledger = Ledger::open(device.folder.path(), setup("boot-0")).unwrap().0;
-        device.declare().await;
-        device.tape = Some(Tape { recording, acknowledged: Vec::new() });
+        let recording = device.recording.clone();
+        device.tape = Some(Tape { recording, acknowledged: Vec::new(), refused: Vec::new() });
         device.acknowledge();
         device
     }
@@ -217,6 +306,7 @@ impl Device {
         self.story.time += 1_000_000;
         match *step {
             Step::Accept { kind, timed } => self.accept(kind, timed).await,
+            Step::Refuse { kind, timed, refused } => self.refuse(kind, timed, refused).await,
             Step::Repeat { which } => {
                 let kept = self.story.model.events.len() - self.story.model.pruned;
                 if kept > 0 {
@@ -275,21 +365,61 @@ impl Device {
         self.acknowledge();
     }
 
-    async fn accept(&mut self, kind: usize, timed: bool) {
-        self.story.ids += 1;
-        let boot = self.story.boot();
-        let mut event = punch(self.story.ids);
+    /// An event that happens now.
+    fn happen(&mut self, kind: usize, timed: bool) -> Happened {
+        let story = &mut self.story;
+        story.ids += 1;
+        let mut event = punch(story.ids);
         event.kind = KINDS[kind].to_owned();
-        event.at = timed.then_some(at(self.story.time));
-        event.monotonic = now(&boot, 0, self.story.time - self.story.booted_at).monotonic;
-        let floor = self.story.model.floor();
+        event.at = timed.then_some(at(story.time));
+        event.monotonic = now(&story.boot(), 0, story.time - story.booted_at).monotonic;
+        Happened { event, true_time: story.time, only_for: None }
+    }
+
+    async fn accept(&mut self, kind: usize, timed: bool) {
+        let happened = self.happen(kind, timed);
+        let event = happened.event.clone();
         let recorded = self.ledger.accept(event.clone()).await.unwrap();
-        let happened = Happened { event: event.clone(), true_time: self.story.time, only_for: None };
-        self.story.model.events.push(happened);
+        self.story.record(happened);
         assert_eq!(recorded, Event { sequence: Sequence(self.story.model.events.len() as u64), happened: event });
-        self.story.model.boots.entry(boot).or_insert((floor, false)).1 |= timed;
-        if timed {
-            self.story.model.time_seen = Some(self.story.time);
+    }
+
+    async fn refuse(&mut self, kind: usize, timed: bool, refused: Refused) {
+        let happened = self.happen(kind, timed);
+        let before = self.recording.len();
+        self.recording.refuse(LOG, refused.calls());
+        let answer = self.ledger.accept(happened.event.clone()).await;
+        let is_left = self.recording.refusals() > 0;
+        self.recording.refuse(LOG, &[]);
+        let error = match answer {
+            Err(error) => error,
+            // What the event before had left in doubt met the refusal instead.
+            Ok(_) => return self.story.record(happened),
+        };
+        assert!(!is_left, "{refused:?}");
+        let is_in_doubt = matches!(error, AcceptError::Storage(StorageError::InDoubt(_)));
+        self.note_refused(&happened, before);
+        if is_in_doubt {
+            self.doubt = Some((happened, self.recording.len()));
+        }
+    }
+
+    /// Looks where all of an event that was refused was in the log.
+    fn note_refused(&mut self, happened: &Happened, before: usize) {
+        let Some(tape) = &mut self.tape else { return };
+        let operations = tape.recording.operations();
+        let is_refusal = |operation: &Operation| matches!(operation, Operation::SyncRefused { .. });
+        for length in (before..operations.len()).filter(|length| is_refusal(&operations[*length])) {
+            let folder = tempfile::tempdir().unwrap();
+            for (name, content) in tape.recording.disk_after(length).cut(Loss::Nothing) {
+                std::fs::write(folder.path().join(name), content).unwrap();
+            }
+            let tables = Tables::of(&folder);
+            if tables.count("event") > tape.acknowledged.last().unwrap().tables.count("event") {
+                let mut story = self.story.clone();
+                story.record(happened.clone());
+                tape.refused.push(Change { length, story, tables });
+            }
         }
     }
 
@@ -426,14 +556,13 @@ impl Device {
         );
     }
 
-    /// Corrects the first row of an event that was formatted and is in the history.
+    /// Corrects the first row of an event that was formatted and is in the history. What goes in the place of a row that was
+    /// refused is told in `correction`.
     async fn correct(&mut self, sink: usize, which: usize) {
         let model = &mut self.story.model;
         let of = &mut model.sinks[sink];
-        let formatted = (model.pruned + 1..=of.cursor).filter(|sequence| {
-            Model::wants(sink, &model.events[sequence - 1])
-                && !matches!(of.set_aside.get(sequence), Some(SetAside::Event(_) | SetAside::PutBack(_)))
-        });
+        let formatted = (model.pruned + 1..=of.cursor)
+            .filter(|sequence| Model::wants(sink, &model.events[sequence - 1]) && !of.set_aside.contains_key(sequence));
         let formatted: Vec<usize> = formatted.collect();
         let Some(sequence) = formatted.get(which % formatted.len().max(1)).copied() else { return };
         let of_row = format!("{}/0", model.events[sequence - 1].event.id);
@@ -492,21 +621,30 @@ impl Device {
     }
 
     async fn restart(&mut self, new_boot: bool, cut: bool) {
+        let is_write = |operation: &Operation| matches!(operation, Operation::Write { file, .. } if file == LOG);
+        let doubt =
+            self.doubt.take().filter(|(_, length)| !self.recording.operations()[*length..].iter().any(is_write));
         if new_boot {
             self.story.boot += 1;
             self.story.booted_at = self.story.time;
             self.story.model.starts.push(self.story.time);
         }
-        // A recording is of one folder.
-        if cut && self.tape.is_none() {
+        // A tape is of one folder.
+        let is_killed = cut && self.tape.is_none();
+        if is_killed {
             let after = tempfile::tempdir().unwrap();
             power_cut(self.folder.path(), after.path());
+            self.recording = Recording::start(after.path()).unwrap();
             self.folder = after;
         } else {
             self.ledger.clone().close().await;
         }
         let (ledger, opened) = Ledger::open(self.folder.path(), setup(&self.story.boot())).unwrap();
         self.ledger = ledger;
+        if let Some((happened, _)) = doubt.filter(|_| is_killed) {
+            assert_eq!(opened.newest.0 as usize, self.story.model.events.len() + 1, "it was there, as was said");
+            self.story.record(happened);
+        }
         assert!(self.story.model.is_said_in(&opened), "{opened:?}");
         self.declare().await;
         self.story.model.reopen();

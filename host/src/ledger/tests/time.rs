@@ -1,5 +1,7 @@
 //! Events whose time was not known when they happened.
 
+use std::time::Duration;
+
 use super::super::{BootTimes, CommitError, CorrectionCommit, Keep, KnownTime, Mistimed, Moment, Stretch};
 use super::*;
 
@@ -431,7 +433,7 @@ async fn a_clock_that_leaps_ahead_prunes_nothing_until_it_was_followed_for_a_day
     accept(&ledger, 1..=3).await;
     let start = 1_003_000_000;
     ledger.learn_time(&synchronised("first", start, 3_000_000)).await.unwrap();
-    let month = Keep { keep_for: std::time::Duration::from_secs(30 * 24 * 3_600), bytes: u64::MAX };
+    let month = Keep { keep_for: Duration::from_secs(30 * 24 * 3_600), bytes: u64::MAX };
     let leapt = at(start + 400 * DAY);
     assert_eq!(ledger.prune(month, leapt).await.unwrap().events, 0);
     ledger.learn_time(&synchronised("first", leapt.unix_micros, 4_000_000)).await.unwrap();

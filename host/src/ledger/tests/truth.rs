@@ -266,7 +266,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig { cases: 48, ..Default::default() })]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn no_time_is_given_out_that_is_known_to_be_wrong(steps in steps()) {

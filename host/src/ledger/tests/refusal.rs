@@ -1,0 +1,235 @@
+//! Disks that take what is written, and then do not confirm that they have it.
+
+use power_cut::{Call, Loss, Operation, Recording};
+use rusqlite::wal::CheckpointMode;
+use tempfile::TempDir;
+
+use super::super::{AcceptError, PutBackError, StorageError, schema};
+use super::*;
+
+const LOG: &str = "ledger.sqlite-wal";
+/// Each alone: the sync that makes a commit durable, and that of the log's header before it; the writes of a header, of a
+/// frame's header and of its page, of some frames.
+const CALLS: [(usize, Call); 9] = [
+    (0, Call::Sync),
+    (1, Call::Sync),
+    (0, Call::Write),
+    (1, Call::Write),
+    (2, Call::Write),
+    (3, Call::Write),
+    (4, Call::Write),
+    (5, Call::Write),
+    (6, Call::Write),
+];
+
+/// A recorded ledger.
+fn recorded() -> (TempDir, Recording, Ledger) {
+    let folder = tempfile::tempdir().unwrap();
+    drop(schema::open(&folder.path().join("ledger.sqlite")).unwrap());
+    let recording = Recording::start(folder.path()).unwrap();
+    let ledger = open(folder.path());
+    (folder, recording, ledger)
+}
+
+/// The numbers of the presses that whoever opens what is left finds.
+fn found(recording: &Recording, loss: Loss) -> Vec<u64> {
+    let left = tempfile::tempdir().unwrap();
+    for (name, content) in recording.disk_after(usize::MAX).cut(loss) {
+        std::fs::write(left.path().join(name), content).unwrap();
+    }
+    let connection = rusqlite::Connection::open(left.path().join("ledger.sqlite")).unwrap();
+    let mut select = connection.prepare("SELECT id FROM event ORDER BY sequence").unwrap();
+    let number = |row: &rusqlite::Row<'_>| Ok(Ulid(u128::from_be_bytes(row.get(0)?)).timestamp_ms());
+    select.query_map([], number).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+/// What the host's end leaves.
+fn killed(recording: &Recording) -> Vec<u64> {
+    found(recording, Loss::Nothing)
+}
+
+/// A press of some pages.
+fn large(number: u64) -> NewEvent {
+    let mut event = punch(number);
+    event.fields[0].value = Value::Text("x".repeat(2_500));
+    event
+}
+
+fn is_in_doubt(error: &AcceptError) -> bool {
+    matches!(error, AcceptError::Storage(StorageError::InDoubt(_)))
+}
+
+/// So that the next commit begins the log anew.
+async fn move_log(ledger: &Ledger) {
+    ledger
+        .write(|store| {
+            let (length, moved) = store.connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE)?;
+            assert_eq!(length, moved);
+            Ok::<_, StorageError>(())
+        })
+        .await
+        .unwrap();
+}
+
+/// Whether the last thing that the disk did with the log was to make it durable.
+fn is_confirmed(recording: &Recording) -> bool {
+    let operations = recording.operations();
+    let last = operations.iter().rfind(|operation| operation.file() == Some(LOG));
+    matches!(last, Some(Operation::Sync { .. }))
+}
+
+#[tokio::test]
+async fn a_press_that_is_refused_is_not_there_after_a_kill_whichever_calls_fail_or_it_is_said() {
+    let (mut number, mut refused, mut in_doubt, mut came_back) = (0, 0, 0, 0);
+    let mut next = || {
+        number += 1;
+        number
+    };
+    for first in CALLS {
+        let (_folder, recording, ledger) = recorded();
+        let mut acknowledged = Vec::new();
+        for second in [None].into_iter().chain(CALLS.map(Some)) {
+            for is_begun_anew in [false, true] {
+                if is_begun_anew {
+                    move_log(&ledger).await;
+                }
+                let calls: Vec<_> = [Some(first), second].into_iter().flatten().collect();
+                let at = format!("{calls:?}, begun anew: {is_begun_anew}");
+                recording.refuse(LOG, &calls);
+                let tried = next();
+                let event = if tried % 2 == 0 { large(tried) } else { punch(tried) };
+                let answer = ledger.accept(event).await;
+                recording.refuse(LOG, &[]);
+                match answer {
+                    Ok(_) => acknowledged.push(tried),
+                    Err(error) if is_in_doubt(&error) => {
+                        let mut with_it = acknowledged.clone();
+                        with_it.push(tried);
+                        let found = killed(&recording);
+                        assert!(found == acknowledged || found == with_it, "{at}: {found:?}");
+                        in_doubt += 1;
+                        came_back += usize::from(found == with_it);
+                    }
+                    Err(_) => {
+                        assert_eq!(killed(&recording), acknowledged, "{at}");
+                        refused += 1;
+                    }
+                }
+                if is_confirmed(&recording) {
+                    for loss in [Loss::Everything, Loss::ByChance { seed: tried, share: 128 }] {
+                        assert_eq!(found(&recording, loss), acknowledged, "{at}, {loss:?}");
+                    }
+                }
+                // The disk is well again.
+                let again = next();
+                ledger.accept(punch(again)).await.unwrap();
+                acknowledged.push(again);
+                for loss in [Loss::Nothing, Loss::Everything] {
+                    assert_eq!(found(&recording, loss), acknowledged, "{at}, after another one, {loss:?}");
+                }
+            }
+        }
+        assert_eq!(ledger.events(None, 10_000).await.unwrap().len(), acknowledged.len());
+    }
+    assert!(refused > in_doubt && in_doubt > 0 && came_back > 0, "{refused}, {in_doubt}, {came_back}");
+}
+
+#[tokio::test]
+async fn what_is_in_doubt_is_settled_before_the_next_thing_and_before_the_ledger_is_closed() {
+    for is_closed in [false, true] {
+        let (folder, recording, ledger) = recorded();
+        accept(&ledger, [1]).await;
+        recording.refuse(LOG, &[(0, Call::Sync), (0, Call::Write)]);
+        assert!(is_in_doubt(&ledger.accept(punch(2)).await.unwrap_err()));
+        assert_eq!(killed(&recording), [1, 2]);
+        if is_closed {
+            // Somebody reads, so that the log stays as it is.
+            let reader = rusqlite::Connection::open(folder.path().join("ledger.sqlite")).unwrap();
+            reader.execute_batch("BEGIN; SELECT * FROM history").unwrap();
+            ledger.close().await;
+            drop(reader);
+        } else {
+            // It changes nothing, and writes nothing itself.
+            ledger.store_link(&sink("nobody"), "https://sheets.example").await.ok();
+        }
+        assert_eq!(killed(&recording), [1], "closed: {is_closed}");
+    }
+}
+
+/// Presses that wait for the writer at the same time.
+async fn together(ledger: &Ledger, numbers: [u64; 3]) -> [Result<Event, AcceptError>; 3] {
+    let (release, released) = std::sync::mpsc::channel();
+    let busy = ledger.write(move |_| released.recv().map_err(|_| StorageError::Stopped));
+    let [first, second, third] = numbers.map(|number| ledger.accept(punch(number)));
+    // Branches take turns, in order: the presses have asked when this one's turn comes.
+    let (busy, first, second, third, ()) =
+        tokio::join!(biased; busy, first, second, third, async { release.send(()).unwrap() });
+    busy.unwrap();
+    [first, second, third]
+}
+
+#[tokio::test]
+async fn presses_that_shared_a_commit_are_recorded_or_not_as_each_was_told() {
+    let sync = (0, Call::Sync);
+    let table: [(&[(usize, Call)], [bool; 3], bool); 5] = [
+        (&[sync], [true, true, true], false),
+        (&[sync, sync], [true, true, true], false),
+        (&[sync, sync, sync, sync], [false, true, true], false),
+        // What all of them wrote is overwritten; then the second one's own.
+        (&[sync, (2, Call::Sync), sync], [true, false, true], false),
+        (&[sync, (0, Call::Write)], [false, false, false], true),
+    ];
+    for (calls, expected, in_doubt) in table {
+        let (_folder, recording, ledger) = recorded();
+        accept(&ledger, [1]).await;
+        recording.refuse(LOG, calls);
+        let answers = together(&ledger, [2, 3, 4]).await;
+        assert_eq!(recording.refusals(), 0, "{calls:?}");
+        assert_eq!(answers.each_ref().map(Result::is_ok), expected, "{calls:?}");
+        assert!(answers.iter().flat_map(|answer| answer.as_ref().err()).all(|error| is_in_doubt(error) == in_doubt));
+        let recorded = (2..).zip(expected).filter(|(_, is_ok)| *is_ok).map(|(number, _)| number);
+        let mut recorded: Vec<u64> = [1].into_iter().chain(recorded).collect();
+        assert_eq!(killed(&recording), if in_doubt { vec![1, 2, 3, 4] } else { recorded.clone() }, "{calls:?}");
+        // One that was refused is given again.
+        accept(&ledger, [2]).await;
+        if !expected[0] {
+            recorded.push(2);
+        }
+        assert_eq!(killed(&recording), recorded, "{calls:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_was_told_to_have_failed_is_not_done_after_a_kill() {
+    let (folder, recording, ledger) = recorded();
+    declare(&ledger, &["sheet"]).await;
+    accept(&ledger, [1]).await;
+    ledger.set_aside_event(&sink("sheet"), Sequence(0), FIRST, "trap").await.unwrap();
+    let before = killed_tables(&recording);
+    let sync = [(0, Call::Sync)];
+    recording.refuse(LOG, &sync);
+    let put_back = ledger.put_back(&sink("sheet"), &[FIRST], || Ulid::from_parts(1 << 40, 0)).await;
+    assert!(matches!(put_back, Err(PutBackError::Storage(StorageError::Refused(_)))), "{put_back:?}");
+    assert_eq!(killed_tables(&recording), before);
+    recording.refuse(LOG, &sync);
+    ledger.drop_set_aside(&sink("sheet"), &[FIRST], "why").await.unwrap_err();
+    assert_eq!(killed_tables(&recording), before);
+    recording.refuse(LOG, &sync);
+    ledger.remember("choice/project", "Garden").await.unwrap_err();
+    assert_eq!(killed_tables(&recording), before);
+    recording.refuse(LOG, &[(0, Call::Sync), (0, Call::Write)]);
+    let in_doubt = ledger.remember("choice/project", "Garden").await.unwrap_err();
+    assert!(matches!(in_doubt, StorageError::InDoubt(_)), "{in_doubt}");
+    assert_ne!(killed_tables(&recording), before);
+    // The disk is well again.
+    ledger.remember("choice/project", "House").await.unwrap();
+    drop(folder);
+}
+
+fn killed_tables(recording: &Recording) -> device::Tables {
+    let left = tempfile::tempdir().unwrap();
+    for (name, content) in recording.disk_after(usize::MAX).cut(Loss::Nothing) {
+        std::fs::write(left.path().join(name), content).unwrap();
+    }
+    device::Tables::of(&left)
+}
