@@ -28,7 +28,10 @@ pub(crate) fn rows() -> Vec<Row> {
         Row::new(Access, "token-always-refused", "401 whatever the token", refused_always)
             .says(&[ACCESS_REFUSED])
             .may_say(&[TOKEN_REFUSED, CODE, SIGNED_OUT]),
-        Row::new(Access, "revoked", "a person took the access back", revoked).says(&[CODE]).may_say(&[TOKEN_REFUSED]),
+        Row::new(Access, "revoked", "a person took the access back", revoked)
+            .says(&[CODE])
+            // The other one until the server has given it a code.
+            .may_say(&[TOKEN_REFUSED, SIGNED_OUT]),
         Row::new(Access, "scope-missing", "the tokens do not allow files any more (403)", narrowed)
             .says(&[PERMISSION_MISSING])
             .may_say(&[CODE, SIGNED_OUT]),
