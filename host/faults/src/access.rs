@@ -30,6 +30,7 @@ pub(crate) fn rows() -> Vec<Row> {
             .may_say(&[TOKEN_REFUSED, CODE, SIGNED_OUT]),
         Row::new(Access, "revoked", "a person took the access back", revoked)
             .says(&[CODE])
+            // The other one until the server has given it a code.
             .may_say(&[TOKEN_REFUSED, SIGNED_OUT]),
         Row::new(Access, "scope-missing", "the tokens do not allow files any more (403)", narrowed)
             .says(&[PERMISSION_MISSING])

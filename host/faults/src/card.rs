@@ -9,7 +9,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use tokio::time::Instant;
 
 use crate::device::Condition;
-use crate::headline::{CODE, FAILING, LEDGER_REFUSES, LEDGER_UNREADABLE, NO_LEDGER, NOT_RECORDED, TOKENS_DAMAGED};
+use crate::headline::{
+    CODE, FAILING, LEDGER_REFUSES, LEDGER_UNREADABLE, NO_LEDGER, NOT_RECORDED, SIGNED_OUT, TOKENS_DAMAGED,
+};
 use crate::machine::probe;
 use crate::row::{Group, Row};
 use crate::strace::Calls;
@@ -59,7 +61,9 @@ pub(crate) fn rows() -> Vec<Row> {
             .slow(),
         Row::new(Disk, "ledger-damaged", "the beginning of the ledger is lost", ledger_damaged).says(no_ledger),
         Row::new(Disk, "tokens-damaged", "the file of the tokens is cut short", tokens_damaged)
-            .says(&[CODE, TOKENS_DAMAGED]),
+            .says(&[CODE, TOKENS_DAMAGED])
+            // Until the server has given it a code.
+            .may_say(&[SIGNED_OUT]),
     ]
 }
 
