@@ -556,13 +556,14 @@ impl Device {
         );
     }
 
-    /// Corrects the first row of an event that was formatted and is in the history. What goes in the place of a row that was
-    /// refused is told in `correction`.
+    /// Corrects the first row of an event that was formatted and is in the history: what was refused of it is dropped, then.
     async fn correct(&mut self, sink: usize, which: usize) {
         let model = &mut self.story.model;
         let of = &mut model.sinks[sink];
-        let formatted = (model.pruned + 1..=of.cursor)
-            .filter(|sequence| Model::wants(sink, &model.events[sequence - 1]) && !of.set_aside.contains_key(sequence));
+        let formatted = (model.pruned + 1..=of.cursor).filter(|sequence| {
+            Model::wants(sink, &model.events[sequence - 1])
+                && !matches!(of.set_aside.get(sequence), Some(SetAside::Event(_) | SetAside::PutBack(_)))
+        });
         let formatted: Vec<usize> = formatted.collect();
         let Some(sequence) = formatted.get(which % formatted.len().max(1)).copied() else { return };
         let of_row = format!("{}/0", model.events[sequence - 1].event.id);
