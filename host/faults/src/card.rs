@@ -30,6 +30,8 @@ const TAKING_A_BATCH: &str = "the ledger can't be used; trying again";
 const KEEPING_A_BATCH: &str = "the connector failed; its work is begun again";
 /// The first sync that is refused, of those of each thread, where somebody presses again,
 const REFUSED_ONCE: RangeInclusive<usize> = 1..=6;
+/// or, where none of these was a press's, a later one up to this,
+const MOST_REFUSED_ONCE: usize = 24;
 /// and where all are refused from then on, until the host is killed.
 const REFUSED_UNTIL_KILLED: [usize; 4] = [2, 3, 5, 8];
 /// What a sync takes on a slow card.
@@ -153,22 +155,16 @@ async fn sync_fails(surroundings: Surroundings) -> Result<Trial> {
     let calls = trial.calls("fdatasync").await?;
     let mut refused = 0;
     // One alone, or also the one that would confirm that nothing is there.
-    for (first, together) in REFUSED_ONCE.flat_map(|first| [(first, 1), (first, 2)]) {
-        trial.device.rig.kill().await?;
-        trial.device.rig.set_wrapper(calls.wrapper(&format!("error=EIO:when={first}..{}", first + together - 1))?);
-        trial.device.rig.start()?;
-        trial.device.wait_until_ready().await?;
-        trial.heal();
-        let mut rounds = 0;
-        while calls.count() < together {
-            refused += trial.device.press_until_recorded().await?;
-            trial.device.settle().await?;
-            rounds += 1;
-            ensure!(rounds < 20, "the syncs from {first} on never came");
+    for first in REFUSED_ONCE {
+        for together in [1, 2] {
+            refused += refuse_syncs(&mut trial, &calls, first, together).await?;
         }
-        trial.device.press_and_wait().await?;
-        trial.recover().await?;
-        trial.count_runs(1);
+    }
+    // Which of them are a press's depends on how fast the program is.
+    for first in REFUSED_ONCE.end() + 1..=MOST_REFUSED_ONCE {
+        if refused == 0 {
+            refused += refuse_syncs(&mut trial, &calls, first, 1).await?;
+        }
     }
     // The host is killed while nobody has written anything since.
     for first in REFUSED_UNTIL_KILLED {
@@ -187,6 +183,26 @@ async fn sync_fails(surroundings: Surroundings) -> Result<Trial> {
         trial.note("no press met a sync that failed alone".to_owned());
     }
     Ok(trial)
+}
+
+/// Has some syncs in a row fail. Returns how many presses were refused.
+async fn refuse_syncs(trial: &mut Trial, calls: &Calls, first: usize, together: usize) -> Result<u32> {
+    trial.device.rig.kill().await?;
+    trial.device.rig.set_wrapper(calls.wrapper(&format!("error=EIO:when={first}..{}", first + together - 1))?);
+    trial.device.rig.start()?;
+    trial.device.wait_until_ready().await?;
+    trial.heal();
+    let (mut refused, mut rounds) = (0, 0);
+    while calls.count() < together {
+        refused += trial.device.press_until_recorded().await?;
+        trial.device.settle().await?;
+        rounds += 1;
+        ensure!(rounds < 20, "the syncs from {first} on never came");
+    }
+    trial.device.press_and_wait().await?;
+    trial.recover().await?;
+    trial.count_runs(1);
+    Ok(refused)
 }
 
 async fn slow(surroundings: Surroundings) -> Result<Trial> {
