@@ -197,7 +197,9 @@ impl Device {
                 grant::Standing::Authorized { .. } | grant::Standing::Renewing | grant::Standing::Starting => {
                     return Ok(());
                 }
-                grant::Standing::SignedOut | grant::Standing::AwaitingPerson { .. } => "nobody is signed in".to_owned(),
+                grant::Standing::SignedOut | grant::Standing::AwaitingPerson { .. } => {
+                    format!("nobody is signed in; `punchcard sign-in {name}` first")
+                }
                 grant::Standing::Blocked(problem) => format!("{}: {}", problem.headline, problem.advice),
                 grant::Standing::Failing { .. } => "its policy fails".to_owned(),
             },
