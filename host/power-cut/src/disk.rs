@@ -1,8 +1,9 @@
 //! Files as a disk holds them: what is durable, and what is on its way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 /// What a disk writes whole, in bytes.
@@ -37,7 +38,8 @@ pub enum Operation {
         /// Which.
         file: String,
     },
-    /// A sync of a file was refused: what was written to it stays on its way.
+    /// A sync of a file was refused. As with Linux, what was written to it is read by whoever opens it and taken for written:
+    /// a later sync does not try it again, but for sectors that are written anew. It may have arrived.
     SyncRefused {
         /// Which.
         file: String,
@@ -87,8 +89,10 @@ pub struct Disk {
 #[derive(Debug, Default, Clone)]
 struct Content {
     durable: Vec<u8>,
-    /// Since the file was synced, in order.
+    /// Since the file was synced, in order, and what was given up before.
     changes: Vec<Change>,
+    /// The numbers of sectors whose sync was refused, and which were not written since.
+    given_up: BTreeSet<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -135,7 +139,7 @@ impl Disk {
             let Ok(name) = entry.file_name().into_string() else { continue };
             if entry.file_type()?.is_file() && !name.ends_with("-shm") {
                 disk.names.insert(name, disk.files.len());
-                disk.files.push(Content { durable: fs::read(entry.path())?, changes: Vec::new() });
+                disk.files.push(Content { durable: fs::read(entry.path())?, ..Content::default() });
             }
         }
         disk.durable_names = disk.names.clone();
@@ -153,17 +157,13 @@ impl Disk {
                 self.name(file, Some(self.files.len() - 1));
             }
             Operation::Write { file, offset, bytes } => {
-                self.content(file).changes.push(Change::Write { offset: size(*offset), bytes: bytes.clone() });
+                self.content(file).write(size(*offset), bytes.clone());
             }
             Operation::Resize { file, bytes } => {
-                self.content(file).changes.push(Change::Resize { bytes: size(*bytes) });
+                self.content(file).resize(size(*bytes));
             }
-            Operation::Sync { file } => {
-                let content = self.content(file);
-                content.durable = content.cut(&mut || true);
-                content.changes.clear();
-            }
-            Operation::SyncRefused { .. } => {}
+            Operation::Sync { file } => self.content(file).sync(),
+            Operation::SyncRefused { file } => self.content(file).give_up(),
             Operation::Rename { from, to } => {
                 let file = self.number(from);
                 self.name(from, None);
@@ -221,7 +221,47 @@ impl Disk {
     }
 }
 
+/// The numbers of the sectors in which these bytes are.
+fn sectors(offset: usize, bytes: usize) -> Range<usize> {
+    offset / SECTOR..(offset + bytes).div_ceil(SECTOR)
+}
+
 impl Content {
+    fn write(&mut self, offset: usize, bytes: Vec<u8>) {
+        for sector in sectors(offset, bytes.len()) {
+            self.given_up.remove(&sector);
+        }
+        self.changes.push(Change::Write { offset, bytes });
+    }
+
+    fn resize(&mut self, bytes: usize) {
+        self.given_up.retain(|sector| (sector + 1) * SECTOR <= bytes);
+        self.changes.push(Change::Resize { bytes });
+    }
+
+    fn give_up(&mut self) {
+        for change in &self.changes {
+            if let Change::Write { offset, bytes } = change {
+                self.given_up.extend(sectors(*offset, bytes.len()));
+            }
+        }
+    }
+
+    fn sync(&mut self) {
+        let whole = self.cut(&mut || true);
+        let before = std::mem::replace(&mut self.durable, whole);
+        self.changes.clear();
+        for sector in &self.given_up {
+            let at = sector * SECTOR;
+            let end = self.durable.len().min(at + SECTOR);
+            let Some(there) = self.durable.get_mut(at..end) else { continue };
+            self.changes.push(Change::Write { offset: at, bytes: there.to_vec() });
+            for (at, byte) in (at..).zip(there) {
+                *byte = before.get(at).copied().unwrap_or(0);
+            }
+        }
+    }
+
     /// With those changes, and sectors of them, that arrive.
     fn cut(&self, arrives: &mut dyn FnMut() -> bool) -> Vec<u8> {
         let mut content = self.durable.clone();
@@ -313,6 +353,31 @@ mod tests {
         for loss in [Loss::Nothing, Loss::Everything, Loss::ByChance { seed: 1, share: 255 }] {
             assert_eq!(disk.cut(loss), files(&[("a", b"one")]));
         }
+    }
+
+    #[test]
+    fn what_a_refused_sync_gave_up_is_read_and_not_durable_until_it_is_written_anew() {
+        let refused = Operation::SyncRefused { file: "a".to_owned() };
+        let begun = [create("a"), Operation::SyncFolder, write("a", 0, &[1; 1_000]), sync("a")];
+        let mut disk = disk(&begun);
+        disk.perform(&write("a", 400, &[2; 800]));
+        disk.perform(&refused);
+        let content =
+            |parts: &[(u8, usize)]| parts.iter().flat_map(|(byte, count)| vec![*byte; *count]).collect::<Vec<_>>();
+        let cut = |disk: &Disk, loss| disk.cut(loss)["a"].clone();
+        disk.perform(&sync("a"));
+        assert_eq!(cut(&disk, Loss::Nothing), content(&[(1, 400), (2, 800)]));
+        assert_eq!(cut(&disk, Loss::Everything), content(&[(1, 1_000), (0, 200)]));
+        assert_eq!(by_chance(&disk).len(), 8, "each of three sectors, or not");
+        // One sector is written anew, with what was given up in it.
+        disk.perform(&write("a", 600, &[3]));
+        disk.perform(&sync("a"));
+        assert_eq!(cut(&disk, Loss::Nothing), content(&[(1, 400), (2, 200), (3, 1), (2, 599)]));
+        assert_eq!(cut(&disk, Loss::Everything), content(&[(1, 512), (2, 88), (3, 1), (2, 423), (0, 176)]));
+        // What is cut off is not given up any more.
+        disk.perform(&Operation::Resize { file: "a".to_owned(), bytes: 100 });
+        disk.perform(&sync("a"));
+        assert_eq!(by_chance(&disk), [files(&[("a", &[1; 100])])]);
     }
 
     #[test]

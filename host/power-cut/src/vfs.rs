@@ -44,7 +44,7 @@ struct Refusal {
 pub enum Call {
     /// To write: nothing of it is written.
     Write,
-    /// To make durable what was written: that stays on its way.
+    /// To make durable what was written ([`Operation::SyncRefused`]).
     Sync,
 }
 

@@ -10,11 +10,13 @@
 //! frames, or none of them yet, where it was the header of a log that is begun anew.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_WRITE};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use super::error::StorageError;
 use super::wal;
 
 /// What no commit ever holds, and after two times what was there. One page: the table has one row.
@@ -22,24 +24,61 @@ const TURN_OVER: &str = "UPDATE history SET pruned_through = -1 - pruned_through
 /// Somebody who begins to read may keep the lock for a moment.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Whether all of a commit that failed like this may be in the log. Where a write failed, its last frame is not whole: they
-/// are written in order. Every other error may come after them, that of the log's index too.
-pub(super) fn may_be_left(error: &rusqlite::Error) -> bool {
+/// What is left in the log of the last commit that failed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Remnant {
+    /// Nothing that anybody would read.
+    #[default]
+    Nothing,
+    /// Its beginning is written over, which the disk has not confirmed. A commit of the same bytes would make it whole again,
+    /// even where its own last write fails.
+    Covered,
+    /// All of it, perhaps.
+    Left,
+}
+
+impl Remnant {
+    /// Before anything else is done: writes over what is left. Where that can't be written, it stays.
+    pub(super) fn settle(&mut self, connection: &mut Connection, path: &Path) {
+        if *self == Self::Left {
+            *self = cover(connection, path);
+        }
+    }
+
+    /// After a commit that went well, which may have written nothing.
+    pub(super) fn committed(&mut self, connection: &mut Connection) {
+        if *self == Self::Covered {
+            *self = confirm(connection);
+        }
+    }
+
+    /// After a commit that failed like this: writes over what it left. The answer says whether that went well.
+    pub(super) fn failed(&mut self, error: rusqlite::Error, connection: &mut Connection, path: &Path) -> StorageError {
+        if *self == Self::Nothing && !may_be_left(&error) {
+            return error.into();
+        }
+        *self = cover(connection, path);
+        if *self == Self::Left { StorageError::InDoubt(Arc::new(error)) } else { error.into() }
+    }
+}
+
+/// Whether all of a commit that failed like this may be in the log, where nothing was left there before. Where a write failed,
+/// its last frame is not whole: they are written in order. Every other error may come after them, that of the log's index
+/// too.
+fn may_be_left(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map(|error| error.extended_code);
     !matches!(code, Some(SQLITE_FULL | SQLITE_IOERR_WRITE))
 }
 
-/// Writes over what is left, in the log of the file at `path`. When this returns, nothing of it is read by whoever opens the
-/// file; where the disk does not confirm that it has this, which is logged, a power cut may still bring it.
-///
-/// # Errors
-/// When this could not be written.
-pub(super) fn overwrite(connection: &mut Connection, path: &Path) -> Result<(), rusqlite::Error> {
-    write_over(path)?;
-    if let Err(error) = confirm(connection) {
-        tracing::warn!(%error, "a write that failed is undone, and the disk does not confirm that: a power cut may bring it back");
+/// Writes over what is left, in the log of the file at `path`.
+fn cover(connection: &mut Connection, path: &Path) -> Remnant {
+    match write_over(path) {
+        Ok(()) => confirm(connection),
+        Err(error) => {
+            tracing::error!(%error, "a write that failed can't be undone: a restart may bring it back");
+            Remnant::Left
+        }
     }
-    Ok(())
 }
 
 /// Writes a frame that belongs to no commit. Without a sync: it is certain that it was written when this returns.
@@ -51,19 +90,31 @@ fn write_over(path: &Path) -> Result<(), rusqlite::Error> {
     connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "synchronous", "OFF")?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute(TURN_OVER, [])?;
+    if transaction.execute(TURN_OVER, [])? != 1 {
+        return Err(rusqlite::Error::QueryReturnedNoRows);
+    }
     transaction.cache_flush()?;
     transaction.rollback()
 }
 
-/// Makes durable what the log holds, by a commit that changes nothing.
-fn confirm(connection: &mut Connection) -> Result<(), rusqlite::Error> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Where a cell is given what it has, SQLite writes no page.
-    for _ in 0..2 {
-        transaction.execute(TURN_OVER, [])?;
+/// Makes durable what the log holds, by a commit that changes nothing. Until then a power cut may bring what was written
+/// over.
+fn confirm(connection: &mut Connection) -> Remnant {
+    let commit = |connection: &mut Connection| -> Result<(), rusqlite::Error> {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Where a cell is given what it has, SQLite writes no page.
+        for _ in 0..2 {
+            transaction.execute(TURN_OVER, [])?;
+        }
+        transaction.commit()
+    };
+    match commit(connection) {
+        Ok(()) => Remnant::Nothing,
+        Err(error) => {
+            tracing::warn!(%error, "a write that failed is undone, and the disk does not confirm that: a power cut may bring it back");
+            Remnant::Covered
+        }
     }
-    transaction.commit()
 }
 
 #[cfg(test)]

@@ -62,6 +62,7 @@ pub(super) fn open(path: &Path) -> Result<OpenFile, OpenError> {
         connection.pragma_update(None, "foreign_keys", false)
     };
     set(&connection).map_err(|source| OpenError::reading(path, source))?;
+    wal::move_inherited(&connection);
     perform_migrations(&mut connection, STEPS, path)?;
     tune(&connection).map_err(|source| OpenError::reading(path, source))?;
     Ok(OpenFile { connection, created, migrated_from: (0 < found && found < known).then_some(found) })

@@ -9,6 +9,10 @@
 //! own moves it: a passive checkpoint never blocks the writer. What was written meanwhile the writer moves itself, right
 //! after a commit was answered: under presses that never pause, all of it would never be moved otherwise. While a backlog
 //! is written faster than that, everything but presses waits for the thread.
+//!
+//! What a host that was killed has left in the log is moved before anything is added to it. After a sync that was refused,
+//! Linux takes what it was asked for as written: everybody reads it, and no later sync tries it again. Frames behind it would
+//! be durable, and unreadable after a power cut.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -76,6 +80,22 @@ pub(super) fn keep(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.pragma_update(None, "journal_size_limit", USUAL_BYTES)
 }
 
+/// Moves what the host before has left, before anything is written. Nothing, after one that closed its ledger. A full disk
+/// must not keep presses from the room that the log still has: what can't be moved now is moved later, like the rest.
+pub(super) fn move_inherited(connection: &Connection) {
+    match move_all(connection) {
+        Ok(true) => {}
+        Ok(false) => tracing::info!("somebody reads the ledger; its log is moved later"),
+        Err(error) => warn(&error),
+    }
+}
+
+/// Moves all of the log, unless somebody reads an older state. Whether that was all of it.
+fn move_all(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    let (length, moved) = connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE)?;
+    Ok(length == moved)
+}
+
 /// Moves all of the log and empties it, before the connection is closed. Where somebody else has the file open the log
 /// stays as it is, as SQLite leaves it too, and is moved after the next start. The writing thread has written its last.
 pub(super) fn empty(connection: &Connection, log: &Path) {
@@ -105,8 +125,7 @@ fn move_last(connection: &Connection) -> Result<bool, rusqlite::Error> {
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     // The lock is taken with the next write.
     connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
-    let (length, moved) = connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE)?;
-    Ok(length == moved)
+    move_all(connection)
 }
 
 /// What is done with the log after a commit.
@@ -171,7 +190,7 @@ impl Mover {
                 self.wake(queue);
             }
             Plan::Finish => {
-                if let Err(error) = connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE) {
+                if let Err(error) = move_all(connection) {
                     warn(&error);
                 }
             }
@@ -209,8 +228,7 @@ fn move_once(path: &Path) -> Result<(), rusqlite::Error> {
     keep(&connection)?;
     // A connection that has read nothing yet does not know of the log, and would move nothing without a word.
     connection.query_row("SELECT one FROM history", [], |_| Ok(()))?;
-    connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE)?;
-    Ok(())
+    move_all(&connection).map(drop)
 }
 
 fn warn(error: &rusqlite::Error) {

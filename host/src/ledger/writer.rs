@@ -20,7 +20,7 @@ use tokio::sync::{oneshot, watch};
 use super::error::StorageError;
 use super::event::{self, Press, Recent};
 use super::lock::StateLock;
-use super::remnant;
+use super::remnant::Remnant;
 use super::wal::{self, Mover};
 
 /// Events that share a commit.
@@ -38,8 +38,8 @@ pub(super) struct Store {
     pub(super) path: PathBuf,
     /// What is known again.
     pub(super) recent: Recent,
-    /// A commit that failed may be in the log, for whoever opens the file anew.
-    pub(super) in_doubt: bool,
+    /// What a commit that failed has left for whoever opens the file anew.
+    pub(super) remnant: Remnant,
     /// What waits for this thread.
     pub(super) queue: Arc<Queue>,
     /// Given back when the file is closed, not before.
@@ -52,8 +52,8 @@ impl Store {
         &mut self,
         steps: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let Self { connection, path, in_doubt, .. } = self;
-        transact(connection, path, in_doubt, steps)
+        let Self { connection, path, remnant, .. } = self;
+        transact(connection, path, remnant, steps)
     }
 
     /// The same for steps that take long. They ask their [`Way`] again and again, and end where it says so: then everything
@@ -91,8 +91,8 @@ impl Store {
     }
 
     fn accept(&mut self, presses: Vec<(Press, Reply)>) {
-        let Self { connection, recent, path, in_doubt, .. } = self;
-        let recorded = transact(connection, path, in_doubt, |transaction| {
+        let Self { connection, recent, path, remnant, .. } = self;
+        let recorded = transact(connection, path, remnant, |transaction| {
             let record = |(press, _): &(Press, Reply)| event::record(transaction, press, recent);
             presses.iter().map(record).collect::<Result<Vec<_>, StorageError>>()
         });
@@ -149,29 +149,19 @@ impl Way<'_> {
 fn transact<T, E: From<StorageError>>(
     connection: &mut Connection,
     path: &Path,
-    in_doubt: &mut bool,
+    remnant: &mut Remnant,
     steps: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
-    settle(connection, path, in_doubt);
+    remnant.settle(connection, path);
     let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
     let transaction = begun.map_err(StorageError::from)?;
     let result = steps(&transaction)?;
-    let Err(error) = transaction.commit() else { return Ok(result) };
-    if !remnant::may_be_left(&error) {
-        return Err(StorageError::from(error).into());
-    }
-    *in_doubt = true;
-    settle(connection, path, in_doubt);
-    Err(if *in_doubt { StorageError::InDoubt(Arc::new(error)) } else { error.into() }.into())
-}
-
-/// Writes over what a commit that failed may have left, if one did. Where that can't be written, it stays in doubt.
-fn settle(connection: &mut Connection, path: &Path, in_doubt: &mut bool) {
-    if *in_doubt {
-        match remnant::overwrite(connection, path) {
-            Ok(()) => *in_doubt = false,
-            Err(error) => tracing::error!(%error, "a write that failed can't be undone: a restart may bring it back"),
+    match transaction.commit() {
+        Ok(()) => {
+            remnant.committed(connection);
+            Ok(result)
         }
+        Err(error) => Err(remnant.failed(error, connection, path).into()),
     }
 }
 
@@ -452,7 +442,7 @@ fn serve(mut store: Store, queue: &Queue, mover: Mover) {
         mover.look(&store.connection, queue);
     }
     // The log stays where somebody reads it.
-    settle(&mut store.connection, &store.path, &mut store.in_doubt);
+    store.remnant.settle(&mut store.connection, &store.path);
     mover.stop();
     wal::empty(&store.connection, &wal::log_of(&store.path));
 }

@@ -156,6 +156,45 @@ async fn what_is_in_doubt_is_settled_before_the_next_thing_and_before_the_ledger
     }
 }
 
+#[tokio::test]
+async fn a_commit_that_was_refused_is_not_made_whole_by_one_of_the_same_bytes_that_is_refused_too() {
+    for write in 0..8 {
+        let (_folder, recording, ledger) = recorded();
+        accept(&ledger, [1]).await;
+        // Neither the press nor what undoes it is confirmed.
+        recording.refuse(LOG, &[(0, Call::Sync), (0, Call::Sync)]);
+        let refused = ledger.accept(large(2)).await.unwrap_err();
+        assert!(!is_in_doubt(&refused) && recording.refusals() == 0);
+        recording.refuse(LOG, &[(write, Call::Write)]);
+        let refused = ledger.accept(large(2)).await.unwrap_err();
+        assert!(!is_in_doubt(&refused) && recording.refusals() == 0, "{write}: {refused}");
+        assert_eq!(killed(&recording), [1], "{write}");
+        accept(&ledger, [3]).await;
+        assert_eq!(found(&recording, Loss::Everything), [1, 3], "{write}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_host_acknowledges_does_not_hang_on_what_the_one_before_could_not_sync() {
+    let (_folder, recording, ledger) = recorded();
+    accept(&ledger, [1]).await;
+    recording.refuse(LOG, &[(0, Call::Sync), (0, Call::Write)]);
+    assert!(is_in_doubt(&ledger.accept(large(2)).await.unwrap_err()));
+    // The host is killed, and another one started.
+    let disk = recording.disk_after(usize::MAX);
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in disk.cut(Loss::Nothing) {
+        std::fs::write(folder.path().join(name), content).unwrap();
+    }
+    let recording = Recording::start_on(folder.path(), disk).unwrap();
+    let ledger = open(folder.path());
+    assert_eq!(ledger.events(None, 10).await.unwrap().len(), 2, "it came back, as was said");
+    accept(&ledger, [3]).await;
+    for loss in [Loss::Everything, Loss::ByChance { seed: 1, share: 128 }, Loss::Nothing] {
+        assert_eq!(found(&recording, loss), [1, 2, 3], "{loss:?}");
+    }
+}
+
 /// Presses that wait for the writer at the same time.
 async fn together(ledger: &Ledger, numbers: [u64; 3]) -> [Result<Event, AcceptError>; 3] {
     let (release, released) = std::sync::mpsc::channel();
