@@ -20,6 +20,7 @@ mod lock;
 mod schema;
 
 mod remnant;
+mod renewal;
 mod wal;
 mod writer;
 
@@ -83,7 +84,6 @@ pub use sink::{Declaration, Declared, SetAside, SetAsideBy, SinkCounts, SinkErro
 
 use lock::StateLock;
 use reader::Readers;
-use remnant::Remnant;
 use writer::{Store, Writer};
 
 /// The ledger's file in the state folder. Beside it stand `-wal`, its log, which is kept, and SQLite's `-shm`.
@@ -159,7 +159,7 @@ impl Ledger {
             announce,
             path: path.clone(),
             recent,
-            remnant: Remnant::default(),
+            remnant: file.remnant,
             queue: Arc::default(),
             _lock: lock,
         };

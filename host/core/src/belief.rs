@@ -155,5 +155,6 @@ mod tests {
         asked.judge(&reading(1, 4, true), 0);
         asked.resume(Some(NOON));
         assert_eq!(asked.wall(&reading(2, 0, false)), NOON + 6 * HOUR, "what the kernel says now counts for more");
+        assert_eq!(asked.wall(&reading(2, 1, true)), NOON + 3 * HOUR, "and what it says next for more still");
     }
 }

@@ -248,18 +248,30 @@ impl Content {
     }
 
     fn sync(&mut self) {
+        let mut given_up: Vec<(usize, Vec<u8>)> = Vec::new();
+        for change in &self.changes {
+            match change {
+                Change::Resize { bytes } => given_up.retain(|(offset, _)| offset / SECTOR * SECTOR + SECTOR <= *bytes),
+                Change::Write { offset, bytes } => {
+                    for sector in sectors(*offset, bytes.len()).filter(|sector| self.given_up.contains(sector)) {
+                        let from = (sector * SECTOR).max(*offset);
+                        let to = (sector * SECTOR + SECTOR).min(offset + bytes.len());
+                        given_up.push((from, bytes[from - offset..to - offset].to_vec()));
+                    }
+                }
+            }
+        }
         let whole = self.cut(&mut || true);
         let before = std::mem::replace(&mut self.durable, whole);
-        self.changes.clear();
         for sector in &self.given_up {
             let at = sector * SECTOR;
             let end = self.durable.len().min(at + SECTOR);
-            let Some(there) = self.durable.get_mut(at..end) else { continue };
-            self.changes.push(Change::Write { offset: at, bytes: there.to_vec() });
-            for (at, byte) in (at..).zip(there) {
+            for (at, byte) in (at..).zip(self.durable.get_mut(at..end).unwrap_or_default()) {
                 *byte = before.get(at).copied().unwrap_or(0);
             }
         }
+        // Each of them may have arrived.
+        self.changes = given_up.into_iter().map(|(offset, bytes)| Change::Write { offset, bytes }).collect();
     }
 
     /// With those changes, and sectors of them, that arrive.
@@ -374,6 +386,14 @@ mod tests {
         disk.perform(&sync("a"));
         assert_eq!(cut(&disk, Loss::Nothing), content(&[(1, 400), (2, 200), (3, 1), (2, 599)]));
         assert_eq!(cut(&disk, Loss::Everything), content(&[(1, 512), (2, 88), (3, 1), (2, 423), (0, 176)]));
+        // Of what is given up twice, each may have arrived.
+        disk.perform(&write("a", 1_100, &[4; 50]));
+        disk.perform(&refused);
+        disk.perform(&write("a", 1_100, &[5; 50]));
+        disk.perform(&refused);
+        disk.perform(&sync("a"));
+        let there: BTreeSet<_> = by_chance(&disk).iter().map(|files| files["a"][1_100]).collect();
+        assert_eq!((there, cut(&disk, Loss::Nothing)[1_100]), ([0, 2, 4, 5].into(), 5));
         // What is cut off is not given up any more.
         disk.perform(&Operation::Resize { file: "a".to_owned(), bytes: 100 });
         disk.perform(&sync("a"));

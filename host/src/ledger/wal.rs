@@ -10,9 +10,8 @@
 //! after a commit was answered: under presses that never pause, all of it would never be moved otherwise. While a backlog
 //! is written faster than that, everything but presses waits for the thread.
 //!
-//! What a host that was killed has left in the log is moved before anything is added to it. After a sync that was refused,
-//! Linux takes what it was asked for as written: everybody reads it, and no later sync tries it again. Frames behind it would
-//! be durable, and unreadable after a power cut.
+//! Once a move has failed, what was moved before is written anew with the next one ([`renewal`](super::renewal)): a part that
+//! was moved while somebody wrote is not durable yet, and SQLite would take it for that.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -28,12 +27,11 @@ use rusqlite::config::DbConfig;
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, OpenFlags};
 
+use super::renewal::{self, FRAME_HEADER_BYTES};
 use super::writer::Queue;
 
 /// What stands before the frames (SQLite file format §4.1).
 const HEADER_BYTES: usize = 32;
-/// What stands before each page.
-const FRAME_HEADER_BYTES: i64 = 24;
 
 /// Worth moving: some six hundred presses, each a page of 1 KiB.
 const WORTH_BYTES: i64 = 768 << 10;
@@ -80,30 +78,25 @@ pub(super) fn keep(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.pragma_update(None, "journal_size_limit", USUAL_BYTES)
 }
 
-/// Moves what the host before has left, before anything is written. Nothing, after one that closed its ledger. A full disk
-/// must not keep presses from the room that the log still has: what can't be moved now is moved later, like the rest.
-pub(super) fn move_inherited(connection: &Connection) {
-    match move_all(connection) {
-        Ok(true) => {}
-        Ok(false) => tracing::info!("somebody reads the ledger; its log is moved later"),
-        Err(error) => warn(&error),
+/// Moves all of the log, unless somebody reads an older state. Whether that was all of it. `failed`: whether a move has
+/// failed since one went well.
+pub(super) fn move_all(connection: &Connection, failed: &AtomicBool) -> Result<bool, rusqlite::Error> {
+    if failed.swap(true, Ordering::AcqRel) {
+        renewal::renew_moved(connection)?;
     }
-}
-
-/// Moves all of the log, unless somebody reads an older state. Whether that was all of it.
-fn move_all(connection: &Connection) -> Result<bool, rusqlite::Error> {
     let (length, moved) = connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE)?;
+    failed.store(false, Ordering::Release);
     Ok(length == moved)
 }
 
 /// Moves all of the log and empties it, before the connection is closed. Where somebody else has the file open the log
 /// stays as it is, as SQLite leaves it too, and is moved after the next start. The writing thread has written its last.
-pub(super) fn empty(connection: &Connection, log: &Path) {
-    match move_last(connection) {
+pub(super) fn empty(connection: &Connection, log: &Path, failed: &AtomicBool) {
+    match move_last(connection, failed) {
         Ok(true) => {}
         Ok(false) => return,
         Err(error) => {
-            tracing::info!(error = %error, "somebody reads the ledger; its log is moved after the next start");
+            tracing::info!(error = %error, "the ledger's log stays, for somebody reads it or the disk refuses; it is moved after the next start");
             return;
         }
     }
@@ -120,12 +113,12 @@ pub(super) fn empty(connection: &Connection, log: &Path) {
 }
 
 /// Moves the log, with the file to ourselves until the connection is closed. Whether that was all of it.
-fn move_last(connection: &Connection) -> Result<bool, rusqlite::Error> {
+fn move_last(connection: &Connection, failed: &AtomicBool) -> Result<bool, rusqlite::Error> {
     connection.busy_timeout(CLOSING_PATIENCE)?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     // The lock is taken with the next write.
     connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
-    move_all(connection)
+    move_all(connection, failed)
 }
 
 /// What is done with the log after a commit.
@@ -160,6 +153,8 @@ fn plan_move(length: i64, behind: i64, moving: bool) -> Plan {
 pub(super) struct Mover {
     wake: SyncSender<()>,
     moving: Arc<AtomicBool>,
+    /// Who moves the log says so, and asks; never two at a time.
+    failed: Arc<AtomicBool>,
     frame_bytes: i64,
     thread: JoinHandle<()>,
 }
@@ -170,9 +165,12 @@ impl Mover {
         let (wake, woken) = sync_channel(1);
         let moving = Arc::new(AtomicBool::new(false));
         let moves = Arc::clone(&moving);
-        let work = move || move_log(&path, &queue, &woken, &moves);
+        // Nobody knows how an earlier host's moves went.
+        let failed = Arc::new(AtomicBool::new(true));
+        let fails = Arc::clone(&failed);
+        let work = move || move_log(&path, &queue, &woken, &moves, &fails);
         let thread = Builder::new().name("ledger-log".to_owned()).spawn(work)?;
-        Ok(Self { wake, moving, frame_bytes: page_bytes + FRAME_HEADER_BYTES, thread })
+        Ok(Self { wake, moving, failed, frame_bytes: page_bytes + FRAME_HEADER_BYTES, thread })
     }
 
     /// Looks how long the log is, after a commit.
@@ -190,7 +188,7 @@ impl Mover {
                 self.wake(queue);
             }
             Plan::Finish => {
-                if let Err(error) = move_all(connection) {
+                if let Err(error) = move_all(connection, &self.failed) {
                     warn(&error);
                 }
             }
@@ -204,17 +202,19 @@ impl Mover {
         }
     }
 
-    pub(super) fn stop(self) {
+    /// Whether the last move failed.
+    pub(super) fn stop(self) -> Arc<AtomicBool> {
         drop(self.wake);
         if self.thread.join().is_err() {
             tracing::error!("the thread that moves the ledger's log panicked");
         }
+        self.failed
     }
 }
 
-fn move_log(path: &Path, queue: &Queue, woken: &Receiver<()>, moving: &AtomicBool) {
+fn move_log(path: &Path, queue: &Queue, woken: &Receiver<()>, moving: &AtomicBool, failed: &AtomicBool) {
     while woken.recv().is_ok() {
-        if let Err(error) = move_once(path) {
+        if let Err(error) = move_once(path, failed) {
             warn(&error);
         }
         moving.store(false, Ordering::Release);
@@ -222,17 +222,17 @@ fn move_log(path: &Path, queue: &Queue, woken: &Receiver<()>, moving: &AtomicBoo
     }
 }
 
-fn move_once(path: &Path) -> Result<(), rusqlite::Error> {
+fn move_once(path: &Path, failed: &AtomicBool) -> Result<(), rusqlite::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     keep(&connection)?;
     // A connection that has read nothing yet does not know of the log, and would move nothing without a word.
     connection.query_row("SELECT one FROM history", [], |_| Ok(()))?;
-    move_all(&connection).map(drop)
+    move_all(&connection, failed).map(drop)
 }
 
 fn warn(error: &rusqlite::Error) {
-    tracing::warn!(error = %error, "the ledger's log could not be moved into its main file; it goes on growing");
+    tracing::warn!(error = %error, "the ledger's log could not be moved into its main file; that is tried again");
 }
 
 #[cfg(test)]

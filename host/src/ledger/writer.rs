@@ -152,10 +152,17 @@ fn transact<T, E: From<StorageError>>(
     remnant: &mut Remnant,
     steps: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
-    remnant.settle(connection, path);
+    remnant.settle(connection, path).map_err(StorageError::from)?;
     let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
     let transaction = begun.map_err(StorageError::from)?;
-    let result = steps(&transaction)?;
+    let result = match steps(&transaction) {
+        Ok(result) => result,
+        Err(error) => {
+            drop(transaction);
+            remnant.undone(connection, path);
+            return Err(error);
+        }
+    };
     match transaction.commit() {
         Ok(()) => {
             remnant.committed(connection);
@@ -442,9 +449,11 @@ fn serve(mut store: Store, queue: &Queue, mover: Mover) {
         mover.look(&store.connection, queue);
     }
     // The log stays where somebody reads it.
-    store.remnant.settle(&mut store.connection, &store.path);
-    mover.stop();
-    wal::empty(&store.connection, &wal::log_of(&store.path));
+    if let Err(error) = store.remnant.settle(&mut store.connection, &store.path) {
+        tracing::warn!(%error, "what an earlier host has left in the ledger's log can't be made durable");
+    }
+    let failed = mover.stop();
+    wal::empty(&store.connection, &wal::log_of(&store.path), &failed);
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! Disks that take what is written, and then do not confirm that they have it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use power_cut::{Call, Loss, Operation, Recording};
 use rusqlite::wal::CheckpointMode;
 use tempfile::TempDir;
 
-use super::super::{AcceptError, PutBackError, StorageError, schema};
+use super::super::{AcceptError, OpenError, PutBackError, StorageError, schema, wal};
 use super::*;
 
 const LOG: &str = "ledger.sqlite-wal";
@@ -163,35 +165,147 @@ async fn a_commit_that_was_refused_is_not_made_whole_by_one_of_the_same_bytes_th
         accept(&ledger, [1]).await;
         // Neither the press nor what undoes it is confirmed.
         recording.refuse(LOG, &[(0, Call::Sync), (0, Call::Sync)]);
+        let before = recording.len();
         let refused = ledger.accept(large(2)).await.unwrap_err();
         assert!(!is_in_doubt(&refused) && recording.refusals() == 0);
+        let again = recording.len();
         recording.refuse(LOG, &[(write, Call::Write)]);
         let refused = ledger.accept(large(2)).await.unwrap_err();
         assert!(!is_in_doubt(&refused) && recording.refusals() == 0, "{write}: {refused}");
+        let operations = recording.operations();
+        assert_eq!(operations[before..before + write], operations[again..again + write], "the same bytes");
         assert_eq!(killed(&recording), [1], "{write}");
+        if is_confirmed(&recording) {
+            assert_found(&recording, &[1], "before the next one");
+        }
         accept(&ledger, [3]).await;
         assert_eq!(found(&recording, Loss::Everything), [1, 3], "{write}");
     }
 }
 
 #[tokio::test]
-async fn what_a_host_acknowledges_does_not_hang_on_what_the_one_before_could_not_sync() {
+async fn a_commit_that_was_refused_is_not_made_whole_by_steps_of_the_same_bytes_that_are_undone() {
+    // More than is kept in memory: SQLite writes some of it before the commit.
+    const FILL: &str = "INSERT INTO memory (key, value) VALUES ('fill', hex(zeroblob(3000000)))";
     let (_folder, recording, ledger) = recorded();
     accept(&ledger, [1]).await;
+    let before = killed_tables(&recording);
+    let fill =
+        || ledger.write(|store| store.transact(|transaction| Ok::<_, StorageError>(transaction.execute(FILL, [])?)));
+    recording.refuse(LOG, &[(0, Call::Sync), (0, Call::Sync)]);
+    fill().await.unwrap_err();
+    assert_eq!(killed_tables(&recording), before);
+    let from = recording.len();
+    recording.refuse(LOG, &[(100, Call::Write)]);
+    fill().await.unwrap_err();
+    assert_eq!((recording.refusals(), killed_tables(&recording) == before), (0, true));
+    let operations = recording.operations();
+    let written = operations[from..].iter().filter(|operation| matches!(operation, Operation::Write { .. })).count();
+    assert!(written >= 100, "as far as it went");
+}
+
+/// A host is killed that could not undo a press whose sync was refused: what it leaves is read, and not on the disk.
+async fn leave_unsynced(before: impl AsyncFnOnce(&Ledger)) -> (TempDir, Recording) {
+    let (_folder, recording, ledger) = recorded();
+    accept(&ledger, [1]).await;
+    before(&ledger).await;
     recording.refuse(LOG, &[(0, Call::Sync), (0, Call::Write)]);
     assert!(is_in_doubt(&ledger.accept(large(2)).await.unwrap_err()));
-    // The host is killed, and another one started.
     let disk = recording.disk_after(usize::MAX);
     let folder = tempfile::tempdir().unwrap();
     for (name, content) in disk.cut(Loss::Nothing) {
         std::fs::write(folder.path().join(name), content).unwrap();
     }
     let recording = Recording::start_on(folder.path(), disk).unwrap();
-    let ledger = open(folder.path());
-    assert_eq!(ledger.events(None, 10).await.unwrap().len(), 2, "it came back, as was said");
-    accept(&ledger, [3]).await;
-    for loss in [Loss::Everything, Loss::ByChance { seed: 1, share: 128 }, Loss::Nothing] {
-        assert_eq!(found(&recording, loss), [1, 2, 3], "{loss:?}");
+    (folder, recording)
+}
+
+/// Whatever of that which is not durable is lost, these presses are found.
+fn assert_found(recording: &Recording, expected: &[u64], at: &str) {
+    let by_chance = (0..8).map(|seed| Loss::ByChance { seed, share: 128 });
+    for loss in [Loss::Everything, Loss::Nothing].into_iter().chain(by_chance) {
+        assert_eq!(found(recording, loss), expected, "{at}, {loss:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_host_acknowledges_does_not_hang_on_what_the_one_before_could_not_sync() {
+    for (is_read, refused) in [(false, 0), (true, 0), (false, 1), (true, 1), (false, 2)] {
+        let (folder, recording) = leave_unsynced(async |_| {}).await;
+        let at = format!("read: {is_read}, {refused} refused");
+        // Somebody looks what is there, and goes on looking.
+        let reader = is_read.then(|| {
+            let reader = rusqlite::Connection::open(folder.path().join("ledger.sqlite")).unwrap();
+            reader.execute_batch("BEGIN; SELECT * FROM history").unwrap();
+            reader
+        });
+        recording.refuse(LOG, &vec![(0, Call::Sync); refused]);
+        let ledger = open(folder.path());
+        assert_eq!(ledger.events(None, 10).await.unwrap().len(), 2, "it came back, as was said");
+        if refused == 2 {
+            let error = ledger.accept(punch(3)).await.unwrap_err();
+            assert!(matches!(error, AcceptError::Storage(StorageError::Refused(_))), "{at}: {error}");
+        }
+        accept(&ledger, [3]).await;
+        assert_eq!(recording.refusals(), 0, "{at}");
+        assert_found(&recording, &[1, 2, 3], &at);
+        drop(reader);
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_of_an_older_version_is_brought_up_to_date_behind_what_is_on_the_disk() {
+    let older = async |ledger: &Ledger| {
+        let make = "DROP INDEX set_aside_copy; PRAGMA user_version = 5";
+        ledger.write(|store| Ok::<_, StorageError>(store.connection.execute_batch(make)?)).await.unwrap();
+    };
+    let (folder, recording) = leave_unsynced(older).await;
+    recording.refuse(LOG, &[(0, Call::Sync)]);
+    let path = folder.path().join("ledger.sqlite");
+    let refused = schema::open(&path).err().unwrap();
+    assert!(matches!(refused, OpenError::Migration { from: 5, .. }), "{refused}");
+    assert_eq!(schema::open(&path).unwrap().migrated_from, Some(5));
+    assert_found(&recording, &[1, 2], "brought up to date");
+    let version = |loss| {
+        let left = tempfile::tempdir().unwrap();
+        for (name, content) in recording.disk_after(usize::MAX).cut(loss) {
+            std::fs::write(left.path().join(name), content).unwrap();
+        }
+        schema::open(&left.path().join("ledger.sqlite")).unwrap().migrated_from
+    };
+    assert_eq!(version(Loss::Everything), None);
+}
+
+#[tokio::test]
+async fn what_was_moved_before_a_move_that_failed_is_moved_once_more() {
+    for is_renewed in [true, false] {
+        let (folder, recording, ledger) = recorded();
+        let failed = std::sync::Arc::new(AtomicBool::new(false));
+        let move_all = || {
+            let failed = std::sync::Arc::clone(&failed);
+            ledger.write(move |store| Ok::<_, StorageError>(wal::move_all(&store.connection, &failed)?))
+        };
+        accept(&ledger, 1..=20).await;
+        // What comes after a reader began is not moved, so what was moved is not made durable yet.
+        let reader = rusqlite::Connection::open(folder.path().join("ledger.sqlite")).unwrap();
+        reader.execute_batch("BEGIN; SELECT * FROM history").unwrap();
+        accept(&ledger, [21]).await;
+        assert!(!move_all().await.unwrap());
+        drop(reader);
+        recording.refuse("ledger.sqlite", &[(0, Call::Sync)]);
+        move_all().await.unwrap_err();
+        assert_eq!((recording.refusals(), failed.load(Ordering::Relaxed)), (0, true));
+        failed.store(is_renewed, Ordering::Relaxed);
+        assert!(move_all().await.unwrap());
+        // The log is begun anew.
+        accept(&ledger, [22]).await;
+        let left = recording.disk_after(usize::MAX).cut(Loss::Everything);
+        if is_renewed {
+            assert_found(&recording, &(1..=22).collect::<Vec<_>>(), "renewed");
+        } else {
+            let there = recording.disk_after(usize::MAX).cut(Loss::Nothing);
+            assert_ne!(left["ledger.sqlite"], there["ledger.sqlite"], "this loses something otherwise");
+        }
     }
 }
 

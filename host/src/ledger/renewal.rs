@@ -1,0 +1,177 @@
+//! Files that are written anew as they are, because the disk may never get what everybody reads in them.
+//!
+//! After a sync that was refused, Linux takes what it was asked for as written: it is read, until it is needed elsewhere, and
+//! no later sync tries it again. Only what is written once more is. So what the log holds is written anew before anything is
+//! added to a log that an earlier host has left, for a commit behind frames that are not on the disk is not found after a
+//! power cut ([`renew_log`]); and what was moved into the main file is written anew from the log once a move has failed,
+//! before the log may be begun anew ([`renew_moved`]): SQLite makes the main file durable when all is moved, and takes it for
+//! durable where that is refused and the next time is not.
+//!
+//! Both write the very bytes that are there, so whoever reads meanwhile, and a power cut in the midst, meets nothing else.
+//! They need no room. SQLite's own files are used: to close another one of this process would take away its locks.
+
+#![expect(unsafe_code, reason = "SQLite lends its open files as tables of C functions only")]
+
+use std::collections::BTreeMap;
+use std::ffi::c_int;
+use std::marker::PhantomData;
+use std::ptr;
+
+use rusqlite::wal::CheckpointMode;
+use rusqlite::{Connection, ffi};
+
+/// What stands before the frames (SQLite file format §4.1).
+const HEADER_BYTES: i64 = 32;
+/// What stands before each page.
+pub(super) const FRAME_HEADER_BYTES: i64 = 24;
+
+/// Written at a time.
+const CHUNK_BYTES: i64 = 64 << 10;
+
+/// How much of the log is in use.
+struct Log {
+    frames: i32,
+    /// Of these, so many are moved.
+    moved: i32,
+    page_bytes: i64,
+}
+
+impl Log {
+    fn of(connection: &Connection) -> Result<Self, rusqlite::Error> {
+        let (frames, moved) = connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::NOOP)?;
+        let page_bytes = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        Ok(Self { frames, moved, page_bytes })
+    }
+
+    /// Where a frame begins, in bytes; the first is number 0.
+    fn at(&self, frame: i32) -> i64 {
+        HEADER_BYTES + i64::from(frame) * (FRAME_HEADER_BYTES + self.page_bytes)
+    }
+}
+
+/// Whether the log holds anything. Something of the file was read before.
+pub(super) fn has_log(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    Ok(Log::of(connection)?.frames > 0)
+}
+
+/// Writes the log anew and makes it durable. Nobody else writes meanwhile.
+///
+/// # Errors
+/// When the disk refuses: then it is to be done once more.
+pub(super) fn renew_log(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let log = Log::of(connection)?;
+    if log.frames <= 0 {
+        return Ok(());
+    }
+    let file = File::log_of(connection)?;
+    let end = log.at(log.frames);
+    let mut at = 0;
+    while at < end {
+        let mut chunk = vec![0; size(CHUNK_BYTES.min(end - at))];
+        file.read(at, &mut chunk)?;
+        file.write(at, &chunk)?;
+        at += CHUNK_BYTES;
+    }
+    file.sync()
+}
+
+/// Writes those pages of the main file anew that were moved from the log. The move that comes next makes them durable. Nobody
+/// else moves meanwhile.
+///
+/// # Errors
+/// When the disk refuses: then it is to be done once more.
+pub(super) fn renew_moved(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let log = Log::of(connection)?;
+    let (from, to) = (File::log_of(connection)?, File::main_of(connection)?);
+    let mut newest = BTreeMap::new();
+    for frame in 0..log.moved {
+        let mut number = [0; 4];
+        from.read(log.at(frame), &mut number)?;
+        newest.insert(u32::from_be_bytes(number), frame);
+    }
+    let mut page = vec![0; size(log.page_bytes)];
+    for (number, frame) in newest {
+        from.read(log.at(frame) + FRAME_HEADER_BYTES, &mut page)?;
+        // Pages are numbered from 1.
+        to.write((i64::from(number) - 1) * log.page_bytes, &page)?;
+    }
+    Ok(())
+}
+
+/// A file that SQLite has open, for as long as its connection is.
+struct File<'a> {
+    file: *mut ffi::sqlite3_file,
+    of: PhantomData<&'a Connection>,
+}
+
+impl<'a> File<'a> {
+    fn main_of(connection: &'a Connection) -> Result<Self, rusqlite::Error> {
+        Self::of(connection, ffi::SQLITE_FCNTL_FILE_POINTER)
+    }
+
+    fn log_of(connection: &'a Connection) -> Result<Self, rusqlite::Error> {
+        Self::of(connection, ffi::SQLITE_FCNTL_JOURNAL_POINTER)
+    }
+
+    fn of(connection: &'a Connection, which: c_int) -> Result<Self, rusqlite::Error> {
+        let mut file: *mut ffi::sqlite3_file = ptr::null_mut();
+        // SAFETY: the connection is open; these two operations write one pointer to where the last argument points.
+        check(unsafe {
+            ffi::sqlite3_file_control(connection.handle(), c"main".as_ptr(), which, (&raw mut file).cast())
+        })?;
+        // SAFETY: what SQLite lends is null or one of its files, which has no methods where it is not open.
+        if file.is_null() || unsafe { (*file).pMethods.is_null() } {
+            return Err(error(ffi::SQLITE_CANTOPEN));
+        }
+        Ok(Self { file, of: PhantomData })
+    }
+
+    fn methods(&self) -> &ffi::sqlite3_io_methods {
+        // SAFETY: the file is open while its connection is borrowed.
+        unsafe { &*(*self.file).pMethods }
+    }
+
+    /// All of these bytes are in the file.
+    fn read(&self, at: i64, into: &mut [u8]) -> Result<(), rusqlite::Error> {
+        let count = count(into)?;
+        // SAFETY: the file is open, and so many bytes may be written to there.
+        check(
+            self.methods()
+                .xRead
+                .map_or(ffi::SQLITE_ERROR, |read| unsafe { read(self.file, into.as_mut_ptr().cast(), count, at) }),
+        )
+    }
+
+    fn write(&self, at: i64, bytes: &[u8]) -> Result<(), rusqlite::Error> {
+        let count = count(bytes)?;
+        // SAFETY: the file is open, and so many bytes may be read there.
+        check(
+            self.methods()
+                .xWrite
+                .map_or(ffi::SQLITE_ERROR, |write| unsafe { write(self.file, bytes.as_ptr().cast(), count, at) }),
+        )
+    }
+
+    fn sync(&self) -> Result<(), rusqlite::Error> {
+        // SAFETY: the file is open.
+        check(
+            self.methods().xSync.map_or(ffi::SQLITE_ERROR, |sync| unsafe { sync(self.file, ffi::SQLITE_SYNC_NORMAL) }),
+        )
+    }
+}
+
+fn check(code: c_int) -> Result<(), rusqlite::Error> {
+    if code == ffi::SQLITE_OK { Ok(()) } else { Err(error(code)) }
+}
+
+fn error(code: c_int) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
+}
+
+fn count(bytes: &[u8]) -> Result<c_int, rusqlite::Error> {
+    c_int::try_from(bytes.len()).map_err(|_| error(ffi::SQLITE_TOOBIG))
+}
+
+fn size(bytes: i64) -> usize {
+    usize::try_from(bytes).unwrap_or(0)
+}
