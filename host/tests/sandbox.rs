@@ -13,7 +13,8 @@ use punchcard::wasm::{CallError, Formatter, LoadError, Plugin, Sandbox};
 use punchcard_core::config::limit::Limits;
 use punchcard_core::name::PluginName;
 use punchcard_core::plugin::World;
-use punchcard_core::plugin::delivery::{Batch, Signal};
+use punchcard_core::plugin::delivery::{Batch, Directive, Signal};
+use punchcard_core::row::Row;
 use punchcard_core::time::{Context, Instant, Monotonic};
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
@@ -305,4 +306,41 @@ fn compiled_code_that_no_plugin_uses_is_removed() {
     bench.sandbox.keep_only(&[*used.sha256()]);
     assert_eq!(names().iter().filter(|name| *name != "somebody-elses.txt").cloned().collect::<Vec<_>>(), kept);
     assert_eq!(names().len(), 3);
+}
+
+/// A connector that finds one row, whose key and fingerprint have 200 characters. It says the same fingerprint of any row.
+fn long_winded() -> Vec<u8> {
+    let words = |words: &[u32]| {
+        words.iter().flat_map(|word| word.to_le_bytes()).map(|byte| format!("\\{byte:02x}")).collect::<String>()
+    };
+    // The canonical ABI's records, by the places of each other: a list of fingerprints, an outcome, its row, and a text.
+    let data = [
+        (128, words(&[0, 160, 1])),
+        (160, words(&[1_024, 200])),
+        (256, words(&[0, 0, 0, 0, 4, 0, 512, 1, 0, 0, 0, 0, 0, 0])),
+        (512, words(&[1, 1_024, 200, 1_024, 200, 1_024, 9])),
+        (1_024, "x".repeat(200)),
+    ];
+    let data = data.map(|(at, bytes)| format!("(data (i32.const {at}) \"{bytes}\")")).concat();
+    component_with("connector", "body", |text| {
+        // In the order of the contract; and arguments, which nothing here looks at, are all put in the second page.
+        let bodies = ["unreachable", "i32.const 128", "i32.const 256", "i32.const 65536"];
+        let text = bodies.iter().fold(text, |text, body| text.replacen("body", body, 1));
+        let text = text.replace("(memory (;0;) 0)", "(memory (;0;) 2)");
+        let (inside, _) = text.trim_end().rsplit_once(')').unwrap();
+        format!("{inside}{data})")
+    })
+}
+
+#[tokio::test]
+async fn a_fingerprint_is_the_same_of_a_row_that_was_delivered_and_of_one_that_is_found_however_long_it_is() {
+    let bench = Bench::new();
+    let Ok(Plugin::Connector(connector)) = bench.load(&long_winded()) else { panic!("no connector") };
+    let row = Row { key: String::new(), cells: Vec::new() };
+    let delivered = connector.fingerprint("{}", &[], &[row]).await.unwrap();
+    let batch = Batch { id: String::new(), columns: Vec::new(), rows: Vec::new(), corrections: Vec::new() };
+    let outcome = connector.step("{}", Vec::new(), batch, Signal::ReadBack(None), &no_context()).await.unwrap();
+    let Directive::Found(page) = outcome.next else { panic!("{outcome:?}") };
+    assert_eq!(page.rows[0].fingerprint, "x".repeat(100));
+    assert_eq!(delivered, ["x".repeat(100)]);
 }

@@ -248,3 +248,6 @@ fn unknown(what: &str, name: &str, known: impl Iterator<Item = impl ToString>) -
     let known = if known.is_empty() { "there is none".to_owned() } else { format!("there is {}", known.join(", ")) };
     format!("there is no {what} `{name}`; {known}")
 }
+
+#[cfg(test)]
+mod tests;

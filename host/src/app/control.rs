@@ -281,12 +281,7 @@ where
     let mut question = BufReader::new(read.take(QUESTION_BYTES));
     tokio::time::timeout(PATIENCE, question.read_line(&mut line)).await??;
     let reply = match serde_json::from_str::<Question>(&line) {
-        Ok(question) => {
-            let within = question.patience();
-            tokio::time::timeout(within, answer(question)).await.unwrap_or_else(|_| Answer::Refused {
-                reason: format!("it was not done within {} s; what was done until then stays so", within.as_secs()),
-            })
-        }
+        Ok(question) => answer_within(question.patience(), answer(question)).await,
         Err(error) => Answer::Refused { reason: format!("the question is not understood: {error}") },
     };
     let reply = serde_json::to_vec(&reply)?;
@@ -295,4 +290,38 @@ where
         write.shutdown().await
     };
     tokio::time::timeout(PATIENCE, say).await?
+}
+
+/// The answer, or that it did not come in time.
+async fn answer_within(patience: Duration, answer: impl Future<Output = Answer>) -> Answer {
+    tokio::time::timeout(patience, answer).await.unwrap_or_else(|_| Answer::Refused {
+        reason: format!("it was not done within {} s; what was done until then stays so", patience.as_secs()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_come_in_time_is_refused_and_says_so() {
+        let Answer::Refused { reason } = answer_within(Duration::ZERO, std::future::pending()).await else {
+            panic!("it was answered");
+        };
+        assert_eq!(reason, "it was not done within 0 s; what was done until then stays so");
+        assert_eq!(answer_within(Duration::ZERO, std::future::ready(Answer::Accepted)).await, Answer::Accepted);
+    }
+
+    #[test]
+    fn what_may_be_about_thousands_of_rows_has_ten_minutes() {
+        let sink = || "sheet".to_owned();
+        let table = [
+            (Question::PutBack { sink: sink(), events: Vec::new() }, 600),
+            (Question::Retry { sink: sink() }, 10),
+            (Question::Status, 10),
+        ];
+        for (question, seconds) in table {
+            assert_eq!(question.patience(), Duration::from_secs(seconds), "{question:?}");
+        }
+    }
 }

@@ -54,7 +54,7 @@ pub(super) struct SinkHandle {
     /// What is asked of its formatting.
     pub(super) corrections: mpsc::UnboundedSender<formatting::Ask>,
     /// There may be rows.
-    rows: Arc<Notify>,
+    pub(super) rows: Arc<Notify>,
     /// Whether its rows can be read back.
     pub(super) reads_back: bool,
     /// How far comparing them has come.

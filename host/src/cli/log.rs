@@ -23,10 +23,15 @@ const MOST_BYTES: u64 = 8 << 20;
 
 /// Begins to log. `state`: the folder that the log's file may go to, which is there.
 pub(super) fn start(state: &Path) {
+    start_beside(state, io::stdout().is_terminal() && io::stderr().is_terminal());
+}
+
+/// The same. `panel`: one is drawn in the terminal.
+fn start_beside(state: &Path, panel: bool) {
     let wanted = std::env::var_os(VARIABLE).map(|wanted| wanted.to_string_lossy().into_owned());
     let (filter, refused) = plan_filter(wanted.as_deref());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_span_events(FmtSpan::NONE);
-    if io::stdout().is_terminal() && io::stderr().is_terminal() {
+    if panel {
         let path = state.join(FILE_NAME);
         match BoundedFile::open(path.clone(), MOST_BYTES) {
             Ok(file) => log.with_ansi(false).with_writer(Mutex::new(file)).init(),
@@ -107,6 +112,14 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "longer than all of it\n");
         assert_eq!(fs::read_to_string(folder.path().join("punchcard.log.1")).unwrap(), "third\n");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn where_the_file_can_not_be_written_the_device_goes_on_without_a_log() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join(FILE_NAME)).unwrap();
+        start_beside(folder.path(), true);
+        tracing::error!("nobody hears of it");
     }
 
     #[test]

@@ -46,23 +46,28 @@ impl Kernel {
         micros(clock_gettime(ClockId::Boottime))
     }
 
-    /// All clocks, at the same moment: what lies between two of them makes the time of every event that is reckoned from
-    /// them wrong by as much, and a machine may be put to sleep between any two instructions.
+    /// All clocks, at the same moment.
     pub(super) fn read(self) -> Reading {
-        let mut monotonic = self.monotonic();
-        for _ in 0..TRIES {
-            // First whether it is synchronised: a clock that is set right after that is read right, or not believed yet.
-            let synchronised = is_synchronised();
-            let wall = micros(clock_gettime(ClockId::Realtime));
-            let after = self.monotonic();
-            if after.saturating_sub(monotonic) <= AT_ONCE {
-                return Reading { wall, monotonic, synchronised };
-            }
-            monotonic = after;
-        }
-        // A machine that is as slow as that has no better.
-        Reading { synchronised: is_synchronised(), wall: micros(clock_gettime(ClockId::Realtime)), monotonic }
+        read(|| self.monotonic(), is_synchronised, || micros(clock_gettime(ClockId::Realtime)))
     }
+}
+
+/// All clocks, at the same moment: what lies between two of them makes the time of every event that is reckoned from them
+/// wrong by as much, and a machine may be put to sleep between any two instructions.
+fn read(monotonic: impl Fn() -> i64, is_synchronised: impl Fn() -> bool, wall: impl Fn() -> i64) -> Reading {
+    let mut before = monotonic();
+    for _ in 0..TRIES {
+        // First whether it is synchronised: a clock that is set right after that is read right, or not believed yet.
+        let synchronised = is_synchronised();
+        let wall = wall();
+        let after = monotonic();
+        if after.saturating_sub(before) <= AT_ONCE {
+            return Reading { wall, monotonic: before, synchronised };
+        }
+        before = after;
+    }
+    // A machine that is as slow as that has no better.
+    Reading { synchronised: is_synchronised(), wall: wall(), monotonic: before }
 }
 
 fn micros(time: Timespec) -> i64 {
@@ -93,7 +98,52 @@ fn is_synchronised() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    /// When the machine started, in µs since 1970.
+    const STARTED: i64 = 1_795_168_800_000_000;
+
+    /// Reads the clocks of a machine that started in 1970, as it thought, on which each question takes `each_takes` µs. What
+    /// happens right before one of the questions, by its number: it is put to sleep, and its clock is set and synchronised.
+    fn reading(each_takes: i64, sleeps: u32, is_set: u32) -> Reading {
+        let (asked, at) = (Cell::new(0_u32), Cell::new(0_i64));
+        let ask = || {
+            let slept = if asked.get() == sleeps { 3_600_000_000 } else { 0 };
+            at.set(at.get() + slept + each_takes);
+            asked.set(asked.get() + 1);
+            // Whether it was set by now.
+            asked.get() > is_set
+        };
+        let monotonic = || {
+            ask();
+            at.get()
+        };
+        let wall = || if ask() { STARTED + at.get() } else { at.get() };
+        read(monotonic, ask, wall)
+    }
+
+    #[test]
+    fn a_clock_that_is_set_while_it_is_read_is_read_right_or_not_believed_yet() {
+        // At once, and on a machine that never is that fast.
+        for each_takes in [1, 3_000] {
+            for is_set in 0..400 {
+                let found = reading(each_takes, u32::MAX, is_set);
+                assert!(!found.synchronised || found.wall >= STARTED, "{each_takes} {is_set}: {found:?}");
+            }
+        }
+        assert!(reading(1, u32::MAX, 0).synchronised && !reading(1, u32::MAX, 2).synchronised);
+    }
+
+    #[test]
+    fn a_machine_that_is_put_to_sleep_while_its_clocks_are_read_has_them_of_one_moment() {
+        for sleeps in 0..10 {
+            let found = reading(1, sleeps, 0);
+            let apart = found.wall - found.monotonic - STARTED;
+            assert!((0..=AT_ONCE).contains(&apart), "{sleeps}: {apart}");
+        }
+    }
 
     #[test]
     fn a_battery_backed_clock_is_one_that_the_kernel_was_set_from_and_that_agrees() {

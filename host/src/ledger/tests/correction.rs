@@ -1,5 +1,7 @@
 //! Rows in the place of earlier ones.
 
+use std::time::Duration;
+
 use punchcard_core::plugin::delivery::{Correction, CorrectionKind, Rejection};
 
 use super::super::{BootTimes, CommitError, CorrectedRow, CorrectionCommit, Keep, Reader, SetAsideBy, Stage, Stretch};
@@ -213,7 +215,7 @@ async fn however_many_corrections_stand_at_an_event_it_can_be_pruned() {
     let rows = (0..5_000).map(|position| CorrectedRow { position, ..changed(1, 0, "a") }).collect();
     correct(&ledger, commit(2, rows)).await.unwrap();
     deliver_all(&ledger, "sheet").await;
-    let everything = Keep { keep_for: std::time::Duration::MAX, bytes: 0 };
+    let everything = Keep { keep_for: Duration::MAX, bytes: 0 };
     let mut pruned = 0;
     for _ in 0..3 {
         pruned += ledger.prune(everything, at(2_000_000_000)).await.unwrap().events;
@@ -227,7 +229,7 @@ async fn corrections_are_pruned_with_the_events_at_which_they_stand_and_not_befo
     let ledger = with_rows(folder.path(), 2).await;
     deliver_all(&ledger, "sheet").await;
     correct(&ledger, commit(2, vec![changed(1, 0, "a")])).await.unwrap();
-    let everything = Keep { keep_for: std::time::Duration::MAX, bytes: 0 };
+    let everything = Keep { keep_for: Duration::MAX, bytes: 0 };
     assert_eq!(ledger.prune(everything, at(2_000_000_000)).await.unwrap().events, 1);
     deliver_all(&ledger, "sheet").await;
     assert_eq!(ledger.prune(everything, at(2_000_000_000)).await.unwrap().events, 1);
@@ -239,6 +241,33 @@ async fn corrections_are_pruned_with_the_events_at_which_they_stand_and_not_befo
         .await
         .unwrap();
     assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn a_correction_that_is_refused_is_dropped_with_its_event_and_holds_nothing_after_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    declare(&ledger, &["other", "sheet"]).await;
+    accept(&ledger, 1..=3).await;
+    for name in ["other", "sheet"] {
+        format_all(&ledger, name).await;
+    }
+    deliver_all(&ledger, "sheet").await;
+    correct(&ledger, commit(3, vec![changed(1, 0, "a")])).await.unwrap();
+    deliver_but(&ledger, 1, &[0]).await;
+    // The other sink keeps the event at which the correction stands.
+    let first = open_batch(&ledger, "other", 1, 2).await.unwrap();
+    ledger.complete_batch(&sink("other"), &first.batch.id, Vec::new(), arrived(), None).await.unwrap();
+    assert_eq!(aside_and_dropped(&ledger).await, (1, 0));
+    let prune = async |keep_for, bytes| ledger.prune(Keep { keep_for, bytes }, at(2_000_000_000)).await.unwrap();
+    let pruned = prune(Duration::MAX, 0).await;
+    assert_eq!((pruned.events, pruned.undecided, pruned.held_by), (1, 1, Some(sink("other"))));
+    assert_eq!(aside_and_dropped(&ledger).await, (0, 1), "nothing is left to decide on");
+    assert!(retried(&ledger, &[FIRST]).await.is_none());
+
+    deliver_all(&ledger, "other").await;
+    let pruned = prune(Duration::ZERO, u64::MAX).await;
+    assert_eq!((pruned.events, pruned.undecided, pruned.held_by), (2, 0, None));
 }
 
 /// Delivers what comes next, and has these of its rows refused.

@@ -149,6 +149,18 @@ async fn another_programs_file_and_a_newer_one_are_refused() {
         let connection = rusqlite::Connection::open(folder.path().join("ledger.sqlite")).unwrap();
         connection.pragma_update(None, pragma, value).unwrap();
     };
+    // One without anything in it, and one that is shorter than it usually is.
+    let log = wal::log_of(&folder.path().join("ledger.sqlite"));
+    let refused = |folder: &Path| {
+        let mut error = None;
+        for left in [&b""[..], b"short"] {
+            fs::write(&log, left).unwrap();
+            error = Some(refused(folder));
+            assert!(fs::read(&log).is_ok_and(|found| found == left), "its log");
+        }
+        fs::remove_file(&log).unwrap();
+        error.unwrap()
+    };
     let known = i32::try_from(schema::STEPS.len()).unwrap();
     set("user_version", known + 1);
     let error = refused(folder.path());

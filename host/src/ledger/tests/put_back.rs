@@ -233,6 +233,14 @@ async fn what_is_named_twice_is_put_back_once() {
 }
 
 #[tokio::test]
+async fn what_is_named_twice_is_dropped_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = refused_one(folder.path()).await;
+    assert_eq!(ledger.drop_set_aside(&sink("sheet"), &[Sequence(2); 2], "a test").await.unwrap(), 1);
+    assert_eq!(counts(&ledger, "sheet").await, [0, 1, 0, 2]);
+}
+
+#[tokio::test]
 async fn where_a_row_stood_before_it_was_repeated_is_found_by_an_index() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(folder.path());

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use super::super::{BootTimes, CommitError, CorrectionCommit, Keep, KnownTime, Mistimed, Moment, Stretch};
+use rusqlite::StatementStatus;
+
+use super::super::writer::Store;
+use super::super::{
+    BootTimes, CommitError, CorrectionCommit, Keep, KnownTime, Mistimed, Moment, StorageError, Stretch, boot,
+};
 use super::*;
 
 fn timeless(number: u64, boot: &str) -> NewEvent {
@@ -153,6 +158,37 @@ async fn presses_after_a_clock_that_was_wrong_are_as_far_apart_as_they_were() {
     ledger.accept(timeless_at(3, "second", 70)).await.unwrap();
     ledger.learn_time(&synchronised("third", 30_000_000_000, 4_000_000)).await.unwrap();
     assert_eq!(seconds(&ledger).await[1..], [29_936, 29_996]);
+}
+
+#[tokio::test]
+async fn however_many_starts_never_learnt_the_time_each_event_is_looked_at_once_when_they_are_placed() {
+    const STARTS: u64 = 100;
+    const EVENTS: u64 = 2_000;
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let pressed = (0..EVENTS).map(|number| {
+        let ledger = ledger.clone();
+        tokio::spawn(async move {
+            let boot = format!("start {}", number / (EVENTS / STARTS));
+            ledger.accept(timeless(number + 1, &boot)).await.unwrap()
+        })
+    });
+    for pressed in pressed.collect::<Vec<_>>() {
+        pressed.await.unwrap();
+    }
+    // What SQLite has done for it, in steps of its own.
+    let steps = async || {
+        let steps = |store: &mut Store| {
+            let last = store.connection.prepare_cached(boot::LAST)?;
+            Ok::<_, StorageError>(last.get_status(StatementStatus::VmStep))
+        };
+        u64::try_from(ledger.write(steps).await.unwrap()).unwrap()
+    };
+    let before = steps().await;
+    ledger.learn_time(&now("known", 50_000_000_000, 1_000_000)).await.unwrap();
+    let steps = steps().await - before;
+    assert!(matches!(moments(&ledger).await[0], Moment::Estimated(_)));
+    assert!((STARTS..20 * (STARTS + EVENTS)).contains(&steps), "{steps}");
 }
 
 #[tokio::test]
