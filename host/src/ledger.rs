@@ -84,6 +84,7 @@ pub use sink::{Declaration, Declared, SetAside, SetAsideBy, SinkCounts, SinkErro
 
 use lock::StateLock;
 use reader::Readers;
+use remnant::Remnant;
 use writer::{Store, Writer};
 
 /// The ledger's file in the state folder. Beside it stand `-wal`, its log, which is kept, and SQLite's `-shm`.
@@ -159,7 +160,7 @@ impl Ledger {
             announce,
             path: path.clone(),
             recent,
-            remnant: file.remnant,
+            remnant: Remnant::default(),
             queue: Arc::default(),
             _lock: lock,
         };

@@ -17,7 +17,7 @@ use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_WRITE};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error::StorageError;
-use super::{renewal, wal};
+use super::wal;
 
 /// What no commit ever holds, and after two times what was there. One page: the table has one row.
 const TURN_OVER: &str = "UPDATE history SET pruned_through = -1 - pruned_through";
@@ -35,37 +35,21 @@ pub(super) enum Remnant {
     Covered,
     /// All of it, perhaps.
     Left,
-    /// Of an earlier host, which was killed: everybody reads it, and the disk may never have got it.
-    Inherited,
 }
 
 impl Remnant {
-    /// Of a log that was just opened, of which something was read.
-    pub(super) fn of_earlier_host(connection: &Connection) -> Result<Self, rusqlite::Error> {
-        Ok(if renewal::has_log(connection)? { Self::Inherited } else { Self::Nothing })
-    }
-
     /// Before anything else is written: writes over what is left. Where that can't be written, it stays, and is written over
-    /// by what comes. What an earlier host has left is written anew.
-    ///
-    /// # Errors
-    /// When the disk refuses that: what is added would not be found behind it after a power cut.
-    pub(super) fn settle(&mut self, connection: &mut Connection, path: &Path) -> Result<(), rusqlite::Error> {
-        match self {
-            Self::Nothing | Self::Covered => {}
-            Self::Left => *self = cover(connection, path),
-            Self::Inherited => {
-                renewal::renew_log(connection)?;
-                *self = Self::Nothing;
-            }
+    /// by what comes.
+    pub(super) fn settle(&mut self, connection: &mut Connection, path: &Path) {
+        if *self == Self::Left {
+            *self = cover(connection, path);
         }
-        Ok(())
     }
 
     /// After steps that were undone. Where they wrote the bytes of the commit before into the log, as far as they went, that
     /// one is whole again.
     pub(super) fn undone(&mut self, connection: &mut Connection, path: &Path) {
-        if matches!(self, Self::Covered | Self::Left) {
+        if *self != Self::Nothing {
             *self = cover(connection, path);
         }
     }

@@ -1,14 +1,16 @@
-//! Files that are written anew as they are, because the disk may never get what everybody reads in them.
+//! Files that are written anew, because the disk may never get what everybody reads in them.
 //!
-//! After a sync that was refused, Linux takes what it was asked for as written: it is read, until it is needed elsewhere, and
-//! no later sync tries it again. Only what is written once more is. So what the log holds is written anew before anything is
-//! added to a log that an earlier host has left, for a commit behind frames that are not on the disk is not found after a
-//! power cut ([`renew_log`]); and what was moved into the main file is written anew from the log once a move has failed,
-//! before the log may be begun anew ([`renew_moved`]): SQLite makes the main file durable when all is moved, and takes it for
-//! durable where that is refused and the next time is not.
+//! After a sync that was refused, Linux takes what it was asked for as written: it is read, until its memory is needed
+//! elsewhere, and no later sync tries it again. Only what is written once more is. So what the log holds is written anew before
+//! anything is added to a log that an earlier host has left, for a commit behind frames that are not on the disk is not found
+//! after a power cut ([`renew_log`]). And once a move has failed, what was moved into the main file before is written anew from
+//! the log, before the log may be begun anew ([`renew_moved`]): SQLite makes the main file durable when all is moved, and
+//! takes it for durable where that is refused and the next time is not.
 //!
-//! Both write the very bytes that are there, so whoever reads meanwhile, and a power cut in the midst, meets nothing else.
-//! They need no room. SQLite's own files are used: to close another one of this process would take away its locks.
+//! The log gets the very bytes that it has: a power cut in the midst leaves them, as SQLite expects of a disk that writes
+//! sectors over. The main file gets of each page what the log's moved frames have last. No reader sees that: one that takes a
+//! page from the main file has nothing newer of it in the log, and nobody moves meanwhile, in no process
+//! ([`WAL_CKPT_LOCK`]). SQLite's own files are used: to close another one of the main file would take away its locks.
 
 #![expect(unsafe_code, reason = "SQLite lends its open files as tables of C functions only")]
 
@@ -24,6 +26,9 @@ use rusqlite::{Connection, ffi};
 const HEADER_BYTES: i64 = 32;
 /// What stands before each page.
 pub(super) const FRAME_HEADER_BYTES: i64 = 24;
+
+/// Who has it moves the log (SQLite's walformat.html §2.3.1: the second of the locks).
+const WAL_CKPT_LOCK: c_int = 1;
 
 /// Written at a time.
 const CHUNK_BYTES: i64 = 64 << 10;
@@ -49,11 +54,6 @@ impl Log {
     }
 }
 
-/// Whether the log holds anything. Something of the file was read before.
-pub(super) fn has_log(connection: &Connection) -> Result<bool, rusqlite::Error> {
-    Ok(Log::of(connection)?.frames > 0)
-}
-
 /// Writes the log anew and makes it durable. Nobody else writes meanwhile.
 ///
 /// # Errors
@@ -75,14 +75,18 @@ pub(super) fn renew_log(connection: &Connection) -> Result<(), rusqlite::Error> 
     file.sync()
 }
 
-/// Writes those pages of the main file anew that were moved from the log. The move that comes next makes them durable. Nobody
-/// else moves meanwhile.
+/// Writes those pages of the main file anew that were moved from the log, and makes them durable. `is_alone`: nobody writes
+/// meanwhile. Otherwise this does nothing where all is moved: a log like that may be begun anew at any moment.
 ///
 /// # Errors
-/// When the disk refuses: then it is to be done once more.
-pub(super) fn renew_moved(connection: &Connection) -> Result<(), rusqlite::Error> {
-    let log = Log::of(connection)?;
+/// When the disk refuses, or somebody moves the log just now: then it is to be done once more.
+pub(super) fn renew_moved(connection: &Connection, is_alone: bool) -> Result<(), rusqlite::Error> {
     let (from, to) = (File::log_of(connection)?, File::main_of(connection)?);
+    let _moving = to.lock_moving()?;
+    let log = Log::of(connection)?;
+    if log.moved <= 0 || (log.moved == log.frames && !is_alone) {
+        return Ok(());
+    }
     let mut newest = BTreeMap::new();
     for frame in 0..log.moved {
         let mut number = [0; 4];
@@ -95,10 +99,10 @@ pub(super) fn renew_moved(connection: &Connection) -> Result<(), rusqlite::Error
         // Pages are numbered from 1.
         to.write((i64::from(number) - 1) * log.page_bytes, &page)?;
     }
-    Ok(())
+    to.sync()
 }
 
-/// A file that SQLite has open, for as long as its connection is.
+/// A file that SQLite has open, for as long as its connection is, and nobody changes how that keeps its log: nothing here does.
 struct File<'a> {
     file: *mut ffi::sqlite3_file,
     of: PhantomData<&'a Connection>,
@@ -152,11 +156,35 @@ impl<'a> File<'a> {
         )
     }
 
+    /// Keeps everybody from moving the log. Of the main file, before the log is looked at.
+    fn lock_moving(&self) -> Result<Moving<'_>, rusqlite::Error> {
+        self.turn_lock(ffi::SQLITE_SHM_LOCK)?;
+        Ok(Moving(self))
+    }
+
+    fn turn_lock(&self, way: c_int) -> Result<(), rusqlite::Error> {
+        // SAFETY: the file is open, and its shared memory is: its log was read.
+        check(self.methods().xShmLock.map_or(ffi::SQLITE_ERROR, |lock| unsafe {
+            lock(self.file, WAL_CKPT_LOCK, 1, way | ffi::SQLITE_SHM_EXCLUSIVE)
+        }))
+    }
+
     fn sync(&self) -> Result<(), rusqlite::Error> {
         // SAFETY: the file is open.
         check(
             self.methods().xSync.map_or(ffi::SQLITE_ERROR, |sync| unsafe { sync(self.file, ffi::SQLITE_SYNC_NORMAL) }),
         )
+    }
+}
+
+/// Nobody else moves the log.
+struct Moving<'a>(&'a File<'a>);
+
+impl Drop for Moving<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.turn_lock(ffi::SQLITE_SHM_UNLOCK) {
+            tracing::error!(%error, "the ledger's log can't be moved any more until the next start");
+        }
     }
 }
 
@@ -174,4 +202,63 @@ fn count(bytes: &[u8]) -> Result<c_int, rusqlite::Error> {
 
 fn size(bytes: i64) -> usize {
     usize::try_from(bytes).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ErrorCode;
+
+    use super::*;
+
+    #[test]
+    fn while_pages_are_written_anew_nobody_moves_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Connection::open(folder.path().join("db")).unwrap();
+        let (one, other) = (open(), open());
+        one.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
+        one.execute_batch("CREATE TABLE numbers (number INTEGER); INSERT INTO numbers VALUES (7)").unwrap();
+        let count = || other.query_row("SELECT count(*) FROM numbers", [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count(), 1);
+        let is_busy = |result: Result<(), rusqlite::Error>| {
+            result.is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
+        };
+        let move_log = || other.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE).map(drop);
+        {
+            let main = File::main_of(&one).unwrap();
+            let _moving = main.lock_moving().unwrap();
+            assert!(is_busy(move_log()) && is_busy(renew_moved(&other, true)));
+            // Whoever writes or reads does not wait for it.
+            one.execute_batch("INSERT INTO numbers VALUES (8)").unwrap();
+            assert_eq!(count(), 2);
+        }
+        renew_moved(&other, true).unwrap();
+        move_log().unwrap();
+    }
+
+    #[test]
+    fn a_log_that_may_be_begun_anew_meanwhile_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let connection = Connection::open(&path).unwrap();
+        connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
+        connection.execute_batch("CREATE TABLE numbers (number INTEGER); INSERT INTO numbers VALUES (7)").unwrap();
+        connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE).unwrap();
+        let main = File::whole_of(&connection, 2 * 4096);
+        // As a disk has it that lost the second page.
+        let mut lost = main.clone();
+        lost[main.len() / 2..].fill(0);
+        File::main_of(&connection).unwrap().write(0, &lost).unwrap();
+        renew_moved(&connection, false).unwrap();
+        assert_eq!(File::whole_of(&connection, main.len()), lost);
+        renew_moved(&connection, true).unwrap();
+        assert_eq!(File::whole_of(&connection, main.len()), main);
+    }
+
+    impl File<'_> {
+        fn whole_of(connection: &Connection, bytes: usize) -> Vec<u8> {
+            let mut whole = vec![0; bytes];
+            File::main_of(connection).unwrap().read(0, &mut whole).unwrap();
+            whole
+        }
+    }
 }

@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error::OpenError;
-use super::remnant::Remnant;
-use super::wal;
+use super::{renewal, wal};
 
 /// Marks the file as ours in its header (`PUNC`): `file` and other programs can tell.
 const APPLICATION_ID: i32 = 0x5055_4e43;
@@ -38,8 +37,6 @@ pub(super) const STEPS: &[&str] = &[
 /// A ledger that is ready.
 pub(super) struct OpenFile {
     pub(super) connection: Connection,
-    /// What an earlier host has left in the log, where it could not be made durable.
-    pub(super) remnant: Remnant,
     pub(super) created: bool,
     pub(super) migrated_from: Option<u32>,
 }
@@ -65,16 +62,12 @@ pub(super) fn open(path: &Path) -> Result<OpenFile, OpenError> {
         connection.pragma_update(None, "foreign_keys", false)
     };
     set(&connection).map_err(|source| OpenError::reading(path, source))?;
-    let mut remnant = Remnant::of_earlier_host(&connection).map_err(|source| OpenError::reading(path, source))?;
-    match remnant.settle(&mut connection, path) {
-        Err(source) if found < known => return Err(OpenError::migrating(path, found, source)),
-        // It is tried again before anything is written.
-        Err(error) => tracing::warn!(%error, "what an earlier host has left in the ledger's log can't be made durable"),
-        Ok(()) => {}
-    }
+    // Before anything is written. Where the disk refuses, what is recorded might hang on what it has not got.
+    let renewed = renewal::renew_log(&connection).and_then(|()| renewal::renew_moved(&connection, true));
+    renewed.map_err(|source| OpenError::reading(path, source))?;
     perform_migrations(&mut connection, STEPS, path)?;
     tune(&connection).map_err(|source| OpenError::reading(path, source))?;
-    Ok(OpenFile { connection, remnant, created, migrated_from: (0 < found && found < known).then_some(found) })
+    Ok(OpenFile { connection, created, migrated_from: (0 < found && found < known).then_some(found) })
 }
 
 /// Opens the file for reading only, beside a host or without one.

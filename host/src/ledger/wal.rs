@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::wal::CheckpointMode;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::renewal::{self, FRAME_HEADER_BYTES};
 use super::writer::Queue;
@@ -79,14 +79,20 @@ pub(super) fn keep(connection: &Connection) -> Result<(), rusqlite::Error> {
 }
 
 /// Moves all of the log, unless somebody reads an older state. Whether that was all of it. `failed`: whether a move has
-/// failed since one went well.
+/// failed since what was moved is certain to be durable.
 pub(super) fn move_all(connection: &Connection, failed: &AtomicBool) -> Result<bool, rusqlite::Error> {
-    if failed.swap(true, Ordering::AcqRel) {
-        renewal::renew_moved(connection)?;
+    if failed.load(Ordering::Acquire) {
+        renewal::renew_moved(connection, false)?;
+        failed.store(false, Ordering::Release);
     }
-    let (length, moved) = connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE)?;
-    failed.store(false, Ordering::Release);
-    Ok(length == moved)
+    match connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE) {
+        Ok((length, moved)) => Ok(length == moved),
+        Err(error) => {
+            // Where another program moves it, nothing has failed.
+            failed.fetch_or(error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy), Ordering::AcqRel);
+            Err(error)
+        }
+    }
 }
 
 /// Moves all of the log and empties it, before the connection is closed. Where somebody else has the file open the log
@@ -153,7 +159,7 @@ fn plan_move(length: i64, behind: i64, moving: bool) -> Plan {
 pub(super) struct Mover {
     wake: SyncSender<()>,
     moving: Arc<AtomicBool>,
-    /// Who moves the log says so, and asks; never two at a time.
+    /// A move has. Who moves the log says so, and asks: the thread, or the writer while that does not.
     failed: Arc<AtomicBool>,
     frame_bytes: i64,
     thread: JoinHandle<()>,
@@ -165,8 +171,7 @@ impl Mover {
         let (wake, woken) = sync_channel(1);
         let moving = Arc::new(AtomicBool::new(false));
         let moves = Arc::clone(&moving);
-        // Nobody knows how an earlier host's moves went.
-        let failed = Arc::new(AtomicBool::new(true));
+        let failed = Arc::new(AtomicBool::new(false));
         let fails = Arc::clone(&failed);
         let work = move || move_log(&path, &queue, &woken, &moves, &fails);
         let thread = Builder::new().name("ledger-log".to_owned()).spawn(work)?;
@@ -187,6 +192,8 @@ impl Mover {
                 queue.hold();
                 self.wake(queue);
             }
+            // To write anew what was moved takes longer than a press should wait.
+            Plan::Finish if self.failed.load(Ordering::Acquire) => self.wake(queue),
             Plan::Finish => {
                 if let Err(error) = move_all(connection, &self.failed) {
                     warn(&error);
@@ -196,13 +203,15 @@ impl Mover {
     }
 
     fn wake(&self, queue: &Queue) {
-        self.moving.store(true, Ordering::Release);
-        if let Err(TrySendError::Disconnected(())) = self.wake.try_send(()) {
+        // Once: what is moved after `moving` has ended would be moved beside the writer.
+        if !self.moving.swap(true, Ordering::AcqRel)
+            && let Err(TrySendError::Disconnected(())) = self.wake.try_send(())
+        {
             queue.release();
         }
     }
 
-    /// Whether the last move failed.
+    /// Whether a move has failed, for whoever moves the rest.
     pub(super) fn stop(self) -> Arc<AtomicBool> {
         drop(self.wake);
         if self.thread.join().is_err() {
@@ -260,6 +269,24 @@ mod tests {
         ];
         for (length, behind, moving, expected) in table {
             assert_eq!(plan_move(length, behind, moving), expected, "{length} bytes, {behind} behind, {moving}");
+        }
+    }
+
+    #[test]
+    fn the_thread_is_woken_once_for_a_move() {
+        let (wake, woken) = sync_channel(1);
+        let (moving, failed) = (Arc::default(), Arc::default());
+        let thread = Builder::new().spawn(|| {}).unwrap();
+        let mover = Mover { wake, moving, failed, frame_bytes: 1, thread };
+        let queue = Queue::default();
+        for _ in 0..2 {
+            mover.wake(&queue);
+            mover.wake(&queue);
+            woken.try_recv().unwrap();
+            // It moves.
+            mover.wake(&queue);
+            woken.try_recv().unwrap_err();
+            mover.moving.store(false, Ordering::Release);
         }
     }
 

@@ -152,7 +152,7 @@ fn transact<T, E: From<StorageError>>(
     remnant: &mut Remnant,
     steps: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
-    remnant.settle(connection, path).map_err(StorageError::from)?;
+    remnant.settle(connection, path);
     let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
     let transaction = begun.map_err(StorageError::from)?;
     let result = match steps(&transaction) {
@@ -449,9 +449,7 @@ fn serve(mut store: Store, queue: &Queue, mover: Mover) {
         mover.look(&store.connection, queue);
     }
     // The log stays where somebody reads it.
-    if let Err(error) = store.remnant.settle(&mut store.connection, &store.path) {
-        tracing::warn!(%error, "what an earlier host has left in the ledger's log can't be made durable");
-    }
+    store.remnant.settle(&mut store.connection, &store.path);
     let failed = mover.stop();
     wal::empty(&store.connection, &wal::log_of(&store.path), &failed);
 }
