@@ -132,8 +132,9 @@ struct Shared {
 
 impl Ledger {
     /// Opens the ledger of a state folder, brings its form up to date, and takes the folder for this process. Creates
-    /// it where there is none. Blocks for a few milliseconds, and where an older version is brought up to date for as long
-    /// as its tables take to be rewritten; calls no runtime.
+    /// it where there is none. Blocks for a few milliseconds; after a host that was killed for as long as what it has left
+    /// in the log takes to be written once more, mostly less than 1 MiB; and where an older version is brought up to date for
+    /// as long as its tables take to be rewritten. Calls no runtime.
     ///
     /// # Errors
     /// When another host has the folder, when the file is damaged, foreign or of a newer version, or when the disk

@@ -223,11 +223,23 @@ impl Mover {
 
 fn move_log(path: &Path, queue: &Queue, woken: &Receiver<()>, moving: &AtomicBool, failed: &AtomicBool) {
     while woken.recv().is_ok() {
+        let _moved = Moved { queue, moving };
         if let Err(error) = move_once(path, failed) {
             warn(&error);
         }
-        moving.store(false, Ordering::Release);
-        queue.release();
+    }
+}
+
+/// Whatever ends a move, a panic too, nobody waits for it any more.
+struct Moved<'a> {
+    queue: &'a Queue,
+    moving: &'a AtomicBool,
+}
+
+impl Drop for Moved<'_> {
+    fn drop(&mut self) {
+        self.moving.store(false, Ordering::Release);
+        self.queue.release();
     }
 }
 
@@ -288,6 +300,16 @@ mod tests {
             woken.try_recv().unwrap_err();
             mover.moving.store(false, Ordering::Release);
         }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_move_that_panicked() {
+        let (queue, moving) = (Queue::default(), AtomicBool::new(true));
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _moved = Moved { queue: &queue, moving: &moving };
+            panic!("in the midst");
+        }));
+        assert!(panicked.is_err() && !moving.load(Ordering::Acquire));
     }
 
     #[test]

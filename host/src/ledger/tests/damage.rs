@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::super::{AcceptError, OpenError, Reader, StorageError, schema, wal};
+use super::super::{AcceptError, FILE_NAME, OpenError, Reader, StorageError, schema, wal};
 use super::*;
 
 fn refused(folder: &Path) -> OpenError {
@@ -23,6 +23,18 @@ async fn a_second_host_is_refused_until_the_first_has_closed() {
     assert!(matches!(&error, OpenError::InUse { pid, .. } if *pid == std::process::id().to_string()), "{error}");
     ledger.close().await;
     open(folder.path()).close().await;
+}
+
+#[tokio::test]
+async fn a_copy_that_sqlite_made_is_opened_at_once() {
+    let (folder, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    made(folder.path()).await;
+    let connection = rusqlite::Connection::open(folder.path().join(FILE_NAME)).unwrap();
+    let path = copy.path().join(FILE_NAME);
+    connection.execute("VACUUM INTO ?1", [path.to_str().unwrap()]).unwrap();
+    let ledger = open(copy.path());
+    accept(&ledger, 4..=4).await;
+    assert_eq!(ledger.events(None, 9).await.unwrap().len(), 4);
 }
 
 #[tokio::test]
