@@ -7,6 +7,7 @@
 
 mod row;
 
+mod cell;
 mod correction;
 mod outcome;
 mod press;

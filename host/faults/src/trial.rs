@@ -4,10 +4,11 @@ use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use google_sim::{Action, Config, Decision, Fault, GoogleSim, SheetTable, TabTable};
+use google_sim::{Action, Config, Decision, Fault, GoogleSim, SheetTable};
 use punchcard_rig::{Compiled, Programs, stand_in};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::cell;
 use crate::correction;
 use crate::device::{Device, TITLE};
 use crate::outcome::{Outcome, Verdict};
@@ -267,27 +268,12 @@ impl Trial {
     }
 
     fn rows_of(&self, tables: &[SheetTable]) -> Result<Vec<String>> {
-        let titled: Vec<_> = tables.iter().flat_map(|table| &table.tabs).filter_map(|tab| self.titled(tab)).collect();
-        ensure!(!titled.is_empty(), "no tab has a column {}", self.title);
-        let rows = titled.into_iter().flat_map(|(column, rows)| rows.iter().map(move |row| (row, column)));
-        let cells = rows.enumerate().map(|(number, (row, column))| {
-            let misplaced = || row.iter().find(|cell| self.misplaced.contains(&number) && self.is_of_a_device(cell));
-            misplaced().or_else(|| row.get(column)).cloned().unwrap_or_default()
-        });
-        Ok(cells.collect())
-    }
-
-    /// The column of the title in a tab, and the rows below it, if it is the device's.
-    fn titled<'a>(&self, tab: &'a TabTable) -> Option<(usize, &'a [Vec<String>])> {
-        let (titles, rows) = tab.rows.split_first()?;
-        Some((titles.iter().position(|title| title == self.title)?, rows))
+        cell::find_cells(tables, self.title, &self.misplaced, |cell| self.is_of_a_device(cell))
     }
 
     /// There is no spreadsheet too many, and no tab.
     fn check_tabs(&mut self) {
-        let tables = self.google.tables();
-        let tabs = |table: &SheetTable| table.tabs.iter().filter(|tab| self.titled(tab).is_some()).count();
-        let tabs: Vec<_> = tables.iter().map(tabs).collect();
+        let tabs = cell::count_tabs(&self.google.tables(), self.title);
         if tabs != self.tabs {
             self.note(format!("the spreadsheets have {tabs:?} tabs of the device, not {:?}", self.tabs));
         }
