@@ -37,3 +37,6 @@ mod report;
 pub mod status;
 
 mod timer;
+
+#[cfg(test)]
+mod footing;

@@ -85,6 +85,7 @@ pub use sink::{Declaration, Declared, SetAside, SetAsideBy, SinkCounts, SinkErro
 use lock::StateLock;
 use reader::Readers;
 use remnant::Remnant;
+pub(crate) use writer::SHARED_COMMIT;
 use writer::{Store, Writer};
 
 /// The ledger's file in the state folder. Beside it stand `-wal`, its log, which is kept, and SQLite's `-shm`.

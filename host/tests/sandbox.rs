@@ -1,14 +1,11 @@
 //! What a malicious, broken or mistaken plugin meets: real components in the real engine.
-//!
-//! The components are made of the contract itself: every function of a world with the same body, in which the plugin
-//! traps, loops or hoards.
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bare_component::{ALLOCATES, component_that_returns};
 use punchcard::wasm::{CallError, Formatter, LoadError, Plugin, Sandbox};
 use punchcard_core::config::limit::Limits;
 use punchcard_core::name::PluginName;
@@ -16,27 +13,15 @@ use punchcard_core::plugin::World;
 use punchcard_core::plugin::delivery::{Batch, Directive, Signal};
 use punchcard_core::row::Row;
 use punchcard_core::time::{Context, Instant, Monotonic};
-use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
-use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
 
-/// A component of a world of the contract in which every function has this body.
+/// [`bare_component::component`].
 fn component(world: &str, body: &str) -> Vec<u8> {
-    component_with(world, body, |module| module)
+    bare_component::component(world, body).unwrap()
 }
 
-/// The same, with its module's text changed.
+/// [`bare_component::component_with`].
 fn component_with(world: &str, body: &str, change: impl FnOnce(String) -> String) -> Vec<u8> {
-    let mut resolve = Resolve::default();
-    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/v0.1");
-    let (package, _) = resolve.push_path(contract).unwrap();
-    let world = resolve.select_world(&[package], Some(world)).unwrap();
-    let dummy = dummy_module(&resolve, world, ManglingAndAbi::Legacy(LiftLowerAbi::Sync));
-    // Allocation has to work for arguments to arrive.
-    let text = wasmprinter::print_bytes(&dummy).unwrap();
-    let text = change(text.replace("unreachable", body));
-    let mut module = wat::parse_str(text).unwrap();
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
+    bare_component::component_with(world, body, change).unwrap()
 }
 
 struct Bench {
@@ -310,26 +295,17 @@ fn compiled_code_that_no_plugin_uses_is_removed() {
 
 /// A connector that finds one row, whose key and fingerprint have 200 characters. It says the same fingerprint of any row.
 fn long_winded() -> Vec<u8> {
-    let words = |words: &[u32]| {
-        words.iter().flat_map(|word| word.to_le_bytes()).map(|byte| format!("\\{byte:02x}")).collect::<String>()
-    };
+    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>();
     // The canonical ABI's records, by the places of each other: a list of fingerprints, an outcome, its row, and a text.
     let data = [
         (128, words(&[0, 160, 1])),
         (160, words(&[1_024, 200])),
         (256, words(&[0, 0, 0, 0, 4, 0, 512, 1, 0, 0, 0, 0, 0, 0])),
         (512, words(&[1, 1_024, 200, 1_024, 200, 1_024, 9])),
-        (1_024, "x".repeat(200)),
+        (1_024, vec![b'x'; 200]),
     ];
-    let data = data.map(|(at, bytes)| format!("(data (i32.const {at}) \"{bytes}\")")).concat();
-    component_with("connector", "body", |text| {
-        // In the order of the contract; and arguments, which nothing here looks at, are all put in the second page.
-        let bodies = ["unreachable", "i32.const 128", "i32.const 256", "i32.const 65536"];
-        let text = bodies.iter().fold(text, |text, body| text.replacen("body", body, 1));
-        let text = text.replace("(memory (;0;) 0)", "(memory (;0;) 2)");
-        let (inside, _) = text.trim_end().rsplit_once(')').unwrap();
-        format!("{inside}{data})")
-    })
+    let bodies = ["unreachable", "i32.const 128", "i32.const 256", ALLOCATES];
+    component_that_returns("connector", &bodies, &data).unwrap()
 }
 
 #[tokio::test]

@@ -116,16 +116,7 @@ impl Delivery {
     /// Delivers until the task is dropped.
     pub(super) async fn run(mut self) {
         let mut carrier = Carrier::default();
-        let mut load = Load {
-            state: self.recall().await,
-            batch: self.empty_batch(),
-            slowness: Slowness::default(),
-            wish: self.recall_wish().await,
-            identified: false,
-            reconciliation: None,
-            looked: false,
-            missing: (0, Vec::new()),
-        };
+        let mut load = self.load().await;
         if !load.wish.is_empty() {
             carrier.ask_create_anew();
         }
@@ -146,7 +137,7 @@ impl Delivery {
             self.publish(&carrier);
             match &plan {
                 Plan::Rest => self.stop_comparing(&mut load, "the sink is paused"),
-                Plan::Step { work: Work::ReadBack, .. } if self.is_stuck(&load) => {
+                Plan::Step { work: Work::ReadBack, .. } if load.is_stuck(self.clock.monotonic_ms()) => {
                     carrier.failed(Work::ReadBack, String::new(), self.clock.monotonic_ms());
                     self.stop_comparing(&mut load, "no page came for ten minutes");
                     continue;
@@ -182,6 +173,20 @@ impl Delivery {
                 Plan::Idle if load.looked && load.reconciliation.is_some() => carrier.begin(Work::ReadBack, false),
                 Plan::Idle => self.find_work(&mut carrier, &mut load, &mut paused).await,
             }
+        }
+    }
+
+    /// What is begun with after a start: no batch, and the connector's state and a wish as the ledger has them.
+    async fn load(&self) -> Load {
+        Load {
+            state: self.recall().await,
+            batch: self.empty_batch(),
+            slowness: Slowness::default(),
+            wish: self.recall_wish().await,
+            identified: false,
+            reconciliation: None,
+            looked: false,
+            missing: (0, Vec::new()),
         }
     }
 
@@ -302,7 +307,7 @@ impl Delivery {
                 }
                 self.announce(work, &load.batch, &receipt);
             }
-            Next::Found(page) => self.take_page(carrier, load, page).await,
+            Next::Found(page) => self.take_page(carrier, load, page, self.clock.monotonic_ms()).await,
             Next::GaveUp(reason) => self.stop_comparing(load, &reason),
             Next::Later => {}
         }
@@ -325,7 +330,8 @@ impl Delivery {
             }
             Ask::Reconcile { number, deliver_missing_of } => {
                 let of_last = deliver_missing_of.is_none_or(|of| of == load.missing.0);
-                let wanted = deliver_missing_of.map(|_| std::mem::take(&mut load.missing.1));
+                // The report of another comparison stays: a person may still answer for that.
+                let wanted = deliver_missing_of.filter(|_| of_last).map(|_| std::mem::take(&mut load.missing.1));
                 load.reconciliation = Some(Reconciliation::new(number, wanted));
                 if !of_last {
                     self.stop_comparing(load, "the rows were compared once more since; compare them again");
@@ -441,3 +447,6 @@ async fn changed(paused: &mut watch::Receiver<bool>) {
         std::future::pending::<()>().await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -319,3 +319,6 @@ fn sort(events: &[TimedEvent], verdicts: Vec<Verdict>) -> Sorted {
     }
     sorted
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,13 +28,13 @@ use super::known_time::KnownTime;
 use super::trouble::Troubles;
 use crate::clock::{Clock, entropy};
 use crate::input::keyboard::{Input, KeyMotion};
-use crate::ledger::{AcceptError, Ledger};
+use crate::ledger::{AcceptError, Ledger, SHARED_COMMIT};
 
 /// Presses of other inputs that wait while one is saved. More would be a stuck contact, not people.
 const WAITING: usize = 16;
 
 /// Events that may wait for others, to share a commit: four commits' worth, for while one is written, others come.
-const SHARING: usize = 1024;
+const SHARING: usize = 4 * SHARED_COMMIT;
 
 /// What has the problem, in `status`, when presses are not recorded.
 const PART: &str = "inputs";

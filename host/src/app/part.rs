@@ -341,3 +341,14 @@ fn start_sink(
         grant,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_start_numbers_its_comparisons_from_elsewhere_by_numbers_that_any_json_can_hold() {
+        let numbers: BTreeSet<_> = (0..3).map(|_| fresh_number()).collect();
+        assert!(numbers.len() > 1 && numbers.iter().all(|number| *number < 1 << 53), "{numbers:?}");
+    }
+}

@@ -243,7 +243,36 @@ fn json_value(value: &Value) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
+    use punchcard_core::event::{Event, NewEvent};
+    use punchcard_core::name::InputName;
+    use punchcard_core::time::{Instant, Monotonic};
+    use ulid::Ulid;
+
     use super::*;
+
+    #[test]
+    fn each_line_says_how_certain_its_time_is() {
+        let at = Instant { unix_micros: 1_795_168_800_000_000, utc_offset_minutes: 60 };
+        let line = |at| {
+            let happened = NewEvent {
+                id: Ulid::from_parts(1, 1),
+                at: None,
+                monotonic: Monotonic { milliseconds: 1, boot: "first".to_owned() },
+                source: InputName::parse("door").unwrap(),
+                kind: "punch".to_owned(),
+                fields: Vec::new(),
+            };
+            let listed = Listed { event: Event { sequence: Sequence(7), happened }, at, fates: Vec::new() };
+            (
+                csv_line(&listed).split(',').skip(2).take(2).collect::<Vec<_>>().join(","),
+                json_line(&listed)["time-is"].clone(),
+            )
+        };
+        let time = "2026-11-20T11:00:00+01:00";
+        assert_eq!(line(Moment::Known(at)), (format!("{time},known"), json!("known")));
+        assert_eq!(line(Moment::Estimated(at)), (format!("{time},estimated"), json!("estimated")));
+        assert_eq!(line(Moment::Unknown), (",unknown".to_owned(), json!("unknown")));
+    }
 
     #[test]
     fn a_cell_of_csv_is_quoted_where_it_has_to_be() {

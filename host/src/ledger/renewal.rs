@@ -210,9 +210,12 @@ fn size(bytes: i64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+
     use rusqlite::ErrorCode;
 
     use super::*;
+    use crate::ledger::wal;
 
     #[test]
     fn while_pages_are_written_anew_nobody_moves_the_log() {
@@ -235,6 +238,9 @@ mod tests {
             let main = File::main_of(&one).unwrap();
             let _moving = main.lock_moving().unwrap();
             assert!(is_busy(move_log()) && is_busy(renew_moved(&other, true)));
+            // A move that another goes on with has not failed.
+            let failed = AtomicBool::new(false);
+            assert!(is_busy(wal::move_all(&other, &failed).map(drop)) && !failed.into_inner());
             // Whoever writes or reads does not wait for it.
             one.execute_batch("INSERT INTO numbers VALUES (8)").unwrap();
             assert_eq!(count(), 3);

@@ -284,12 +284,49 @@ mod tests {
         }
     }
 
+    /// With a thread that does nothing, and what tells that it is woken.
+    fn mover(frame_bytes: i64) -> (Mover, Receiver<()>) {
+        let (wake, woken) = sync_channel(1);
+        let thread = Builder::new().spawn(|| {}).unwrap();
+        (Mover { wake, moving: Arc::default(), failed: Arc::default(), frame_bytes, thread }, woken)
+    }
+
+    #[test]
+    fn after_a_move_that_failed_the_rest_is_left_to_the_thread() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Connection::open(folder.path().join("db")).unwrap();
+        let (writer, reader) = (open(), open());
+        writer.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
+        writer.execute_batch("CREATE TABLE numbers (number INTEGER)").unwrap();
+        let behind = || {
+            let (length, moved) = writer.wal_checkpoint_v2(None::<&str>, CheckpointMode::NOOP).unwrap();
+            length - moved
+        };
+        reader.execute_batch("BEGIN").unwrap();
+        let read_anew = || reader.execute_batch("ROLLBACK; BEGIN; SELECT * FROM numbers").unwrap();
+        // Each frame counts for so much that all of them are worth moving, and one is few.
+        for _ in 0..WORTH_BYTES / FEW_BYTES {
+            writer.execute_batch("INSERT INTO numbers VALUES (7)").unwrap();
+            // The log is not begun anew while somebody reads from it, nor moved any further.
+            read_anew();
+            assert!(move_all(&writer, &AtomicBool::new(false)).unwrap());
+        }
+        writer.execute_batch("INSERT INTO numbers VALUES (7)").unwrap();
+        read_anew();
+        let (mover, woken) = mover(FEW_BYTES);
+        let queue = Queue::default();
+        mover.failed.store(true, Ordering::Release);
+        mover.look(&writer, &queue);
+        assert_eq!((woken.try_recv().is_ok(), behind()), (true, 1));
+        mover.moving.store(false, Ordering::Release);
+        mover.failed.store(false, Ordering::Release);
+        mover.look(&writer, &queue);
+        assert_eq!((woken.try_recv().is_ok(), behind()), (false, 0));
+    }
+
     #[test]
     fn the_thread_is_woken_once_for_a_move() {
-        let (wake, woken) = sync_channel(1);
-        let (moving, failed) = (Arc::default(), Arc::default());
-        let thread = Builder::new().spawn(|| {}).unwrap();
-        let mover = Mover { wake, moving, failed, frame_bytes: 1, thread };
+        let (mover, woken) = mover(1);
         let queue = Queue::default();
         for _ in 0..2 {
             mover.wake(&queue);

@@ -24,7 +24,7 @@ use super::remnant::Remnant;
 use super::wal::{self, Mover};
 
 /// Events that share a commit.
-const SHARED_COMMIT: usize = 256;
+pub(crate) const SHARED_COMMIT: usize = 256;
 /// How often a transaction gives way. Then it is carried through: presses that never pause must not hold it up for ever.
 const MOST_GIVEN_WAY: u32 = 4;
 

@@ -1,7 +1,10 @@
 //! What is in the sheet, compared with what was delivered.
 
+use std::time::Duration;
+
 use google_sim::{Effect, Fault};
 use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
 
 use crate::bench::Bench;
 
@@ -158,4 +161,29 @@ async fn rows_that_lost_their_ids_are_not_called_missing() {
     let refused = bench.command(&["reconcile", "timesheet", "--deliver-missing"]).await;
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(refused.status.code() == Some(6) && said.contains("event ids are missing"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_an_earlier_start_has_sent_is_settled_before_anything_is_compared() {
+    let mut bench = Bench::signed_in().await;
+    bench.press("one").await;
+    bench.settle().await;
+    bench.sim.arm(Fault::on("*:batchUpdate", Effect::Silence { applied: true }));
+    bench.press("two").await;
+    let applied = async {
+        while bench.delivered().len() < 2 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(60), applied).await.expect("its row arrives");
+    bench.kill().await;
+    // What the device asks first takes so long that a person is faster. On a machine that is slower still, this tries nothing.
+    bench.sim.arm(Fault::on("*", Effect::Slow { millis: 3_000 }));
+    bench.start().await;
+    assert_eq!(counts(&reconcile(&bench, &[]).await), [("there", 2)]);
+    let asked = bench.sim.log();
+    let first = |operation: &str| asked.iter().position(|entry| entry.operation == operation);
+    let mark = first("sheets.spreadsheets.developerMetadata.get").expect("it looks for the batch's mark");
+    let rows = first("sheets.spreadsheets.values.get").expect("it reads rows");
+    assert!(mark < rows, "{asked:?}");
 }

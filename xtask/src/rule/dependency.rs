@@ -12,6 +12,7 @@ const SIMULATOR: &str = "google-sim";
 const BENCH: &str = "punchcard-bench";
 const FAULTS: &str = "punchcard-faults";
 const POWER_CUT: &str = "power-cut";
+const BARE_COMPONENT: &str = "bare-component";
 const RIG: &str = "punchcard-rig";
 const SDK: &str = "punchcard-sdk";
 
@@ -118,8 +119,8 @@ impl<'a> Graph<'a> {
         breaches
     }
 
-    /// Between the crates of the workspace. Tests count too, with three exceptions: the host is tested on the simulator, on
-    /// what a power cut leaves, and as a device of the rig.
+    /// Between the crates of the workspace. Tests count too, with these exceptions: the host is tested on the simulator, on
+    /// what a power cut leaves, with bare components, and as a device of the rig.
     fn member_breaches(&self) -> Vec<Breach> {
         let mut breaches = Vec::new();
         for member in &self.members {
@@ -151,9 +152,10 @@ fn member_objection(from: &str, on: &str, kind: Kind) -> Option<&'static str> {
         (HOST, CORE) => None,
         (BENCH, HOST | CORE | SIMULATOR | RIG | POWER_CUT) | (FAULTS, SIMULATOR | RIG) | (RIG, SIMULATOR) => None,
         (FAULTS | RIG, _) => Some("it tries the program from outside"),
-        (HOST, SIMULATOR | POWER_CUT | RIG) if kind == Kind::Test => None,
-        (HOST, SIMULATOR | POWER_CUT | RIG) => Some("the host is only tested on it"),
+        (HOST, SIMULATOR | POWER_CUT | RIG | BARE_COMPONENT) if kind == Kind::Test => None,
+        (HOST, SIMULATOR | POWER_CUT | RIG | BARE_COMPONENT) => Some("the host is only tested on it"),
         (POWER_CUT, _) => Some("it knows files and SQLite, and nothing of what is written"),
+        (BARE_COMPONENT, _) => Some("it knows the contract alone"),
         (CORE, _) => Some("the core depends on no other crate of ours"),
         (SIMULATOR, _) => Some("a stand-in that shares our code would share our mistakes"),
         ("xtask", _) => Some("xtask runs the others and links none of them"),
@@ -177,6 +179,9 @@ mod tests {
             (HOST, POWER_CUT, Kind::Test, true),
             (HOST, POWER_CUT, Kind::Run, false),
             (POWER_CUT, CORE, Kind::Run, false),
+            (HOST, BARE_COMPONENT, Kind::Test, true),
+            (HOST, BARE_COMPONENT, Kind::Run, false),
+            (BARE_COMPONENT, CORE, Kind::Run, false),
             (FAULTS, SIMULATOR, Kind::Run, true),
             (FAULTS, RIG, Kind::Run, true),
             (FAULTS, HOST, Kind::Run, false),

@@ -33,6 +33,12 @@ pub(super) async fn at_1970(surroundings: Surroundings) -> Result<Trial> {
     timed.trial.device.rig.start_and_wait().await?;
     timed.press().await?;
     timed.wait_for_time(false).await?;
+    let refused = timed.trial.device.rig.command(&["reconcile", "timesheet"]).await?;
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    ensure!(
+        !refused.status.success() && said.contains("the time is not known yet"),
+        "a comparison is not refused: {said}"
+    );
     let rows = timed.trial.rows()?.len();
     ensure!(rows == 1, "{rows} rows are in the sheet before the time is known");
     gate.set(Passage::Open).await?;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::pin::{Pin, pin};
 use std::sync::{Mutex, OnceLock};
 
-use jiff::tz::TimeZone;
 use punchcard_core::config::parse_what_is_valid;
 use punchcard_core::event::NewEvent;
 use punchcard_core::name::InputName;
@@ -13,14 +12,10 @@ use tokio::sync::{Notify, mpsc, watch};
 use ulid::Ulid;
 
 use super::*;
-use crate::app::display::Display;
-use crate::app::known_time::KnownTime;
+use crate::app::footing::Footing;
 use crate::app::reconcile::Progress;
 use crate::app::status::ConfigurationReport;
-use crate::app::trouble::Troubles;
-use crate::clock::Clock;
-use crate::ledger::{BootTimes, CheckpointInterval, FormattedCommit, Ledger, Setup};
-use crate::panel::FrameSize;
+use crate::ledger::{BootTimes, FormattedCommit};
 
 const CONFIGURATION: &str = r#"
 [device]
@@ -56,20 +51,15 @@ struct Bench {
     asks: mpsc::UnboundedReceiver<delivery::Ask>,
     /// Its rows.
     rows: Arc<Notify>,
-    _folder: tempfile::TempDir,
+    _footing: Footing,
 }
 
 impl Bench {
     async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let footing = Footing::new();
         let (configuration, _) = parse_what_is_valid(CONFIGURATION);
         assert_eq!(configuration.sinks.len(), 2);
-        let clock = Clock::open("bench", TimeZone::UTC, true).unwrap();
-        let setup = Setup { boot: "first".to_owned(), zone: TimeZone::UTC, checkpoints: CheckpointInterval::default() };
-        let (ledger, _) = Ledger::open(folder.path(), setup).unwrap();
-        ledger.declare_sinks(Parts::declarations(&configuration)).await.unwrap();
-        let display = Display::new("bench", FrameSize::Low, clock.clone());
-        let troubles = Troubles::new(display.clone());
+        footing.ledger.declare_sinks(Parts::declarations(&configuration)).await.unwrap();
         let rows = Arc::new(Notify::new());
         let (asks, asked) = mpsc::unbounded_channel();
         let handle = SinkHandle {
@@ -92,15 +82,15 @@ impl Bench {
         let device = Device {
             configuration,
             report: Mutex::new(report),
-            clock,
-            time: KnownTime::new(None, troubles.clone()),
-            ledger,
-            display,
-            troubles,
+            clock: footing.clock.clone(),
+            time: footing.time.clone(),
+            ledger: footing.ledger.clone(),
+            display: footing.display.clone(),
+            troubles: footing.troubles.clone(),
             parts: OnceLock::from(Parts { plugins: Vec::new(), grants: BTreeMap::new(), sinks }),
             pausing: tokio::sync::Mutex::default(),
         };
-        Self { device, asks: asked, rows, _folder: folder }
+        Self { device, asks: asked, rows, _footing: footing }
     }
 
     /// The sink that is on.
@@ -110,7 +100,7 @@ impl Bench {
 
     /// Records a press. Its wall clock is so many hours off.
     async fn press(&self, off: i64) {
-        let monotonic = Monotonic { milliseconds: 1_000, boot: "first".to_owned() };
+        let monotonic = Monotonic { milliseconds: 1_000, boot: self.device.clock.monotonic().boot };
         let event = NewEvent {
             id: Ulid::from_parts(1, 1),
             at: Some(Instant { unix_micros: NOON + off * 3_600_000_000, utc_offset_minutes: 0 }),
@@ -170,7 +160,7 @@ async fn that_times_were_wrong_is_said_until_a_person_accepts_them_whatever_else
     let synchronised = Now {
         wall: Instant { unix_micros: NOON + 1_000_000, utc_offset_minutes: 0 },
         standing: Clockwork::Synchronised,
-        monotonic: Monotonic { milliseconds: 2_000, boot: "first".to_owned() },
+        monotonic: Monotonic { milliseconds: 2_000, boot: device.clock.monotonic().boot },
     };
     device.ledger.learn_time(&synchronised).await.unwrap();
     // Not from the first that was wrong: it is still said.

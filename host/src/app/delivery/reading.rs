@@ -20,8 +20,8 @@ const ROWS_AT_ONCE: usize = 200;
 
 impl Delivery {
     /// Compares a page of what is there, and after the last one all of it.
-    pub(super) async fn take_page(&self, carrier: &mut Carrier, load: &mut Load, page: Page) {
-        if self.is_stuck(load) {
+    pub(super) async fn take_page(&self, carrier: &mut Carrier, load: &mut Load, page: Page, now_ms: u64) {
+        if load.is_stuck(now_ms) {
             // Days may have passed, without a lease for one, and whoever asked has gone.
             return self.stop_comparing(load, "no page came for ten minutes");
         }
@@ -30,7 +30,7 @@ impl Delivery {
         let tools =
             Tools { sink: &self.sink, ledger: &self.ledger, connector: &self.connector, settings: &self.settings };
         let is_last = page.next.is_none();
-        if let Err(reason) = reconciliation.take(&tools, page, self.clock.monotonic_ms()).await {
+        if let Err(reason) = reconciliation.take(&tools, page, now_ms).await {
             load.reconciliation = Some(reconciliation);
             return self.fail(carrier, load, Work::ReadBack, reason);
         }
@@ -62,9 +62,7 @@ impl Delivery {
         load.missing = (reconciliation.number(), reconciliation.compare(tools).await?);
         let mut report = reconciliation.report();
         if let Some(wanted) = reconciliation.wanted() {
-            let again: Vec<_> =
-                load.missing.1.iter().copied().filter(|row| wanted.binary_search(row).is_ok()).collect();
-            report.delivered_again = Some(self.deliver_again(again).await?);
+            report.delivered_again = Some(self.deliver_again(both(&load.missing.1, wanted)).await?);
         }
         Ok(report)
     }
@@ -94,11 +92,6 @@ impl Delivery {
         Ok(count)
     }
 
-    /// Whether pages don't come.
-    pub(super) fn is_stuck(&self, load: &Load) -> bool {
-        load.reconciliation.as_ref().is_some_and(|reconciliation| reconciliation.is_stuck(self.clock.monotonic_ms()))
-    }
-
     /// Ends a comparison that can't be finished.
     pub(super) fn stop_comparing(&self, load: &mut Load, reason: &str) {
         if load.reconciliation.take().is_some() {
@@ -112,5 +105,17 @@ impl Delivery {
         if load.reconciliation.as_ref().is_some_and(Reconciliation::has_begun) {
             self.stop_comparing(load, "something else came between; try again");
         }
+    }
+}
+
+/// What is missing now, of what was missing when a person was told.
+pub(super) fn both(missing: &[RowPlace], wanted: &[RowPlace]) -> Vec<RowPlace> {
+    missing.iter().copied().filter(|row| wanted.binary_search(row).is_ok()).collect()
+}
+
+impl Load {
+    /// Whether pages don't come.
+    pub(super) fn is_stuck(&self, now_ms: u64) -> bool {
+        self.reconciliation.as_ref().is_some_and(|reconciliation| reconciliation.is_stuck(now_ms))
     }
 }

@@ -46,7 +46,7 @@ pub(in crate::app) struct Corrected {
 
 /// Why nothing was corrected.
 #[derive(Debug, Error)]
-enum CorrectionError {
+pub(super) enum CorrectionError {
     #[error(
         "the running host has another version of the plugin or other settings than plugins.toml names now; restart it, \
          and ask again"
@@ -91,7 +91,12 @@ impl Formatting {
         }
     }
 
-    async fn try_to_correct(&self, from: Sequence, wanted: bool, reply: &Reply) -> Result<Corrected, CorrectionError> {
+    pub(super) async fn try_to_correct(
+        &self,
+        from: Sequence,
+        wanted: bool,
+        reply: &Reply,
+    ) -> Result<Corrected, CorrectionError> {
         let ground = self.ledger.replay_ground(&self.sink).await?;
         let mut replay = Replay::begin(self.by.clone(), ground, from)?;
         while let Some(stretch) = replay.next().filter(|_| !reply.is_closed()) {

@@ -1,12 +1,10 @@
 //! Presses on their way to a ledger.
 
-use jiff::tz::TimeZone;
 use punchcard_core::config::parse_what_is_valid;
 use punchcard_core::scene::Scene;
 
 use super::*;
-use crate::ledger::{CheckpointInterval, Setup};
-use crate::panel::FrameSize;
+use crate::app::footing::Footing;
 
 const CONFIGURATION: &str = r#"
 [device]
@@ -29,16 +27,15 @@ key = "c"
 press = { event = "pulse", share-commit-ms = 60_000 }
 "#;
 
-async fn intake(folder: &tempfile::TempDir) -> Intake {
+/// What hands reach, and what it stands on.
+async fn intake() -> (Intake, Footing) {
     let (configuration, _) = parse_what_is_valid(CONFIGURATION);
     assert_eq!(configuration.inputs.len(), 3);
-    let clock = Clock::open("bench", TimeZone::UTC, true).unwrap();
-    let boot = clock.monotonic().boot;
-    let setup = Setup { boot, zone: TimeZone::UTC, checkpoints: CheckpointInterval::default() };
-    let (ledger, _) = Ledger::open(folder.path(), setup).unwrap();
-    let display = Display::new("bench", FrameSize::Low, clock.clone());
-    let troubles = Troubles::new(display.clone());
-    Intake::new(&configuration, ledger, clock, KnownTime::new(None, troubles.clone()), display, troubles).await
+    let footing = Footing::new();
+    let Footing { clock, ledger, display, troubles, time, .. } = &footing;
+    let (clock, ledger, display) = (clock.clone(), ledger.clone(), display.clone());
+    let intake = Intake::new(&configuration, ledger, clock, time.clone(), display, troubles.clone()).await;
+    (intake, footing)
 }
 
 fn motion(key: &str, motion: Motion, at_ms: u64) -> KeyMotion {
@@ -55,8 +52,7 @@ async fn recorded(ledger: &Ledger) -> Vec<String> {
 
 #[tokio::test]
 async fn presses_that_were_taken_before_the_end_are_recorded() {
-    let folder = tempfile::tempdir().unwrap();
-    let intake = intake(&folder).await;
+    let (intake, _footing) = intake().await;
     let ledger = intake.ledger.clone();
     let (keys, pressed) = mpsc::channel(64);
     for key in ["l", "r", "l", "l"] {
@@ -71,8 +67,7 @@ async fn presses_that_were_taken_before_the_end_are_recorded() {
 
 #[tokio::test]
 async fn a_second_press_is_none_while_the_first_is_saved_or_waits_its_turn() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut intake = intake(&folder).await;
+    let (mut intake, _footing) = intake().await;
     let mut waiting = Waiting::new();
     let mut at_ms = 0;
     let mut press = |intake: &mut Intake, key: &str, saving: Option<&InputName>, waiting: &Waiting| {
@@ -92,8 +87,7 @@ async fn a_second_press_is_none_while_the_first_is_saved_or_waits_its_turn() {
 
 #[tokio::test]
 async fn a_press_that_is_not_taken_is_said_on_the_panel() {
-    let folder = tempfile::tempdir().unwrap();
-    let intake = intake(&folder).await;
+    let (intake, _footing) = intake().await;
     intake.refuse(&InputName::parse("left").unwrap(), "press again");
     let shown = intake.display.note(|panel, now_ms| punchcard_core::scene::plan_scene(panel, now_ms).scene);
     assert!(matches!(&shown, Scene::Problem(problem) if problem.headline == "NOT recorded"), "{shown:?}");
@@ -101,8 +95,7 @@ async fn a_press_that_is_not_taken_is_said_on_the_panel() {
 
 #[tokio::test]
 async fn that_presses_are_not_recorded_is_said_until_one_is() {
-    let folder = tempfile::tempdir().unwrap();
-    let intake = intake(&folder).await;
+    let (intake, _footing) = intake().await;
     let problems = |intake: &Intake| intake.troubles.report().into_iter().map(|report| report.problem.headline);
     intake.tell(Err(AcceptError::TooLarge { bytes: 1 }));
     assert!(problems(&intake).eq(["NOT recorded"]));
@@ -114,8 +107,7 @@ async fn that_presses_are_not_recorded_is_said_until_one_is() {
 
 #[tokio::test]
 async fn what_may_wait_goes_with_the_next_press_or_at_the_end_and_no_press_waits_for_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let intake = intake(&folder).await;
+    let (intake, _footing) = intake().await;
     let ledger = intake.ledger.clone();
     let (keys, pressed) = mpsc::channel(64);
     let running = tokio::spawn(intake.run(pressed));
@@ -136,8 +128,7 @@ async fn what_may_wait_goes_with_the_next_press_or_at_the_end_and_no_press_waits
 
 #[tokio::test]
 async fn what_shared_a_commit_is_not_said_while_a_press_is_being_saved() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut intake = intake(&folder).await;
+    let (mut intake, _footing) = intake().await;
     assert!(intake.take(motion("c", Motion::Tap, 0), None, &Waiting::new()).is_none());
     intake.ledger.hurry();
     intake.ledger.accepted().wait_for(|newest| newest.0 == 1).await.unwrap();
@@ -151,8 +142,7 @@ async fn what_shared_a_commit_is_not_said_while_a_press_is_being_saved() {
 
 #[tokio::test]
 async fn more_than_a_slow_card_can_take_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut intake = intake(&folder).await;
+    let (mut intake, _footing) = intake().await;
     for _ in 0..=SHARING {
         assert!(intake.take(motion("c", Motion::Tap, 0), None, &Waiting::new()).is_none());
     }

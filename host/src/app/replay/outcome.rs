@@ -164,13 +164,7 @@ impl Replayed {
             event: different.event,
             position: different.position,
             revision: different.revision,
-            kind: match different.difference {
-                // What the service refused is not there to be replaced.
-                Difference::Changed(_) if different.kept.is_some_and(|kept| !kept.arrives) => CorrectionKind::Added,
-                Difference::Changed(_) => CorrectionKind::Changed,
-                Difference::Added => CorrectionKind::Added,
-                Difference::Withdrawn => CorrectionKind::Withdrawn,
-            },
+            kind: correction_kind(&different.difference, different.kept.as_ref()),
             cells: different.made.unwrap_or_else(|| vec![Cell::Empty; by.columns.len()]),
         };
         Ok(CorrectionCommit {
@@ -199,13 +193,34 @@ impl Replayed {
     }
 }
 
+fn correction_kind(difference: &Difference, kept: Option<&KeptRow>) -> CorrectionKind {
+    match difference {
+        // What the service refused is not there to be replaced.
+        Difference::Changed(_) if kept.is_some_and(|kept| !kept.arrives) => CorrectionKind::Added,
+        Difference::Changed(_) => CorrectionKind::Changed,
+        Difference::Added => CorrectionKind::Added,
+        Difference::Withdrawn => CorrectionKind::Withdrawn,
+    }
+}
+
 fn text_bytes(cells: &[Cell]) -> usize {
     cells.iter().map(|cell| if let Cell::Text(text) = cell { text.len() } else { 0 }).sum()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+
+    #[test]
+    fn what_the_service_refused_is_not_said_to_be_replaced() {
+        let kinds = [true, false].map(|arrives| {
+            let kept = KeptRow { revision: 0, withdrawn: false, arrives, columns: Arc::default(), cells: Vec::new() };
+            correction_kind(&Difference::Changed(Vec::new()), Some(&kept))
+        });
+        assert_eq!(kinds, [CorrectionKind::Changed, CorrectionKind::Added]);
+    }
 
     #[test]
     fn no_more_is_kept_than_there_is_room_for_and_all_of_it_is_counted() {

@@ -96,7 +96,8 @@ async fn a_damaged_file_is_refused_with_advice_and_stays_as_it_is() {
         let log = fs::read(wal::log_of(&file)).unwrap();
         let error = refused(folder.path());
         assert!(matches!(error, OpenError::Damaged { .. }), "{case}: {error:?}");
-        assert!(error.to_string().contains(".recover"), "{case}: {error}");
+        let advice = error.to_string();
+        assert!(advice.contains(".recover") && advice.contains("`-wal`"), "{case}: {advice}");
         assert!(
             Reader::open(folder.path(), TimeZone::UTC)
                 .and_then(|mut reader| { reader.newest().map_err(|_| OpenError::Missing { path: file.clone() }) })
@@ -105,6 +106,33 @@ async fn a_damaged_file_is_refused_with_advice_and_stays_as_it_is() {
         );
         assert_eq!(fs::read(&file).unwrap(), bytes, "{case}");
         assert!(fs::read(wal::log_of(&file)).is_ok_and(|left| left == log), "{case}: its log");
+    }
+}
+
+#[tokio::test]
+async fn what_a_killed_host_has_left_in_its_log_is_not_moved_into_a_damaged_file() {
+    let folder = tempfile::tempdir().unwrap();
+    made(folder.path()).await;
+    let ledger = open(folder.path());
+    accept(&ledger, 4..=6).await;
+    let from = folder.path().join(FILE_NAME);
+    let (whole, log) = (fs::read(&from).unwrap(), fs::read(wal::log_of(&from)).unwrap());
+    // Two pages that are read at every start and that the log has not got: one at once, and one when it seems to be open.
+    let root = "SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name = 'boot'";
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let connection = rusqlite::Connection::open_with_flags(&from, flags).unwrap();
+    let (page, size): (usize, usize) = connection.query_row(root, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    for damaged in [100..size, (page - 1) * size..page * size] {
+        let card = tempfile::tempdir().unwrap();
+        let file = card.path().join(FILE_NAME);
+        let mut bytes = whole.clone();
+        bytes[damaged.clone()].fill(0x55);
+        fs::write(&file, &bytes).unwrap();
+        fs::write(wal::log_of(&file), &log).unwrap();
+        let error = refused(card.path());
+        assert!(matches!(error, OpenError::Damaged { .. }), "{damaged:?}: {error:?}");
+        assert!(fs::read(&file).unwrap() == bytes, "{damaged:?}: something was moved into it");
+        assert!(fs::read(wal::log_of(&file)).unwrap() == log, "{damaged:?}: its log is another");
     }
 }
 

@@ -1,0 +1,53 @@
+//! What tests of a device's parts stand on: a ledger in a folder of its own, clocks, and what is shown.
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use punchcard_core::config::limit::Limits;
+use punchcard_core::name::{PluginName, SinkName};
+use tempfile::TempDir;
+
+use super::display::Display;
+use super::known_time::KnownTime;
+use super::trouble::Troubles;
+use crate::clock::Clock;
+use crate::ledger::{CheckpointInterval, Declaration, Ledger, Setup};
+use crate::panel::FrameSize;
+use crate::wasm::{Plugin, Sandbox};
+
+/// A device without parts.
+pub(super) struct Footing {
+    pub(super) clock: Clock,
+    pub(super) ledger: Ledger,
+    pub(super) display: Display,
+    pub(super) troubles: Troubles,
+    pub(super) time: KnownTime,
+    /// As long as it is there, so is the ledger's file.
+    pub(super) folder: TempDir,
+}
+
+impl Footing {
+    /// With an empty ledger.
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::open("bench", TimeZone::UTC, true).unwrap();
+        let boot = clock.monotonic().boot;
+        let setup = Setup { boot, zone: TimeZone::UTC, checkpoints: CheckpointInterval::default() };
+        let (ledger, _) = Ledger::open(folder.path(), setup).unwrap();
+        let display = Display::new("bench", FrameSize::Low, clock.clone());
+        let troubles = Troubles::new(display.clone());
+        Self { clock, ledger, display, time: KnownTime::new(None, troubles.clone()), troubles, folder }
+    }
+
+    /// With a sink that takes events of kind `punch`, and its only plugin.
+    pub(super) async fn with_sink(component: &[u8]) -> (Self, SinkName, Plugin) {
+        let (footing, sink) = (Self::new(), SinkName::parse("sheet").unwrap());
+        let name = PluginName::parse("bare").unwrap();
+        let declaration =
+            Declaration { kinds: vec!["punch".to_owned()], formatter: name.clone(), connector: name.clone() };
+        footing.ledger.declare_sinks(BTreeMap::from([(sink.clone(), declaration)])).await.unwrap();
+        let sandbox = Sandbox::start(&footing.folder.path().join("cache")).unwrap();
+        let plugin = sandbox.load(&name, component, Limits::default());
+        (footing, sink, plugin.unwrap_or_else(|error| panic!("{error}")))
+    }
+}

@@ -1,0 +1,102 @@
+//! Formatting by a plugin that traps whatever it is asked: what is kept was made by the test.
+
+use bare_component::component;
+use punchcard_core::event::NewEvent;
+use punchcard_core::name::{InputName, PluginName};
+use punchcard_core::time::{Instant, Now, Standing as Known};
+use tokio::sync::oneshot;
+use ulid::Ulid;
+
+use super::super::footing::Footing;
+use super::super::replay::ReplayError;
+use super::correction::CorrectionError;
+use super::*;
+use crate::wasm::Plugin;
+
+/// A sink with so many events to format, and what it stands on.
+async fn formatting_of(events: u32) -> (Formatting, Footing) {
+    let (footing, sink, plugin) = Footing::with_sink(&component("formatter", "unreachable").unwrap()).await;
+    let Plugin::Formatter(formatter) = plugin else { panic!("no formatter") };
+    for number in 0..events {
+        let event = NewEvent {
+            id: Ulid::from_parts(1, number.into()),
+            at: Some(footing.clock.wall()),
+            monotonic: footing.clock.monotonic(),
+            source: InputName::parse("clock").unwrap(),
+            kind: "punch".to_owned(),
+            fields: Vec::new(),
+        };
+        footing.ledger.accept(event).await.unwrap();
+    }
+    let by = Replayer {
+        formatter,
+        plugin: PluginName::parse("bare").unwrap(),
+        settings: "{}".to_owned(),
+        columns: Vec::new(),
+        kinds: vec!["punch".to_owned()],
+    };
+    let formatting = Formatting {
+        sink,
+        by,
+        ledger: footing.ledger.clone(),
+        clock: footing.clock.clone(),
+        time: footing.time.clone(),
+        accepted: footing.ledger.accepted(),
+        rows: Arc::default(),
+        standing: watch::channel(Standing::default()).0,
+        said: mpsc::unbounded_channel().0,
+        asks: mpsc::unbounded_channel().1,
+    };
+    (formatting, footing)
+}
+
+/// As a formatter takes all of them, and makes no rows.
+async fn keep(formatting: &mut Formatting, work: Unformatted) {
+    keep_as(formatting, work, b"new", &Verdict::Accepted { rows: Vec::new(), notice: None }).await;
+}
+
+async fn keep_as(formatting: &mut Formatting, work: Unformatted, state: &[u8], verdict: &Verdict) {
+    let verdicts = work.events.iter().map(|_| verdict.clone()).collect();
+    let formatted = Formatted { state: state.to_vec(), standing: None, verdicts };
+    let context = formatting.clock.context();
+    formatting.keep(work, formatted, context).await;
+}
+
+#[tokio::test]
+async fn what_was_made_while_the_sink_moved_on_is_no_failure() {
+    let (mut formatting, _footing) = formatting_of(1).await;
+    let work = formatting.ledger.read_unformatted(&formatting.sink, 9).await.unwrap();
+    // As if the sink moved on while the formatter worked.
+    keep(&mut formatting, work.clone()).await;
+    keep(&mut formatting, work).await;
+    assert_eq!(*formatting.standing.borrow(), Standing::Working);
+}
+
+#[tokio::test]
+async fn a_replay_that_nobody_waits_for_does_not_go_on() {
+    let (mut formatting, _footing) = formatting_of(20).await;
+    let work = formatting.ledger.read_unformatted(&formatting.sink, 99).await.unwrap();
+    keep(&mut formatting, work).await;
+    let (reply, answer) = oneshot::channel();
+    let tried = formatting.try_to_correct(Sequence(1), true, &reply).await;
+    assert!(matches!(tried, Err(CorrectionError::Replay(ReplayError::Fails { .. }))), "{tried:?}");
+    drop(answer);
+    let tried = formatting.try_to_correct(Sequence(1), true, &reply).await;
+    assert!(matches!(tried, Err(CorrectionError::Unwanted)), "{tried:?}");
+}
+
+#[tokio::test]
+async fn that_times_were_wrong_is_no_longer_said_where_nothing_is_to_be_corrected() {
+    let (mut formatting, _footing) = formatting_of(1).await;
+    let work = formatting.ledger.read_unformatted(&formatting.sink, 9).await.unwrap();
+    // An event that was set aside is passed over.
+    keep_as(&mut formatting, work, &[], &Verdict::Reject("not this one".to_owned())).await;
+    let now = Now { standing: Known::Synchronised, ..formatting.clock.now(0) };
+    let wall = Instant { unix_micros: now.wall.unix_micros - 3_600_000_000, ..now.wall };
+    formatting.ledger.learn_time(&Now { wall, ..now }).await.unwrap();
+    let mistimed = async |formatting: &Formatting| formatting.ledger.mistimed().await.unwrap().len();
+    assert_eq!(mistimed(&formatting).await, 1);
+    let (reply, _answer) = oneshot::channel();
+    let corrected = formatting.try_to_correct(Sequence(1), false, &reply).await.unwrap();
+    assert_eq!((corrected.rows, mistimed(&formatting).await), (0, 0));
+}
