@@ -1,6 +1,9 @@
 //! Disks that take what is written, and then do not confirm that they have it.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 
 use power_cut::{Call, Loss, Operation, Recording};
 use rusqlite::wal::CheckpointMode;
@@ -311,8 +314,15 @@ async fn what_was_moved_before_a_move_that_failed_is_moved_once_more() {
 
 /// Presses that wait for the writer at the same time.
 async fn together(ledger: &Ledger, numbers: [u64; 3]) -> [Result<Event, AcceptError>; 3] {
+    let (begin, begun) = std::sync::mpsc::channel();
     let (release, released) = std::sync::mpsc::channel();
-    let busy = ledger.write(move |_| released.recv().map_err(|_| StorageError::Stopped));
+    let mut busy = pin!(ledger.write(move |_| {
+        begin.send(()).map_err(|_| StorageError::Stopped)?;
+        released.recv().map_err(|_| StorageError::Stopped)
+    }));
+    assert!(poll_fn(|task| Poll::Ready(busy.as_mut().poll(task).is_pending())).await);
+    // Before that, it would take the first press alone.
+    begun.recv().unwrap();
     let [first, second, third] = numbers.map(|number| ledger.accept(punch(number)));
     // Branches take turns, in order: the presses have asked when this one's turn comes.
     let (busy, first, second, third, ()) =
