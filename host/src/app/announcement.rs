@@ -28,8 +28,7 @@ pub(super) fn start(
     let display = &device.display;
     for (name, reason) in parts.off() {
         warn!(part = name, reason, "a part is off");
-        let headline = format!("{} is off", name.split('.').nth(1).unwrap_or(&name));
-        let problem = Problem { headline, advice: reason };
+        let problem = Problem { headline: headline_off(&name), advice: reason };
         display.note(|panel, now_ms| panel.set_problem(&name, Some(&problem), now_ms));
     }
     for part in parts.grants.values() {
@@ -46,6 +45,11 @@ pub(super) fn start(
     let moved = Arc::new(Notify::new());
     tasks.spawn(show_said(display.clone(), sayings, Arc::clone(&moved)));
     tasks.spawn(show_undelivered(Arc::clone(device), deliveries, moved));
+}
+
+/// Of a part by the path of its key: only its name has room on the panel.
+fn headline_off(part: &str) -> String {
+    format!("{} is off", part.split('.').nth(1).unwrap_or(part))
 }
 
 impl Device {
@@ -184,6 +188,63 @@ async fn show_delivery(sink: SinkName, mut standing: watch::Receiver<delivery::S
         display.note(|panel, now_ms| panel.set_problem(&part, problem.as_ref(), now_ms));
         if standing.changed().await.is_err() {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+    use crate::app::footing::Footing;
+
+    /// Waits until the panel shows this problem, or none.
+    async fn await_shown(footing: &Footing, expected: Option<&str>) {
+        let shown = async {
+            while footing.shown_problem().as_deref() != expected {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(Duration::from_secs(60), shown).await.unwrap_or_else(|_| panic!("not shown: {expected:?}"));
+    }
+
+    #[test]
+    fn a_part_that_is_off_is_named_by_its_name() {
+        assert_eq!(
+            ["sinks.sheet.deliver", "grants.google", "sinks"].map(headline_off),
+            ["sheet is off", "google is off", "sinks is off"]
+        );
+    }
+
+    #[tokio::test]
+    async fn the_panel_says_how_a_sink_stands_for_as_long_as_it_does() {
+        let footing = Footing::new();
+        footing.display.note(PanelState::note_ready);
+        let reason = "it trapped".to_owned();
+        let (formatting, formats) = watch::channel(formatting::Standing::Idle);
+        let (delivery, delivers) = watch::channel(delivery::Standing::Idle);
+        let sink = SinkName::parse("sheet").unwrap();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(show_formatting("sinks.sheet.format".to_owned(), formats, footing.display.clone()));
+        tasks.spawn(show_delivery(sink, delivers, footing.display.clone()));
+        formatting.send_replace(formatting::Standing::Failing { reason: reason.clone() });
+        await_shown(&footing, Some("formatting fails")).await;
+        formatting.send_replace(formatting::Standing::Working);
+        await_shown(&footing, None).await;
+        let held = Problem { headline: "tab was deleted".to_owned(), advice: "bring it back".to_owned() };
+        for (standing, expected) in [
+            (delivery::Standing::Paused, Some("delivery is paused")),
+            (delivery::Standing::Working, None),
+            (delivery::Standing::Failing { reason }, Some("delivery fails")),
+            (delivery::Standing::Waiting { problem: Some(held.clone()) }, None),
+            (delivery::Standing::Held { problem: Some(held) }, Some("tab was deleted")),
+            (delivery::Standing::Idle, None),
+        ] {
+            delivery.send_replace(standing);
+            await_shown(&footing, expected).await;
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use punchcard_core::config::limit::Limits;
 use punchcard_core::name::{PluginName, SinkName};
+use punchcard_core::scene::{IDLE_TURN_MS, Scene, plan_scene};
 use tempfile::TempDir;
 
 use super::display::Display;
@@ -37,6 +38,14 @@ impl Footing {
         let display = Display::new("bench", FrameSize::Low, clock.clone());
         let troubles = Troubles::new(display.clone());
         Self { clock, ledger, display, time: KnownTime::new(None, troubles.clone()), troubles, folder }
+    }
+
+    /// The headline that the panel shows, of a device that has started after the idle scene's turn.
+    pub(super) fn shown_problem(&self) -> Option<String> {
+        match self.display.note(|panel, now_ms| plan_scene(panel, now_ms + IDLE_TURN_MS).scene) {
+            Scene::Problem(problem) => Some(problem.headline.clone()),
+            _ => None,
+        }
     }
 
     /// With a sink that takes events of kind `punch`, and its only plugin.

@@ -119,6 +119,36 @@ fn answer(question: &Question, display: &Display, troubles: &Troubles) -> Answer
     if *question == Question::Frame {
         return display.answer();
     }
-    let why: Vec<_> = troubles.report().into_iter().map(|report| report.problem.advice).collect();
+    let said = troubles.report().into_iter().map(|report| report.problem);
+    let why: Vec<_> = said.map(|problem| format!("{}: {}", problem.headline, problem.advice)).collect();
     Answer::Refused { reason: format!("nothing is recorded: {}", why.join("; ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::app::footing::Footing;
+
+    #[test]
+    fn the_panel_and_whoever_asks_are_told_the_same() {
+        let path = PathBuf::from("ledger.sqlite");
+        let table = [
+            (OpenError::Full { path: path.clone(), source: rusqlite::Error::InvalidQuery }, "the card is full"),
+            (OpenError::Damaged { path: path.clone(), what: "a page".to_owned() }, "ledger is damaged"),
+            (OpenError::Foreign { path: path.clone() }, "ledger is damaged"),
+            (OpenError::Newer { path: path.clone(), found: 9, known: 6 }, "ledger does not fit"),
+            (OpenError::Missing { path }, "no ledger"),
+        ];
+        for (error, expected) in table {
+            let footing = Footing::new();
+            let problem = Problem { headline: headline(&error).to_owned(), advice: chain(&error) };
+            assert!(problem.headline == expected && expected.len() <= 21, "{error}");
+            footing.troubles.set(PART, Some(problem));
+            assert_eq!(footing.shown_problem(), Some(expected.to_owned()));
+            let said = answer(&Question::Status, &footing.display, &footing.troubles);
+            assert_eq!(said, Answer::Refused { reason: format!("nothing is recorded: {expected}: {}", chain(error)) });
+        }
+    }
 }

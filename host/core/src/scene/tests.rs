@@ -96,6 +96,20 @@ fn a_device_starts_and_is_idle() {
 }
 
 #[test]
+fn what_keeps_a_device_from_starting_is_said_until_it_is_mended() {
+    let mut state = PanelState::new("front-door", 100);
+    state.set_problem("ledger", Some(&problem("ledger is damaged")), 200);
+    assert_changes(&state, 100, &[(100, "problem ledger is damaged")]);
+    state.note_refused(&problem("NOT recorded"), 1_000);
+    let over = 1_000 + reading_for_ms("mend it");
+    assert_changes(&state, 1_000, &[(1_000, "problem NOT recorded"), (over, "problem ledger is damaged")]);
+    state.set_problem("ledger", None, over + 1);
+    assert_changes(&state, over + 1, &[(over + 1, "starting front-door")]);
+    state.note_ready(over + 2);
+    assert_changes(&state, over + 2, &[(over + 2, "idle")]);
+}
+
+#[test]
 fn a_press_is_recorded_for_three_seconds() {
     let mut state = ready();
     state.note_accepting(1_000);

@@ -97,15 +97,17 @@ pub(super) fn plan_turn<'state>(state: &'state PanelState, spans: &[Span<'_>], n
 
 /// What takes turns, in order.
 fn plan_grounds(state: &PanelState, now_ms: u64) -> Vec<Ground<'_>> {
+    let problems = state.problems.values().map(Ground::Problem);
     if !state.ready {
-        return vec![Ground::Starting];
+        // What keeps it from starting may last until a person has mended it.
+        return if state.problems.is_empty() { vec![Ground::Starting] } else { problems.collect() };
     }
     let mut grounds: Vec<_> = usable(state, now_ms).map(Ground::SignIn).collect();
     // A person who copies a code is not interrupted by what the device would say to nobody.
     if grounds.is_empty() {
         grounds.push(Ground::Idle);
     }
-    grounds.extend(state.problems.values().map(Ground::Problem));
+    grounds.extend(problems);
     grounds
 }
 
