@@ -38,9 +38,12 @@ impl Gate {
     /// A gate before the server on this port of loopback.
     pub(crate) async fn new(server: u16, passage: Passage) -> Result<Self> {
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let address = listen(loopback(0), BACKLOG)?.local_addr()?;
+        let reserved = bind(loopback(0))?;
+        let address = reserved.local_addr()?;
         let (wishes, inbox) = mpsc::unbounded_channel();
-        let keeper = Keeper { address, server: loopback(server), inbox, passage: Passage::Closed, held: Held::Nothing };
+        let (server, passage_before) = (loopback(server), Passage::Closed);
+        let keeper =
+            Keeper { address, _reserved: reserved, server, inbox, passage: passage_before, held: Held::Nothing };
         tokio::spawn(keeper.run());
         let gate = Self { address, wishes };
         gate.set(passage).await?;
@@ -81,6 +84,9 @@ const AT_ONCE: Duration = Duration::from_millis(300);
 
 struct Keeper {
     address: SocketAddr,
+    /// A socket that has the port and does not listen at it: while nothing else does, nobody gets it, neither a server nor an
+    /// outgoing connection.
+    _reserved: TcpSocket,
     server: SocketAddr,
     inbox: mpsc::UnboundedReceiver<(Passage, oneshot::Sender<Result<()>>)>,
     passage: Passage,
@@ -141,11 +147,15 @@ async fn hold(address: SocketAddr, passage: &Passage) -> Result<Held> {
 }
 
 fn listen(address: SocketAddr, backlog: u32) -> Result<TcpListener> {
+    Ok(bind(address)?.listen(backlog)?)
+}
+
+fn bind(address: SocketAddr) -> Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
-    // The port was just used, and is to be found where it was.
+    // The port was just used, and one socket more may have it as long as no other listens at it (socket(7)).
     socket.set_reuseaddr(true)?;
     socket.bind(address).with_context(|| format!("cannot listen at {address}"))?;
-    Ok(socket.listen(backlog)?)
+    Ok(socket)
 }
 
 async fn accept(held: &Held) -> TcpStream {
@@ -196,5 +206,16 @@ mod tests {
         assert_eq!(gate.unanswered().unwrap(), 1);
         drop(tried);
         assert_eq!(gate.unanswered().unwrap(), 0, "given up");
+    }
+
+    #[tokio::test]
+    async fn while_nothing_listens_at_its_port_nobody_gets_that() {
+        let gate = Gate::new(1, Passage::Closed).await.unwrap();
+        for passage in [Passage::Closed, Passage::Open, Passage::Closed] {
+            let is_open = matches!(passage, Passage::Open);
+            gate.set(passage).await.unwrap();
+            assert!(TcpSocket::new_v4().unwrap().bind(gate.address).is_err());
+            assert_eq!(TcpStream::connect(gate.address).await.is_ok(), is_open);
+        }
     }
 }
