@@ -41,9 +41,14 @@ impl Gate {
         let reserved = bind(loopback(0))?;
         let address = reserved.local_addr()?;
         let (wishes, inbox) = mpsc::unbounded_channel();
-        let (server, passage_before) = (loopback(server), Passage::Closed);
-        let keeper =
-            Keeper { address, _reserved: reserved, server, inbox, passage: passage_before, held: Held::Nothing };
+        let keeper = Keeper {
+            address,
+            _reserved: reserved,
+            server: loopback(server),
+            inbox,
+            passage: Passage::Closed,
+            held: Held::Nothing,
+        };
         tokio::spawn(keeper.run());
         let gate = Self { address, wishes };
         gate.set(passage).await?;
