@@ -1,15 +1,12 @@
-//! The native host: what touches the disk, the network, the clock, the panel and the sandbox.
+//! The native host: what touches the network, the clock and the keys, and where that meets the ledger, the panel and the
+//! sandbox, each a crate of its own.
 //!
-//! `main -> app -> {adapters, wasm} -> core`. The adapters and `wasm` do not know one another; they meet in `app`.
+//! `main -> cli -> app -> {adapters, ledger, panel, sandbox} -> core`. They do not know one another; they meet in `app`.
 
 pub mod clock;
 pub mod http;
 pub mod input;
-pub mod ledger;
-pub mod panel;
 pub mod vault;
-
-pub mod wasm;
 
 pub mod app;
 

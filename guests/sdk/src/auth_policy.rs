@@ -11,7 +11,7 @@ pub use crate::bindings::auth_policy::exports::punchcard::plugin::auth_flow::{
 use crate::bindings::auth_policy::exports::punchcard::plugin::auth_flow::{Guest, Outcome};
 use crate::settings::parse_settings;
 use crate::state::{parse_state, render_state};
-use crate::{Context, Error};
+use crate::{Context, Error, Needs};
 
 /// What a step leads to. The state beside it is durable before anything of this is done.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +52,11 @@ pub trait AuthPolicy {
         context: &Context,
     ) -> Result<Step, Error>;
 
+    /// What these settings need from plugins.toml, so that a device that can never work is refused before it starts.
+    fn needs(_settings: &Self::Settings) -> Needs {
+        Needs { urls: Vec::new(), slots: Vec::new(), authorization: false }
+    }
+
     /// Converts a state that an older version of this plugin wrote.
     fn migrate(_version: u32, _state: serde_json::Value) -> Option<Self::State> {
         None
@@ -91,5 +96,10 @@ impl<T: AuthPolicy> Guest for Export<T> {
         let mut state = parse_state(&state, T::STATE_VERSION, T::migrate)?;
         let Step { status, forget, next } = T::step(&settings, &mut state, signal, &slots, &context)?;
         Ok(Outcome { state: render_state(&state, T::STATE_VERSION)?, status, forget, next })
+    }
+
+    fn list_needs(settings: String) -> Result<Needs, Error> {
+        crate::panic::log_panics();
+        Ok(T::needs(&parse_settings(&settings)?))
     }
 }

@@ -11,7 +11,7 @@ pub use crate::bindings::connector::exports::punchcard::plugin::delivery::{
 };
 use crate::settings::parse_settings;
 use crate::state::{parse_state, render_state};
-use crate::{Column, Context, Error, Row};
+use crate::{Column, Context, Error, Needs, Row};
 
 /// Carries batches of rows into one service, as a step machine: what happened goes in, what to do next comes out, and the
 /// state is durable before it is done.
@@ -48,6 +48,11 @@ pub trait Connector {
     /// Where rows can't be read back, which is the answer of a connector that does not say otherwise.
     fn fingerprint(_settings: &Self::Settings, _columns: &[Column], _rows: &[Row]) -> Result<Vec<String>, Error> {
         Err(Error::Other("this connector can't read rows back".to_owned()))
+    }
+
+    /// What these settings need from plugins.toml, so that a device that can never work is refused before it starts.
+    fn needs(_settings: &Self::Settings) -> Needs {
+        Needs { urls: Vec::new(), slots: Vec::new(), authorization: false }
     }
 
     /// Converts a state that an older version of this plugin wrote.
@@ -94,5 +99,10 @@ impl<T: Connector> Guest for Export<T> {
         let mut state = parse_state(&state, T::STATE_VERSION, T::migrate)?;
         let next = T::step(&settings, &mut state, &batch, signal, &context)?;
         Ok(Outcome { state: render_state(&state, T::STATE_VERSION)?, next })
+    }
+
+    fn list_needs(settings: String) -> Result<Needs, Error> {
+        crate::panic::log_panics();
+        Ok(T::needs(&parse_settings(&settings)?))
     }
 }

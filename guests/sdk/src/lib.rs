@@ -55,7 +55,7 @@ pub mod panic;
 
 pub use auth_policy::AuthPolicy;
 pub use bindings::shared::punchcard::plugin::records::{Cell, Certainty, Column, ColumnKind, Event, Field, Row, Value};
-pub use bindings::shared::punchcard::plugin::types::{Context, Error, Instant, Problem};
+pub use bindings::shared::punchcard::plugin::types::{Context, Error, Instant, Needs, Problem};
 pub use connector::Connector;
 pub use formatter::{Accepted, Formatter, Verdict, row};
 

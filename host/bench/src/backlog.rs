@@ -5,8 +5,8 @@
 //! shared with it.
 
 use anyhow::{Result, bail};
-use punchcard::wasm::Plugin;
 use punchcard_core::event::Value;
+use punchcard_sandbox::Plugin;
 
 use crate::device::Device;
 use crate::sample::{Measurement, Stopwatch};

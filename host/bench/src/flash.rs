@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use power_cut::{Effort, Operation, Recording};
-use punchcard::ledger::{Keep, Ledger};
+use punchcard_ledger::{Keep, Ledger};
 
 use crate::device::Device;
 use crate::sample::{Measurement, quantile};

@@ -4,10 +4,10 @@
 //! A run of many is one call of a thousand events, divided by them.
 
 use anyhow::{Result, bail};
-use punchcard::wasm::{Formatter, Plugin};
 use punchcard_core::event::{Event, Sequence};
 use punchcard_core::plugin::format::{TimedEvent, Verdict};
 use punchcard_core::time::{Certainty, Context, Instant, Monotonic};
+use punchcard_sandbox::{Formatter, Plugin};
 
 use crate::folder;
 use crate::history::press;

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use jiff::tz::TimeZone;
-use punchcard::ledger::{CheckpointInterval, Declaration, FormattedCommit, Ledger, Setup};
 use punchcard_core::event::{Field, NewEvent, Value};
 use punchcard_core::name::{InputName, PluginName, SinkName};
 use punchcard_core::plugin::delivery::{Limits, Receipt};
 use punchcard_core::row::{Cell, Column, ColumnKind, Row};
 use punchcard_core::time::{Instant, Monotonic};
+use punchcard_ledger::{CheckpointInterval, Declaration, FormattedCommit, Ledger, Setup};
 use ulid::Ulid;
 use uuid::Uuid;
 

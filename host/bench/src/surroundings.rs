@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use punchcard::wasm::{Plugin, Sandbox};
 use punchcard_core::config::limit::Limits;
 use punchcard_core::name::PluginName;
 use punchcard_rig::Programs;
+use punchcard_sandbox::{Plugin, Sandbox};
 
 /// Where they are.
 pub(crate) struct Surroundings {

@@ -15,6 +15,17 @@ pub struct Problem {
     pub advice: String,
 }
 
+/// What a plugin needs from plugins.toml under given settings (`types.needs`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Prefixes of the URLs of its requests.
+    pub urls: Vec<String>,
+    /// Slots that plugins.toml must fill.
+    pub slots: Vec<String>,
+    /// Whether it sends requests that are authorized.
+    pub authorization: bool,
+}
+
 /// An error that a plugin returned (`types.error`).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PluginError {

@@ -15,7 +15,7 @@ use super::display::Display;
 use super::formatting::{self, Said};
 use super::grant::Grant;
 use super::part::{GrantPart, Parts, SinkPart};
-use crate::ledger::Declared;
+use punchcard_ledger::Declared;
 
 /// Says which parts are off, and goes on saying how the others stand.
 pub(super) fn start(

@@ -17,7 +17,7 @@ use super::grant::{Ask, chain};
 use super::intake::fresh_id;
 use super::part::{GrantPart, Parts, SinkHandle, SinkPart};
 use super::report::report;
-use crate::ledger::PutBack;
+use punchcard_ledger::PutBack;
 
 /// Answers a question, or sees to it that what is asked for will be done.
 pub(super) async fn answer(device: Arc<Device>, question: Question) -> Answer {

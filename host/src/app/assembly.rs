@@ -18,7 +18,7 @@ use punchcard_core::secret::Secret;
 
 use super::grant::chain;
 use crate::vault::ConfiguredSecrets;
-use crate::wasm::{AuthPolicy, CallError, Connector, Formatter, LoadError, Plugin, Sandbox, read_component};
+use punchcard_sandbox::{AuthPolicy, CallError, Connector, Formatter, LoadError, Plugin, Sandbox, read_component};
 
 /// Something that keeps a part from running.
 #[derive(Debug, Clone, PartialEq, Eq)]

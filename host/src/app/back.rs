@@ -22,9 +22,9 @@ use super::grant::chain;
 use super::part::{Parts, Tools};
 use super::timer::sleep_until;
 use crate::http::{self, Http, Trust};
-use crate::ledger::{Declared, StorageError};
 use crate::vault::Vault;
-use crate::wasm::Sandbox;
+use punchcard_ledger::{Declared, StorageError};
+use punchcard_sandbox::Sandbox;
 
 /// Milliseconds after which a ledger that refused is asked again.
 const ASK_AGAIN_MS: u64 = 10_000;

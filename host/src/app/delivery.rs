@@ -27,8 +27,8 @@ use super::status::ReconcileStage;
 use super::timer::sleep_until;
 use crate::clock::Clock;
 use crate::http::Http;
-use crate::ledger::{Ledger, OpenBatch, RowPlace, StorageError, Tried};
-use crate::wasm::{CallError, Connector};
+use punchcard_ledger::{Ledger, OpenBatch, RowPlace, StorageError, Tried};
+use punchcard_sandbox::{CallError, Connector};
 
 mod reading;
 mod sending;

@@ -36,8 +36,8 @@ use super::status::ConfigurationReport;
 use super::trouble::Troubles;
 use crate::clock::{Clock, ClockError};
 use crate::input::keyboard::Input;
-use crate::ledger::{self, CheckpointInterval, Ledger, OpenError};
-use crate::panel::FrameSize;
+use punchcard_ledger::{CheckpointInterval, Ledger, OpenError, Setup};
+use punchcard_panel::FrameSize;
 
 /// How long presses that were taken may need to be saved when the device ends. A card that takes longer is broken.
 const SAVING_AT_THE_END: Duration = Duration::from_secs(10);
@@ -160,7 +160,7 @@ async fn open(
     let configuration = &in_force.configuration;
     let configured = &configuration.device;
     let clock = Clock::open(configured.name.as_str(), configured.time_zone.clone(), configured.trust_clock)?;
-    let setup = ledger::Setup {
+    let setup = Setup {
         boot: clock.monotonic().boot,
         zone: configured.time_zone.clone(),
         checkpoints: CheckpointInterval::default(),

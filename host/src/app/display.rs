@@ -12,7 +12,7 @@ use super::control::Answer;
 use super::grant::chain;
 use super::timer::sleep_until;
 use crate::clock::Clock;
-use crate::panel::{Driver, Frame, FrameSize, Painter};
+use punchcard_panel::{Driver, Frame, FrameSize, Painter};
 
 /// A handle to what the panel shows. Clones share it.
 #[derive(Clone)]

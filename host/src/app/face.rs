@@ -12,7 +12,7 @@ use super::grant::chain;
 use super::trouble::Troubles;
 use crate::clock::Clock;
 use crate::input::keyboard::{Input, Keyboard};
-use crate::panel::terminal::Terminal;
+use punchcard_panel::terminal::Terminal;
 
 /// Keys and panel at work.
 pub(super) struct Face {

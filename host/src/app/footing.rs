@@ -12,9 +12,9 @@ use super::display::Display;
 use super::known_time::KnownTime;
 use super::trouble::Troubles;
 use crate::clock::Clock;
-use crate::ledger::{CheckpointInterval, Declaration, Ledger, Setup};
-use crate::panel::FrameSize;
-use crate::wasm::{Plugin, Sandbox};
+use punchcard_ledger::{CheckpointInterval, Declaration, Ledger, Setup};
+use punchcard_panel::FrameSize;
+use punchcard_sandbox::{Plugin, Sandbox};
 
 /// A device without parts.
 pub(super) struct Footing {

@@ -21,8 +21,8 @@ use super::known_time::KnownTime;
 use super::replay::Replayer;
 use super::timer::sleep_until;
 use crate::clock::Clock;
-use crate::ledger::{Checkpoint, CommitError, FormattedCommit, Ledger, Unformatted};
-use crate::wasm::CallError;
+use punchcard_ledger::{Checkpoint, CommitError, FormattedCommit, Ledger, Unformatted};
+use punchcard_sandbox::CallError;
 
 mod correction;
 

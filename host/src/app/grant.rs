@@ -24,9 +24,9 @@ use tracing::{debug, error, warn};
 use super::timer::sleep_until;
 use crate::clock::Clock;
 use crate::http::Http;
-use crate::ledger::{Ledger, RememberedGrant};
 use crate::vault::{Loaded, Slots, Vault};
-use crate::wasm::AuthPolicy;
+use punchcard_ledger::{Ledger, RememberedGrant};
+use punchcard_sandbox::AuthPolicy;
 
 /// The slot that a lease is for.
 const ACCESS_TOKEN: &str = "access-token";

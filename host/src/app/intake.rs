@@ -28,7 +28,7 @@ use super::known_time::KnownTime;
 use super::trouble::Troubles;
 use crate::clock::{Clock, entropy};
 use crate::input::keyboard::{Input, KeyMotion};
-use crate::ledger::{AcceptError, Ledger, SHARED_COMMIT};
+use punchcard_ledger::{AcceptError, Ledger, SHARED_COMMIT};
 
 /// Presses of other inputs that wait while one is saved. More would be a stuck contact, not people.
 const WAITING: usize = 16;

@@ -21,7 +21,7 @@ use super::grant::chain;
 use super::timer::sleep_until;
 use super::trouble::Troubles;
 use crate::clock::Clock;
-use crate::ledger::{BootTimes, Ledger, Mistimed, StorageError};
+use punchcard_ledger::{BootTimes, Ledger, Mistimed, StorageError};
 
 /// Milliseconds after which is looked whether the time is known by now, or known better.
 const LOOK_AGAIN_MS: u64 = 1_000;
@@ -211,8 +211,8 @@ mod tests {
     use ulid::Ulid;
 
     use super::*;
-    use crate::ledger::{CheckpointInterval, Declaration, FormattedCommit, Keep, Setup};
-    use crate::panel::FrameSize;
+    use punchcard_ledger::{CheckpointInterval, Declaration, FormattedCommit, Keep, Setup};
+    use punchcard_panel::FrameSize;
 
     const HOUR: i64 = 3_600_000_000;
     const NOON: i64 = 1_795_168_800_000_000;

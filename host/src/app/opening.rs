@@ -20,7 +20,7 @@ use super::timer::sleep_until;
 use super::trouble::Troubles;
 use crate::clock::Clock;
 use crate::input::keyboard::{Input, KeyMotion};
-use crate::ledger::{Ledger, OpenError, Opened, Setup};
+use punchcard_ledger::{Ledger, OpenError, Opened, Setup};
 
 /// Milliseconds between two tries.
 const AGAIN_MS: u64 = 3_000;
@@ -135,7 +135,6 @@ mod tests {
     fn the_panel_and_whoever_asks_are_told_the_same() {
         let path = PathBuf::from("ledger.sqlite");
         let table = [
-            (OpenError::Full { path: path.clone(), source: rusqlite::Error::InvalidQuery }, "the card is full"),
             (OpenError::Damaged { path: path.clone(), what: "a page".to_owned() }, "ledger is damaged"),
             (OpenError::Foreign { path: path.clone() }, "ledger is damaged"),
             (OpenError::Newer { path: path.clone(), found: 9, known: 6 }, "ledger does not fit"),

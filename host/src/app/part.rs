@@ -23,10 +23,10 @@ use super::replay::Replayer;
 use super::status::PluginReport;
 use crate::clock::Clock;
 use crate::http::Http;
-use crate::ledger::{Declaration, Ledger};
 use crate::vault::Vault;
-use crate::wasm::Plugin;
-use crate::wasm::cache::hexadecimal;
+use punchcard_ledger::{Declaration, Ledger};
+use punchcard_sandbox::Plugin;
+use punchcard_sandbox::cache::hexadecimal;
 
 /// A grant.
 pub(super) enum GrantPart {

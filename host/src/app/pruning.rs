@@ -9,7 +9,7 @@ use super::grant::chain;
 use super::known_time::KnownTime;
 use super::timer::sleep_until;
 use crate::clock::Clock;
-use crate::ledger::{Keep, Ledger, StorageError};
+use punchcard_ledger::{Keep, Ledger, StorageError};
 
 /// Milliseconds between two looks. The bounds are days and megabytes: an hour more or less does not matter, and flash does.
 const LOOK_AGAIN_MS: u64 = 3_600_000;

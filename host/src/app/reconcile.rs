@@ -16,8 +16,8 @@ use punchcard_core::row::{Column, Row};
 
 use super::grant::chain;
 use super::status::{ReconcileDetail, ReconcileReport, ReconcileStage};
-use crate::ledger::{Brought, BroughtRow, EventIndex, Ledger, Owner, RowPlace};
-use crate::wasm::Connector;
+use punchcard_ledger::{Brought, BroughtRow, EventIndex, Ledger, Owner, RowPlace};
+use punchcard_sandbox::Connector;
 
 /// Rows whose place and key are told; all are counted.
 const MOST_DETAILS: usize = 1_000;

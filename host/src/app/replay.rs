@@ -27,8 +27,8 @@ use punchcard_core::replay::{Kept, Made, NoStart, compare, plan_call, plan_start
 use punchcard_core::row::{Cell, Column};
 use thiserror::Error;
 
-use crate::ledger::{ReplayGround, ReplayPage, ReplayedEvent, StoredCheckpoint, Stretch};
-use crate::wasm::{CallError, Formatter};
+use punchcard_ledger::{ReplayGround, ReplayPage, ReplayedEvent, StoredCheckpoint, Stretch};
+use punchcard_sandbox::{CallError, Formatter};
 
 mod outcome;
 

@@ -16,7 +16,7 @@ use super::part::{GrantPart, Parts, SinkPart};
 use super::status::{
     GrantReport, GrantStanding, InputReport, PluginReport, ProblemReport, Report, SinkReport, StageReport,
 };
-use crate::ledger::SinkCounts;
+use punchcard_ledger::SinkCounts;
 
 /// Gathers the report.
 pub(super) async fn report(device: &Device) -> Report {

@@ -6,7 +6,7 @@ use super::exit::{Exit, Failure};
 use super::{DeviceArguments, small_runtime};
 use crate::app::assembly::Assembly;
 use crate::app::configuration::Source;
-use crate::wasm::Sandbox;
+use punchcard_sandbox::Sandbox;
 
 pub(super) fn check(device: &DeviceArguments) -> Result<Exit, Failure> {
     let source = Source::read(&device.config).map_err(|error| Failure::with(Exit::Configuration, error))?;

@@ -13,7 +13,7 @@ use super::exit::{Exit, Failure};
 use super::time::{render_local, render_rfc_3339};
 use super::{DeviceArguments, printable, sleep};
 use crate::app::configuration::Source;
-use crate::ledger::{Fate, Listed, Moment, Reader, Stage};
+use punchcard_ledger::{Fate, Listed, Moment, Reader, Stage};
 
 /// Events that are read at once.
 const PAGE: u32 = 500;

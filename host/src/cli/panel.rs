@@ -6,9 +6,9 @@ use super::exit::{Exit, Failure};
 use super::status::unexpected;
 use super::{DeviceArguments, small_runtime};
 use crate::app::control::{Answer, Question, ask};
-use crate::panel::Frame;
-use crate::panel::blocks::render_half_blocks;
-use crate::panel::picture::render_png;
+use punchcard_panel::Frame;
+use punchcard_panel::blocks::render_half_blocks;
+use punchcard_panel::picture::render_png;
 
 pub(super) fn panel(device: &DeviceArguments, png: Option<&Path>, scale: u32) -> Result<Exit, Failure> {
     let frame = match small_runtime()?.block_on(ask(&device.state, &Question::Frame))? {

@@ -11,7 +11,7 @@ use super::status::unexpected;
 use super::time::render_rfc_3339;
 use super::{DeviceArguments, printable, small_runtime};
 use crate::app::control::{Answer, Question, ask};
-use crate::ledger::{Reader, Reject, SetAsideBy};
+use punchcard_ledger::{Reader, Reject, SetAsideBy};
 
 /// Entries that are read at once.
 const PAGE: u32 = 500;

@@ -22,9 +22,9 @@ use crate::app::assembly::Assembly;
 use crate::app::configuration::Source;
 use crate::app::control::{Answer, Question, ask};
 use crate::app::replay::{Refusal, Replay, Replayed, Replayer, RowDifference};
-use crate::ledger::Reader;
-use crate::wasm::Sandbox;
-use crate::wasm::cache::hexadecimal;
+use punchcard_ledger::Reader;
+use punchcard_sandbox::Sandbox;
+use punchcard_sandbox::cache::hexadecimal;
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArguments {

@@ -4,8 +4,8 @@ use super::exit::{Exit, Failure};
 use super::{DeviceArguments, heap, log};
 use crate::app::device::{DeviceError, Options, run as run_device};
 use crate::app::state_folder::make_private;
-use crate::ledger::OpenError;
-use crate::wasm::CALLS;
+use punchcard_ledger::OpenError;
+use punchcard_sandbox::CALLS;
 
 pub(super) fn run(device: &DeviceArguments) -> Result<Exit, Failure> {
     // Before the log, which may go there.

@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use punchcard::wasm::{Plugin, Sandbox};
 use punchcard_core::config::limit::Limits;
 use punchcard_core::http::Response;
 use punchcard_core::name::PluginName;
 use punchcard_core::plugin::auth::{Directive, Signal};
 use punchcard_core::time::{Context, Instant, Monotonic};
+use punchcard_sandbox::{Plugin, Sandbox};
 
 use crate::bench::{Bench, guest};
 

@@ -8,6 +8,9 @@ use super::Breach;
 
 const CORE: &str = "punchcard-core";
 const HOST: &str = "punchcard";
+const LEDGER: &str = "punchcard-ledger";
+const SANDBOX: &str = "punchcard-sandbox";
+const PANEL: &str = "punchcard-panel";
 const SIMULATOR: &str = "google-sim";
 const BENCH: &str = "punchcard-bench";
 const FAULTS: &str = "punchcard-faults";
@@ -46,7 +49,7 @@ const CORE_MUST_NOT_REACH: [(&str, &str); 12] = [
     ("rusqlite", "the ledger stores"),
     ("rustix", "the clock adapter asks the system"),
     ("tokio", "the app waits"),
-    ("wasmtime", "the wasm adapter calls guests"),
+    ("wasmtime", "the sandbox calls guests"),
     ("wit-bindgen", "guests and host share no Rust types"),
 ];
 
@@ -149,11 +152,14 @@ enum Kind {
 /// Why the member `from` may not depend on the member `on`, where it may not.
 fn member_objection(from: &str, on: &str, kind: Kind) -> Option<&'static str> {
     match (from, on) {
-        (HOST, CORE) => None,
-        (BENCH, HOST | CORE | SIMULATOR | RIG | POWER_CUT) | (FAULTS, SIMULATOR | RIG) | (RIG, SIMULATOR) => None,
+        (HOST, CORE | LEDGER | SANDBOX | PANEL) | (LEDGER | SANDBOX | PANEL, CORE) => None,
+        (BENCH, HOST | LEDGER | SANDBOX | CORE | SIMULATOR | RIG | POWER_CUT) => None,
+        (FAULTS, SIMULATOR | RIG) | (RIG, SIMULATOR) => None,
         (FAULTS | RIG, _) => Some("it tries the program from outside"),
         (HOST, SIMULATOR | POWER_CUT | RIG | BARE_COMPONENT) if kind == Kind::Test => None,
         (HOST, SIMULATOR | POWER_CUT | RIG | BARE_COMPONENT) => Some("the host is only tested on it"),
+        (LEDGER, POWER_CUT) | (SANDBOX, BARE_COMPONENT) if kind == Kind::Test => None,
+        (LEDGER | SANDBOX | PANEL, _) => Some("it knows the core alone; the others meet it in the host"),
         (POWER_CUT, _) => Some("it knows files and SQLite, and nothing of what is written"),
         (BARE_COMPONENT, _) => Some("it knows the contract alone"),
         (CORE, _) => Some("the core depends on no other crate of ours"),
@@ -178,6 +184,14 @@ mod tests {
             (HOST, SIMULATOR, Kind::Run, false),
             (HOST, POWER_CUT, Kind::Test, true),
             (HOST, POWER_CUT, Kind::Run, false),
+            (HOST, LEDGER, Kind::Run, true),
+            (LEDGER, CORE, Kind::Run, true),
+            (LEDGER, POWER_CUT, Kind::Test, true),
+            (LEDGER, POWER_CUT, Kind::Run, false),
+            (SANDBOX, BARE_COMPONENT, Kind::Test, true),
+            (SANDBOX, LEDGER, Kind::Run, false),
+            (PANEL, SANDBOX, Kind::Test, false),
+            (LEDGER, HOST, Kind::Test, false),
             (POWER_CUT, CORE, Kind::Run, false),
             (HOST, BARE_COMPONENT, Kind::Test, true),
             (HOST, BARE_COMPONENT, Kind::Run, false),

@@ -15,7 +15,7 @@ use super::*;
 use crate::app::footing::Footing;
 use crate::app::reconcile::Progress;
 use crate::app::status::ConfigurationReport;
-use crate::ledger::{BootTimes, FormattedCommit};
+use punchcard_ledger::{BootTimes, FormattedCommit};
 
 const CONFIGURATION: &str = r#"
 [device]

@@ -10,7 +10,7 @@ use super::super::reconcile::{Reconciliation, Tools};
 use super::super::status::{ReconcileReport, ReconcileStage};
 use super::super::timer::sleep_until;
 use super::{Delivery, Load};
-use crate::ledger::{PutBackError, RowPlace};
+use punchcard_ledger::{PutBackError, RowPlace};
 
 /// How often, twice a second, is tried to bring rows again while events wait for the formatter.
 const TRIES_TO_DELIVER_AGAIN: u32 = 20;

@@ -11,7 +11,7 @@ use super::super::footing::Footing;
 use super::reading::both;
 use super::*;
 use crate::http::{Limits as HttpLimits, Trust};
-use crate::wasm::Plugin;
+use punchcard_sandbox::Plugin;
 
 fn trap() -> Vec<u8> {
     component("connector", "unreachable").unwrap()
@@ -21,7 +21,7 @@ fn trap() -> Vec<u8> {
 fn hold() -> Vec<u8> {
     // The outcome, in the canonical ABI: no state, then `hold` with its milliseconds, without a problem.
     let outcome = [0_u32, 0, 0, 0, 3, 0, 60_000, 0, 0].into_iter().flat_map(u32::to_le_bytes).collect();
-    let bodies = ["unreachable", "unreachable", "i32.const 256", ALLOCATES];
+    let bodies = ["unreachable", "unreachable", "i32.const 256", "unreachable", ALLOCATES];
     component_that_returns("connector", &bodies, &[(256, outcome)]).unwrap()
 }
 

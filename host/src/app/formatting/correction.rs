@@ -9,8 +9,8 @@ use tracing::{debug, info, warn};
 use super::super::grant::chain;
 use super::super::replay::{NotCorrected, Replay, ReplayError};
 use super::{Formatting, Said};
-use crate::ledger::{BootTimes, CommitError, SinkError};
-use crate::wasm::cache::hexadecimal;
+use punchcard_ledger::{BootTimes, CommitError, SinkError};
+use punchcard_sandbox::cache::hexadecimal;
 
 /// How often a replay is begun for a correction.
 const MOST_TRIES: u32 = 3;

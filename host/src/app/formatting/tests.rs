@@ -11,7 +11,7 @@ use super::super::footing::Footing;
 use super::super::replay::ReplayError;
 use super::correction::CorrectionError;
 use super::*;
-use crate::wasm::Plugin;
+use punchcard_sandbox::Plugin;
 
 /// A sink with so many events to format, and what it stands on.
 async fn formatting_of(events: u32) -> (Formatting, Footing) {

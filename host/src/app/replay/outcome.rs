@@ -11,7 +11,7 @@ use thiserror::Error;
 use ulid::Ulid;
 
 use super::Replayer;
-use crate::ledger::{BootTimes, CorrectedRow, CorrectionCommit, KeptRow};
+use punchcard_ledger::{BootTimes, CorrectedRow, CorrectionCommit, KeptRow};
 
 /// Rows and events that are kept of what would be different: a press waits while they are written.
 const MOST_KEPT: usize = 4_000;

@@ -1,0 +1,185 @@
+//! Calls of a connector, and what is checked in its answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use punchcard_core::batch::MOST_ROWS;
+use punchcard_core::plugin::Needs;
+use punchcard_core::plugin::delivery::{Batch, Directive, Limits, Outcome, Signal};
+use punchcard_core::row::{Column, Row};
+use punchcard_core::time::Context;
+
+use super::cache::Fingerprint;
+use super::call::CallError;
+use super::confinement::Confinement;
+use super::contract::v0_1::connector::ConnectorPre;
+use super::formatter::check_state;
+use super::sandbox::Loaded;
+use super::text::{check_needs, clip_key, is_address};
+
+/// Bytes of what a page says of where the next one begins.
+const NEXT_BYTES: usize = 1_000;
+
+/// A plugin that carries rows.
+#[derive(Clone)]
+pub struct Connector {
+    loaded: Arc<Loaded>,
+    bindings: ConnectorPre<Confinement>,
+}
+
+impl Connector {
+    pub(super) fn new(loaded: Loaded) -> wasmtime::Result<Self> {
+        let bindings = ConnectorPre::new(loaded.instance())?;
+        Ok(Self { loaded: Arc::new(loaded), bindings })
+    }
+
+    /// The SHA-256 of the component.
+    #[must_use]
+    pub fn sha256(&self) -> &Fingerprint {
+        &self.loaded.sha256
+    }
+
+    /// The time that a call has: `call-ms`.
+    #[must_use]
+    pub fn call_for(&self) -> Duration {
+        self.loaded.limits.call_for
+    }
+
+    /// Whether these settings can work with these columns, and what the service takes.
+    ///
+    /// # Errors
+    /// When they can't, or the call fails.
+    pub async fn check(&self, settings: &str, columns: &[Column]) -> Result<Limits, CallError> {
+        let columns: Vec<_> = columns.iter().cloned().map(Into::into).collect();
+        let limits: Limits = self
+            .loaded
+            .call(None, async |store| {
+                let plugin = self.bindings.instantiate_async(&mut *store).await?;
+                plugin.punchcard_plugin_delivery().call_check(store, settings, &columns).await
+            })
+            .await?
+            .map_err(|error| CallError::Returned(error.into()))?
+            .into();
+        let least = [limits.rows_per_batch, limits.characters_per_cell, limits.requests_per_minute];
+        if limits.bytes_per_batch == 0 || least.contains(&0) {
+            return Err(CallError::refused("limits of zero, within which nothing can be delivered"));
+        }
+        Ok(limits)
+    }
+
+    /// What rows like these are known by where they are read back, one for each.
+    ///
+    /// # Errors
+    /// When the connector can't say it, or the call fails.
+    pub async fn fingerprint(
+        &self,
+        settings: &str,
+        columns: &[Column],
+        rows: &[Row],
+    ) -> Result<Vec<String>, CallError> {
+        let columns: Vec<_> = columns.iter().cloned().map(Into::into).collect();
+        let of: Vec<_> = rows.iter().cloned().map(Into::into).collect();
+        let fingerprints = self
+            .loaded
+            .call(None, async |store| {
+                let plugin = self.bindings.instantiate_async(&mut *store).await?;
+                plugin.punchcard_plugin_delivery().call_fingerprint(store, settings, &columns, &of).await
+            })
+            .await?
+            .map_err(|error| CallError::Returned(error.into()))?;
+        if fingerprints.len() != rows.len() {
+            let said = format!("{} fingerprints for {} rows", fingerprints.len(), rows.len());
+            return Err(CallError::refused(said));
+        }
+        // As those of the rows that are found.
+        Ok(fingerprints.iter().map(|fingerprint| clip_key(fingerprint)).collect())
+    }
+
+    /// What these settings need from plugins.toml.
+    ///
+    /// # Errors
+    /// When the call fails, or names more than a configuration could grant.
+    pub async fn needs(&self, settings: &str) -> Result<Needs, CallError> {
+        let needs: Needs = self
+            .loaded
+            .call(None, async |store| {
+                let plugin = self.bindings.instantiate_async(&mut *store).await?;
+                plugin.punchcard_plugin_delivery().call_list_needs(store, settings).await
+            })
+            .await?
+            .map_err(|error| CallError::Returned(error.into()))?
+            .into();
+        check_needs(&needs)?;
+        Ok(needs)
+    }
+
+    /// One step.
+    ///
+    /// # Errors
+    /// When the call fails or its answer breaks the contract; the batch is then resumed.
+    pub async fn step(
+        &self,
+        settings: &str,
+        state: Vec<u8>,
+        batch: Batch,
+        signal: Signal,
+        context: &Context,
+    ) -> Result<Outcome, CallError> {
+        self.step_within(self.call_for(), settings, state, batch, signal, context).await
+    }
+
+    /// The same with another limit of time.
+    ///
+    /// # Errors
+    /// As [`Connector::step`].
+    pub async fn step_within(
+        &self,
+        limit: Duration,
+        settings: &str,
+        state: Vec<u8>,
+        batch: Batch,
+        signal: Signal,
+        context: &Context,
+    ) -> Result<Outcome, CallError> {
+        let rows = batch.rows.len();
+        let (batch, signal) = (batch.into(), signal.into());
+        let mut outcome: Outcome = self
+            .loaded
+            .call_within(limit, Some(context), async |store| {
+                let plugin = self.bindings.instantiate_async(&mut *store).await?;
+                plugin
+                    .punchcard_plugin_delivery()
+                    .call_step(store, settings, &state, &batch, &signal, &context.clone().into())
+                    .await
+            })
+            .await?
+            .map_err(|error| CallError::Returned(error.into()))?
+            .into();
+        check_state(&outcome.state, self.loaded.limits.state_bytes)?;
+        if let Directive::Delivered(receipt) = &mut outcome.next {
+            let mut seen = vec![false; rows];
+            for rejection in &receipt.rejected {
+                match seen.get_mut(rejection.row as usize) {
+                    Some(seen) if !*seen => *seen = true,
+                    Some(_) => return Err(CallError::refused(format!("row {} rejected twice", rejection.row))),
+                    None => return Err(CallError::refused(format!("row {} of {rows} rejected", rejection.row))),
+                }
+            }
+            // Rows that arrived are not held for a link that nobody could follow.
+            if receipt.link.as_deref().is_some_and(|link| !is_address(link)) {
+                tracing::warn!("a connector's link is too long, or has characters that can't be seen; it is left out");
+                receipt.link = None;
+            }
+        }
+        if let Directive::Found(page) = &mut outcome.next {
+            if page.rows.len() > MOST_ROWS as usize {
+                return Err(CallError::refused(format!("a page of {} rows", page.rows.len())));
+            }
+            if page.next.as_ref().is_some_and(|next| next.len() > NEXT_BYTES) {
+                return Err(CallError::refused("a page whose end is described at too great a length"));
+            }
+            page.link.take_if(|link| !is_address(link));
+        }
+        Ok(outcome)
+    }
+}
