@@ -12,6 +12,7 @@ pub mod belief;
 pub mod lateness;
 
 pub mod config;
+pub mod supervisor;
 
 pub mod key;
 
