@@ -13,6 +13,7 @@ pub mod lateness;
 
 pub mod config;
 
+pub mod input;
 pub mod key;
 
 pub mod choice;

@@ -35,7 +35,7 @@ use super::state_folder::{self, StateFolderError};
 use super::status::ConfigurationReport;
 use super::trouble::Troubles;
 use crate::clock::{Clock, ClockError};
-use crate::input::keyboard::Input;
+use crate::input::Message;
 use punchcard_ledger::{CheckpointInterval, Ledger, OpenError, Setup};
 use punchcard_panel::FrameSize;
 
@@ -141,8 +141,8 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     };
 
     info!("stopping");
-    face.close_keyboard();
-    let saved = save_what_was_pressed(&face.keys, &mut intake).await;
+    face.close_inputs().await;
+    let saved = save_what_was_pressed(&face.sender, &mut intake).await;
     parts.shutdown().await;
     front.shutdown().await;
     device.ledger.clone().close().await;
@@ -156,7 +156,7 @@ async fn open(
     options: &Options,
     in_force: &InForce,
     ends: &mut Ends,
-) -> Result<Option<(Arc<Device>, Face, mpsc::Receiver<Input>)>, DeviceError> {
+) -> Result<Option<(Arc<Device>, Face, mpsc::Receiver<Message>)>, DeviceError> {
     let configuration = &in_force.configuration;
     let configured = &configuration.device;
     let clock = Clock::open(configured.name.as_str(), configured.time_zone.clone(), configured.trust_clock)?;
@@ -226,13 +226,13 @@ fn start_control(device: &Arc<Device>, options: &Options, tasks: &mut JoinSet<()
 }
 
 /// Lets the inputs save what they have taken, and ends them.
-async fn save_what_was_pressed(keys: &mpsc::Sender<Input>, intake: &mut JoinHandle<()>) -> Result<(), DeviceError> {
+async fn save_what_was_pressed(sender: &mpsc::Sender<Message>, intake: &mut JoinHandle<()>) -> Result<(), DeviceError> {
     if intake.is_finished() {
         return Ok(());
     }
     let save = async {
-        // Comes after every key that was read. When nobody takes it, the inputs have ended by themselves.
-        let _ended = keys.send(Input::Quit).await;
+        // Comes after everything that was read. When nobody takes it, the intake has ended by itself.
+        let _ended = sender.send(Message::Quit).await;
         (&mut *intake).await
     };
     match tokio::time::timeout(SAVING_AT_THE_END, save).await {

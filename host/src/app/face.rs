@@ -1,4 +1,7 @@
-//! What a person touches and sees: the keys of the inputs, and the panel. Either may be missing; the device runs on without.
+//! What a person touches and sees: the inputs, and the panel. Either may be missing; the device runs on without.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use punchcard_core::config::Configuration;
 use punchcard_core::config::input::Trigger;
@@ -11,15 +14,15 @@ use super::display::Display;
 use super::grant::chain;
 use super::trouble::Troubles;
 use crate::clock::Clock;
-use crate::input::keyboard::{Input, Keyboard};
+use crate::input::{DRIVERS, Message, Reading};
 use punchcard_panel::terminal::Terminal;
 
-/// Keys and panel at work.
+/// Inputs and panel at work.
 pub(super) struct Face {
-    /// What is sent here comes after every key that was read.
-    pub(super) keys: mpsc::Sender<Input>,
+    /// What is sent here comes after everything that was read.
+    pub(super) sender: mpsc::Sender<Message>,
     display: Display,
-    keyboard: Option<Keyboard>,
+    inputs: Vec<Reading>,
     panel: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -30,21 +33,18 @@ impl Face {
         clock: &Clock,
         display: &Display,
         troubles: &Troubles,
-    ) -> (Self, mpsc::Receiver<Input>) {
-        let (keys, pressed) = mpsc::channel(64);
-        let keyboard = start_keyboard(configuration, clock, keys.clone(), troubles);
+    ) -> (Self, mpsc::Receiver<Message>) {
+        let (sender, pressed) = mpsc::channel(64);
+        let inputs = start_inputs(configuration, clock, &sender, troubles);
         let panel = start_panel(configuration, display, troubles);
-        for (name, input) in &configuration.inputs {
-            if !matches!(input.trigger, Trigger::Key(_)) {
-                warn!(input = %name, "an input is off: this version does not read GPIO lines yet");
-            }
-        }
-        (Self { keys, display: display.clone(), keyboard, panel }, pressed)
+        (Self { sender, display: display.clone(), inputs, panel }, pressed)
     }
 
-    /// Reads no more keys.
-    pub(super) fn close_keyboard(&mut self) {
-        self.keyboard = None;
+    /// Reads no more inputs.
+    pub(super) async fn close_inputs(&mut self) {
+        for reading in std::mem::take(&mut self.inputs) {
+            reading.stop().await;
+        }
     }
 
     /// Shows nothing any more.
@@ -56,25 +56,32 @@ impl Face {
     }
 }
 
-fn start_keyboard(
+/// Starts every driver: the keyboard's also hears that a person wants the device to stop.
+fn start_inputs(
     configuration: &Configuration,
     clock: &Clock,
-    keys: mpsc::Sender<Input>,
+    sender: &mpsc::Sender<Message>,
     troubles: &Troubles,
-) -> Option<Keyboard> {
-    let clock = clock.clone();
-    let triggers = configuration.inputs.values().filter_map(|input| match input.trigger {
-        Trigger::Key(key) => Some(key),
-        _ => None,
-    });
-    match Keyboard::start(triggers.collect(), move || clock.monotonic_ms(), keys) {
-        Ok(keyboard) => Some(keyboard),
-        Err(error) => {
-            let advice = format!("{}; the device runs on without it", chain(error));
-            troubles.set("keyboard", Some(Problem { headline: "no keyboard".into(), advice }));
-            None
+) -> Vec<Reading> {
+    for (name, input) in &configuration.inputs {
+        if !DRIVERS.iter().any(|driver| driver.drives(&input.trigger)) {
+            warn!(input = %name, "an input is off: this version does not read GPIO lines yet");
         }
     }
+    let mut readings = Vec::new();
+    for driver in DRIVERS {
+        let inputs = configuration.inputs.iter().filter(|(_, input)| driver.drives(&input.trigger));
+        let inputs: BTreeMap<_, _> = inputs.map(|(name, input)| (name.clone(), input.clone())).collect();
+        let clock = clock.clone();
+        match driver.start(&inputs, Arc::new(move || clock.monotonic_ms()), sender.clone()) {
+            Ok(reading) => readings.push(reading),
+            Err(error) => {
+                let advice = format!("{}; the device runs on without it", chain(error));
+                troubles.set(driver.name(), Some(Problem { headline: format!("no {}", driver.name()), advice }));
+            }
+        }
+    }
+    readings
 }
 
 fn start_panel(
