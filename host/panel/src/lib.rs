@@ -20,6 +20,7 @@ mod text;
 pub mod painter;
 
 pub mod blocks;
+pub mod charset;
 pub mod picture;
 
 pub mod driver;

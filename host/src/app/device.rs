@@ -146,7 +146,7 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     parts.shutdown().await;
     front.shutdown().await;
     device.ledger.clone().close().await;
-    face.end();
+    face.end().await;
     ended.and(saved).inspect_err(|error| error!(error = chain(error), "the device ends"))
 }
 
@@ -184,7 +184,7 @@ async fn open(
                 () = ends.signal() => None,
             };
             let Some(opened) = opened else {
-                face.end();
+                face.end().await;
                 return Ok(None);
             };
             (opened, (face, pressed))

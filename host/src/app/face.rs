@@ -10,7 +10,7 @@ use punchcard_core::plugin::Problem;
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::display::Display;
+use super::display::{Display, Showing};
 use super::grant::chain;
 use super::trouble::Troubles;
 use crate::clock::Clock;
@@ -21,9 +21,8 @@ use punchcard_panel::terminal::Terminal;
 pub(super) struct Face {
     /// What is sent here comes after everything that was read.
     pub(super) sender: mpsc::Sender<Message>,
-    display: Display,
     inputs: Vec<Reading>,
-    panel: Option<std::thread::JoinHandle<()>>,
+    panel: Option<Showing>,
 }
 
 impl Face {
@@ -37,7 +36,7 @@ impl Face {
         let (sender, pressed) = mpsc::channel(64);
         let inputs = start_inputs(configuration, clock, &sender, troubles);
         let panel = start_panel(configuration, display, troubles);
-        (Self { sender, display: display.clone(), inputs, panel }, pressed)
+        (Self { sender, inputs, panel }, pressed)
     }
 
     /// Reads no more inputs.
@@ -48,10 +47,9 @@ impl Face {
     }
 
     /// Shows nothing any more.
-    pub(super) fn end(self) {
-        self.display.end();
-        if self.panel.is_some_and(|panel| panel.join().is_err()) {
-            warn!("the panel had failed");
+    pub(super) async fn end(self) {
+        if let Some(panel) = self.panel {
+            panel.stop().await;
         }
     }
 }
@@ -84,16 +82,12 @@ fn start_inputs(
     readings
 }
 
-fn start_panel(
-    configuration: &Configuration,
-    display: &Display,
-    troubles: &Troubles,
-) -> Option<std::thread::JoinHandle<()>> {
+fn start_panel(configuration: &Configuration, display: &Display, troubles: &Troubles) -> Option<Showing> {
     match configuration.panel.driver {
         PanelDriver::Terminal => {
             let driver = Box::new(Terminal::start(&key_help(configuration)));
             match display.show_on(driver) {
-                Ok(thread) => return Some(thread),
+                Ok(showing) => return Some(showing),
                 Err(error) => {
                     let advice = format!("the system gives no thread for it: {error}");
                     troubles.set("panel", Some(Problem { headline: "the panel is off".into(), advice }));
@@ -109,11 +103,11 @@ fn start_panel(
     None
 }
 
-/// What the keys do, for the line below a panel in a terminal.
+/// What the keys do, for the line below a panel in a terminal: first how to stop, for a narrow one cuts the end off.
 fn key_help(configuration: &Configuration) -> String {
     let keys = configuration.inputs.iter().filter_map(|(name, input)| match &input.trigger {
         Trigger::Key(key) => Some(format!("{key}: {name}")),
         _ => None,
     });
-    keys.chain(["Ctrl-C: stop".to_owned()]).collect::<Vec<_>>().join("   ")
+    std::iter::once("Ctrl-C: stop".to_owned()).chain(keys).collect::<Vec<_>>().join("   ")
 }
