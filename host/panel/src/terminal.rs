@@ -12,6 +12,7 @@ use crossterm::cursor::{Hide, MoveTo, RestorePosition, SavePosition, Show};
 use crossterm::queue;
 use crossterm::style::{Color, Colors, Print, ResetColor, SetColors};
 use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
+use punchcard_core::printable::escape;
 
 use super::blocks::{
     render_ascii_halves, render_ascii_quadrants, render_braille, render_half_block_quadrants, render_half_blocks,
@@ -36,6 +37,8 @@ struct Screen<W: Write> {
     out: W,
     charset: Charset,
     help: String,
+    /// What is printed once below the panel, in lines.
+    notes: String,
     extent: fn() -> io::Result<Extent>,
     /// What was drawn last, and on how large a screen.
     drawn: Option<(Frame, Extent)>,
@@ -43,22 +46,23 @@ struct Screen<W: Write> {
 
 impl Terminal {
     /// Takes the standard output, if it is a terminal. The line of help says what the keys do: first how to stop, for its end
-    /// is cut off where the terminal is narrow.
+    /// is cut off where the terminal is narrow. The notes are printed below it, as far as there is room.
     #[must_use]
-    pub fn start(help: &str) -> Self {
+    pub fn start(help: &str, notes: &str) -> Self {
         let stdout = io::stdout();
         if !stdout.is_terminal() {
             return Self { screen: None };
         }
         restore_before_panic();
         TAKEN.store(true, Ordering::Release);
-        Self::on(stdout, crossterm::terminal::size, Charset::of_environment(), help)
+        Self::on(stdout, crossterm::terminal::size, Charset::of_environment(), help, notes)
     }
 }
 
 impl<W: Write + Send> Terminal<W> {
-    fn on(out: W, extent: fn() -> io::Result<Extent>, charset: Charset, help: &str) -> Self {
-        Self { screen: Some(Screen { out, charset, help: charset.spell(help), extent, drawn: None }) }
+    fn on(out: W, extent: fn() -> io::Result<Extent>, charset: Charset, help: &str, notes: &str) -> Self {
+        let notes = notes.lines().map(|line| charset.spell(&escape(line))).collect::<Vec<_>>().join("\n");
+        Self { screen: Some(Screen { out, charset, help: charset.spell(help), notes, extent, drawn: None }) }
     }
 }
 
@@ -82,7 +86,12 @@ impl<W: Write> Screen<W> {
         let mut bytes = Vec::new();
         queue!(bytes, BeginSynchronizedUpdate)?;
         if fresh {
-            clear_and_divide(&mut bytes, u16::try_from(lines.len()).unwrap_or(u16::MAX), extent)?;
+            let panel = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+            clear_and_divide(&mut bytes, panel, extent)?;
+            // Also after a resize, which clears the screen.
+            for line in plan_notes(&self.notes, (extent.0, extent.1.saturating_sub(panel))) {
+                queue!(bytes, Print(line), Print("\r\n"))?;
+            }
         }
         queue!(bytes, SavePosition)?;
         for (row, line) in (0..).zip(&lines) {
@@ -204,6 +213,28 @@ fn too_small(least: Option<&Picture>, extent: Extent, help: &str) -> Vec<Line> {
     let above_help = usize::from(extent.1.saturating_sub(1));
     let mut lines: Vec<Line> = wrapped.iter().take(above_help).map(|line| Line::Plain(line.to_string())).collect();
     lines.push(Line::Plain(cut(help, extent)));
+    lines
+}
+
+/// The first lines of the notes for which there is room, with the row in which the cursor stands after them.
+fn plan_notes(notes: &str, (columns, rows): Extent) -> Vec<&str> {
+    const MORE: &str = "(more: see `punchcard check`)";
+    let rows_of = |line: &str| line.chars().count().div_ceil(usize::from(columns.max(1))).max(1);
+    let mut room = usize::from(rows.saturating_sub(1));
+    let needed: usize = notes.lines().map(rows_of).sum();
+    if needed <= room {
+        return notes.lines().collect();
+    }
+    room = room.saturating_sub(rows_of(MORE));
+    let fits = |line: &&str| {
+        let left = room.checked_sub(rows_of(line));
+        room = left.unwrap_or(0);
+        left.is_some()
+    };
+    let mut lines: Vec<&str> = notes.lines().take_while(fits).collect();
+    if rows > 1 {
+        lines.push(MORE);
+    }
     lines
 }
 
@@ -371,7 +402,7 @@ mod tests {
     #[test]
     fn a_frame_is_drawn_in_place_and_once() {
         let out = Out::default();
-        let mut terminal = Terminal::on(out.clone(), || Ok((130, 40)), Charset::Unicode, "space: punch");
+        let mut terminal = Terminal::on(out.clone(), || Ok((130, 40)), Charset::Unicode, "space: punch", "");
         terminal.show(&frame(FrameSize::Low)).unwrap();
         let first = out.take();
         assert!(first.contains("\x1b[2J") && first.contains("\x1b[20;40r"), "{first:?}");
@@ -391,10 +422,44 @@ mod tests {
     #[test]
     fn a_screen_without_room_below_is_not_divided() {
         let out = Out::default();
-        let mut terminal = Terminal::on(out.clone(), || Ok((130, 19)), Charset::Unicode, "space: punch");
+        let mut terminal = Terminal::on(out.clone(), || Ok((130, 19)), Charset::Unicode, "space: punch", "");
         terminal.show(&frame(FrameSize::Low)).unwrap();
         let drawn = out.take();
         assert!(!drawn.contains(";19r") && drawn.contains("space: punch"));
+    }
+
+    #[test]
+    fn notes_stand_below_the_panel_also_after_a_resize_and_steer_nothing() {
+        let out = Out::default();
+        let notes = "error: found `terminl`\n \x1b[2Jhelp";
+        let mut terminal = Terminal::on(out.clone(), || Ok((130, 40)), Charset::Unicode, "space: punch", notes);
+        let mut show = |frame| {
+            terminal.show(&frame).unwrap();
+            out.take()
+        };
+        let first = show(frame(FrameSize::Low));
+        let (before, after) = first.split_once("error: found `terminl`\r\n").unwrap();
+        assert!(before.contains("\x1b[2J") && !after.contains("\x1b[2J"), "{first:?}");
+        assert!(!show(Frame::new(FrameSize::Low)).contains("terminl"), "once");
+        // As large a change as a resize.
+        assert!(show(Frame::new(FrameSize::High)).contains("terminl"));
+    }
+
+    #[test]
+    fn notes_for_which_there_is_no_room_say_where_the_others_are() {
+        let notes = "one\ntwo is longer\nthree\nfour";
+        let more = "(more: see `punchcard check`)";
+        let table: [(Extent, &[&str]); 5] = [
+            ((80, 5), &["one", "two is longer", "three", "four"]),
+            ((80, 4), &["one", "two is longer", more]),
+            ((80, 2), &[more]),
+            ((80, 1), &[]),
+            ((10, 5), &["one", more]),
+        ];
+        for (extent, expected) in table {
+            assert_eq!(plan_notes(notes, extent), expected, "{extent:?}");
+        }
+        assert_eq!(plan_notes("", (80, 5)), [""; 0]);
     }
 
     #[test]
@@ -405,7 +470,7 @@ mod tests {
 
     #[test]
     fn a_terminal_that_is_gone_is_an_error() {
-        let mut terminal = Terminal::on(Out::default(), || Err(io::Error::other("gone")), Charset::Unicode, "");
+        let mut terminal = Terminal::on(Out::default(), || Err(io::Error::other("gone")), Charset::Unicode, "", "");
         assert!(matches!(terminal.show(&frame(FrameSize::Low)), Err(DriverError::Terminal(_))));
     }
 

@@ -5,6 +5,7 @@
 //! the ledger closes. A part that can't be started is said and left out; one that breaks off, by a defect of ours, ends
 //! the device, so that the system starts it anew.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -97,7 +98,8 @@ pub(super) struct Device {
 pub async fn run(options: &Options) -> Result<(), DeviceError> {
     state_folder::make_private(&options.state)?;
     let source = Source::read(&options.configuration);
-    let in_force = configuration::choose(&source, &[], &options.state, &options.configuration);
+    let in_force = configuration::choose(&source, &[], &options.state, &options.configuration)
+        .with_panel(std::io::stdout().is_terminal());
     let mut ends = Ends::listen().map_err(DeviceError::System)?;
     let Some((device, mut face, pressed)) = open(options, &in_force, &mut ends).await? else { return Ok(()) };
 
@@ -171,7 +173,8 @@ async fn open(
     };
     let display = Display::new(configured.name.as_str(), size, clock.clone());
     let troubles = Troubles::new(display.clone());
-    let face = || Face::start(configuration, &clock, &display, &troubles);
+    let errors = in_force.report.errors.as_deref();
+    let face = || Face::start(configuration, errors, &clock, &display, &troubles);
     let opening =
         Opening { state: &options.state, setup: &setup, clock: &clock, display: &display, troubles: &troubles };
     let ((ledger, opened), (face, pressed)) = match opening.open() {

@@ -26,16 +26,18 @@ pub(super) struct Face {
 }
 
 impl Face {
-    /// Starts what of it there is, and says what is missing. What is pressed comes out of the channel.
+    /// Starts what of it there is, and says what is missing. What is pressed comes out of the channel. `errors` of
+    /// plugins.toml are printed where the panel is a terminal.
     pub(super) fn start(
         configuration: &Configuration,
+        errors: Option<&str>,
         clock: &Clock,
         display: &Display,
         troubles: &Troubles,
     ) -> (Self, mpsc::Receiver<Message>) {
         let (sender, pressed) = mpsc::channel(64);
         let inputs = start_inputs(configuration, clock, &sender, troubles);
-        let panel = start_panel(configuration, display, troubles);
+        let panel = start_panel(configuration, errors, display, troubles);
         (Self { sender, inputs, panel }, pressed)
     }
 
@@ -82,10 +84,15 @@ fn start_inputs(
     readings
 }
 
-fn start_panel(configuration: &Configuration, display: &Display, troubles: &Troubles) -> Option<Showing> {
+fn start_panel(
+    configuration: &Configuration,
+    errors: Option<&str>,
+    display: &Display,
+    troubles: &Troubles,
+) -> Option<Showing> {
     match configuration.panel.driver {
         PanelDriver::Terminal => {
-            let driver = Box::new(Terminal::start(&key_help(configuration)));
+            let driver = Box::new(Terminal::start(&key_help(configuration), errors.unwrap_or_default()));
             match display.show_on(driver) {
                 Ok(showing) => return Some(showing),
                 Err(error) => {
