@@ -28,8 +28,8 @@ const STEADY_MS: u64 = 600_000;
 pub enum PartName {
     /// What shows scenes.
     Panel,
-    /// What reads the keys of all inputs that have one.
-    Keyboard,
+    /// What reads the inputs of this driver.
+    Inputs(String),
     /// `grants.NAME`
     Grant(GrantName),
     /// `sinks.NAME`
@@ -40,7 +40,7 @@ impl fmt::Display for PartName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Panel => write!(formatter, "panel"),
-            Self::Keyboard => write!(formatter, "keyboard"),
+            Self::Inputs(driver) => write!(formatter, "inputs ({driver})"),
             Self::Grant(name) => write!(formatter, "grants.{name}"),
             Self::Sink(name) => write!(formatter, "sinks.{name}"),
         }
@@ -52,8 +52,8 @@ impl fmt::Display for PartName {
 pub enum PartConfiguration {
     /// `[panel]`, and the line that says what the keys do.
     Panel(Panel, String),
-    /// The inputs with a key.
-    Keyboard(BTreeMap<InputName, Input>),
+    /// The inputs of one driver.
+    Inputs(BTreeMap<InputName, Input>),
     /// `[grants.NAME]`
     Grant(Grant),
     /// `[sinks.NAME]`

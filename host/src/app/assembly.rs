@@ -79,7 +79,7 @@ impl Assembly {
         match name {
             PartName::Grant(name) => Ok(Arc::new(GrantPart::assemble(self, name).await?)),
             PartName::Sink(name) => Ok(Arc::new(SinkPart::assemble(self, name).await?)),
-            PartName::Panel | PartName::Keyboard => Err(Vec::new()),
+            PartName::Panel | PartName::Inputs(_) => Err(Vec::new()),
         }
     }
 

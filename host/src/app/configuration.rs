@@ -162,9 +162,6 @@ pub fn find_restart_needs(started_with: &Configuration, now: &Configuration) -> 
         |configuration: &Configuration| configuration.plugins.values().map(|plugin| plugin.limits.answer_bytes).max();
     let table = [
         ("device", started_with.device != now.device),
-        ("panel", started_with.panel != now.panel),
-        ("choices", started_with.choices != now.choices),
-        ("inputs", started_with.inputs != now.inputs),
         ("limits.answer-mib", answer_bytes(started_with) != answer_bytes(now)),
     ];
     table.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()

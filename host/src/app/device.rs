@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use punchcard_core::config::Configuration;
-use punchcard_core::config::panel::PanelSize;
 use punchcard_core::event::Sequence;
 use punchcard_core::plugin::Problem;
 use thiserror::Error;
@@ -27,7 +26,7 @@ use super::configuration::{self, InForce, Source};
 use super::control;
 use super::display::Display;
 use super::error_chain::chain;
-use super::face::Face;
+use super::face::{Face, frame_size};
 use super::intake::Intake;
 use super::known_time::KnownTime;
 use super::opening::Opening;
@@ -43,7 +42,6 @@ use crate::http::{self, Http, Trust};
 use crate::input::Message;
 use crate::vault::Vault;
 use punchcard_ledger::{CheckpointInterval, Ledger, OpenError, Setup};
-use punchcard_panel::FrameSize;
 use punchcard_sandbox::Sandbox;
 
 /// How long presses that were taken may need to be saved when the device ends. A card that takes longer is broken.
@@ -112,7 +110,8 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     let mut ends = Ends::listen().map_err(DeviceError::System)?;
     let (supervisor, requests) = mpsc::unbounded_channel();
     let opened = open(options, &in_force, supervisor, &mut ends).await?;
-    let Some((device, mut face, pressed)) = opened else { return Ok(()) };
+    let Some((device, face, pressed)) = opened else { return Ok(()) };
+    let face = Arc::new(tokio::sync::Mutex::new(face));
 
     let intake = Intake::new(
         &in_force.configuration,
@@ -123,30 +122,26 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
         device.troubles.clone(),
     )
     .await;
-    let mut intake = tokio::spawn(intake.run(pressed));
+    let mut intake = tokio::spawn(intake.run(pressed, device.parts.subscribe()));
 
     let mut front = JoinSet::new();
     front.spawn(device.time.clone().keep(device.clock.clone(), device.ledger.clone(), device.display.clone()));
-    front.spawn(prune(
-        in_force.configuration.history,
-        device.ledger.clone(),
-        device.clock.clone(),
-        device.time.clone(),
-    ));
+    front.spawn(prune(device.parts.subscribe(), device.ledger.clone(), device.clock.clone(), device.time.clone()));
     start_control(&device, options, &mut front);
     device.say_configuration();
 
     let mut parts = JoinSet::new();
-    start_parts(&device, options, in_force, requests, &mut parts);
+    start_parts(&device, options, in_force, &face, requests, &mut parts);
     let ended = tokio::select! {
         ended = ends.wait(&mut intake, &mut front, device.ledger.accepted()) => ended,
         error = first_to_break_off(&mut parts) => Err(error),
     };
 
     info!("stopping");
+    parts.shutdown().await;
+    let mut face = face.lock().await;
     face.close_inputs().await;
     let saved = save_what_was_pressed(&face.sender, &mut intake).await;
-    parts.shutdown().await;
     front.shutdown().await;
     device.ledger.clone().close().await;
     face.end().await;
@@ -169,11 +164,7 @@ async fn open(
         zone: configured.time_zone.clone(),
         checkpoints: CheckpointInterval::default(),
     };
-    let size = match configuration.panel.size {
-        PanelSize::W128H32 => FrameSize::Low,
-        PanelSize::W128H64 => FrameSize::High,
-    };
-    let display = Display::new(configured.name.as_str(), size, clock.clone());
+    let display = Display::new(configured.name.as_str(), frame_size(configuration.panel.size), clock.clone());
     let troubles = Troubles::new(display.clone());
     let errors = in_force.report.errors.as_deref();
     let face = || Face::start(configuration, errors, &clock, &display, &troubles);
@@ -183,7 +174,7 @@ async fn open(
         Ok(opened) => (opened, face()),
         Err(error @ OpenError::InUse { .. }) => return Err(error.into()),
         Err(error) => {
-            let (face, mut pressed) = face();
+            let (mut face, mut pressed) = face();
             let opened = tokio::select! {
                 opened = opening.open_after(error, &mut pressed) => opened?,
                 () = ends.signal() => None,
@@ -224,6 +215,7 @@ fn start_parts(
     device: &Arc<Device>,
     options: &Options,
     in_force: InForce,
+    face: &Arc<tokio::sync::Mutex<Face>>,
     requests: mpsc::UnboundedReceiver<Request>,
     tasks: &mut JoinSet<()>,
 ) {
@@ -253,7 +245,7 @@ fn start_parts(
     };
     announcement::start(device, sayings, deliveries, tasks);
     tasks.spawn(watch::watch(options.configuration.clone(), device.parts.subscribe(), device.supervisor.clone()));
-    let supervisor = Supervisor::new(Arc::clone(device), options.clone(), sandbox, site, requests);
+    let supervisor = Supervisor::new(Arc::clone(device), options.clone(), sandbox, site, Arc::clone(face), requests);
     tasks.spawn(supervisor.run(in_force));
 }
 

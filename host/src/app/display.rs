@@ -28,7 +28,7 @@ pub(super) struct Display {
 struct Shared {
     state: Mutex<PanelState>,
     changed: Notify,
-    size: FrameSize,
+    size: Mutex<FrameSize>,
     clock: Clock,
 }
 
@@ -37,7 +37,7 @@ impl Display {
     #[must_use]
     pub(super) fn new(device: &str, size: FrameSize, clock: Clock) -> Self {
         let state = Mutex::new(PanelState::new(device, clock.monotonic_ms()));
-        Self { shared: Arc::new(Shared { state, changed: Notify::new(), size, clock }) }
+        Self { shared: Arc::new(Shared { state, changed: Notify::new(), size: Mutex::new(size), clock }) }
     }
 
     /// Notes something in the panel's state. The moment is given along, in milliseconds of the monotonic clock.
@@ -50,10 +50,19 @@ impl Display {
         noted
     }
 
+    fn size(&self) -> FrameSize {
+        *self.shared.size.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The panel has another size from now on. A driver draws in it once it is started anew.
+    pub(super) fn set_size(&self, size: FrameSize) {
+        *self.shared.size.lock().unwrap_or_else(PoisonError::into_inner) = size;
+    }
+
     /// The picture at this moment.
     #[must_use]
     pub(super) fn frame(&self) -> Frame {
-        self.paint(&mut Painter::new(self.shared.size)).0
+        self.paint(&mut Painter::new(self.size())).0
     }
 
     /// The same for the command line.
@@ -74,7 +83,7 @@ impl Display {
         let show = async move {
             // Dropped at the end, which is what is waited for.
             let _ending = ending;
-            let mut painter = Painter::new(display.shared.size);
+            let mut painter = Painter::new(display.size());
             let mut resized = signal(SignalKind::window_change())
                 .inspect_err(|error| warn!(%error, "the panel is not drawn anew at once when its terminal is resized"))
                 .ok();

@@ -7,17 +7,18 @@
 //! so that nobody takes it for what became of theirs.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use punchcard_core::choice::Choice;
 use punchcard_core::config::Configuration;
-use punchcard_core::config::input::{Action, FieldValue, Press};
+use punchcard_core::config::input::{Action, FieldValue, Input, Press};
 use punchcard_core::event::{Event, Field, NewEvent, Value};
 use punchcard_core::gesture::{Gesture, Recognizer};
 use punchcard_core::input::{Edge, Motion, Turn};
 use punchcard_core::name::{ChoiceName, InputName};
 use punchcard_core::plugin::Problem;
 use punchcard_core::scene::{Choosing, Chosen, PanelState};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tracing::{error, info, warn};
 use ulid::Ulid;
@@ -25,6 +26,7 @@ use ulid::Ulid;
 use super::display::Display;
 use super::error_chain::chain;
 use super::known_time::KnownTime;
+use super::part::Parts;
 use super::trouble::Troubles;
 use crate::clock::{Clock, entropy};
 use crate::input::Message;
@@ -60,7 +62,7 @@ pub(super) struct Intake {
 /// An input: how its gestures are told, and what they mean.
 struct Control {
     recognizer: Recognizer,
-    action: Action,
+    input: Input,
 }
 
 impl Intake {
@@ -73,10 +75,23 @@ impl Intake {
         display: Display,
         troubles: Troubles,
     ) -> Self {
+        let (inputs, choices, sharing) = (BTreeMap::new(), BTreeMap::new(), JoinSet::new());
+        let mut intake = Self { inputs, choices, ledger, clock, time, display, troubles, sharing };
+        intake.adopt(configuration).await;
+        intake
+    }
+
+    /// Takes the inputs and the choices of another configuration. What is chosen stays chosen, and an input of which nothing
+    /// changed is in the middle of whatever gesture it was in.
+    async fn adopt(&mut self, configuration: &Configuration) {
         let mut choices = BTreeMap::new();
         for (name, configured) in &configuration.choices {
             let Some(mut choice) = Choice::new(configured.label.clone(), configured.items.clone()) else { continue };
-            match ledger.recall(&memory_key(name)).await {
+            let chosen = match self.choices.get(name) {
+                Some(choice) => Ok(Some(choice.item().to_owned())),
+                None => self.ledger.recall(&memory_key(name)).await,
+            };
+            match chosen {
                 Ok(Some(item)) if !choice.restore(&item) => {
                     info!(choice = %name, item, "the item that was chosen last is no longer there");
                 }
@@ -85,15 +100,21 @@ impl Intake {
             }
             choices.insert(name.clone(), choice);
         }
-        let control = |input| Control { recognizer: Recognizer::new(input), action: input.action.clone() };
-        let inputs = configuration.inputs.iter().map(|(name, input)| (name.clone(), control(input))).collect();
-        let intake = Self { inputs, choices, ledger, clock, time, display, troubles, sharing: JoinSet::new() };
-        intake.show_chosen();
-        intake
+        let mut known = std::mem::take(&mut self.inputs);
+        let control = |(name, input): (&InputName, &Input)| {
+            let known = known.remove(name).filter(|control| control.input == *input);
+            let new = || Control { recognizer: Recognizer::new(input), input: input.clone() };
+            (name.clone(), known.unwrap_or_else(new))
+        };
+        self.inputs = configuration.inputs.iter().map(control).collect();
+        self.choices = choices;
+        self.show_chosen();
     }
 
     /// Takes what inputs report until a person or the system wants the device to stop. What was pressed is then saved.
-    pub(super) async fn run(mut self, mut reported: mpsc::Receiver<Message>) {
+    /// `parts`: the configuration in force, whenever it is another.
+    pub(super) async fn run(mut self, mut reported: mpsc::Receiver<Message>, mut parts: watch::Receiver<Arc<Parts>>) {
+        let mut adopted = Arc::clone(&parts.borrow_and_update().configuration);
         let mut waiting = Waiting::new();
         let mut listening = true;
         loop {
@@ -111,6 +132,13 @@ impl Intake {
                     None => listening = false,
                 },
                 Some(accepted) = self.sharing.join_next() => self.tell(unwind(accepted)),
+                Ok(()) = parts.changed() => {
+                    let configuration = Arc::clone(&parts.borrow_and_update().configuration);
+                    if configuration.inputs != adopted.inputs || configuration.choices != adopted.choices {
+                        self.adopt(&configuration).await;
+                    }
+                    adopted = configuration;
+                }
                 // The inputs have ended; the device has not.
                 else => std::future::pending().await,
             }
@@ -177,7 +205,7 @@ impl Intake {
     fn edge(&mut self, edge: &Edge, saving: Option<&InputName>, waiting: &Waiting) -> Option<(InputName, NewEvent)> {
         let Edge { input, motion, at_ms } = edge;
         let control = self.inputs.get_mut(input)?;
-        match (control.recognizer.edge(*motion, *at_ms)?, control.action.clone()) {
+        match (control.recognizer.edge(*motion, *at_ms)?, control.input.action.clone()) {
             (Gesture::Press, Action::Press(press)) => {
                 if !press.share_commit_for.is_zero() {
                     self.share(input, &press);
@@ -203,7 +231,7 @@ impl Intake {
     fn turn(&mut self, turn: &Turn) {
         let Some(control) = self.inputs.get(&turn.input) else { return };
         let gesture = control.recognizer.turn(turn.detents);
-        if let (Some(Gesture::Turn(steps)), Action::Turn(turn)) = (gesture, &control.action) {
+        if let (Some(Gesture::Turn(steps)), Action::Turn(turn)) = (gesture, &control.input.action) {
             let choice = turn.choice.clone();
             self.choose(&choice, steps);
         }

@@ -146,7 +146,7 @@ impl Parts {
             PartName::Sink(name) => {
                 self.sinks.remove(name);
             }
-            PartName::Panel | PartName::Keyboard => {}
+            PartName::Panel | PartName::Inputs(_) => {}
         }
     }
 }

@@ -61,7 +61,7 @@ pub(super) async fn report(device: &Device) -> Report {
             .map(|(name, part)| GrantReport { name: name.to_string(), standing: grant_standing(part, now_ms) })
             .collect(),
         sinks,
-        inputs: device
+        inputs: parts
             .configuration
             .inputs
             .iter()

@@ -32,6 +32,7 @@ use super::assembly::{Assembled, Assembly, Fault};
 use super::configuration::{self, InForce, Source};
 use super::device::{Device, Options};
 use super::error_chain::chain;
+use super::face::Face;
 use super::part::{Handle, Part, Site};
 use super::plugin::{Loaded, LoadedPlugin, Plugins};
 use super::status::{Fallback, PluginReport, ReloadReport, StepReport};
@@ -64,6 +65,8 @@ pub(super) struct Supervisor {
     options: Options,
     sandbox: Arc<Sandbox>,
     site: Site,
+    /// What a person touches and sees.
+    face: Arc<tokio::sync::Mutex<Face>>,
     requests: mpsc::UnboundedReceiver<Request>,
     /// What should run.
     desired: BTreeMap<PartName, Desired>,
@@ -91,6 +94,7 @@ impl Supervisor {
         options: Options,
         sandbox: Arc<Sandbox>,
         site: Site,
+        face: Arc<tokio::sync::Mutex<Face>>,
         requests: mpsc::UnboundedReceiver<Request>,
     ) -> Self {
         Self {
@@ -98,6 +102,7 @@ impl Supervisor {
             options,
             sandbox,
             site,
+            face,
             requests,
             desired: BTreeMap::new(),
             running: BTreeMap::new(),
@@ -210,7 +215,8 @@ impl Supervisor {
         }
         self.plugins = plugins.iter().filter_map(|(name, loaded)| Some((name.clone(), loaded.clone().ok()?))).collect();
         self.publish(&configuration, Some(&plugins));
-        let steps = self.execute().await;
+        let mut steps = self.face.lock().await.apply(&configuration).await;
+        steps.extend(self.execute().await);
         let used: Vec<_> = self.plugins.values().map(|loaded| *loaded.plugin.sha256()).collect();
         self.sandbox.keep_only(&used);
         if candidate.is_reload {

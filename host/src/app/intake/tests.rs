@@ -50,6 +50,11 @@ async fn recorded(ledger: &Ledger) -> Vec<String> {
     ledger.events(None, 100).await.unwrap().into_iter().map(|listed| listed.event.happened.source.to_string()).collect()
 }
 
+/// A configuration in force that stays as it is.
+fn unchanging() -> watch::Receiver<Arc<Parts>> {
+    watch::channel(Arc::new(Parts::none_yet(Arc::default()))).1
+}
+
 #[tokio::test]
 async fn presses_that_were_taken_before_the_end_are_recorded() {
     let (intake, _footing) = intake().await;
@@ -61,7 +66,7 @@ async fn presses_that_were_taken_before_the_end_are_recorded() {
     sender.send(Message::Quit).await.unwrap();
     // Read before the inputs were closed.
     sender.send(tap("right")).await.unwrap();
-    intake.run(pressed).await;
+    intake.run(pressed, unchanging()).await;
     assert_eq!(recorded(&ledger).await, ["left", "right", "left", "left", "right"]);
 }
 
@@ -99,7 +104,9 @@ async fn that_presses_are_not_recorded_is_said_until_one_is() {
     let problems = |intake: &Intake| intake.troubles.report().into_iter().map(|report| report.problem.headline);
     intake.tell(Err(AcceptError::TooLarge { bytes: 1 }));
     assert!(problems(&intake).eq(["NOT recorded"]));
-    let Action::Press(press) = intake.inputs[&InputName::parse("left").unwrap()].action.clone() else { unreachable!() };
+    let Action::Press(press) = intake.inputs[&InputName::parse("left").unwrap()].input.action.clone() else {
+        unreachable!()
+    };
     let pressed = intake.form(&InputName::parse("left").unwrap(), &press);
     intake.tell(intake.ledger.accept(pressed).await);
     assert_eq!(problems(&intake).count(), 0);
@@ -110,7 +117,7 @@ async fn what_may_wait_goes_with_the_next_press_or_at_the_end_and_no_press_waits
     let (intake, _footing) = intake().await;
     let ledger = intake.ledger.clone();
     let (sender, pressed) = mpsc::channel(64);
-    let running = tokio::spawn(intake.run(pressed));
+    let running = tokio::spawn(intake.run(pressed, unchanging()));
     for _ in 0..3 {
         sender.send(tap("counter")).await.unwrap();
     }
