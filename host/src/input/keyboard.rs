@@ -13,6 +13,7 @@ use punchcard_core::config::input::{Input, Trigger};
 use punchcard_core::input::{Edge, Motion};
 use punchcard_core::key::Key;
 use punchcard_core::name::InputName;
+use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
 
 use super::{Driver, Message, NowMs, Reading, StartError};
@@ -47,7 +48,11 @@ impl Driver for Keyboard {
         let stdin = io::stdin();
         if stdin.is_terminal() {
             let raw = terminal::RawMode::enter().map_err(StartError::Terminal)?;
-            return Ok(Reading::start(self.name(), move |stop| terminal::read(stop, &sink))?.keeping(raw));
+            let mut reading = Reading::start(self.name(), move |stop| terminal::read(stop, &sink))?.keeping(raw);
+            if let Err(error) = reading.looking_again_at(SignalKind::window_change()) {
+                tracing::warn!(%error, "a key after the terminal was resized may be heard with the next one");
+            }
+            return Ok(reading);
         }
         // Without the buffer of `io::stdin`: what lies in that one can't be waited for.
         let pipe = stdin.as_fd().try_clone_to_owned().map_err(StartError::StandardInput)?;

@@ -22,6 +22,9 @@ use rustix::termios::{OptionalActions, OutputModes, tcgetattr, tcsetattr};
 use super::super::reading::{Awaited, Stop};
 use super::Sink;
 
+/// How long nothing is asked after there were no keys where some should be.
+const DEAF_FOR: Duration = Duration::from_millis(20);
+
 /// What has to be undone when the keyboard, or the whole program, ends.
 static RAW: AtomicBool = AtomicBool::new(false);
 static RELEASES: AtomicBool = AtomicBool::new(false);
@@ -106,13 +109,17 @@ fn read_events(stop: &Stop, sink: &Sink) -> io::Result<()> {
     let stdin = io::stdin();
     // `event::poll` reads a terminal that has hung up again and again for ever: it is not waited in, but before. Keys may
     // lie there that were typed while the terminal was asked for something.
+    let mut has_waited = false;
     while !is_stopped(stop, &stdin, Some(Duration::ZERO))? {
         if !event::poll(Duration::ZERO)? {
-            if is_stopped(stop, &stdin, None)? {
+            // It takes a resize for all that there is, and then does not hear of keys that came with it before the next: so
+            // it is asked at once when the terminal is resized, and where that was too late, not again and again.
+            if std::mem::replace(&mut has_waited, true) && stop.rest(DEAF_FOR)? || is_stopped(stop, &stdin, None)? {
                 return Ok(());
             }
             continue;
         }
+        has_waited = false;
         let heard = match parse_event(&event::read()?, releases) {
             Some(Parsed::Key(key, motion)) => sink.key(key, motion),
             Some(Parsed::Interrupt) => sink.quit(),
