@@ -36,7 +36,7 @@ pub mod sink;
 
 use std::collections::BTreeMap;
 
-pub use diagnostic::{Diagnostic, Place, render_diagnostics};
+pub use diagnostic::{Diagnostic, Place, Severity, render_diagnostics};
 pub use part::Part;
 
 use crate::name::{ChoiceName, GrantName, InputName, PluginName, SinkName};

@@ -11,6 +11,7 @@ use punchcard_core::config::secret::SecretSource;
 use punchcard_core::config::sink::Authorization;
 use punchcard_core::config::{Configuration, Diagnostic, Part};
 use punchcard_core::name::{GrantName, PluginName, SinkName, SlotName};
+use punchcard_core::needs::{UnmetNeed, unmet_by_grant, unmet_by_sink};
 use punchcard_core::plugin::delivery::Limits;
 use punchcard_core::plugin::{PluginError, World};
 use punchcard_core::row::{Column, ColumnKind};
@@ -18,6 +19,7 @@ use punchcard_core::secret::Secret;
 
 use super::grant::chain;
 use crate::vault::ConfiguredSecrets;
+use punchcard_sandbox::file::ReadError;
 use punchcard_sandbox::{AuthPolicy, CallError, Connector, Formatter, LoadError, Plugin, Sandbox, read_component};
 
 /// Something that keeps a part from running.
@@ -37,6 +39,12 @@ impl Fault {
     #[must_use]
     pub fn diagnostic(&self, configuration: &Configuration) -> Diagnostic {
         Diagnostic::at(configuration.place_of(&self.part), self.part.to_string(), self.message.clone())
+    }
+}
+
+impl From<UnmetNeed> for Fault {
+    fn from(UnmetNeed { part, message }: UnmetNeed) -> Self {
+        Self { part, message, misconfigured: true }
     }
 }
 
@@ -93,7 +101,11 @@ impl Assembly {
                 Ok(parts) => {
                     assembly.sinks.insert(name.clone(), parts);
                 }
-                Err(faults) => assembly.faults.extend(faults),
+                Err(faults) => {
+                    // Two sinks may need the same of one grant.
+                    let news = faults.into_iter().filter(|fault| !assembly.faults.contains(fault)).collect::<Vec<_>>();
+                    assembly.faults.extend(news);
+                }
             }
         }
         assembly
@@ -116,7 +128,7 @@ impl Assembly {
                 let (sandbox, loaded, path, limits) =
                     (Arc::clone(sandbox), name.clone(), folder.join(&plugin.path), plugin.limits);
                 let load = move || {
-                    let bytes = read_component(&path).map_err(chain)?;
+                    let bytes = read_component(&path).map_err(unread)?;
                     sandbox.load(&loaded, &bytes, limits).map_err(chain)
                 };
                 (name.clone(), tokio::task::spawn_blocking(load))
@@ -168,10 +180,16 @@ impl Assembly {
                 None
             }
         };
-        if let Some(policy) = &policy
-            && let Err(error) = policy.check(&grant.settings.to_json()).await
-        {
-            faults.push(refusal(Part::GrantSettings(name.clone()), &grant.plugin, error));
+        if let Some(policy) = &policy {
+            let settings = grant.settings.to_json();
+            let needs = match policy.check(&settings).await {
+                Ok(()) => policy.needs(&settings).await,
+                Err(error) => Err(error),
+            };
+            match needs {
+                Ok(needs) => faults.extend(unmet_by_grant(name, grant, &needs).into_iter().map(Fault::from)),
+                Err(error) => faults.push(refusal(Part::GrantSettings(name.clone()), &grant.plugin, error)),
+            }
         }
         match policy {
             Some(policy) if faults.is_empty() => Ok(GrantParts { policy, secrets }),
@@ -218,8 +236,17 @@ impl Assembly {
         let limits = match &connector {
             Some(connector) => {
                 let checked = columns.as_deref().unwrap_or(&any);
-                match connector.check(&sink.deliver.settings.to_json(), checked).await {
-                    Ok(limits) => Some(limits),
+                let settings = sink.deliver.settings.to_json();
+                let accepted = match connector.check(&settings, checked).await {
+                    Ok(limits) => connector.needs(&settings).await.map(|needs| (limits, needs)),
+                    Err(error) => Err(error),
+                };
+                match accepted {
+                    Ok((limits, needs)) => {
+                        let unmet = unmet_by_sink(name, sink, &configuration.grants, &needs);
+                        faults.extend(unmet.into_iter().map(Fault::from));
+                        Some(limits)
+                    }
                     Err(error) => {
                         faults.push(refusal(Part::DeliverSettings(name.clone()), &sink.deliver.plugin, error));
                         None
@@ -255,6 +282,18 @@ impl Assembly {
         }
         let error = LoadError::WrongWorld { plugin: name.clone(), found, wanted };
         Err(Some(Fault { part, message: error.to_string(), misconfigured: true }))
+    }
+}
+
+/// Why a component was not read, and where one comes from.
+fn unread(error: ReadError) -> String {
+    match error {
+        ReadError::File { path, source } if source.kind() == std::io::ErrorKind::NotFound => format!(
+            "there is no component at {}; in the source tree `cargo xtask guests` builds those that come with it, and any \
+             other is copied there",
+            path.display()
+        ),
+        error => chain(error),
     }
 }
 

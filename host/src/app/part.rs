@@ -204,7 +204,12 @@ fn slowest(configuration: &Configuration, assembly: &Assembly, grant: &GrantName
 }
 
 fn grant_parts(configuration: &Configuration, name: &GrantName) -> Vec<Part> {
-    let mut parts = vec![Part::GrantPlugin(name.clone()), Part::GrantSettings(name.clone())];
+    let mut parts = vec![
+        Part::GrantPlugin(name.clone()),
+        Part::GrantReach(name.clone()),
+        Part::GrantSettings(name.clone()),
+        Part::GrantSecrets(name.clone()),
+    ];
     if let Some(grant) = configuration.grants.get(name) {
         parts.push(Part::Plugin(grant.plugin.clone()));
         parts.extend(grant.secrets.keys().map(|slot| Part::GrantSecret(name.clone(), slot.clone())));
@@ -214,14 +219,19 @@ fn grant_parts(configuration: &Configuration, name: &GrantName) -> Vec<Part> {
 
 fn sink_parts(configuration: &Configuration, name: &SinkName) -> Vec<Part> {
     let mut parts = vec![
+        Part::Sink(name.clone()),
         Part::FormatPlugin(name.clone()),
         Part::FormatSettings(name.clone()),
         Part::DeliverPlugin(name.clone()),
         Part::DeliverSettings(name.clone()),
+        Part::Reach(name.clone()),
         Part::Authorization(name.clone()),
     ];
     if let Some(sink) = configuration.sinks.get(name) {
         parts.extend([Part::Plugin(sink.format.plugin.clone()), Part::Plugin(sink.deliver.plugin.clone())]);
+        // What its connector needs of the grant.
+        parts.extend(sink.grant().cloned().map(Part::GrantAudience));
+        parts.extend(sink.grant().cloned().map(Part::GrantSecrets));
     }
     parts
 }
