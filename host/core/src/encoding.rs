@@ -110,7 +110,8 @@ mod tests {
             assert_eq!(decode_utf8(text.as_bytes()), Ok(text));
         }
         let said = decode_utf8(b"a\nb\xfc\n").unwrap_err().to_string();
-        let expected = "line 2, column 2 (byte 3) is not UTF-8: the file is probably in Latin-1 (ISO 8859-1); save it as UTF-8";
+        let expected =
+            "line 2, column 2 (byte 3) is not UTF-8: the file is probably in Latin-1 (ISO 8859-1); save it as UTF-8";
         assert_eq!(said, expected);
     }
 }

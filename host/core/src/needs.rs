@@ -164,15 +164,13 @@ mod tests {
                 needs(&["https://other.example"], &[], true),
                 &[
                     &format!("{reach} https://other.example; add \"https://other.example\" to sinks.sheet.reach"),
-                    &format!("{audience} https://other.example; add \"https://other.example\" to grants.google.audience"),
+                    &format!(
+                        "{audience} https://other.example; add \"https://other.example\" to grants.google.audience"
+                    ),
                 ],
             ),
             // A token does not go along with requests that are not authorized.
-            (
-                "sheet",
-                needs(&["https://www.example/upload"], &[], false),
-                &[],
-            ),
+            ("sheet", needs(&["https://www.example/upload"], &[], false), &[]),
             (
                 "sheet",
                 needs(&["https://www.example/upload?key=k"], &[], true),
@@ -190,8 +188,10 @@ mod tests {
             (
                 "hook",
                 needs(&["http://nas.example/rows"], &[], false),
-                &["sinks.hook.reach: plugin `carry` needs http://nas.example/rows; add { url = \"http://nas.example/rows\", \
-                   private = true }, if it is in your own network, to sinks.hook.reach"],
+                &[
+                    "sinks.hook.reach: plugin `carry` needs http://nas.example/rows; add { url = \"http://nas.example/rows\", \
+                   private = true }, if it is in your own network, to sinks.hook.reach",
+                ],
             ),
             (
                 "hook",

@@ -3,6 +3,7 @@
 //! One line of JSON each way for each connection. The socket lies in a folder of mode 0700: who can open it owns the
 //! device's state anyway.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -137,8 +138,10 @@ pub enum Answer {
         /// Eight rows a byte, in the controller's order of pages.
         pages: Vec<u8>,
     },
-    /// It will be done.
+    /// It was done, or will be.
     Accepted,
+    /// Everything was so already.
+    NothingToDo,
     /// Rows were corrected, and will be delivered.
     Corrected {
         /// So many.
@@ -191,6 +194,19 @@ pub enum ControlError {
         /// Why.
         source: std::io::Error,
     },
+    /// The socket is another user's.
+    #[error(
+        "{} belongs to {owner}, whose host this is; ask as that user, such as with `sudo -u '#{uid}' punchcard …`",
+        path.display()
+    )]
+    OtherUser {
+        /// The socket, or the folder that it is in.
+        path: PathBuf,
+        /// The owner, for a person.
+        owner: String,
+        /// Its number.
+        uid: u32,
+    },
     /// The other side did not answer in time.
     #[error("the running host did not answer within {} s", within.as_secs())]
     Patience {
@@ -217,6 +233,7 @@ pub async fn ask(state: &Path, question: &Question) -> Result<Answer, ControlErr
             std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
                 ControlError::NoHost { state: state.to_owned() }
             }
+            std::io::ErrorKind::PermissionDenied => other_user(state, &path).unwrap_or_else(|| in_socket(error)),
             _ => in_socket(error),
         })?;
         let mut line = serde_json::to_vec(question).map_err(ControlError::Answer)?;
@@ -232,6 +249,16 @@ pub async fn ask(state: &Path, question: &Question) -> Result<Answer, ControlErr
     // The host's own patience ends first, and it says so.
     let within = question.patience() + PATIENCE;
     tokio::time::timeout(within, exchange).await.unwrap_or(Err(ControlError::Patience { within }))
+}
+
+/// Whose socket it is, where it is not that of whoever asks.
+fn other_user(state: &Path, socket: &Path) -> Option<ControlError> {
+    // In a folder that others can't enter, nothing is known of the socket.
+    let (path, metadata) = [socket, state].into_iter().find_map(|path| Some((path, path.metadata().ok()?)))?;
+    let uid = metadata.uid();
+    let owner = if uid == 0 { "root".to_owned() } else { format!("the user of number {uid}") };
+    let other = uid != rustix::process::geteuid().as_raw();
+    other.then(|| ControlError::OtherUser { path: path.to_owned(), owner, uid })
 }
 
 /// Opens the socket. The caller holds the state folder's lock, so a socket that lies there is a dead host's.

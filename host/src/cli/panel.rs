@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::exit::{Exit, Failure};
+use super::output::print_line;
 use super::status::unexpected;
 use super::{DeviceArguments, small_runtime};
 use crate::app::control::{Answer, Question, ask};
@@ -22,7 +23,7 @@ pub(super) fn panel(device: &DeviceArguments, png: Option<&Path>, scale: u32) ->
             std::fs::write(path, picture)
                 .map_err(|error| Failure::general(format!("can't write {}: {error}", path.display())))?;
         }
-        None => anstream::println!("{}", render_half_blocks(&frame)),
+        None => print_line(render_half_blocks(&frame))?,
     }
     Ok(Exit::Success)
 }

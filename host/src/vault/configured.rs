@@ -162,7 +162,8 @@ impl ConfiguredSecrets {
 /// What came into the file beside the secret when it was copied: the quotation marks around it, another line, what nobody
 /// sees. A space within may belong to it, as in `Bearer …`.
 fn find_stranger(secret: &str) -> Option<Stranger> {
-    let marks = |character: char| matches!(character, '"' | '\'' | '`' | '«' | '»' | '\u{2018}'..='\u{201f}' | '‹' | '›');
+    let marks =
+        |character: char| matches!(character, '"' | '\'' | '`' | '«' | '»' | '\u{2018}'..='\u{201f}' | '‹' | '›');
     let quoted = secret.starts_with(marks) && secret.ends_with(marks);
     secret.chars().zip(1..).find_map(|(character, position)| {
         let what = match character {
@@ -235,7 +236,8 @@ mod tests {
             fs::remove_file(path).unwrap();
         }
         let nothing = said(secrets.read_file(&folder.path().join("x")), folder.path());
-        let remedy = "there is no file `x`; put the secret there: `install -m 600 /dev/null x`, then paste it into that file";
+        let remedy =
+            "there is no file `x`; put the secret there: `install -m 600 /dev/null x`, then paste it into that file";
         assert_eq!(nothing, Err(remedy.to_owned()));
         let folder_itself = said(secrets.read_file(folder.path()), folder.path().parent().unwrap());
         assert!(folder_itself.unwrap_err().ends_with("is no regular file"));

@@ -243,11 +243,13 @@ mod tests {
             ("x = \"a\\\"b\" \u{201d}", mark("line 1, column 12", '\u{201d}')),
             (
                 "x\u{a0}= 1",
-                "line 1, column 2: the invisible character U+00A0 stands here; write a plain space, or nothing".to_owned(),
+                "line 1, column 2: the invisible character U+00A0 stands here; write a plain space, or nothing"
+                    .to_owned(),
             ),
             (
                 "a = 1\n\u{200b}x = 1",
-                "line 2, column 1: the invisible character U+200B stands here; write a plain space, or nothing".to_owned(),
+                "line 2, column 1: the invisible character U+200B stands here; write a plain space, or nothing"
+                    .to_owned(),
             ),
         ];
         for (text, expected) in table {

@@ -43,39 +43,46 @@ impl Delivery {
     /// blanked in it: also of one that this request did not carry, for a server may repeat what it was sent before.
     async fn authorize_and_send(&self, request: &Request) -> Result<Response, Failure> {
         match &self.authority {
-            Authority::None => blank(self.send(request, None).await, &[]),
+            Authority::None => blank(self.plan_and_send(request, None).await, &[]),
             Authority::Header { name, value } => {
                 let credential = request.authorized.then_some(Credential::Header { name, value });
-                blank(self.send(request, credential).await, std::slice::from_ref(value))
+                blank(self.plan_and_send(request, credential).await, std::slice::from_ref(value))
             }
             Authority::Grant(grant) if request.authorized => self.send_under_lease(request, grant).await,
-            Authority::Grant(grant) => blank(self.send(request, None).await, &grant.secrets()),
+            Authority::Grant(grant) => blank(self.plan_and_send(request, None).await, &grant.secrets()),
         }
     }
 
     /// Sends a request under a lease, and once more under another where the server refuses the token.
     async fn send_under_lease(&self, request: &Request, grant: &Grant) -> Result<Response, Failure> {
-        let audience = grant.audience();
         // What is denied or malformed is so at once, not after somebody has signed in.
-        let any = Secret::new("any".into());
-        self.plan(request, Some(Credential::Bearer { token: &any, audience }))?;
+        let mut prepared = self.plan(request, Some(Credential::Bearer { audience: grant.audience() }))?;
         let (lease, token) = self.unless_paused(grant.lease(&self.clock)).await?;
         let mut secrets = grant.secrets();
-        let answer = self.send(request, Some(Credential::Bearer { token: &token, audience })).await;
+        prepared.bear(&token)?;
+        let answer = self.send(&prepared).await;
         secrets.push(token);
         if !answer.as_ref().is_ok_and(|answer| answer.status() == 401) {
             return blank(answer, &secrets);
         }
         info!(sink = %self.sink, grant = %grant.name, "the token was refused; it is renewed once");
         let (_, renewed) = self.unless_paused(grant.another_lease(lease, &self.clock)).await?;
-        let answer = self.send(request, Some(Credential::Bearer { token: &renewed, audience })).await;
+        prepared.bear(&renewed)?;
+        let answer = self.send(&prepared).await;
         secrets.extend(grant.secrets());
         secrets.push(renewed);
         blank(answer, &secrets)
     }
 
-    async fn send(&self, request: &Request, credential: Option<Credential<'_>>) -> Result<RawResponse, Failure> {
-        let prepared = self.plan(request, credential)?;
+    async fn plan_and_send(
+        &self,
+        request: &Request,
+        credential: Option<Credential<'_>>,
+    ) -> Result<RawResponse, Failure> {
+        self.send(&self.plan(request, credential)?).await
+    }
+
+    async fn send(&self, prepared: &Prepared<'_>) -> Result<RawResponse, Failure> {
         let departs = async {
             match &self.authority {
                 Authority::Grant(grant) => grant.depart(&self.clock).await,
@@ -83,7 +90,7 @@ impl Delivery {
             }
         };
         self.unless_paused(departs).await?;
-        self.http.perform(&prepared).await
+        self.http.perform(prepared).await
     }
 
     /// Waits for what a request needs before it may leave. A pause ends the wait: nothing was sent.
@@ -97,7 +104,7 @@ impl Delivery {
         }
     }
 
-    fn plan(&self, request: &Request, credential: Option<Credential<'_>>) -> Result<Prepared, Failure> {
+    fn plan<'a>(&self, request: &'a Request, credential: Option<Credential<'_>>) -> Result<Prepared<'a>, Failure> {
         let reach = Reach { key: &self.reach_key, prefixes: &self.reach };
         plan_delivery(request, self.sink.as_str(), reach, credential)
     }
