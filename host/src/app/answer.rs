@@ -40,6 +40,7 @@ impl Device {
             Question::Resume { sink } => self.set_paused(&sink, false).await,
             Question::PutBack { sink, events } => self.put_back(&sink, &events).await,
             Question::Drop { sink, events, reason } => self.drop_set_aside(&sink, &events, &reason).await,
+            Question::Forget { sink } => self.forget(&sink).await,
             Question::CreateAnew { sink } => self.create_anew(&sink).await,
             Question::Correct { sink, from, component, settings, wanted } => {
                 let (reply, answer) = oneshot::channel();
@@ -83,6 +84,14 @@ impl Device {
         }
         self.time.accept_times(&self.ledger, sink).await.map_err(chain)?;
         info!(%sink, "a person leaves the rows as they are whose times were wrong");
+        Ok(Answer::Accepted)
+    }
+
+    /// Forgets a sink that is in the ledger alone.
+    async fn forget(&self, name: &str) -> Result<Answer, String> {
+        let sink = SinkName::parse(name).map_err(|_| format!("`{name}` is not a sink's name"))?;
+        self.ledger.forget_sink(&sink).await.map_err(chain)?;
+        info!(%sink, "a person had the sink forgotten");
         Ok(Answer::Accepted)
     }
 

@@ -92,6 +92,11 @@ pub enum Question {
         /// The sink.
         sink: String,
     },
+    /// Forget a sink that plugins.toml does not name any more, with its rows.
+    Forget {
+        /// The sink.
+        sink: String,
+    },
     /// Make a new destination.
     CreateAnew {
         /// The sink.
@@ -117,7 +122,7 @@ impl Question {
     /// refused thousands of rows.
     fn patience(&self) -> Duration {
         match self {
-            Self::Correct { .. } | Self::PutBack { .. } => Duration::from_secs(600),
+            Self::Correct { .. } | Self::PutBack { .. } | Self::Forget { .. } => Duration::from_secs(600),
             _ => PATIENCE,
         }
     }
@@ -233,7 +238,10 @@ pub async fn ask(state: &Path, question: &Question) -> Result<Answer, ControlErr
             std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
                 ControlError::NoHost { state: state.to_owned() }
             }
-            std::io::ErrorKind::PermissionDenied => other_user(state, &path).unwrap_or_else(|| in_socket(error)),
+            std::io::ErrorKind::PermissionDenied => {
+                let asker = rustix::process::geteuid().as_raw();
+                other_user(state, &path, asker).unwrap_or_else(|| in_socket(error))
+            }
             _ => in_socket(error),
         })?;
         let mut line = serde_json::to_vec(question).map_err(ControlError::Answer)?;
@@ -251,14 +259,13 @@ pub async fn ask(state: &Path, question: &Question) -> Result<Answer, ControlErr
     tokio::time::timeout(within, exchange).await.unwrap_or(Err(ControlError::Patience { within }))
 }
 
-/// Whose socket it is, where it is not that of whoever asks.
-fn other_user(state: &Path, socket: &Path) -> Option<ControlError> {
+/// Whose socket it is, where it is not that of the user who asks.
+fn other_user(state: &Path, socket: &Path, asker: u32) -> Option<ControlError> {
     // In a folder that others can't enter, nothing is known of the socket.
     let (path, metadata) = [socket, state].into_iter().find_map(|path| Some((path, path.metadata().ok()?)))?;
     let uid = metadata.uid();
     let owner = if uid == 0 { "root".to_owned() } else { format!("the user of number {uid}") };
-    let other = uid != rustix::process::geteuid().as_raw();
-    other.then(|| ControlError::OtherUser { path: path.to_owned(), owner, uid })
+    (uid != asker).then(|| ControlError::OtherUser { path: path.to_owned(), owner, uid })
 }
 
 /// Opens the socket. The caller holds the state folder's lock, so a socket that lies there is a dead host's.
@@ -337,6 +344,20 @@ mod tests {
         };
         assert_eq!(reason, "it was not done within 0 s; what was done until then stays so");
         assert_eq!(answer_within(Duration::ZERO, std::future::ready(Answer::Accepted)).await, Answer::Accepted);
+    }
+
+    #[test]
+    fn a_socket_of_another_user_is_said_to_be_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().metadata().unwrap().uid();
+        let said =
+            |socket: &str, asker| other_user(folder.path(), &folder.path().join(socket), asker).map(|e| e.to_string());
+        std::fs::write(folder.path().join("control.sock"), "").unwrap();
+        assert_eq!(said("control.sock", own), None);
+        for (socket, named) in [("control.sock", "control.sock belongs to"), ("none", " belongs to")] {
+            let said = said(socket, own + 1).unwrap();
+            assert!(said.contains(named) && said.contains(&format!("`sudo -u '#{own}' punchcard …`")), "{said}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets};
 
+use super::events::zone;
 use super::exit::{Exit, Failure};
 use super::output::print_line;
 use super::question::confirm;
@@ -10,6 +11,7 @@ use super::status::{fetch, unexpected};
 use super::{DeviceArguments, printable, small_runtime};
 use crate::app::control::{Answer, Question, ask};
 use crate::app::status::StageReport;
+use punchcard_ledger::Reader;
 
 #[derive(Debug, Args)]
 pub(super) struct SinksArguments {
@@ -45,6 +47,15 @@ enum SinksCommand {
         /// The sink.
         sink: String,
     },
+    /// Forget a sink that plugins.toml does not name any more: its rows, those that were not delivered too, and what it set
+    /// aside. Asks first.
+    Forget {
+        /// The sink.
+        sink: String,
+        /// Do not ask whether it is meant.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Have a sink make a new destination, because the old one was deleted or is given up. Rows that were delivered stay
     /// in the old one. Asks first where nothing is wrong with the sink.
     CreateAnew {
@@ -65,6 +76,12 @@ pub(super) fn sinks(device: &DeviceArguments, arguments: &SinksArguments) -> Res
         print_line("Nothing was done.")?;
         return Ok(Exit::Failure);
     }
+    if let SinksCommand::Forget { sink, yes: false } = command
+        && !is_to_be_forgotten(device, sink)?
+    {
+        print_line("Nothing was done.")?;
+        return Ok(Exit::Failure);
+    }
     match small_runtime()?.block_on(ask(&device.state, &command.question()))? {
         Answer::Accepted => print_line(command.done())?,
         Answer::NothingToDo => print_line(command.nothing_to_do())?,
@@ -80,6 +97,7 @@ impl SinksCommand {
             Self::AcceptTimes { sink } => Question::AcceptTimes { sink: sink.clone() },
             Self::Pause { sink } => Question::Pause { sink: sink.clone() },
             Self::Resume { sink } => Question::Resume { sink: sink.clone() },
+            Self::Forget { sink, .. } => Question::Forget { sink: sink.clone() },
             Self::CreateAnew { sink, .. } => Question::CreateAnew { sink: sink.clone() },
         }
     }
@@ -93,6 +111,7 @@ impl SinksCommand {
                 format!("Sink `{sink}` is paused, and its rows wait; `punchcard sinks resume {sink}` goes on.")
             }
             Self::Resume { sink } => format!("Sink `{sink}` delivers again."),
+            Self::Forget { sink, .. } => format!("Sink `{sink}` is forgotten."),
             Self::CreateAnew { sink, .. } => {
                 format!("Sink `{sink}` makes a new destination; `punchcard status` shows its link when it is there.")
             }
@@ -106,7 +125,9 @@ impl SinksCommand {
             Self::AcceptTimes { sink } => format!("Nothing was to do: no rows of sink `{sink}` have wrong times."),
             Self::Pause { sink } => format!("Nothing was to do: sink `{sink}` was paused already."),
             Self::Resume { sink } => format!("Nothing was to do: sink `{sink}` was not paused."),
-            Self::CreateAnew { sink, .. } => format!("Nothing was to do for sink `{sink}`."),
+            Self::Forget { sink, .. } | Self::CreateAnew { sink, .. } => {
+                format!("Nothing was to do for sink `{sink}`.")
+            }
         }
     }
 }
@@ -116,6 +137,24 @@ fn is_held(device: &DeviceArguments, sink: &str) -> Result<bool, Failure> {
     let report = fetch(device)?;
     let found = report.sinks.iter().find(|candidate| candidate.name == sink);
     Ok(found.is_some_and(|sink| matches!(sink.delivery, StageReport::Held { .. })))
+}
+
+/// Whether a person means it, who is told what is lost.
+fn is_to_be_forgotten(device: &DeviceArguments, sink: &str) -> Result<bool, Failure> {
+    let mut reader = Reader::open(&device.state, zone(device)).map_err(Failure::general)?;
+    let sinks = reader.sinks().map_err(Failure::general)?;
+    let Some(counts) = sinks.iter().find(|counts| counts.sink.as_str() == sink && !counts.declared) else {
+        // The host says why not.
+        return Ok(true);
+    };
+    let waiting = counts.rows_waiting + counts.rows_in_flight;
+    let aside = counts.rows_set_aside + counts.events_set_aside;
+    let question = format!(
+        "Forgetting sink `{sink}` loses {waiting} rows that were not delivered, {} events that were not formatted for it, and \
+         {aside} that were set aside. The events themselves stay.\nType `forget` if it is meant: ",
+        counts.events_waiting
+    );
+    confirm(&question, &["forget"])
 }
 
 fn is_meant(sink: &str) -> Result<bool, Failure> {
@@ -183,6 +222,7 @@ mod tests {
             SinksCommand::AcceptTimes { sink: sink() },
             SinksCommand::Pause { sink: sink() },
             SinksCommand::Resume { sink: sink() },
+            SinksCommand::Forget { sink: sink(), yes: false },
             SinksCommand::CreateAnew { sink: sink(), yes: false },
         ];
         for command in commands {
