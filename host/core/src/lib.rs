@@ -13,6 +13,7 @@ pub mod belief;
 pub mod lateness;
 
 pub mod config;
+pub mod supervisor;
 
 pub mod key;
 
