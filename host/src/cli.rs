@@ -6,6 +6,8 @@
 pub mod exit;
 mod heap;
 mod log;
+mod output;
+mod question;
 
 mod run;
 
@@ -116,9 +118,15 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
 }
 
+/// Says a failure on the standard error, where there is anybody to tell.
+pub fn say_failure(failure: &Failure) {
+    if !failure.is_silent() {
+        output::say_line(render_failure(failure));
+    }
+}
+
 /// A failure as a person reads it: what, and below it why.
-#[must_use]
-pub fn render_failure(failure: &Failure) -> String {
+fn render_failure(failure: &Failure) -> String {
     // Its lines stay: the errors of a configuration are a picture.
     let lines =
         |error: &dyn std::error::Error| error.to_string().split('\n').map(printable).collect::<Vec<_>>().join("\n");

@@ -331,8 +331,16 @@ fn a_time_zone_is_known_by_its_iana_name() {
         ("Etc/Unknown", "such as `Europe/Berlin`"),
         ("", "such as `Europe/Berlin`"),
         ("Middle-earth/Shire", "such as `Europe/Berlin`"),
+        // By their letters these resemble `EST`, on the other side of the world, and others.
+        ("AEST", "used in `Australia/Brisbane`, `Australia/Canberra`, "),
+        ("NZDT", "`Pacific/Auckland` uses this abbreviation"),
+        ("PDT", "used in `America/Ensenada`, `America/Los_Angeles`, "),
+        ("ist", "used in `Asia/Calcutta`, "),
     ] {
         assert!(matches!(zone(bad).as_slice(), [one] if one.contains(help)), "{bad}: {:?}", zone(bad));
+    }
+    for none in ["XST", "GTM", "AESTT"] {
+        assert!(matches!(zone(none).as_slice(), [one] if one.ends_with("such as `Europe/Berlin`")), "{:?}", zone(none));
     }
 }
 

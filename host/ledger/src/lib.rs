@@ -31,6 +31,7 @@ mod encoding;
 mod moment;
 
 mod event;
+mod forget;
 mod sink;
 mod waiting;
 
@@ -71,6 +72,7 @@ pub use encoding::NotFinite;
 pub use error::{OpenError, StorageError};
 pub use event::AcceptError;
 pub use fate::{Fate, Listed, Stage};
+pub use forget::ForgetError;
 pub use formatting::{CommitError, FormattedCommit, Unformatted};
 pub use grant::RememberedGrant;
 pub use history::{Keep, Pruned};

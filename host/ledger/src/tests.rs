@@ -9,6 +9,7 @@ mod damage;
 mod declaration;
 mod delivery;
 mod device;
+mod forget;
 mod formatting;
 mod histories;
 mod history;

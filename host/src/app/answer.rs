@@ -36,7 +36,7 @@ impl Device {
             Question::Reload => self.reload().await,
             Question::SignIn { grant } => self.ask_grant(&grant, Ask::SignIn),
             Question::SignOut { grant, revoke } => self.ask_grant(&grant, Ask::SignOut { revoke }),
-            Question::Retry { sink } => self.ask_sink(&sink, delivery::Ask::Retry),
+            Question::Retry { sink } => self.retry(&sink),
             Question::AcceptTimes { sink } => self.accept_times(&sink).await,
             Question::Reconcile { sink, deliver_missing_of } => self.reconcile(&sink, deliver_missing_of),
             Question::Reconciliation { sink, number } => self.reconciliation(&sink, number),
@@ -44,6 +44,7 @@ impl Device {
             Question::Resume { sink } => self.set_paused(&sink, false).await,
             Question::PutBack { sink, events } => self.put_back(&sink, &events).await,
             Question::Drop { sink, events, reason } => self.drop_set_aside(&sink, &events, &reason).await,
+            Question::Forget { sink } => self.forget(&sink).await,
             Question::CreateAnew { sink } => self.create_anew(&sink).await,
             Question::Correct { sink, from, component, settings, wanted } => {
                 let (reply, answer) = oneshot::channel();
@@ -80,11 +81,31 @@ impl Device {
         Ok(Answer::Accepted)
     }
 
+    /// Has a sink try again that a problem holds up. Any other goes on by itself.
+    fn retry(&self, name: &str) -> Result<Answer, String> {
+        let standing = self.sink(name)?.delivery.borrow().clone();
+        let stuck = matches!(standing, DeliveryStanding::Held { .. } | DeliveryStanding::Failing { .. });
+        // Refused where it can't deliver at all.
+        self.sink_that_delivers(name)?;
+        if stuck { self.ask_sink(name, delivery::Ask::Retry) } else { Ok(Answer::NothingToDo) }
+    }
+
     /// A person leaves rows as they are whose times were wrong. Also where the sink is off: its rows are there.
     async fn accept_times(&self, name: &str) -> Result<Answer, String> {
         let (sink, _) = self.sink_part(name)?;
+        if self.ledger.mistimed().await.map_err(chain)?.iter().all(|mistimed| mistimed.sink != sink) {
+            return Ok(Answer::NothingToDo);
+        }
         self.time.accept_times(&self.ledger, &sink).await.map_err(chain)?;
         info!(%sink, "a person leaves the rows as they are whose times were wrong");
+        Ok(Answer::Accepted)
+    }
+
+    /// Forgets a sink that is in the ledger alone.
+    async fn forget(&self, name: &str) -> Result<Answer, String> {
+        let sink = SinkName::parse(name).map_err(|_| format!("`{name}` is not a sink's name"))?;
+        self.ledger.forget_sink(&sink).await.map_err(chain)?;
+        info!(%sink, "a person had the sink forgotten");
         Ok(Answer::Accepted)
     }
 
@@ -157,6 +178,9 @@ impl Device {
         let (sink, _) = self.sink_part(name)?;
         // One at a time: what the ledger has last is what holds.
         let _alone = self.pausing.lock().await;
+        if self.ledger.is_paused(&sink).await.map_err(chain)? == paused {
+            return Ok(Answer::NothingToDo);
+        }
         self.ledger.set_paused(&sink, paused).await.map_err(chain)?;
         info!(%sink, paused, "a person paused or resumed the sink");
         if let Ok(handle) = self.sink(name) {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use punchcard_core::config::secret::SecretSource;
 use punchcard_core::config::{Configuration, Diagnostic, Part as Place};
 use punchcard_core::name::{PluginName, SinkName};
+use punchcard_core::needs::UnmetNeed;
 use punchcard_core::plugin::{PluginError, World};
 use punchcard_core::secret::Secret;
 use punchcard_core::supervisor::PartName;
@@ -41,6 +42,12 @@ impl Fault {
     #[must_use]
     pub fn diagnostic(&self, configuration: &Configuration) -> Diagnostic {
         Diagnostic::at(configuration.place_of(&self.part), self.part.to_string(), self.message.clone())
+    }
+}
+
+impl From<UnmetNeed> for Fault {
+    fn from(UnmetNeed { part, message }: UnmetNeed) -> Self {
+        Self { part, message, misconfigured: true }
     }
 }
 

@@ -11,6 +11,7 @@ use punchcard_core::config::panel::PanelDriver;
 use punchcard_core::config::{
     Configuration, Diagnostic, MAX_BYTES, parse_configuration, parse_what_is_valid, render_diagnostics,
 };
+use punchcard_core::encoding::{NotUtf8, decode_utf8};
 use thiserror::Error;
 
 use super::status::{ConfigurationReport, Fallback};
@@ -29,11 +30,19 @@ pub enum ReadError {
         /// Why.
         source: std::io::Error,
     },
-    /// It is no text, or far too much of it.
-    #[error("{} is not a text of at most {} KiB", path.display(), MAX_BYTES >> 10)]
+    /// It is no regular file, or far too large.
+    #[error("{} is no file of at most {} KiB", path.display(), MAX_BYTES >> 10)]
     NotText {
         /// The file.
         path: PathBuf,
+    },
+    /// It is in another encoding than UTF-8, or damaged.
+    #[error("{} can't be read as text", path.display())]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// Where, and what it probably is in.
+        source: NotUtf8,
     },
 }
 
@@ -63,10 +72,11 @@ impl Source {
             .take(MAX_BYTES as u64 + 1)
             .read_to_end(&mut bytes)
             .map_err(failed)?;
-        match String::from_utf8(bytes) {
-            Ok(text) if text.len() <= MAX_BYTES => Ok(Self { path: path.to_owned(), text }),
-            _ => Err(ReadError::NotText { path: path.to_owned() }),
+        if bytes.len() > MAX_BYTES {
+            return Err(ReadError::NotText { path: path.to_owned() });
         }
+        let text = decode_utf8(&bytes).map_err(|source| ReadError::Encoding { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), text: text.to_owned() })
     }
 
     /// The folder to which the paths in it are relative.

@@ -3,6 +3,7 @@
 //! One line of JSON each way for each connection. The socket lies in a folder of mode 0700: who can open it owns the
 //! device's state anyway.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -93,6 +94,11 @@ pub enum Question {
         /// The sink.
         sink: String,
     },
+    /// Forget a sink that plugins.toml does not name any more, with its rows.
+    Forget {
+        /// The sink.
+        sink: String,
+    },
     /// Make a new destination.
     CreateAnew {
         /// The sink.
@@ -119,7 +125,9 @@ impl Question {
     fn patience(&self) -> Duration {
         match self {
             // A component may have to be compiled anew.
-            Self::Correct { .. } | Self::PutBack { .. } | Self::Reload => Duration::from_secs(600),
+            Self::Correct { .. } | Self::PutBack { .. } | Self::Forget { .. } | Self::Reload => {
+                Duration::from_secs(600)
+            }
             _ => PATIENCE,
         }
     }
@@ -142,8 +150,10 @@ pub enum Answer {
     },
     /// What a reload came to.
     Reloaded(Box<ReloadReport>),
-    /// It will be done.
+    /// It was done, or will be.
     Accepted,
+    /// Everything was so already.
+    NothingToDo,
     /// Rows were corrected, and will be delivered.
     Corrected {
         /// So many.
@@ -196,6 +206,19 @@ pub enum ControlError {
         /// Why.
         source: std::io::Error,
     },
+    /// The socket is another user's.
+    #[error(
+        "{} belongs to {owner}, whose host this is; ask as that user, such as with `sudo -u '#{uid}' punchcard …`",
+        path.display()
+    )]
+    OtherUser {
+        /// The socket, or the folder that it is in.
+        path: PathBuf,
+        /// The owner, for a person.
+        owner: String,
+        /// Its number.
+        uid: u32,
+    },
     /// The other side did not answer in time.
     #[error("the running host did not answer within {} s", within.as_secs())]
     Patience {
@@ -222,6 +245,10 @@ pub async fn ask(state: &Path, question: &Question) -> Result<Answer, ControlErr
             std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
                 ControlError::NoHost { state: state.to_owned() }
             }
+            std::io::ErrorKind::PermissionDenied => {
+                let asker = rustix::process::geteuid().as_raw();
+                other_user(state, &path, asker).unwrap_or_else(|| in_socket(error))
+            }
             _ => in_socket(error),
         })?;
         let mut line = serde_json::to_vec(question).map_err(ControlError::Answer)?;
@@ -237,6 +264,15 @@ pub async fn ask(state: &Path, question: &Question) -> Result<Answer, ControlErr
     // The host's own patience ends first, and it says so.
     let within = question.patience() + PATIENCE;
     tokio::time::timeout(within, exchange).await.unwrap_or(Err(ControlError::Patience { within }))
+}
+
+/// Whose socket it is, where it is not that of the user who asks.
+fn other_user(state: &Path, socket: &Path, asker: u32) -> Option<ControlError> {
+    // In a folder that others can't enter, nothing is known of the socket.
+    let (path, metadata) = [socket, state].into_iter().find_map(|path| Some((path, path.metadata().ok()?)))?;
+    let uid = metadata.uid();
+    let owner = if uid == 0 { "root".to_owned() } else { format!("the user of number {uid}") };
+    (uid != asker).then(|| ControlError::OtherUser { path: path.to_owned(), owner, uid })
 }
 
 /// Opens the socket. The caller holds the state folder's lock, so a socket that lies there is a dead host's.
@@ -315,6 +351,20 @@ mod tests {
         };
         assert_eq!(reason, "it was not done within 0 s; what was done until then stays so");
         assert_eq!(answer_within(Duration::ZERO, std::future::ready(Answer::Accepted)).await, Answer::Accepted);
+    }
+
+    #[test]
+    fn a_socket_of_another_user_is_said_to_be_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().metadata().unwrap().uid();
+        let said =
+            |socket: &str, asker| other_user(folder.path(), &folder.path().join(socket), asker).map(|e| e.to_string());
+        std::fs::write(folder.path().join("control.sock"), "").unwrap();
+        assert_eq!(said("control.sock", own), None);
+        for (socket, named) in [("control.sock", "control.sock belongs to"), ("none", " belongs to")] {
+            let said = said(socket, own + 1).unwrap();
+            assert!(said.contains(named) && said.contains(&format!("`sudo -u '#{own}' punchcard …`")), "{said}");
+        }
     }
 
     #[test]

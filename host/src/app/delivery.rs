@@ -303,7 +303,7 @@ impl Delivery {
             }
         };
         load.slowness.ended(rows, Duration::from_millis(now_ms.saturating_sub(began_ms)), usual);
-        let next = carrier.stepped(work, outcome.next, now_ms);
+        let next = carrier.stepped(work, outcome.next.naming(self.sink.as_str()), now_ms);
         let kept = match &next {
             Next::Done(Work::Batch, receipt) => {
                 let now = self.time.now(&self.clock);

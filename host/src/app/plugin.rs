@@ -8,6 +8,7 @@ use punchcard_core::config::Configuration;
 use punchcard_core::config::limit::Limits;
 use punchcard_core::name::PluginName;
 use punchcard_core::supervisor::PluginVersion;
+use punchcard_sandbox::file::ReadError;
 use punchcard_sandbox::{Plugin, Sandbox, fingerprint, read_component};
 use tokio::sync::watch;
 
@@ -85,7 +86,7 @@ fn load_plugin(
     limits: Limits,
     known: Option<LoadedPlugin>,
 ) -> Loaded {
-    let bytes = read_component(path).map_err(chain)?;
+    let bytes = read_component(path).map_err(unread)?;
     if let Some(known) = known
         && known.limits == limits
         && *known.plugin.sha256() == fingerprint(&bytes)
@@ -94,4 +95,16 @@ fn load_plugin(
     }
     let plugin = sandbox.load(name, &bytes, limits).map_err(chain)?;
     Ok(LoadedPlugin { plugin: Arc::new(plugin), limits })
+}
+
+/// Why a component was not read, and where one comes from.
+fn unread(error: ReadError) -> String {
+    match error {
+        ReadError::File { path, source } if source.kind() == std::io::ErrorKind::NotFound => format!(
+            "there is no component at {}; in the source tree `cargo xtask guests` builds those that come with it, and any \
+             other is copied there",
+            path.display()
+        ),
+        error => chain(error),
+    }
 }

@@ -1,5 +1,6 @@
 //! `punchcard events`: reads the ledger itself, with or without a running host.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,6 +11,7 @@ use punchcard_core::event::{Field, Sequence, Value};
 use serde_json::json;
 
 use super::exit::{Exit, Failure};
+use super::output::{print, print_line};
 use super::time::{render_local, render_rfc_3339};
 use super::{DeviceArguments, printable, sleep};
 use crate::app::configuration::Source;
@@ -22,7 +24,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Args)]
 pub(super) struct EventsArguments {
-    /// Go on with new ones as they come.
+    /// Go on with new ones as they come, and show each once more when it is decided what became of it.
     #[arg(long, short)]
     follow: bool,
     /// Only those after this sequence number.
@@ -44,18 +46,70 @@ pub(super) fn events(device: &DeviceArguments, arguments: &EventsArguments) -> R
     let mut writer = Writer::new(arguments);
     let newest = reader.newest().map_err(Failure::general)?;
     let last = arguments.last.or((!arguments.csv && !arguments.json && arguments.after.is_none()).then_some(50));
-    let mut after = Sequence(arguments.after.unwrap_or(0).max(last.map_or(0, |last| newest.0.saturating_sub(last))));
+    let begin = Sequence(arguments.after.unwrap_or(0).max(last.map_or(0, |last| newest.0.saturating_sub(last))));
+    let mut after = begin;
+    let mut open = Open::default();
     loop {
         let page = reader.events(Some(after), PAGE).map_err(Failure::general)?;
         match page.last() {
             Some(last) => {
                 after = last.event.sequence;
                 writer.write(&page)?;
+                open.watch(&page);
             }
-            None if arguments.follow => sleep(LOOK_AGAIN)?,
-            None => return Ok(Exit::Success),
+            None if arguments.follow => {
+                sleep(LOOK_AGAIN)?;
+                if let Some(from) = open.from() {
+                    let page = reader.events(Some(from), PAGE).map_err(Failure::general)?;
+                    let settled = open.settle(page);
+                    if !settled.is_empty() {
+                        writer.write(&settled)?;
+                    }
+                }
+            }
+            None => break,
         }
     }
+    // Only where they were left out without having been asked for or against.
+    if arguments.last.is_none() && matches!(writer.form, Form::Table) && arguments.after.is_none() {
+        let first = reader.events(None, 1).map_err(Failure::general)?;
+        if first.first().is_some_and(|first| first.event.sequence <= begin) {
+            print_line("There are earlier ones; `-n` lists more.")?;
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// Events that were shown before it was decided what becomes of them: the newest, as many as are read at once.
+#[derive(Default)]
+struct Open(BTreeSet<Sequence>);
+
+impl Open {
+    fn watch(&mut self, page: &[Listed]) {
+        self.0.extend(page.iter().filter(|listed| !is_settled(listed)).map(|listed| listed.event.sequence));
+        if let Some(newest) = page.last() {
+            let oldest = newest.event.sequence.0.saturating_sub(u64::from(PAGE) - 1);
+            self.0.retain(|sequence| sequence.0 >= oldest);
+        }
+    }
+
+    /// The event after which to look; none where there is nothing to look for.
+    fn from(&self) -> Option<Sequence> {
+        self.0.first().map(|first| Sequence(first.0 - 1))
+    }
+
+    /// Those that are settled now, which are not watched any more.
+    fn settle(&mut self, page: Vec<Listed>) -> Vec<Listed> {
+        page.into_iter().filter(|listed| is_settled(listed) && self.0.remove(&listed.event.sequence)).collect()
+    }
+}
+
+/// Whether nothing more becomes of an event by itself.
+fn is_settled(listed: &Listed) -> bool {
+    listed.fates.iter().all(|fate| match fate.stage {
+        Stage::Unformatted | Stage::Waiting | Stage::InFlight => false,
+        Stage::NoRows | Stage::Delivered(_) | Stage::SetAside(_) | Stage::Dropped(_) | Stage::PutBack(_) => true,
+    })
 }
 
 /// The device's zone, for events whose time became known only afterwards.
@@ -90,18 +144,18 @@ impl Writer {
     fn write(&mut self, page: &[Listed]) -> Result<(), Failure> {
         let first = !std::mem::replace(&mut self.begun, true);
         match self.form {
-            Form::Table => anstream::println!("{}", table(page, first)),
+            Form::Table => print_line(table(page, first))?,
             Form::Csv => {
                 if first {
-                    anstream::print!("sequence,id,time,time-is,source,kind,fields,fate\r\n");
+                    print("sequence,id,time,time-is,source,kind,fields,fate\r\n")?;
                 }
                 for listed in page {
-                    anstream::print!("{}", csv_line(listed));
+                    print(csv_line(listed))?;
                 }
             }
             Form::Json => {
                 for listed in page {
-                    anstream::println!("{}", json_line(listed));
+                    print_line(json_line(listed))?;
                 }
             }
         }
@@ -272,6 +326,45 @@ mod tests {
         assert_eq!(line(Moment::Known(at)), (format!("{time},known"), json!("known")));
         assert_eq!(line(Moment::Estimated(at)), (format!("{time},estimated"), json!("estimated")));
         assert_eq!(line(Moment::Unknown), (",unknown".to_owned(), json!("unknown")));
+    }
+
+    #[test]
+    fn an_event_is_shown_once_more_when_it_is_settled() {
+        let listed = |sequence: u64, stages: &[Stage]| {
+            let happened = NewEvent {
+                id: Ulid::from_parts(1, 1),
+                at: None,
+                monotonic: Monotonic { milliseconds: 1, boot: "first".to_owned() },
+                source: InputName::parse("door").unwrap(),
+                kind: "punch".to_owned(),
+                fields: Vec::new(),
+            };
+            let fate = |stage: &Stage| {
+                let sink = punchcard_core::name::SinkName::parse("sheet").unwrap();
+                Fate { sink, stage: stage.clone(), rows: 1, link: None }
+            };
+            let fates = stages.iter().map(fate).collect();
+            Listed { event: Event { sequence: Sequence(sequence), happened }, at: Moment::Unknown, fates }
+        };
+        let shown = |page: Vec<Listed>| page.iter().map(|listed| listed.event.sequence.0).collect::<Vec<_>>();
+        let mut open = Open::default();
+        let delivered = || Stage::Delivered(None);
+        open.watch(&[
+            listed(4, &[Stage::NoRows]),
+            listed(5, &[Stage::Waiting]),
+            listed(6, &[delivered(), Stage::Unformatted]),
+            listed(7, &[]),
+        ]);
+        assert_eq!(open.from(), Some(Sequence(4)));
+        let page = || vec![listed(5, &[Stage::InFlight]), listed(6, &[delivered(), delivered()]), listed(7, &[])];
+        assert_eq!((shown(open.settle(page())), shown(open.settle(page()))), (vec![6], vec![]));
+        assert_eq!(shown(open.settle(vec![listed(5, &[Stage::SetAside("no".into())])])), [5]);
+        assert_eq!(open.from(), None);
+        // No more are watched than are read at once.
+        open.watch(&[listed(10, &[Stage::Waiting]), listed(509, &[Stage::Waiting])]);
+        assert_eq!(open.from(), Some(Sequence(9)));
+        open.watch(&[listed(510, &[Stage::Waiting])]);
+        assert_eq!(open.from(), Some(Sequence(508)));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::exit::{Exit, Failure};
+use super::output::print_line;
 use super::status::unexpected;
 use super::{DeviceArguments, small_runtime};
 use crate::app::control::{Answer, Question, ask};
@@ -28,7 +29,7 @@ pub(super) fn panel(device: &DeviceArguments, png: Option<&Path>, scale: u32) ->
                 Charset::Unicode | Charset::HalfBlocks => render_half_blocks,
                 Charset::Ascii => render_ascii_halves,
             };
-            anstream::println!("{}", render(&frame));
+            print_line(render(&frame))?;
         }
     }
     Ok(Exit::Success)

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::events::{render_moment, zone};
 use super::exit::{Exit, Failure};
+use super::output::print_line;
 use super::status::unexpected;
 use super::time::render_rfc_3339;
 use super::{DeviceArguments, printable, small_runtime};
@@ -28,6 +29,9 @@ pub(super) struct RejectsArguments {
     /// As JSON, one a line.
     #[arg(long)]
     json: bool,
+    /// At most N. Left out: 50; all with --json.
+    #[arg(long, short = 'n', value_name = "N")]
+    most: Option<usize>,
     #[command(subcommand)]
     command: Option<RejectsCommand>,
 }
@@ -70,11 +74,11 @@ pub(super) fn rejects(device: &DeviceArguments, arguments: &RejectsArguments) ->
     };
     match small_runtime()?.block_on(ask(&device.state, &question))? {
         Answer::PutBack { events, rows, rows_left } => {
-            anstream::println!("{}", render_put_back(events, rows, rows_left));
+            print_line(render_put_back(events, rows, rows_left))?;
             Ok(if rows_left > 0 { Exit::Refused } else { Exit::Success })
         }
         Answer::Dropped { count } => {
-            anstream::println!("{count} dropped; `punchcard rejects --all` still lists what.");
+            print_line(format_args!("{count} dropped; `punchcard rejects --all` still lists what."))?;
             Ok(Exit::Success)
         }
         other => Err(unexpected(other)),
@@ -108,6 +112,7 @@ fn list(device: &DeviceArguments, arguments: &RejectsArguments) -> Result<Exit, 
         return Err(Failure::general(format!("the ledger knows no sink `{named}`; it knows {}", known.join(", "))));
     }
     let mut begun = false;
+    let mut room = arguments.most.unwrap_or(if arguments.json { usize::MAX } else { 50 });
     for sink in known {
         if arguments.sink.as_ref().is_some_and(|named| *named != sink.as_str()) {
             continue;
@@ -118,19 +123,28 @@ fn list(device: &DeviceArguments, arguments: &RejectsArguments) -> Result<Exit, 
             let Some(last) = page.last() else { break };
             after = Some(last.place);
             let undecided = |by| !matches!(by, SetAsideBy::PutBack | SetAsideBy::Dropped);
-            let shown: Vec<&Reject> =
+            let mut shown: Vec<&Reject> =
                 page.iter().filter(|reject| arguments.all || undecided(reject.set_aside.by)).collect();
+            let more = shown.len() > room;
+            shown.truncate(room);
+            room -= shown.len();
             if arguments.json {
                 for reject in shown {
-                    anstream::println!("{}", json_line(&sink, reject));
+                    print_line(json_line(&sink, reject))?;
                 }
             } else if !shown.is_empty() {
-                anstream::println!("{}", table(&sink, &shown, !std::mem::replace(&mut begun, true)));
+                print_line(table(&sink, &shown, !std::mem::replace(&mut begun, true)))?;
+            }
+            if more {
+                if !arguments.json {
+                    print_line("There are more; `-n` lists more, and `--sink` those of one sink.")?;
+                }
+                return Ok(Exit::Success);
             }
         }
     }
     if !begun && !arguments.json {
-        anstream::println!("Nothing is set aside.");
+        print_line("Nothing is set aside.")?;
     }
     Ok(Exit::Success)
 }

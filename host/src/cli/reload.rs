@@ -3,6 +3,7 @@
 use owo_colors::OwoColorize;
 
 use super::exit::{Exit, Failure};
+use super::output::{print, print_line};
 use super::status::unexpected;
 use super::{DeviceArguments, printable, small_runtime};
 use crate::app::control::{Answer, Question, ask};
@@ -15,9 +16,9 @@ pub(super) fn reload(device: &DeviceArguments, json: bool) -> Result<Exit, Failu
         other => return Err(unexpected(other)),
     };
     if json {
-        anstream::println!("{}", serde_json::to_string_pretty(&report).map_err(Failure::general)?);
+        print_line(serde_json::to_string_pretty(&report).map_err(Failure::general)?)?;
     } else {
-        anstream::print!("{}", render_report(&report));
+        print(render_report(&report))?;
     }
     Ok(if report.errors.is_some() { Exit::Configuration } else { Exit::Success })
 }

@@ -173,7 +173,7 @@ async fn that_times_were_wrong_is_said_until_a_person_accepts_them_whatever_else
     let both = ["sinks.away.times", "sinks.sheet.times"];
     assert_eq!(said(), both);
     let retry = |name: &str| device.answer(Question::Retry { sink: name.to_owned() });
-    assert_eq!((retry("sheet").await, retry("away").await.is_err()), (Ok(Answer::Accepted), true));
+    assert_eq!((retry("sheet").await, retry("away").await.is_err()), (Ok(Answer::NothingToDo), true));
     assert_eq!(said(), both, "it may be asked for another reason");
     assert_eq!(device.ledger.mistimed().await.unwrap().len(), 2);
 
@@ -200,7 +200,8 @@ async fn of_a_pause_and_a_resume_at_once_what_the_ledger_has_last_is_what_holds(
         // What both have asked of the ledger by now is done before this is. Then the second goes on first.
         device.ledger.remember("after-both", "").await.unwrap();
         let (second, first) = tokio::join!(finish(second_done, second), finish(first_done, first));
-        assert_eq!((first, second), (Ok(Answer::Accepted), Ok(Answer::Accepted)));
+        let done = |answer| matches!(answer, Ok(Answer::Accepted | Answer::NothingToDo));
+        assert!(done(first) && done(second));
         let kept = device.ledger.is_paused(&sink("sheet")).await.unwrap();
         assert_eq!((handle.is_paused(), kept), (!paused_first, !paused_first));
     }
@@ -235,4 +236,25 @@ async fn a_sink_looks_for_rows_that_were_put_back_also_where_nobody_waits_for_th
         begin(put_back.as_mut()).await;
     }
     assert!(woken().await);
+}
+
+#[tokio::test]
+async fn what_is_so_already_is_not_called_done() {
+    let mut bench = Bench::new().await;
+    let sink = || "sheet".to_owned();
+    let table = [
+        (Question::Resume { sink: sink() }, Answer::NothingToDo),
+        (Question::Pause { sink: sink() }, Answer::Accepted),
+        (Question::Pause { sink: sink() }, Answer::NothingToDo),
+        (Question::Resume { sink: sink() }, Answer::Accepted),
+        (Question::Resume { sink: sink() }, Answer::NothingToDo),
+        (Question::AcceptTimes { sink: sink() }, Answer::NothingToDo),
+        (Question::Retry { sink: sink() }, Answer::NothingToDo),
+    ];
+    for (question, expected) in table {
+        assert_eq!(bench.device.answer(question.clone()).await, Ok(expected), "{question:?}");
+    }
+    // What it waited for may have been mended while it was paused.
+    assert_eq!(bench.asks.try_recv(), Ok(delivery::Ask::Retry));
+    assert!(bench.asks.try_recv().is_err());
 }

@@ -1,6 +1,8 @@
 //! The sending of a sink's requests, as a part of its delivery: within its reach and pace, under whatever authority it has,
 //! and with its secrets taken out of what comes back.
 
+use std::sync::Arc;
+
 use punchcard_core::http::{Failure, Request, Response};
 use punchcard_core::plugin::delivery::Signal;
 use punchcard_core::redact::{Blanker, RawResponse};
@@ -8,7 +10,7 @@ use punchcard_core::request::{Credential, Prepared, Reach, plan_delivery};
 use punchcard_core::secret::Secret;
 use tracing::{debug, info};
 
-use super::super::grant::depart;
+use super::super::grant::{Grant, depart};
 use super::grant_link::GrantLink;
 use super::{Delivery, Flow};
 
@@ -42,14 +44,14 @@ impl Delivery {
     /// blanked in it: also of one that this request did not carry, for a server may repeat what it was sent before.
     async fn authorize_and_send(&self, request: &Request) -> Result<Response, Failure> {
         match &self.authority {
-            Authority::None => blank(self.send(request, None).await, &[]),
+            Authority::None => blank(self.plan_and_send(request, None).await, &[]),
             Authority::Header { name, value } => {
                 let credential = request.authorized.then_some(Credential::Header { name, value });
-                blank(self.send(request, credential).await, std::slice::from_ref(value))
+                blank(self.plan_and_send(request, credential).await, std::slice::from_ref(value))
             }
             Authority::Grant(link) if request.authorized => self.send_under_lease(request, link).await,
             Authority::Grant(link) => {
-                let answer = self.send(request, None).await;
+                let answer = self.plan_and_send(request, None).await;
                 blank(answer, &link.now().map(|grant| grant.secrets()).unwrap_or_default())
             }
         }
@@ -57,29 +59,48 @@ impl Delivery {
 
     /// Sends a request under a lease, and once more under another where the server refuses the token.
     async fn send_under_lease(&self, request: &Request, link: &GrantLink) -> Result<Response, Failure> {
-        let grant = self.unless_paused(link.grant()).await?;
+        let mut planned_for = self.unless_paused(link.grant()).await?;
         // What is denied or malformed is so at once, not after somebody has signed in.
-        let any = Secret::new("any".into());
-        self.plan(request, Some(Credential::Bearer { token: &any, audience: grant.audience() }))?;
+        let mut prepared = self.plan_for(request, &planned_for)?;
         let (grant, lease, token) = self.unless_paused(link.lease(&self.clock)).await?;
+        if !Arc::ptr_eq(&grant, &planned_for) {
+            // Another one took its place meanwhile, whose token may go elsewhere.
+            prepared = self.plan_for(request, &grant)?;
+            planned_for = Arc::clone(&grant);
+        }
         let mut secrets = grant.secrets();
-        let credential = Credential::Bearer { token: &token, audience: grant.audience() };
-        let answer = self.send(request, Some(credential)).await;
+        prepared.bear(&token)?;
+        let answer = self.send(&prepared).await;
         secrets.push(token);
         if !answer.as_ref().is_ok_and(|answer| answer.status() == 401) {
             return blank(answer, &secrets);
         }
         info!(sink = %self.sink, grant = %grant.name, "the token was refused; it is renewed once");
         let (grant, _, renewed) = self.unless_paused(link.another_lease(&grant, lease, &self.clock)).await?;
-        let credential = Credential::Bearer { token: &renewed, audience: grant.audience() };
-        let answer = self.send(request, Some(credential)).await;
+        if !Arc::ptr_eq(&grant, &planned_for) {
+            prepared = self.plan_for(request, &grant)?;
+        }
+        prepared.bear(&renewed)?;
+        let answer = self.send(&prepared).await;
         secrets.extend(grant.secrets());
         secrets.push(renewed);
         blank(answer, &secrets)
     }
 
-    async fn send(&self, request: &Request, credential: Option<Credential<'_>>) -> Result<RawResponse, Failure> {
-        let prepared = self.plan(request, credential)?;
+    /// Plans a request that a grant authorizes, and that has no token yet.
+    fn plan_for<'a>(&self, request: &'a Request, grant: &Grant) -> Result<Prepared<'a>, Failure> {
+        self.plan(request, Some(Credential::Bearer { audience: grant.audience() }))
+    }
+
+    async fn plan_and_send(
+        &self,
+        request: &Request,
+        credential: Option<Credential<'_>>,
+    ) -> Result<RawResponse, Failure> {
+        self.send(&self.plan(request, credential)?).await
+    }
+
+    async fn send(&self, prepared: &Prepared<'_>) -> Result<RawResponse, Failure> {
         let departs = async {
             match &self.authority {
                 Authority::Grant(link) => link.grant().await.depart(&self.clock).await,
@@ -87,7 +108,7 @@ impl Delivery {
             }
         };
         self.unless_paused(departs).await?;
-        self.http.perform(&prepared).await
+        self.http.perform(prepared).await
     }
 
     /// Waits for what a request needs before it may leave. A pause and a stop end the wait: nothing was sent.
@@ -101,7 +122,7 @@ impl Delivery {
         }
     }
 
-    fn plan(&self, request: &Request, credential: Option<Credential<'_>>) -> Result<Prepared, Failure> {
+    fn plan<'a>(&self, request: &'a Request, credential: Option<Credential<'_>>) -> Result<Prepared<'a>, Failure> {
         let reach = Reach { key: &self.reach_key, prefixes: &self.reach };
         plan_delivery(request, self.sink.as_str(), reach, credential)
     }

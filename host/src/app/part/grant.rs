@@ -6,6 +6,7 @@ use std::sync::Arc;
 use punchcard_core::config;
 use punchcard_core::config::Part as Place;
 use punchcard_core::name::{GrantName, SlotName};
+use punchcard_core::needs::unmet_by_grant;
 use punchcard_core::plugin::World;
 use punchcard_core::secret::Secret;
 use punchcard_core::supervisor::{PartConfiguration, PluginVersion, Spec};
@@ -49,10 +50,16 @@ impl GrantPart {
             Plugin::AuthPolicy(policy) => Some((policy.clone(), loaded.version())),
             _ => None,
         });
-        if let Some((policy, _)) = &policy
-            && let Err(error) = policy.check(&grant.settings.to_json()).await
-        {
-            faults.push(refusal(Place::GrantSettings(name.clone()), &grant.plugin, error));
+        if let Some((policy, _)) = &policy {
+            let settings = grant.settings.to_json();
+            let needs = match policy.check(&settings).await {
+                Ok(()) => policy.needs(&settings).await,
+                Err(error) => Err(error),
+            };
+            match needs {
+                Ok(needs) => faults.extend(unmet_by_grant(name, grant, &needs).into_iter().map(Fault::from)),
+                Err(error) => faults.push(refusal(Place::GrantSettings(name.clone()), &grant.plugin, error)),
+            }
         }
         match policy {
             Some((policy, version)) if faults.is_empty() => {

@@ -9,6 +9,7 @@ use punchcard_core::config::Part as Place;
 use punchcard_core::config::sink::Authorization;
 use punchcard_core::delivery;
 use punchcard_core::name::{GrantName, PluginName, SinkName};
+use punchcard_core::needs::unmet_by_sink;
 use punchcard_core::pace::Pace;
 use punchcard_core::plugin::World;
 use punchcard_core::plugin::delivery::Limits;
@@ -139,9 +140,22 @@ impl SinkPart {
         let limits = match &connector {
             Some(connector) => {
                 let checked = columns.as_deref().unwrap_or(&any);
-                let limits = connector.check(&sink.deliver.settings.to_json(), checked).await;
-                let refused = |error| refusal(Place::DeliverSettings(name.clone()), &sink.deliver.plugin, error);
-                limits.map_err(|error| faults.push(refused(error))).ok()
+                let settings = sink.deliver.settings.to_json();
+                let accepted = match connector.check(&settings, checked).await {
+                    Ok(limits) => connector.needs(&settings).await.map(|needs| (limits, needs)),
+                    Err(error) => Err(error),
+                };
+                match accepted {
+                    Ok((limits, needs)) => {
+                        let unmet = unmet_by_sink(name, sink, &assembly.configuration.grants, &needs);
+                        faults.extend(unmet.into_iter().map(Fault::from));
+                        Some(limits)
+                    }
+                    Err(error) => {
+                        faults.push(refusal(Place::DeliverSettings(name.clone()), &sink.deliver.plugin, error));
+                        None
+                    }
+                }
             }
             None => None,
         };

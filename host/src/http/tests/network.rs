@@ -65,7 +65,8 @@ async fn what_is_not_encrypted_goes_to_no_address_of_the_open_internet() {
     let http = opened(&Limits::default(), &Trust::only(vec![]), names).unwrap();
     let granted = [Prefix::parse("http://nas.example", true).unwrap()];
     let reach = Reach { key: "reach", prefixes: &granted };
-    let prepared = plan_delivery(&get("http://nas.example/path".to_owned()), "rows", reach, None).ok().unwrap();
+    let request = get("http://nas.example/path".to_owned());
+    let prepared = plan_delivery(&request, "rows", reach, None).ok().unwrap();
     let said = said(shown(http.perform(&prepared).await));
     assert!(said.starts_with("not sent: "), "{said}");
     assert!(
