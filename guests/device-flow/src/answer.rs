@@ -3,7 +3,9 @@
 //! The body is read before the status: an error with status 200 is an error, and a known error with status 500 is that
 //! error. Nothing is taken from an answer that is not a JSON object of moderate size.
 
+use punchcard_sdk::Instant;
 use punchcard_sdk::http::{Failure, Response};
+use punchcard_sdk::retry_after::parse_retry_after;
 use serde_json::{Map, Value};
 
 use crate::problem::{Cause, excerpt};
@@ -27,8 +29,8 @@ pub(crate) enum Answer {
 pub(crate) struct Silence {
     /// Why, for a person.
     pub(crate) cause: Cause,
-    /// How long the server wishes to be left alone, in seconds.
-    pub(crate) retry_after: Option<u64>,
+    /// How long the server wishes to be left alone, in milliseconds.
+    pub(crate) retry_after_ms: Option<u64>,
 }
 
 /// An error that the server named.
@@ -59,8 +61,8 @@ pub(crate) enum Reason {
 
 impl Answer {
     /// Reads an answer.
-    pub(crate) fn read(response: &Response) -> Self {
-        let silence = || Self::Silence(Silence::of(response));
+    pub(crate) fn read(response: &Response, now: Instant) -> Self {
+        let silence = || Self::Silence(Silence::of(response, now));
         let Some(members) = parse_object(&response.body) else { return silence() };
         let interval = members.get("interval").and_then(parse_seconds);
         match error_code(&members) {
@@ -86,8 +88,8 @@ impl Answer {
 
 impl Silence {
     /// An answer in which there is nothing to read.
-    pub(crate) fn of(response: &Response) -> Self {
-        Self { cause: Cause::Trouble(response.status), retry_after: parse_retry_after(response) }
+    pub(crate) fn of(response: &Response, now: Instant) -> Self {
+        Self { cause: Cause::Trouble(response.status), retry_after_ms: parse_retry_after(response, now) }
     }
 
     /// What a failure means.
@@ -102,7 +104,7 @@ impl Silence {
             Failure::Unsent(reason) | Failure::Interrupted(reason) => Cause::Unreachable(excerpt(reason, 200)),
             Failure::TooLarge(bytes) => Cause::TooLarge(*bytes),
         };
-        Ok(Self { cause, retry_after: None })
+        Ok(Self { cause, retry_after_ms: None })
     }
 }
 
@@ -181,24 +183,21 @@ pub(crate) fn parse_seconds(value: &Value) -> Option<u64> {
     }
 }
 
-/// `Retry-After` in seconds (RFC 9110 §10.2.3); a date is left out, for the device's clock may be wrong.
-fn parse_retry_after(response: &Response) -> Option<u64> {
-    let header = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("retry-after"))?;
-    header.value.trim().parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use punchcard_sdk::http::Header;
 
     use super::*;
 
+    /// 2026-10-21T07:27:00Z.
+    const NOW: Instant = Instant { unix_micros: 1_792_567_620_000_000, utc_offset_minutes: 0 };
+
     fn answer(status: u16, body: &str) -> Answer {
-        Answer::read(&Response { status, headers: Vec::new(), body: body.into() })
+        Answer::read(&Response { status, headers: Vec::new(), body: body.into() }, NOW)
     }
 
     fn nothing(status: u16) -> Answer {
-        Answer::Silence(Silence { cause: Cause::Trouble(status), retry_after: None })
+        Answer::Silence(Silence { cause: Cause::Trouble(status), retry_after_ms: None })
     }
 
     fn refusal(reason: Reason) -> Answer {
@@ -288,16 +287,13 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_taken_in_seconds() {
-        for (value, retry_after) in
-            [("120", Some(120)), (" 5 ", Some(5)), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None)]
+    fn retry_after_is_taken_in_seconds_and_as_a_date() {
+        for (value, retry_after_ms) in
+            [("120", Some(120_000)), ("Wed, 21 Oct 2026 07:28:00 GMT", Some(60_000)), ("-1", None)]
         {
-            let headers = vec![
-                Header { name: "date".into(), value: "7".into() },
-                Header { name: "Retry-After".into(), value: value.into() },
-            ];
-            let answer = Answer::read(&Response { status: 503, headers, body: Vec::new() });
-            assert_eq!(answer, Answer::Silence(Silence { cause: Cause::Trouble(503), retry_after }), "{value}");
+            let headers = vec![Header { name: "Retry-After".into(), value: value.into() }];
+            let answer = Answer::read(&Response { status: 503, headers, body: Vec::new() }, NOW);
+            assert_eq!(answer, Answer::Silence(Silence { cause: Cause::Trouble(503), retry_after_ms }), "{value}");
         }
     }
 
@@ -333,7 +329,7 @@ mod tests {
 
     #[test]
     fn failures_that_pass_are_told_from_those_that_do_not() {
-        let silence = |cause| Ok(Silence { cause, retry_after: None });
+        let silence = |cause| Ok(Silence { cause, retry_after_ms: None });
         for (failure, expected) in [
             (Failure::Unsent("no route".into()), silence(Cause::Unreachable("no route".into()))),
             (Failure::Interrupted("reset".into()), silence(Cause::Unreachable("reset".into()))),

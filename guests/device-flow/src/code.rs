@@ -152,10 +152,8 @@ impl Turn<'_> {
             Answer::Silence(silence) => self.retry(silence),
             Answer::Refusal(refusal) => match refusal.reason {
                 Reason::Stop(cause) => self.block(cause),
-                Reason::Busy(cause) => self.retry(Silence { cause, retry_after: Some(MINUTE / SECOND) }),
-                Reason::SlowDown => {
-                    self.retry(Silence { cause: Cause::RateLimited, retry_after: Some(MINUTE / SECOND) })
-                }
+                Reason::Busy(cause) => self.retry(Silence { cause, retry_after_ms: Some(MINUTE) }),
+                Reason::SlowDown => self.retry(Silence { cause: Cause::RateLimited, retry_after_ms: Some(MINUTE) }),
                 Reason::Pending | Reason::ExpiredToken | Reason::InvalidGrant => {
                     self.block(Cause::OddAnswer("error".to_owned()))
                 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::answer::{Silence, is_overloaded, parse_object, text};
-use crate::pace::{MINUTE, SECOND};
+use crate::pace::MINUTE;
 use crate::problem::{Cause, excerpt};
 use crate::settings::{Endpoints, Server};
 use crate::state::Phase;
@@ -129,7 +129,7 @@ impl Turn<'_> {
                 // Perhaps a proxy whose server is still starting: nothing was decided, so it is asked again.
                 cause @ Cause::NoMetadata(_) => {
                     self.state.phase = Phase::Discovering(Search { errand: search.errand, position: 0, cause: None });
-                    self.retry(Silence { cause, retry_after: Some(MINUTE / SECOND) })
+                    self.retry(Silence { cause, retry_after_ms: Some(MINUTE) })
                 }
                 cause => self.block(cause),
             },
@@ -140,7 +140,7 @@ impl Turn<'_> {
     pub(crate) fn metadata_answered(&mut self, search: Search, response: &Response) -> Directive {
         let Server::Issuer(issuer) = &self.settings.server else { return self.do_errand(search.errand) };
         if is_overloaded(response.status) {
-            return self.retry(Silence::of(response));
+            return self.retry(Silence::of(response, self.now));
         }
         match parse_metadata(issuer, response) {
             Ok(endpoints) => {

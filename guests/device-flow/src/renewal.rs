@@ -74,8 +74,8 @@ impl Turn<'_> {
             Answer::Silence(silence) => self.retry(silence),
             Answer::Refusal(refusal) => match refusal.reason {
                 Reason::InvalidGrant => self.grant_ended(),
-                Reason::Busy(cause) => self.retry(Silence { cause, retry_after: None }),
-                Reason::SlowDown => self.retry(Silence { cause: Cause::RateLimited, retry_after: None }),
+                Reason::Busy(cause) => self.retry(Silence { cause, retry_after_ms: None }),
+                Reason::SlowDown => self.retry(Silence { cause: Cause::RateLimited, retry_after_ms: None }),
                 Reason::Stop(cause) => self.block(cause),
                 Reason::Pending | Reason::ExpiredToken => self.block(Cause::OddAnswer("error".to_owned())),
             },
@@ -86,7 +86,7 @@ impl Turn<'_> {
     /// but where the client is in Testing, it would end the same way in a week, and a person has to read why first.
     fn grant_ended(&mut self) -> Directive {
         let signed_in_at = self.state.grant.as_ref().and_then(|grant| grant.signed_in_at);
-        if self.settings.is_google() && is_testing_end(signed_in_at, self.now_s) {
+        if self.settings.is_google() && is_testing_end(signed_in_at, self.now_s()) {
             return self.block(Cause::TestingEnded);
         }
         self.warn("the server ended the grant (invalid_grant); a person has to sign in again");

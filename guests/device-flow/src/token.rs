@@ -117,7 +117,7 @@ impl HeldLease {
 impl Turn<'_> {
     /// The person has agreed, by all that is known; what exactly was granted comes with a lease.
     pub(crate) fn begin_grant(&mut self) {
-        self.state.grant = Some(Grant { scopes: self.settings.scopes.clone(), signed_in_at: Some(self.now_s) });
+        self.state.grant = Some(Grant { scopes: self.settings.scopes.clone(), signed_in_at: Some(self.now_s()) });
     }
 
     /// The person has agreed, and here is the lease.

@@ -6,7 +6,7 @@
 
 use punchcard_sdk::auth_policy::{Directive, Request, Signal, Slot, Status};
 use punchcard_sdk::log::Level;
-use punchcard_sdk::{Context, http};
+use punchcard_sdk::{Context, Instant, http};
 
 use crate::answer::{Answer, Silence};
 use crate::form::{DEVICE_CODE, REFRESH_TOKEN, slot_version};
@@ -25,8 +25,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) slots: &'a [Slot],
     /// On the monotonic clock, in milliseconds.
     pub(crate) now_ms: u64,
-    /// By the device's clock, in seconds since 1970.
-    pub(crate) now_s: i64,
+    /// By the device's clock.
+    pub(crate) now: Instant,
     pub(crate) boot: &'a str,
     pub(crate) chance: Chance,
     /// Slots to erase.
@@ -42,7 +42,7 @@ impl<'a> Turn<'a> {
             state,
             slots,
             now_ms: context.monotonic_ms,
-            now_s: context.now.unix_micros / 1_000_000,
+            now: context.now,
             boot: &context.boot,
             chance: Chance::from_entropy(&context.entropy),
             forgotten: Vec::new(),
@@ -62,6 +62,11 @@ impl<'a> Turn<'a> {
             Signal::Elapsed if matches!(self.state.pending, Pending::Until(at) if self.now_ms >= at) => self.act(),
             Signal::Responded(_) | Signal::Failed(_) | Signal::Elapsed => self.go_on(),
         }
+    }
+
+    /// By the device's clock, in seconds since 1970.
+    pub(crate) fn now_s(&self) -> i64 {
+        self.now.unix_micros / 1_000_000
     }
 
     /// What to show.
@@ -107,7 +112,7 @@ impl<'a> Turn<'a> {
         if let Phase::Discovering(search) = phase {
             return self.metadata_answered(search, response);
         }
-        self.learnt(Answer::read(response), response.status)
+        self.learnt(Answer::read(response, self.now), response.status)
     }
 
     fn failed(&mut self, failure: &http::Failure) -> Directive {
@@ -165,9 +170,9 @@ impl<'a> Turn<'a> {
 
     /// Nothing was learnt: waits, longer each time, and tries again. Never gives up, and discards nothing.
     pub(crate) fn retry(&mut self, silence: Silence) -> Directive {
-        let Silence { cause, retry_after } = silence;
+        let Silence { cause, retry_after_ms } = silence;
         self.state.failures = self.state.failures.saturating_add(1);
-        let wait_for = plan_retry(self.state.failures, retry_after, self.chance);
+        let wait_for = plan_retry(self.state.failures, retry_after_ms, self.chance);
         self.warn(&format!("{} The next try is in {} s.", cause.problem(self.settings).advice, wait_for / SECOND));
         self.state.trouble = Some(cause);
         self.wait_until(self.now_ms.saturating_add(wait_for))

@@ -42,6 +42,11 @@ pub mod state;
 mod moment;
 mod reader;
 
+pub mod answer;
+pub mod backoff;
+pub mod quote;
+pub mod retry_after;
+
 pub mod auth_policy;
 pub mod connector;
 pub mod formatter;
