@@ -22,7 +22,7 @@ pub struct Needs {
     pub urls: Vec<String>,
     /// Slots that plugins.toml must fill.
     pub slots: Vec<String>,
-    /// Whether it sends requests that are authorized.
+    /// Whether its requests can't do without what `authorize` adds.
     pub authorization: bool,
 }
 

@@ -99,7 +99,7 @@ impl Delivery {
 
     fn plan(&self, request: &Request, credential: Option<Credential<'_>>) -> Result<Prepared, Failure> {
         let reach = Reach { key: &self.reach_key, prefixes: &self.reach };
-        plan_delivery(request, self.sink.as_str(), reach, credential)
+        plan_delivery(request, reach, credential)
     }
 }
 

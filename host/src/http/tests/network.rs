@@ -55,7 +55,7 @@ async fn a_name_of_a_private_network_is_refused_unless_granted() {
 
     let granted = [Prefix::parse(&format!("http://nas.example:{}", server.port), true).unwrap()];
     let reach = Reach { key: "reach", prefixes: &granted };
-    let prepared = plan_delivery(&request, "rows", reach, None).ok().unwrap();
+    let prepared = plan_delivery(&request, reach, None).ok().unwrap();
     assert_eq!(shown(http.perform(&prepared).await), ok());
 }
 
@@ -65,7 +65,7 @@ async fn what_is_not_encrypted_goes_to_no_address_of_the_open_internet() {
     let http = opened(&Limits::default(), &Trust::only(vec![]), names).unwrap();
     let granted = [Prefix::parse("http://nas.example", true).unwrap()];
     let reach = Reach { key: "reach", prefixes: &granted };
-    let prepared = plan_delivery(&get("http://nas.example/path".to_owned()), "rows", reach, None).ok().unwrap();
+    let prepared = plan_delivery(&get("http://nas.example/path".to_owned()), reach, None).ok().unwrap();
     let said = said(shown(http.perform(&prepared).await));
     assert!(said.starts_with("not sent: "), "{said}");
     assert!(
@@ -132,7 +132,7 @@ async fn met_with_tls(name: &str, trust: Trust, server: &Server) -> Result<(u16,
     let origin = format!("https://{name}:{}", server.port);
     let granted = [Prefix::parse(&origin, true).unwrap()];
     let request = post(format!("{origin}/path?s3cret"));
-    let prepared = plan_delivery(&request, "rows", Reach { key: "reach", prefixes: &granted }, None).ok().unwrap();
+    let prepared = plan_delivery(&request, Reach { key: "reach", prefixes: &granted }, None).ok().unwrap();
     shown(http.perform(&prepared).await)
 }
 
