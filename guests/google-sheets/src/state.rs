@@ -33,6 +33,25 @@ pub struct State {
     pub(crate) delivered: Option<String>,
     /// The batch of the last `create-anew` that was carried out: asked for again, it is done.
     pub(crate) created_anew: Option<String>,
+    /// Ids of spreadsheets that rows went into until Google did not show them any more. They may be another account's, with
+    /// which the device may be signed in again one day.
+    pub(crate) left: Vec<String>,
+    /// Links of spreadsheets that have the name of the one in use, and that nothing is written to.
+    pub(crate) strays: Vec<String>,
+    /// What of them is due.
+    pub(crate) stray_due: StrayDue,
+}
+
+/// What is to be done about spreadsheets that nothing is written to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum StrayDue {
+    #[default]
+    Nothing,
+    /// To see whether they are still there.
+    Look,
+    /// To say which there are, or that there are none any more.
+    Notice,
 }
 
 /// A request to the service.
@@ -62,6 +81,8 @@ pub(crate) enum Asked {
     Append,
     /// Which rows are there.
     Rows,
+    /// Which spreadsheets there are that nothing is written to.
+    Strays,
 }
 
 /// A spreadsheet that rows go into.
@@ -82,8 +103,10 @@ pub(crate) struct Spreadsheet {
     /// Cells of all tabs, used or not, as far as known.
     pub(crate) cells: u64,
     pub(crate) look: Look,
-    /// Unix seconds.
+    /// When its tabs and columns were looked at, in Unix seconds.
     pub(crate) looked_at: i64,
+    /// When it was last seen not to be in the bin, in Unix seconds.
+    pub(crate) shown_at: i64,
     /// The empty tab that Google puts into a new spreadsheet.
     pub(crate) blank: Option<Grid>,
     /// The id of the tab that is being added.
@@ -105,8 +128,10 @@ pub(crate) enum Loss {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Look {
-    /// Whether it is in the bin is to be asked.
+    /// All is to be asked, beginning with whether it is in the bin.
     Due,
+    /// Whether it is in the bin is to be asked, and nothing else.
+    Bin,
     /// Its tabs are to be asked for.
     Tabs,
     /// Its columns are to be asked for.
@@ -136,6 +161,8 @@ pub(crate) struct Reading {
     pub(crate) through: u64,
     /// The tab's title then: a person may have renamed it.
     pub(crate) title: String,
+    /// A digest of where the columns were when reading began.
+    pub(crate) layout: Option<u64>,
 }
 
 /// The tab that rows go into.
@@ -200,10 +227,10 @@ pub(crate) enum Stage {
     Look,
     /// To create one.
     Create,
-    /// This one was created: to see whether another sink was faster.
-    Settle(String),
-    /// One may have been created: to look for it, having looked so many times.
-    Doubt(u32),
+    /// This one was created then: to see whether another sink was faster.
+    Settle { id: String, since: Stamp },
+    /// One may have been created then, or may yet be: to look for it.
+    Doubt { since: Stamp },
 }
 
 /// The developer metadata that says that a batch's rows are there.
@@ -257,9 +284,13 @@ impl Stamp {
 impl State {
     /// Begins to count anew what was stamped in another boot.
     pub(crate) fn restamp(&mut self, context: &Context) {
-        let marks = self.mark.iter_mut().map(|mark| &mut mark.doubt);
-        let spent = self.spent.iter_mut().map(|spent| &mut spent.doubt);
-        for stamp in marks.chain(spent).flatten().filter(|stamp| stamp.boot != context.boot) {
+        let marks = self.mark.iter_mut().filter_map(|mark| mark.doubt.as_mut());
+        let spent = self.spent.iter_mut().filter_map(|spent| spent.doubt.as_mut());
+        let creation = self.finding.iter_mut().filter_map(|finding| match &mut finding.stage {
+            Stage::Settle { since, .. } | Stage::Doubt { since } => Some(since),
+            Stage::Look | Stage::Create => None,
+        });
+        for stamp in marks.chain(spent).chain(creation).filter(|stamp| stamp.boot != context.boot) {
             *stamp = Stamp::now(context);
         }
     }
@@ -306,6 +337,14 @@ mod tests {
         let mut state = State {
             mark: Some(mark),
             spent: vec![Spent { id: 2, doubt: old.clone() }, Spent { id: 3, doubt: None }],
+            finding: Some(Finding {
+                name: String::new(),
+                above: 0,
+                intent: Intent::Create,
+                volume: 1,
+                nonce: String::new(),
+                stage: Stage::Doubt { since: Stamp::now(&at("a", 5_000)) },
+            }),
             ..State::default()
         };
         let before = state.clone();
@@ -315,6 +354,7 @@ mod tests {
         state.restamp(&at("b", 70));
         let new = Some(Stamp { boot: "b".into(), at_ms: 70 });
         assert_eq!(state.mark.unwrap().doubt, new);
-        assert_eq!(state.spent, [Spent { id: 2, doubt: new }, Spent { id: 3, doubt: None }]);
+        assert_eq!(state.spent, [Spent { id: 2, doubt: new.clone() }, Spent { id: 3, doubt: None }]);
+        assert_eq!(state.finding.unwrap().stage, Stage::Doubt { since: new.unwrap() });
     }
 }

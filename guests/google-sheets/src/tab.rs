@@ -8,11 +8,13 @@ use punchcard_sdk::connector::Directive;
 use punchcard_sdk::{Column, ColumnKind, Error};
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, text};
+use crate::answer::Answer;
+use crate::call::{Call, Next};
 use crate::draw::Purpose;
+use crate::member::text;
+use crate::pause::unanswered;
 use crate::state::{Asked, Grid, Look, Placed, State, Tab};
-use crate::step::{Call, Next, unanswered};
-use crate::{Settings, columns, destination, draw, event_id, guard, look, pause, problem, request};
+use crate::{Settings, columns, destination, draw, event_id, guard, pause, problem, request};
 
 /// Key of the metadata on a tab.
 pub(crate) const KEY: &str = "punchcard.tab";
@@ -43,7 +45,7 @@ pub(crate) fn same_title(one: &str, other: &str) -> bool {
 }
 
 /// What is to be changed before rows of these columns can be appended.
-pub(crate) fn plan(state: &mut State, call: Call) -> Result<Option<Directive>, Error> {
+pub(crate) fn plan(state: &mut State, call: Call) -> Result<Option<Next>, Error> {
     let Some(spreadsheet) = &mut state.spreadsheet else { return Ok(None) };
     let columns = call.columns;
     if columns.is_empty() {
@@ -64,7 +66,7 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Option<Directive>, E
                 tab.extending = None;
                 return if columns::is_too_wide(tab, columns) {
                     let title = destination::title(&spreadsheet.name, spreadsheet.volume);
-                    Ok(Some(pause::hold(problem::too_wide(&tab.name, &title))))
+                    Ok(Some(Next::Do(pause::hold(problem::too_wide(&tab.name, &title)))))
                 } else {
                     Ok(None)
                 };
@@ -74,7 +76,7 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Option<Directive>, E
                 // would be written over.
                 tab.extending = Some(draw::id(Purpose::Column, call.context)?);
                 spreadsheet.look = Look::Tabs;
-                return Ok(look::plan(state, call));
+                return Ok(Some(Next::Plan));
             };
             (Asked::Extension, render_extension(tab, &extension, first))
         }
@@ -82,7 +84,7 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Option<Directive>, E
     let url = request::sheets_url(call.settings, &spreadsheet.id, ":batchUpdate");
     let body = json!({ "requests": requests }).to_string().into_bytes();
     state.asked = asked;
-    Ok(Some(Directive::Send(request::post(url, body))))
+    Ok(Some(Next::Do(Directive::Send(request::post(url, body)))))
 }
 
 /// A batchUpdate that was carried out says where.
@@ -176,13 +178,17 @@ fn not_applied(state: &mut State, call: Call, answer: Answer, what: &str) -> Nex
         // Even where nothing was done: it may take days until the next try.
         Answer::Doubtful(_) | Answer::Busy(_) => {
             state.look_again(Look::Tabs);
-            Next::Do(unanswered(state, call, answer, what))
+            Next::Do(unanswered(&mut state.failures, answer, what, call.context))
         }
         Answer::Refused(_) => {
             state.refusals += 1;
-            if state.refusals < REFUSALS { Next::Plan } else { Next::Do(unanswered(state, call, answer, what)) }
+            if state.refusals < REFUSALS {
+                Next::Plan
+            } else {
+                Next::Do(unanswered(&mut state.failures, answer, what, call.context))
+            }
         }
-        Answer::Barred(_) => Next::Do(unanswered(state, call, answer, what)),
+        Answer::Barred(_) => Next::Do(unanswered(&mut state.failures, answer, what, call.context)),
     }
 }
 

@@ -116,18 +116,26 @@ fn a_full_drive_and_a_disabled_drive_are_said_at_creation() {
 }
 
 #[test]
-fn a_sheet_in_the_bin_is_noticed_within_ten_minutes() {
+fn a_sheet_in_the_bin_is_not_written_to_a_minute_after_the_last_look() {
     let (mut google, mut host) = settled();
     google.files[0].trashed = true;
-    google.advance(590_000);
+    google.advance(50_000);
     let batch = host.batch(1);
     assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"), "it takes writes");
-    google.advance(20_000);
+    google.advance(10_000);
+    google.log.clear();
     let batch = host.batch(1);
     assert_eq!(host.run(&mut google, &batch, Signal::Begin), held("sheet is in the bin"));
+    assert_eq!(google.log, ["trashed"]);
     assert_eq!(host.run(&mut google, &batch, Signal::Retry), held("sheet is in the bin"));
     google.files[0].trashed = false;
     assert_eq!(host.run(&mut google, &batch, Signal::Retry), delivered("file1"));
+    // Where it is not in the bin, that is one request more.
+    google.advance(60_000);
+    google.log.clear();
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    assert_eq!(google.log, ["trashed", "append"]);
 }
 
 #[test]
