@@ -234,6 +234,8 @@ pub mod delivery {
         Hold(Pause),
         /// Rows that are there.
         Found(Page),
+        /// Something that stops nothing, said from now on; or nothing any more.
+        Notice(Option<Problem>),
     }
 
     /// The answer to a step (`delivery.outcome`).
