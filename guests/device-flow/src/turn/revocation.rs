@@ -5,11 +5,11 @@
 
 use punchcard_sdk::auth_policy::{Directive, Request};
 
+use super::Turn;
 use crate::answer::Answer;
 use crate::form::{ACCESS_TOKEN, REFRESH_TOKEN, plain, post_authenticated, secret};
 use crate::problem::Cause;
 use crate::state::Phase;
-use crate::turn::Turn;
 
 /// A restart amid a revocation repeats it this often, then gives up.
 const TRIES_MAX: u32 = 2;
@@ -22,12 +22,12 @@ enum NoRevocation {
 
 impl Turn<'_> {
     /// A person signs out.
-    pub(crate) fn sign_out(&mut self, revoke: bool) -> Directive {
+    pub(super) fn sign_out(&mut self, revoke: bool) -> Directive {
         if revoke { self.revoke(1) } else { self.forget_all() }
     }
 
     /// Tells the server, as try number `tries`; then forgets.
-    pub(crate) fn revoke(&mut self, tries: u32) -> Directive {
+    pub(super) fn revoke(&mut self, tries: u32) -> Directive {
         match self.revocation_request() {
             Ok(request) if tries <= TRIES_MAX => {
                 self.state.lease = None;
@@ -62,7 +62,7 @@ impl Turn<'_> {
     }
 
     /// What the server answered to a revocation, with its HTTP status.
-    pub(crate) fn revocation_answered(&mut self, answer: &Answer, status: u16) -> Directive {
+    pub(super) fn revocation_answered(&mut self, answer: &Answer, status: u16) -> Directive {
         // RFC 7009 §2.2: 200, whatever the body; an error body counts before it.
         if status == 200 && !matches!(answer, Answer::Refusal(_)) {
             self.info("the grant was revoked");
@@ -75,7 +75,7 @@ impl Turn<'_> {
     }
 
     /// The server could not be told.
-    pub(crate) fn revocation_failed(&mut self, reason: &str) -> Directive {
+    pub(super) fn revocation_failed(&mut self, reason: &str) -> Directive {
         self.block(Cause::NotRevoked(reason.to_owned()))
     }
 
