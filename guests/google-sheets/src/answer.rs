@@ -57,6 +57,12 @@ impl Trouble {
         Self { headline: "Google is not ready", why: why.into(), retry_after_ms: None }
     }
 
+    /// Google refuses the token, also the renewed one.
+    fn unauthenticated() -> Self {
+        let why = "Google does not accept the device's sign-in, and another token is asked for".to_owned();
+        Self { headline: "sign-in not accepted", why, retry_after_ms: None }
+    }
+
     /// Somebody else answers.
     fn foreign(why: String) -> Self {
         Self { headline: "not Google's answer", why, retry_after_ms: None }
@@ -117,7 +123,8 @@ fn parse_refusal(error: &Value, status: u16) -> Answer {
         }
         404 => Answer::Missing,
         429 => Answer::Busy(too_many()),
-        401 => Answer::Barred(problem::unauthenticated()),
+        // The host has renewed the token once by then, and gives another one to the next request when there is one.
+        401 => Answer::Busy(Trouble::unauthenticated()),
         403 => parse_forbidden(error),
         _ => Answer::Refused(said(error)),
     }
@@ -293,7 +300,11 @@ mod tests {
         ] {
             assert_eq!(headline(answer(403, &body)), expected, "{body}");
         }
-        assert_eq!(headline(answer(401, &refusal(401))), "access was refused");
+    }
+
+    #[test]
+    fn a_refused_token_is_waited_for_and_not_held() {
+        assert_eq!(answer(401, &refusal(401)), Answer::Busy(Trouble::unauthenticated()));
     }
 
     #[test]

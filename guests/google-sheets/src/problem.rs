@@ -162,15 +162,6 @@ pub(crate) fn storage_full() -> Problem {
     )
 }
 
-pub(crate) fn unauthenticated() -> Problem {
-    problem(
-        "access was refused",
-        "Google does not accept the device's sign-in any more, even renewed. Sign out with `punchcard sign-out`, \
-         then in with `punchcard sign-in`."
-            .to_owned(),
-    )
-}
-
 pub(crate) fn forbidden(said: &str) -> Problem {
     problem(
         "access was refused",
@@ -238,7 +229,6 @@ mod tests {
             api_disabled("Google Sheets API has not been used"),
             scope_missing(),
             storage_full(),
-            unauthenticated(),
             forbidden("a"),
             out_of_reach("a", &settings),
             unsendable("a"),
