@@ -111,8 +111,9 @@ fn delivered(state: &State, call: Call) -> Directive {
 
 /// Weighs why the batch was refused: the mark is not there and the tab is. `None`: to be sent again.
 fn weigh(state: &mut State, call: Call, said: &str) -> Option<Directive> {
-    let text = said.to_ascii_lowercase();
-    if text.contains("increase the number of cells") {
+    let says =
+        |words: &str| said.as_bytes().windows(words.len()).any(|part| part.eq_ignore_ascii_case(words.as_bytes()));
+    if says("increase the number of cells") {
         if let Some(spreadsheet) = &mut state.spreadsheet {
             spreadsheet.full = true;
         }
@@ -124,7 +125,7 @@ fn weigh(state: &mut State, call: Call, said: &str) -> Option<Directive> {
         return Some(pause::hold(problem::refused("to append rows", said)));
     }
     log::warn(&format!("Google refused to append rows: {said}"));
-    if text.contains("createdevelopermetadata") {
+    if says("createDeveloperMetadata") {
         // The id may be in use where this app can't see it.
         return mark::replace(state, call);
     }

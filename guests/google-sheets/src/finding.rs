@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use punchcard_sdk::connector::Directive;
 use punchcard_sdk::{Error, log};
-use serde_json::json;
 
 use crate::answer::{Answer, Trouble};
 use crate::call::{Call, Next};
@@ -96,19 +95,21 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Option<Directive>, E
     let request = match finding.stage {
         Stage::Create => {
             state.asked = Asked::File;
-            let body = json!({
-                "name": destination::title(&finding.name, finding.volume),
-                "mimeType": "application/vnd.google-apps.spreadsheet",
-                "appProperties": {
-                    destination::NAME: finding.name,
-                    destination::VOLUME: finding.volume.to_string(),
-                    destination::NONCE: finding.nonce,
-                },
-            });
-            request::post(
-                request::drive_url(call.settings, "?fields=id&supportsAllDrives=true"),
-                body.to_string().into_bytes(),
-            )
+            let title = destination::title(&finding.name, finding.volume);
+            let properties = format!(
+                r#"{{"{}":{},"{}":"{}","{}":{}}}"#,
+                destination::NAME,
+                request::quote(&finding.name),
+                destination::VOLUME,
+                finding.volume,
+                destination::NONCE,
+                request::quote(&finding.nonce)
+            );
+            let body = format!(
+                r#"{{"name":{},"mimeType":"application/vnd.google-apps.spreadsheet","appProperties":{properties}}}"#,
+                request::quote(&title)
+            );
+            request::post(request::drive_url(call.settings, "?fields=id&supportsAllDrives=true"), body.into_bytes())
         }
         Stage::Look | Stage::Settle { .. } | Stage::Doubt { .. } => {
             state.asked = Asked::Files;

@@ -20,6 +20,7 @@
 
 mod settings;
 mod state;
+mod stored;
 
 mod step;
 

@@ -8,7 +8,7 @@
 
 use punchcard_sdk::connector::Directive;
 use punchcard_sdk::log;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::answer::{Answer, Trouble};
 use crate::call::{Call, Next};
@@ -67,10 +67,10 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Option<Directive> {
         }
         Look::Columns(_) => {
             state.asked = Asked::Columns;
-            let lookup = |key: &str| json!({ "developerMetadataLookup": { "metadataKey": key } });
-            let body = json!({ "dataFilters": [lookup(tab::KEY), lookup(columns::KEY), lookup(guard::KEY)] });
+            let lookup = |key| format!(r#"{{"developerMetadataLookup":{{"metadataKey":"{key}"}}}}"#);
+            let filters = [tab::KEY, columns::KEY, guard::KEY].map(lookup).join(",");
             let url = request::sheets_url(call.settings, &spreadsheet.id, "/developerMetadata:search");
-            request::search(url, body.to_string().into_bytes())
+            request::search(url, format!(r#"{{"dataFilters":[{filters}]}}"#))
         }
     };
     Some(Directive::Send(request))

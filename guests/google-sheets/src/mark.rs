@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use punchcard_sdk::connector::Directive;
 use punchcard_sdk::{Error, log};
-use serde_json::json;
 
 use crate::answer::{Answer, Trouble};
 use crate::call::{Call, Next};
@@ -122,9 +121,9 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Option<Directive> {
         // To find it is to know where the rows are, too.
         None if spreadsheet.look != Look::Settled => return None,
         None => {
-            let lookup = json!({ "metadataKey": KEY, "metadataValue": mark.batch });
-            let body = json!({ "dataFilters": [{ "developerMetadataLookup": lookup }] });
-            request::search(url("/developerMetadata:search"), body.to_string().into_bytes())
+            let lookup = format!(r#"{{"metadataKey":"{KEY}","metadataValue":{}}}"#, request::quote(&mark.batch));
+            let body = format!(r#"{{"dataFilters":[{{"developerMetadataLookup":{lookup}}}]}}"#);
+            request::search(url("/developerMetadata:search"), body)
         }
     };
     state.asked = Asked::Mark;

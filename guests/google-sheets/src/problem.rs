@@ -134,7 +134,7 @@ pub(crate) fn in_doubt() -> Problem {
 }
 
 pub(crate) fn api_disabled(said: &str) -> Problem {
-    let headline = if said.contains("Drive") { "Drive API is off" } else { "Sheets API is off" };
+    let headline = if said.split(' ').any(|word| word == "Drive") { "Drive API is off" } else { "Sheets API is off" };
     problem(
         headline,
         format!(

@@ -145,7 +145,8 @@ fn parse_row(columns: &[Placed], values: &Value, place: String) -> Option<FoundR
         match shown {
             // A person may have put a number there.
             Some(_) if column.key == event_id::KEY => {
-                key = Some(value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned));
+                let written = || serde_json::to_string(value).unwrap_or_default();
+                key = Some(value.as_str().map_or_else(written, ToOwned::to_owned));
             }
             Some(shown) => cells.push((column.key.as_str(), shown)),
             None => {}
@@ -172,20 +173,22 @@ fn digest(mut cells: Vec<(&str, Shown)>) -> String {
     {
         cells.clear();
     }
-    cells.sort_by_key(|(key, _)| *key);
-    // Two by the same component are compared, and nothing else.
-    let mut hasher = DefaultHasher::new();
-    cells.hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
+    format!("{:016x}", digest_all(&cells))
 }
 
 /// Where the columns are.
 fn digest_layout(columns: &[Placed]) -> u64 {
-    let mut places: Vec<_> = columns.iter().map(|column| (column.key.as_str(), column.at)).collect();
-    places.sort_unstable();
-    let mut hasher = DefaultHasher::new();
-    places.hash(&mut hasher);
-    hasher.finish()
+    let places: Vec<_> = columns.iter().map(|column| (column.key.as_str(), column.at)).collect();
+    digest_all(&places)
+}
+
+/// The same in whatever order they are. Two digests by the same component are compared, and nothing else.
+fn digest_all(parts: &[impl Hash]) -> u64 {
+    parts.iter().fold(0, |sum, part| {
+        let mut hasher = DefaultHasher::new();
+        part.hash(&mut hasher);
+        sum.wrapping_add(hasher.finish())
+    })
 }
 
 #[cfg(test)]
