@@ -58,7 +58,15 @@ pub(super) async fn report(device: &Device) -> Report {
         grants: parts
             .iter()
             .flat_map(|parts| &parts.grants)
-            .map(|(name, part)| GrantReport { name: name.to_string(), standing: grant_standing(part, now_ms) })
+            .map(|(name, part)| GrantReport {
+                name: name.to_string(),
+                provider: device
+                    .configuration
+                    .grants
+                    .get(name)
+                    .and_then(|grant| grant.settings.text("provider").map(ToOwned::to_owned)),
+                standing: grant_standing(part, now_ms),
+            })
             .collect(),
         sinks,
         inputs: device
@@ -96,7 +104,7 @@ fn grant_standing(part: &GrantPart, now_ms: u64) -> GrantStanding {
     let seconds_left = |until_ms: u64| until_ms.saturating_sub(now_ms).div_ceil(1_000);
     match part {
         GrantPart::Off(reason) => GrantStanding::Off { reason: reason.clone() },
-        GrantPart::On(grant) => match grant.standing().borrow().clone() {
+        GrantPart::On(grant) => match grant.standing_at(now_ms) {
             Standing::Starting => GrantStanding::Starting,
             Standing::SignedOut => GrantStanding::SignedOut,
             Standing::AwaitingPerson { prompt, until_ms } => GrantStanding::AwaitingPerson {
@@ -136,7 +144,7 @@ fn sink_report(
             };
             let has_lease = sink.grant.as_ref().is_none_or(|grant| {
                 parts.and_then(|parts| parts.grants.get(grant)).is_some_and(|grant| match grant {
-                    GrantPart::On(grant) => grant.standing().borrow().lease(now_ms).is_some(),
+                    GrantPart::On(grant) => grant.standing_at(now_ms).lease(now_ms).is_some(),
                     GrantPart::Off(_) => false,
                 })
             });

@@ -46,13 +46,14 @@ pub(super) fn sign_in(device: &DeviceArguments, arguments: &SignInArguments) -> 
         anstream::println!("It will be done; the panel and `punchcard status` show the code.");
         return Ok(Exit::Success);
     }
-    // What stood before the host has taken this up says nothing about it.
+    // What stood before the host has taken this up says nothing about it, and seconds that are left are no news.
+    let signed_in = |standing: &GrantStanding| matches!(standing, GrantStanding::Authorized { .. });
     let mut asked = false;
     let mut shown = None;
     let mut looks = 0;
     loop {
         let now = standing(device, &grant)?;
-        asked |= now != before || looks >= SETTLED;
+        asked |= now != before && !(signed_in(&now) && signed_in(&before)) || looks >= SETTLED;
         match now {
             GrantStanding::AwaitingPerson { user_code, url, .. } => {
                 if shown.as_ref() != Some(&user_code) {
@@ -86,8 +87,10 @@ pub(super) fn sign_in(device: &DeviceArguments, arguments: &SignInArguments) -> 
 }
 
 pub(super) fn sign_out(device: &DeviceArguments, arguments: &SignOutArguments) -> Result<Exit, Failure> {
-    let grant = choose(&fetch(device)?, arguments.grant.as_deref())?;
-    if arguments.revoke && !arguments.yes && !confirm(&grant)? {
+    let report = fetch(device)?;
+    let grant = choose(&report, arguments.grant.as_deref())?;
+    let provider = report.grants.iter().find(|found| found.name == grant).and_then(|found| found.provider.as_deref());
+    if arguments.revoke && !arguments.yes && !confirm(&revocation_warning(&grant, provider))? {
         anstream::println!("Nothing was done.");
         return Ok(Exit::Failure);
     }
@@ -96,11 +99,20 @@ pub(super) fn sign_out(device: &DeviceArguments, arguments: &SignOutArguments) -
     Ok(Exit::Success)
 }
 
-fn confirm(grant: &str) -> Result<bool, Failure> {
-    anstream::eprintln!(
-        "Revoking `{grant}` removes the access of EVERY device that shares its Cloud project and account; each of them \
-         has to sign in again. Without --revoke, only this device forgets its tokens."
-    );
+/// What revoking a grant does beside signing this device out. Google counts by project and account; other servers end this
+/// grant, and with it whatever else was given under it.
+fn revocation_warning(grant: &str, provider: Option<&str>) -> String {
+    let loses = match provider {
+        Some("google") => {
+            "removes the access of EVERY device that shares its Cloud project and account; each of them has to sign in again"
+        }
+        _ => "gives it up at the server too, which ends whatever else uses the same grant",
+    };
+    format!("Revoking `{grant}` {loses}. Without --revoke, only this device forgets its tokens.")
+}
+
+fn confirm(warning: &str) -> Result<bool, Failure> {
+    anstream::eprintln!("{}", printable(warning));
     if !std::io::stdin().is_terminal() {
         return Err(Failure::general("nobody can be asked; say --yes if it is meant"));
     }
@@ -133,5 +145,19 @@ fn request(device: &DeviceArguments, question: &Question) -> Result<(), Failure>
     match small_runtime()?.block_on(ask(&device.state, question))? {
         Answer::Accepted => Ok(()),
         other => Err(unexpected(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_google_s_revocation_is_said_to_sign_out_every_device() {
+        assert!(revocation_warning("door", Some("google")).contains("EVERY device"));
+        for provider in [None, Some("keycloak")] {
+            let warning = revocation_warning("door", provider);
+            assert!(!warning.contains("EVERY") && warning.contains("at the server too"), "{warning}");
+        }
     }
 }

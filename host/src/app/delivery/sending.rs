@@ -53,7 +53,8 @@ impl Delivery {
         }
     }
 
-    /// Sends a request under a lease, and once more under another where the server refuses the token.
+    /// Sends a request under a lease, and once more under another where the server refuses the token. Where it refuses that
+    /// one too, the connector hears so, and its next request waits for a third: the policy asks for one when it is time.
     async fn send_under_lease(&self, request: &Request, grant: &Grant) -> Result<Response, Failure> {
         let audience = grant.audience();
         // What is denied or malformed is so at once, not after somebody has signed in.
@@ -67,8 +68,13 @@ impl Delivery {
             return blank(answer, &secrets);
         }
         info!(sink = %self.sink, grant = %grant.name, "the token was refused; it is renewed once");
-        let (_, renewed) = self.unless_paused(grant.another_lease(lease, &self.clock)).await?;
+        grant.refuse(lease);
+        let (lease, renewed) = self.unless_paused(grant.lease(&self.clock)).await?;
         let answer = self.send(request, Some(Credential::Bearer { token: &renewed, audience })).await;
+        if answer.as_ref().is_ok_and(|answer| answer.status() == 401) {
+            info!(sink = %self.sink, grant = %grant.name, "the new token was refused too; it is not used again");
+            grant.refuse(lease);
+        }
         secrets.extend(grant.secrets());
         secrets.push(renewed);
         blank(answer, &secrets)
