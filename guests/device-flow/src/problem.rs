@@ -350,7 +350,8 @@ fn certificate_advice(reason: &str) -> String {
     if reason.contains("UnknownIssuer") {
         format!(
             "{what}: no authority that the device knows has signed it. If it is a private one, put its certificate \
-             into a file, and name that in the environment variable SSL_CERT_FILE of the service. {BY_ITSELF}"
+             into a file and name that as the grant's `ca` in plugins.toml, or, for all that the device asks, in the \
+             environment variable SSL_CERT_FILE of the service. {BY_ITSELF}"
         )
     } else if reason.contains("xpired") || reason.contains("NotValidYet") || reason.contains("not valid yet") {
         format!("{what}: either it has run out, or the device's clock is wrong. {BY_ITSELF}")
@@ -451,6 +452,7 @@ mod tests {
     fn what_a_certificate_lacks_is_said_with_its_remedy() {
         for (reason, words) in [
             ("invalid peer certificate: UnknownIssuer", "SSL_CERT_FILE"),
+            ("invalid peer certificate: UnknownIssuer", "the grant's `ca`"),
             ("invalid peer certificate: Expired", "the device's clock"),
             ("invalid peer certificate: certificate expired: verification time 1", "the device's clock"),
             ("invalid peer certificate: NotValidYet", "the device's clock"),

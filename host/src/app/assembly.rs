@@ -17,6 +17,7 @@ use punchcard_core::row::{Column, ColumnKind};
 use punchcard_core::secret::Secret;
 
 use super::grant::chain;
+use crate::http::{self, Http, Trust};
 use crate::vault::ConfiguredSecrets;
 use punchcard_sandbox::{AuthPolicy, CallError, Connector, Formatter, LoadError, Plugin, Sandbox, read_component};
 
@@ -46,6 +47,8 @@ pub struct GrantParts {
     pub policy: AuthPolicy,
     /// From plugins.toml.
     pub secrets: BTreeMap<SlotName, Secret>,
+    /// Connections under the authorities of its own `ca`, where it has one.
+    pub http: Option<Arc<Http>>,
 }
 
 /// What a sink runs with.
@@ -160,6 +163,13 @@ impl Assembly {
                 }),
             }
         }
+        let http = match grant.ca.as_ref().map(|ca| open_http(&folder.join(ca))).transpose() {
+            Ok(http) => http,
+            Err(message) => {
+                faults.push(Fault { part: Part::GrantCa(name.clone()), message, misconfigured: false });
+                None
+            }
+        };
         let policy = match self.plugin(&grant.plugin, Part::GrantPlugin(name.clone()), World::AuthPolicy) {
             Ok(Plugin::AuthPolicy(policy)) => Some(policy.clone()),
             Ok(_) => None,
@@ -174,7 +184,7 @@ impl Assembly {
             faults.push(refusal(Part::GrantSettings(name.clone()), &grant.plugin, error));
         }
         match policy {
-            Some(policy) if faults.is_empty() => Ok(GrantParts { policy, secrets }),
+            Some(policy) if faults.is_empty() => Ok(GrantParts { policy, secrets, http }),
             _ => Err(faults),
         }
     }
@@ -265,6 +275,12 @@ fn read_secret(source: &SecretSource, folder: &Path) -> Result<Secret, String> {
         SecretSource::File(path) => secrets.read_file(&folder.join(path)),
     }
     .map_err(chain)
+}
+
+/// Connections under the system's authorities and those in a file.
+fn open_http(ca: &Path) -> Result<Arc<Http>, String> {
+    let trust = Trust::system_and_file(ca).map_err(chain)?;
+    Http::open(&http::Limits::default(), &trust).map(Arc::new).map_err(chain)
 }
 
 fn refusal(part: Part, plugin: &PluginName, error: CallError) -> Fault {

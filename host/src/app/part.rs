@@ -143,7 +143,10 @@ impl Parts {
         let mut grants = BTreeMap::new();
         for (name, configured) in &configuration.grants {
             let part = match (assembly.grants.remove(name), tools.surroundings()) {
-                (Some(parts), Ok(surroundings)) => {
+                (Some(parts), Ok(mut surroundings)) => {
+                    if let Some(http) = parts.http {
+                        surroundings.http = http;
+                    }
                     let pace = Pace::new(slowest(configuration, &assembly, name));
                     let (grant, keeper) =
                         GrantKeeper::new(name, configured, parts.secrets, parts.policy, pace, surroundings);
@@ -205,6 +208,7 @@ fn slowest(configuration: &Configuration, assembly: &Assembly, grant: &GrantName
 
 fn grant_parts(configuration: &Configuration, name: &GrantName) -> Vec<Part> {
     let mut parts = vec![Part::GrantPlugin(name.clone()), Part::GrantSettings(name.clone())];
+    parts.push(Part::GrantCa(name.clone()));
     if let Some(grant) = configuration.grants.get(name) {
         parts.push(Part::Plugin(grant.plugin.clone()));
         parts.extend(grant.secrets.keys().map(|slot| Part::GrantSecret(name.clone(), slot.clone())));

@@ -23,6 +23,8 @@ pub enum Part {
     GrantPlugin(GrantName),
     /// `grants.NAME.settings`
     GrantSettings(GrantName),
+    /// `grants.NAME.ca`: it can't be used.
+    GrantCa(GrantName),
     /// `grants.NAME.secrets.SLOT`: it can't be read.
     GrantSecret(GrantName, SlotName),
     /// `sinks.NAME`
@@ -50,6 +52,7 @@ impl fmt::Display for Part {
             Self::Grant(name) => write!(formatter, "grants.{name}"),
             Self::GrantPlugin(name) => write!(formatter, "grants.{name}.plugin"),
             Self::GrantSettings(name) => write!(formatter, "grants.{name}.settings"),
+            Self::GrantCa(name) => write!(formatter, "grants.{name}.ca"),
             Self::GrantSecret(name, slot) => write!(formatter, "grants.{name}.secrets.{slot}"),
             Self::Sink(name) => write!(formatter, "sinks.{name}"),
             Self::FormatPlugin(name) => write!(formatter, "sinks.{name}.format.plugin"),
