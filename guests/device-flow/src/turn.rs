@@ -126,11 +126,11 @@ impl<'a> Turn<'a> {
     }
 
     fn answered(&mut self, response: &http::Response) -> Directive {
-        let phase = self.state.phase.clone();
-        if let Phase::Discovering(search) = phase {
-            return self.metadata_answered(search, response);
+        match self.state.phase.clone() {
+            Phase::Discovering(search) => self.metadata_answered(search, response),
+            Phase::Revoking(_) => self.revocation_answered(response),
+            _ => self.learnt(Answer::read(response, self.now), response.status),
         }
-        self.learnt(Answer::read(response, self.now), response.status)
     }
 
     fn failed(&mut self, failure: &http::Failure) -> Directive {
@@ -156,7 +156,7 @@ impl<'a> Turn<'a> {
             (Phase::RequestingCode, answer) => self.code_answered(answer),
             (Phase::AwaitingPerson(code), answer) => self.poll_answered(code, answer),
             (Phase::Renewing, answer) => self.renewal_answered(answer, status),
-            (Phase::Revoking(_), answer) => self.revocation_answered(&answer, status),
+            (Phase::Revoking(_), _) => self.revocation_failed("there was no answer"),
             _ => self.go_on(),
         }
     }

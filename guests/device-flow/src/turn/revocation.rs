@@ -3,7 +3,9 @@
 //! The device forgets whatever the server answers. What could not be revoked is said until somebody signs in again: the
 //! grant then ends when a person removes it from the account, or of disuse.
 
+use punchcard_sdk::answer::{Form, form, in_place_of};
 use punchcard_sdk::auth_policy::{Directive, Request};
+use punchcard_sdk::http::Response;
 
 use super::Turn;
 use crate::answer::Answer;
@@ -61,17 +63,18 @@ impl Turn<'_> {
         })
     }
 
-    /// What the server answered to a revocation, with its HTTP status.
-    pub(super) fn revocation_answered(&mut self, answer: &Answer, status: u16) -> Directive {
+    /// What was answered to a revocation.
+    pub(super) fn revocation_answered(&mut self, response: &Response) -> Directive {
+        if form(response) == Form::Html {
+            return self.revocation_failed(&in_place_of("the sign-in server", response));
+        }
         // RFC 7009 §2.2: 200, whatever the body; an error body counts before it.
-        if status == 200 && !matches!(answer, Answer::Refusal(_)) {
+        let is_error = matches!(Answer::read(response, self.now), Answer::Refusal(_));
+        if response.status == 200 && !is_error {
             self.info("the grant was revoked");
             return self.forget_all();
         }
-        match status {
-            0 => self.revocation_failed("there was no answer"),
-            status => self.revocation_failed(&format!("it answered with status {status}")),
-        }
+        self.revocation_failed(&format!("it answered with status {}", response.status))
     }
 
     /// The server could not be told.
