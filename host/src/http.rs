@@ -17,7 +17,7 @@
 //! and a doubt costs a look at the service and never a row.
 
 mod trust;
-pub use trust::Trust;
+pub use trust::{AuthorityError, Trust};
 
 mod resolver;
 

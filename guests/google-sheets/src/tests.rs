@@ -12,7 +12,7 @@ mod sheet;
 mod snapshot;
 
 use punchcard_sdk::connector::Receipt;
-use punchcard_sdk::{Context, Instant};
+use punchcard_sdk::{Column, ColumnKind, Context, Instant};
 
 use crate::Settings;
 use crate::model::End;
@@ -37,6 +37,11 @@ pub(crate) fn settings() -> Settings {
         sheets_url: "https://sheets.googleapis.com".into(),
         drive_url: "https://www.googleapis.com/drive".into(),
     }
+}
+
+/// A column of text.
+pub(crate) fn column(key: &str) -> Column {
+    Column { key: key.into(), title: key.to_uppercase(), kind: ColumnKind::Text }
 }
 
 /// Delivered, with every row, into this file.

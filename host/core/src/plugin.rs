@@ -42,7 +42,7 @@ pub struct Needs {
     pub urls: Vec<String>,
     /// Slots that plugins.toml must fill.
     pub slots: Vec<String>,
-    /// Whether it sends requests that are authorized.
+    /// Whether its requests can't do without what `authorize` adds.
     pub authorization: bool,
 }
 
@@ -254,6 +254,8 @@ pub mod delivery {
         Hold(Pause),
         /// Rows that are there.
         Found(Page),
+        /// Something that stops nothing, said from now on; or nothing any more.
+        Notice(Option<Problem>),
     }
 
     impl Directive {

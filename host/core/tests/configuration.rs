@@ -178,6 +178,7 @@ fn every_key_is_read() {
         grant.settings.to_json(),
         r#"{"factor":0.5,"more":{"x":[]},"provider":"google","retries":3,"scopes":["a","b"],"strict":false}"#
     );
+    assert_eq!(grant.ca.as_deref(), Some(Path::new("certificates/authority.pem")));
     let spare = &grant.secrets[&SlotName::parse("spare").unwrap()];
     assert_eq!(spare, &SecretSource::File("spare.txt".into()));
 
@@ -485,6 +486,7 @@ fn a_part_has_a_place() {
         (Part::Grant(google()), "grants.google", "[grants.google]"),
         (Part::GrantPlugin(google()), "grants.google.plugin", "plugin = \"device-flow\""),
         (Part::GrantSettings(google()), "grants.google.settings", "settings = { provider"),
+        (Part::GrantCa(google()), "grants.google.ca", "ca = "),
         (Part::GrantSecret(google(), SlotName::parse("spare").unwrap()), "grants.google.secrets.spare", "spare = "),
         (Part::Sink(sink("house")), "sinks.house", "[sinks.house]"),
         (
@@ -647,7 +649,7 @@ fn fixed_keys(text: &str) -> Vec<(std::ops::Range<usize>, Vec<String>)> {
 
 #[test]
 fn all_fixed_keys_are_tried() {
-    assert_eq!(fixed_keys(FULL).len(), 95);
+    assert_eq!(fixed_keys(FULL).len(), 96);
 }
 
 proptest! {

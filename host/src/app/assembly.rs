@@ -23,6 +23,7 @@ use super::part::grant::GrantPart;
 use super::part::sink::SinkPart;
 use super::plugin::{LoadedPlugin, Plugins};
 use super::replay::Replayer;
+use crate::http::{self, Http, Trust};
 use crate::vault::ConfiguredSecrets;
 
 /// Something that keeps a part from running.
@@ -112,6 +113,12 @@ impl Assembly {
         }
         .map_err(|error| Fault { part: place, message: chain(error), misconfigured: false })
     }
+}
+
+/// Connections under the system's authorities and those in a file.
+pub(super) fn open_http(ca: &Path) -> Result<Arc<Http>, String> {
+    let trust = Trust::system_and_file(ca).map_err(chain)?;
+    Http::open(&http::Limits::default(), &trust).map(Arc::new).map_err(chain)
 }
 
 /// What a plugin thinks of its settings, as a fault.

@@ -64,6 +64,8 @@ pub(super) struct Grant {
     /// How often a person signed in since the start.
     sign_ins: watch::Sender<u64>,
     asks: mpsc::UnboundedSender<Ask>,
+    /// The lease that a server refused last. Its keeper may hear of that only after a request of its policy.
+    refused: Mutex<Option<LeaseId>>,
     /// None until the storage has been read.
     slots: Mutex<Option<Slots>>,
     damage: Mutex<Option<String>>,
@@ -96,23 +98,35 @@ impl Grant {
         Reach { key: &self.audience_key, prefixes: &self.audience }
     }
 
-    /// Waits until there is a lease, and gives the token with it.
+    /// Where it stands at this moment, for a person: a lease that has ended or was refused is being renewed.
+    pub(super) fn standing_at(&self, now_ms: u64) -> Standing {
+        let standing = self.standing.borrow().clone().at(now_ms);
+        match standing.lease(now_ms) {
+            Some(lease) if self.is_refused(lease) => Standing::Renewing,
+            _ => standing,
+        }
+    }
+
+    /// A server answered 401 to this lease's token. No request leaves with it from now on.
+    pub(super) fn refuse(&self, lease: LeaseId) {
+        // Where there is another lease already, this one is given to nobody any more.
+        if self.standing.borrow().lease(0).is_none_or(|current| current == lease) {
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(lease);
+        }
+        self.ask(Ask::Refused(lease));
+    }
+
+    fn is_refused(&self, lease: LeaseId) -> bool {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) == Some(lease)
+    }
+
+    /// Waits until there is a lease that nobody has refused, and gives the token with it.
     pub(super) async fn lease(&self, clock: &Clock) -> (LeaseId, Secret) {
-        self.await_lease(clock, None).await
-    }
-
-    /// Waits until the policy has heard that this lease was refused, or has another token by itself.
-    pub(super) async fn another_lease(&self, refused: LeaseId, clock: &Clock) -> (LeaseId, Secret) {
-        self.ask(Ask::Refused(refused));
-        self.await_lease(clock, Some(refused)).await
-    }
-
-    async fn await_lease(&self, clock: &Clock, refused: Option<LeaseId>) -> (LeaseId, Secret) {
         let mut standing = self.standing.subscribe();
         loop {
             let lease = standing.borrow_and_update().lease(clock.monotonic_ms());
             // The storage may hold a newer token already, which the policy has not seen yet: it will say so in a moment.
-            if let Some(lease) = lease.filter(|lease| Some(*lease) != refused)
+            if let Some(lease) = lease.filter(|lease| !self.is_refused(*lease))
                 && let Some((version, token)) = self.token()
                 && version == lease.token
             {
@@ -222,6 +236,7 @@ impl GrantKeeper {
             standing: watch::channel(Standing::Starting).0,
             sign_ins: watch::channel(0).0,
             asks,
+            refused: Mutex::new(None),
             slots: Mutex::new(None),
             damage: Mutex::new(None),
             pace: Mutex::new(Pace::new(NonZeroU32::MAX)),
@@ -463,5 +478,70 @@ impl GrantKeeper {
         if was_awaited && is_authorized {
             self.grant.sign_ins.send_modify(|count| *count += 1);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::app::footing::Footing;
+
+    /// A grant, what it was asked, and the folder that has its tokens.
+    fn grant(footing: &Footing) -> (Grant, mpsc::UnboundedReceiver<Ask>, Vault) {
+        let (asks, inbox) = mpsc::unbounded_channel();
+        let grant = Grant {
+            name: GrantName::parse("door").unwrap(),
+            audience_key: String::new(),
+            audience: Vec::new(),
+            standing: watch::channel(Standing::Starting).0,
+            sign_ins: watch::channel(0).0,
+            asks,
+            refused: Mutex::new(None),
+            slots: Mutex::new(None),
+            damage: Mutex::new(None),
+            pace: Mutex::new(Pace::new(NonZeroU32::MIN)),
+        };
+        (grant, inbox, Vault::open(&footing.folder.path().join("vault")).unwrap())
+    }
+
+    /// The policy has this token.
+    fn authorize(grant: &Grant, vault: &Vault, token: &str) -> LeaseId {
+        let slot = SlotName::parse(ACCESS_TOKEN).unwrap();
+        let loaded = vault.store(&grant.name, vec![(slot, Secret::new(token.to_owned()))]).unwrap();
+        *grant.slots.lock().unwrap() = Some(loaded.slots);
+        let lease = LeaseId { token: grant.token().unwrap().0, refusals: 0 };
+        grant.standing.send_replace(Standing::Authorized { lease, until_ms: None, scopes: Vec::new() });
+        lease
+    }
+
+    /// The lease that a request would leave with at once, if there is one.
+    async fn lease_now(grant: &Grant, clock: &Clock) -> Option<LeaseId> {
+        tokio::select! {
+            biased;
+            (lease, _) = grant.lease(clock) => Some(lease),
+            () = ready(()) => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_was_refused_leaves_with_no_other_request_even_before_the_keeper_hears_of_it() {
+        let footing = Footing::new();
+        let (grant, mut asks, vault) = grant(&footing);
+        let first = authorize(&grant, &vault, "first");
+        assert_eq!(lease_now(&grant, &footing.clock).await, Some(first));
+        grant.refuse(first);
+        assert_eq!(asks.try_recv(), Ok(Ask::Refused(first)));
+        assert_eq!(lease_now(&grant, &footing.clock).await, None);
+        assert_eq!(grant.standing_at(0), Standing::Renewing, "and `status` says so");
+
+        let second = authorize(&grant, &vault, "second");
+        assert_eq!(lease_now(&grant, &footing.clock).await, Some(second));
+        grant.refuse(first);
+        assert_eq!(lease_now(&grant, &footing.clock).await, Some(second), "late news of the first say nothing of it");
+        grant.refuse(second);
+        assert_eq!(lease_now(&grant, &footing.clock).await, None, "nor is the renewed one used again");
     }
 }

@@ -58,7 +58,15 @@ pub(super) async fn report(device: &Device) -> Report {
         grants: parts
             .grants
             .iter()
-            .map(|(name, part)| GrantReport { name: name.to_string(), standing: grant_standing(part, now_ms) })
+            .map(|(name, part)| GrantReport {
+                name: name.to_string(),
+                provider: parts
+                    .configuration
+                    .grants
+                    .get(name)
+                    .and_then(|grant| grant.settings.text("provider").map(ToOwned::to_owned)),
+                standing: grant_standing(part, now_ms),
+            })
             .collect(),
         sinks,
         inputs: parts
@@ -91,7 +99,7 @@ fn grant_standing(part: &OnOrOff<Arc<Grant>>, now_ms: u64) -> GrantStanding {
     let seconds_left = |until_ms: u64| until_ms.saturating_sub(now_ms).div_ceil(1_000);
     match part {
         Err(reason) => GrantStanding::Off { reason: reason.clone() },
-        Ok(grant) => match grant.standing().borrow().clone() {
+        Ok(grant) => match grant.standing_at(now_ms) {
             Standing::Starting => GrantStanding::Starting,
             Standing::SignedOut => GrantStanding::SignedOut,
             Standing::AwaitingPerson { prompt, until_ms } => GrantStanding::AwaitingPerson {
@@ -129,7 +137,7 @@ fn sink_report(
             };
             let has_lease = sink.grant.as_ref().is_none_or(|grant| {
                 parts.and_then(|parts| parts.grants.get(grant)).is_some_and(|grant| match grant {
-                    Ok(grant) => grant.standing().borrow().lease(now_ms).is_some(),
+                    Ok(grant) => grant.standing_at(now_ms).lease(now_ms).is_some(),
                     Err(_) => false,
                 })
             });

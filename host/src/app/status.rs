@@ -169,6 +169,8 @@ pub struct InputReport {
 pub struct GrantReport {
     /// Its name.
     pub name: String,
+    /// Whom its settings name as `provider`, where they do.
+    pub provider: Option<String>,
     /// Where it stands.
     #[serde(flatten)]
     pub standing: GrantStanding,

@@ -48,13 +48,14 @@ pub(super) fn sign_in(device: &DeviceArguments, arguments: &SignInArguments) -> 
         print_line("It will be done; the panel and `punchcard status` show the code.")?;
         return Ok(Exit::Success);
     }
-    // What stood before the host has taken this up says nothing about it.
+    // What stood before the host has taken this up says nothing about it, and seconds that are left are no news.
+    let signed_in = |standing: &GrantStanding| matches!(standing, GrantStanding::Authorized { .. });
     let mut asked = false;
     let mut shown = None;
     let mut looks = 0;
     loop {
         let now = standing(device, &grant)?;
-        asked |= now != before || looks >= SETTLED;
+        asked |= now != before && !(signed_in(&now) && signed_in(&before)) || looks >= SETTLED;
         match now {
             GrantStanding::AwaitingPerson { user_code, url, .. } => {
                 if shown.as_ref() != Some(&user_code) {
@@ -88,8 +89,10 @@ pub(super) fn sign_in(device: &DeviceArguments, arguments: &SignInArguments) -> 
 }
 
 pub(super) fn sign_out(device: &DeviceArguments, arguments: &SignOutArguments) -> Result<Exit, Failure> {
-    let grant = choose(&fetch(device)?, arguments.grant.as_deref())?;
-    if arguments.revoke && !arguments.yes && !is_meant(&grant)? {
+    let report = fetch(device)?;
+    let grant = choose(&report, arguments.grant.as_deref())?;
+    let provider = report.grants.iter().find(|found| found.name == grant).and_then(|found| found.provider.as_deref());
+    if arguments.revoke && !arguments.yes && !is_meant(&grant, provider)? {
         print_line("Nothing was done.")?;
         return Ok(Exit::Failure);
     }
@@ -98,13 +101,21 @@ pub(super) fn sign_out(device: &DeviceArguments, arguments: &SignOutArguments) -
     Ok(Exit::Success)
 }
 
-fn is_meant(grant: &str) -> Result<bool, Failure> {
-    say_line(format_args!(
-        "Revoking `{grant}` gives it up at the server, for whatever else shares it: some servers end the access of one \
-         device with that, and Google that of EVERY device of the same Cloud project and account. Each has to sign in \
-         again. Without --revoke, only this device forgets its tokens."
-    ));
+fn is_meant(grant: &str, provider: Option<&str>) -> Result<bool, Failure> {
+    say_line(printable(&revocation_warning(grant, provider)));
     confirm("Type `revoke` if it is meant: ", &["revoke"])
+}
+
+/// What revoking a grant does beside signing this device out. Google counts by project and account; other servers end this
+/// grant, and with it whatever else was given under it.
+fn revocation_warning(grant: &str, provider: Option<&str>) -> String {
+    let loses = match provider {
+        Some("google") => {
+            "removes the access of EVERY device that shares its Cloud project and account; each of them has to sign in again"
+        }
+        _ => "gives it up at the server too, which ends whatever else uses the same grant",
+    };
+    format!("Revoking `{grant}` {loses}. Without --revoke, only this device forgets its tokens.")
 }
 
 /// The grant that is meant.
@@ -129,5 +140,19 @@ fn request(device: &DeviceArguments, question: &Question) -> Result<(), Failure>
     match small_runtime()?.block_on(ask(&device.state, question))? {
         Answer::Accepted => Ok(()),
         other => Err(unexpected(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_google_s_revocation_is_said_to_sign_out_every_device() {
+        assert!(revocation_warning("door", Some("google")).contains("EVERY device"));
+        for provider in [None, Some("keycloak")] {
+            let warning = revocation_warning("door", provider);
+            assert!(!warning.contains("EVERY") && warning.contains("at the server too"), "{warning}");
+        }
     }
 }

@@ -33,6 +33,8 @@ pub enum Part {
     GrantSettings(GrantName),
     /// `grants.NAME.secrets`
     GrantSecrets(GrantName),
+    /// `grants.NAME.ca`: it can't be used.
+    GrantCa(GrantName),
     /// `grants.NAME.secrets.SLOT`: it can't be read.
     GrantSecret(GrantName, SlotName),
     /// `sinks.NAME`
@@ -67,6 +69,7 @@ impl fmt::Display for Part {
             Self::GrantAudience(name) => write!(formatter, "grants.{name}.audience"),
             Self::GrantSettings(name) => write!(formatter, "grants.{name}.settings"),
             Self::GrantSecrets(name) => write!(formatter, "grants.{name}.secrets"),
+            Self::GrantCa(name) => write!(formatter, "grants.{name}.ca"),
             Self::GrantSecret(name, slot) => write!(formatter, "grants.{name}.secrets.{slot}"),
             Self::Sink(name) => write!(formatter, "sinks.{name}"),
             Self::FormatPlugin(name) => write!(formatter, "sinks.{name}.format.plugin"),

@@ -23,14 +23,14 @@ pub enum Credential<'a> {
     },
 }
 
-/// Checks a connector's request and adds the sink's credential where it asks for it. `sink` names the sink in messages.
+/// Checks a connector's request and adds the sink's credential, if it has one, where the request asks for it. Whether a
+/// connector can do without is known before anything starts: it says so in its needs.
 ///
 /// # Errors
-/// `Denied` when the URL is outside `reach`, or outside the grant's audience and yet to be authorized, or when the sink
-/// has no credential. `Invalid` when the request is malformed, too large, or sets a header of the host's.
+/// `Denied` when the URL is outside `reach`, or outside the grant's audience and yet to be authorized. `Invalid` when the
+/// request is malformed, too large, or sets a header of the host's.
 pub fn plan_delivery<'a>(
     request: &'a Request,
-    sink: &str,
     reach: Reach<'_>,
     credential: Option<Credential<'_>>,
 ) -> Result<Prepared<'a>, Failure> {
@@ -39,7 +39,7 @@ pub fn plan_delivery<'a>(
         Some(Credential::Header { name, .. }) => Some(name),
         _ => None,
     };
-    check_headers(&request.headers, own_header, request.authorized)?;
+    check_headers(&request.headers, own_header, request.authorized && credential.is_some())?;
     let mut headers = request.headers.clone();
     let body = match &request.body {
         None => None,
@@ -60,12 +60,7 @@ pub fn plan_delivery<'a>(
         return Err(Failure::Invalid(format!("a time-out of {timeout_ms} ms is not within 1,000 to 600,000")));
     }
     let credential = match (request.authorized, credential) {
-        (false, _) => None,
-        (true, None) => {
-            return Err(Failure::Denied(format!(
-                "the request wants an authorization, and the sink `{sink}` has none; give it an `authorize` in plugins.toml"
-            )));
-        }
+        (false, _) | (true, None) => None,
         (true, Some(Credential::Bearer { audience })) => {
             // A token goes where both lists let it: a private network has to be granted by the audience, too.
             if plan_network(&url, audience)? == Network::Open && network != Network::Open {
@@ -135,7 +130,7 @@ mod tests {
     fn planned<'a>(request: &'a Request, credential: Option<Credential<'_>>) -> Result<Prepared<'a>, Failure> {
         let prefixes =
             [Prefix::parse("https://h.example", false).unwrap(), Prefix::parse("https://nas.example", true).unwrap()];
-        plan_delivery(request, "rows", Reach { key: "sinks.rows.reach", prefixes: &prefixes }, credential)
+        plan_delivery(request, Reach { key: "sinks.rows.reach", prefixes: &prefixes }, credential)
     }
 
     fn failure(request: &Request, credential: Option<Credential<'_>>) -> Option<Failure> {
@@ -164,6 +159,13 @@ mod tests {
         let get = planned(&get, None).ok().unwrap();
         assert_eq!((get.method(), get.body(), get.headers().len()), (Method::Get, None, 1));
         assert_eq!((get.idempotent(), get.timeout_ms(), get.network()), (true, 1_000, Network::Any));
+    }
+
+    #[test]
+    fn a_request_that_asks_for_a_credential_is_plain_where_the_sink_has_none() {
+        let headers = vec![Header { name: "range".to_owned(), value: "bytes=0-1".to_owned() }];
+        let prepared = planned(&Request { authorized: true, headers, ..request() }, None).ok().unwrap();
+        assert_eq!(revealed(&prepared), (None, vec![]));
     }
 
     #[test]
@@ -264,10 +266,6 @@ mod tests {
         let content = |media_type: &str, length| Content { media_type: media_type.to_owned(), bytes: vec![0; length] };
         let table = [
             (Request { url: "https://evil.example/".to_owned(), ..request() }, "denied: https://evil.example/ is not"),
-            (
-                Request { authorized: true, ..request() },
-                "denied: the request wants an authorization, and the sink `rows`",
-            ),
             (Request { method: Method::Get, ..request() }, "invalid request: a request to GET or HEAD has a body"),
             (Request { method: Method::Head, ..request() }, "invalid request: a request to GET or HEAD has a body"),
             (Request { body: Some(content("", 0)), ..request() }, "invalid request: \"\" is no media type"),

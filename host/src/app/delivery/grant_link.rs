@@ -36,35 +36,10 @@ impl GrantLink {
 
     /// Waits until there is a lease, and gives the grant and the token with it.
     pub(super) async fn lease(&self, clock: &Clock) -> (Arc<Grant>, LeaseId, Secret) {
-        self.lease_other_than(None, clock).await
-    }
-
-    /// Waits until there is another lease than the one that this grant gave and a server refused.
-    pub(super) async fn another_lease(
-        &self,
-        of: &Arc<Grant>,
-        refused: LeaseId,
-        clock: &Clock,
-    ) -> (Arc<Grant>, LeaseId, Secret) {
-        self.lease_other_than(Some((of, refused)), clock).await
-    }
-
-    async fn lease_other_than(
-        &self,
-        refused: Option<(&Arc<Grant>, LeaseId)>,
-        clock: &Clock,
-    ) -> (Arc<Grant>, LeaseId, Secret) {
         loop {
             let grant = self.grant().await;
-            let lease = async {
-                match refused {
-                    Some((of, refused)) if Arc::ptr_eq(of, &grant) => grant.another_lease(refused, clock).await,
-                    // A grant that was started since knows nothing of that lease.
-                    _ => grant.lease(clock).await,
-                }
-            };
             tokio::select! {
-                (lease, token) = lease => return (grant, lease, token),
+                (lease, token) = grant.lease(clock) => return (Arc::clone(&grant), lease, token),
                 _ = self.other_than(Some(&grant)) => {}
             }
         }

@@ -57,7 +57,8 @@ impl Delivery {
         }
     }
 
-    /// Sends a request under a lease, and once more under another where the server refuses the token.
+    /// Sends a request under a lease, and once more under another where the server refuses the token. Where it refuses that
+    /// one too, the connector hears so, and its next request waits for a third: the policy asks for one when it is time.
     async fn send_under_lease(&self, request: &Request, link: &GrantLink) -> Result<Response, Failure> {
         let mut planned_for = self.unless_paused(link.grant()).await?;
         // What is denied or malformed is so at once, not after somebody has signed in.
@@ -76,12 +77,17 @@ impl Delivery {
             return blank(answer, &secrets);
         }
         info!(sink = %self.sink, grant = %grant.name, "the token was refused; it is renewed once");
-        let (grant, _, renewed) = self.unless_paused(link.another_lease(&grant, lease, &self.clock)).await?;
+        grant.refuse(lease);
+        let (grant, lease, renewed) = self.unless_paused(link.lease(&self.clock)).await?;
         if !Arc::ptr_eq(&grant, &planned_for) {
             prepared = self.plan_for(request, &grant)?;
         }
         prepared.bear(&renewed)?;
         let answer = self.send(&prepared).await;
+        if answer.as_ref().is_ok_and(|answer| answer.status() == 401) {
+            info!(sink = %self.sink, grant = %grant.name, "the new token was refused too; it is not used again");
+            grant.refuse(lease);
+        }
         secrets.extend(grant.secrets());
         secrets.push(renewed);
         blank(answer, &secrets)
@@ -124,7 +130,7 @@ impl Delivery {
 
     fn plan<'a>(&self, request: &'a Request, credential: Option<Credential<'_>>) -> Result<Prepared<'a>, Failure> {
         let reach = Reach { key: &self.reach_key, prefixes: &self.reach };
-        plan_delivery(request, self.sink.as_str(), reach, credential)
+        plan_delivery(request, reach, credential)
     }
 }
 

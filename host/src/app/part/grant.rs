@@ -14,9 +14,10 @@ use punchcard_sandbox::{AuthPolicy, Plugin};
 use tokio::task::JoinSet;
 
 use super::super::announcement::show_grant;
-use super::super::assembly::{Assembly, Fault, refusal};
+use super::super::assembly::{Assembly, Fault, open_http, refusal};
 use super::super::grant::{GrantKeeper, Surroundings};
 use super::{Handle, Part, Site};
+use crate::http::Http;
 
 /// A grant that can run.
 pub(in crate::app) struct GrantPart {
@@ -25,6 +26,8 @@ pub(in crate::app) struct GrantPart {
     policy: AuthPolicy,
     version: PluginVersion,
     secrets: BTreeMap<SlotName, Secret>,
+    /// Connections under the authorities of its own `ca`, and its text.
+    ca: Option<(Arc<Http>, String)>,
 }
 
 impl GrantPart {
@@ -42,6 +45,17 @@ impl GrantPart {
                     secrets.insert(slot.clone(), secret);
                 }
                 Err(fault) => faults.push(fault),
+            }
+        }
+        let mut ca = None;
+        if let Some(path) = &grant.ca {
+            let path = assembly.folder.join(path);
+            match open_http(&path) {
+                // Its text tells it from another one under the same name.
+                Ok(http) => ca = Some((http, std::fs::read_to_string(&path).unwrap_or_default())),
+                Err(message) => {
+                    faults.push(Fault { part: Place::GrantCa(name.clone()), message, misconfigured: false });
+                }
             }
         }
         let loaded = assembly.plugin(&grant.plugin, Place::GrantPlugin(name.clone()), World::AuthPolicy).await;
@@ -63,7 +77,7 @@ impl GrantPart {
         }
         match policy {
             Some((policy, version)) if faults.is_empty() => {
-                Ok(Self { name: name.clone(), configuration: grant.clone(), policy, version, secrets })
+                Ok(Self { name: name.clone(), configuration: grant.clone(), policy, version, secrets, ca })
             }
             _ => Err(faults),
         }
@@ -72,17 +86,22 @@ impl GrantPart {
 
 impl Part for GrantPart {
     fn spec(&self) -> Spec {
+        let secrets = self.secrets.iter().map(|(slot, secret)| (slot.to_string(), secret.clone()));
+        let ca = self.ca.iter().map(|(_, text)| ("ca".to_owned(), Secret::new(text.clone())));
         Spec {
             configuration: PartConfiguration::Grant(self.configuration.clone()),
             plugins: BTreeMap::from([(self.configuration.plugin.clone(), self.version.clone())]),
-            secrets: self.secrets.iter().map(|(slot, secret)| (slot.to_string(), secret.clone())).collect(),
+            secrets: secrets.chain(ca).collect(),
         }
     }
 
     fn start(&self, site: &Site, tasks: &mut JoinSet<()>) -> Result<Handle, String> {
         let surroundings = Surroundings {
             vault: site.vault.clone()?,
-            http: site.http.clone()?,
+            http: match &self.ca {
+                Some((http, _)) => Arc::clone(http),
+                None => site.http.clone()?,
+            },
             ledger: site.ledger.clone(),
             clock: site.clock.clone(),
         };

@@ -347,6 +347,7 @@ impl From<wit_delivery::Outcome> for delivery::Outcome {
             }),
             wit_delivery::Directive::Hold(pause) => delivery::Directive::Hold(pause.into()),
             wit_delivery::Directive::Found(page) => delivery::Directive::Found(page.into()),
+            wit_delivery::Directive::Notice(problem) => delivery::Directive::Notice(problem.map(Into::into)),
         };
         Self { state: from.state, next }
     }

@@ -5,15 +5,15 @@
 
 use punchcard_sdk::auth_policy::Directive;
 
+use super::Turn;
 use crate::form::{ACCESS_TOKEN, DEVICE_CODE, REFRESH_TOKEN, SIGN_IN_SLOTS};
 use crate::scope::missing_scopes;
-use crate::state::{Pending, Phase};
+use crate::state::{Pending, Phase, Refused};
 use crate::token::Token;
-use crate::turn::Turn;
 
 impl Turn<'_> {
     /// The host has started, or this version of the plugin has taken over.
-    pub(crate) fn start(&mut self) -> Directive {
+    pub(super) fn start(&mut self) -> Directive {
         let same_boot = self.state.boot == self.boot;
         self.boot.clone_into(&mut self.state.boot);
         self.state.failures = 0;
@@ -30,7 +30,7 @@ impl Turn<'_> {
                 self.sign_in_anew()
             }
             Phase::Blocked(cause) if cause.needs_person() => self.block(cause),
-            Phase::AwaitingPerson(_) if self.slot_version(REFRESH_TOKEN).is_some() => {
+            Phase::AwaitingPerson(_) if self.has_new_refresh_token() => {
                 self.begin_grant();
                 self.renew()
             }
@@ -39,10 +39,11 @@ impl Turn<'_> {
                 self.sign_in_granted(Token { lifetime: None, scopes: None })
             }
             Phase::AwaitingPerson(code) if same_boot && self.slot_version(DEVICE_CODE) == Some(code.slot_version) => {
-                self.show_code(code)
+                self.show_code(code, 0)
             }
             Phase::Authorized | Phase::Renewing if self.lacks_scopes() => {
                 self.warn("the settings ask for more than was granted: a person has to sign in again");
+                self.forget_sign_in();
                 self.sign_in_anew()
             }
             Phase::Authorized if self.has_lease() => self.hold_lease(),
@@ -50,24 +51,33 @@ impl Turn<'_> {
         }
     }
 
-    /// A person asked to sign in, or to try again.
-    pub(crate) fn sign_in(&mut self) -> Directive {
+    /// A person asked to sign in: a new code, unless one is shown or on its way. Their time is not spent on trying the
+    /// old sign-in once more.
+    pub(super) fn sign_in(&mut self) -> Directive {
         match &self.state.phase {
-            Phase::Fresh | Phase::SignedOut | Phase::Blocked(_) => self.begin(),
-            Phase::Discovering(_) | Phase::RequestingCode | Phase::Renewing
-                if matches!(self.state.pending, Pending::Until(_)) =>
-            {
-                self.state.failures = 0;
-                self.act()
+            Phase::AwaitingPerson(_) | Phase::Revoking(_) => self.go_on(),
+            // The host lets no signal overtake an answer.
+            _ if self.state.pending == Pending::Answer => self.go_on(),
+            Phase::Discovering(search) if !search.is_for_renewal() => self.try_at_once(),
+            Phase::Comparing | Phase::RequestingCode => self.try_at_once(),
+            _ => {
+                self.state.never_renews = false;
+                self.state.said_never_renews = false;
+                self.state.mendings = 0;
+                self.sign_in_anew()
             }
-            _ => self.go_on(),
         }
     }
 
-    /// Signs in, silently where a refresh token is left.
-    pub(crate) fn begin(&mut self) -> Directive {
+    fn try_at_once(&mut self) -> Directive {
         self.state.failures = 0;
-        if self.slot_version(REFRESH_TOKEN).is_some() && !self.is_another_account() {
+        self.act()
+    }
+
+    /// Signs in, silently where a refresh token is left.
+    pub(super) fn begin(&mut self) -> Directive {
+        self.state.failures = 0;
+        if self.can_renew() && !self.is_another_account() {
             self.state.identity = self.settings.identity();
             self.renew()
         } else {
@@ -76,17 +86,28 @@ impl Turn<'_> {
     }
 
     /// Drops everything that belongs to a sign-in, but for what was published about the server.
-    pub(crate) fn forget_sign_in(&mut self) {
+    pub(super) fn forget_sign_in(&mut self) {
         self.forget(&SIGN_IN_SLOTS);
         self.state.grant = None;
+        self.state.kept = None;
         self.state.lease = None;
-        self.state.failures = 0;
-        self.state.trouble = None;
+        self.state.refused = Refused::default();
+        self.state.doubts = 0;
+        self.state.mendings = 0;
+        self.state.never_renews = false;
+        self.state.said_never_renews = false;
+        self.succeed();
         self.state.identity.clear();
     }
 
+    /// Whether a sign-in has brought a refresh token, beside one that was kept.
+    fn has_new_refresh_token(&self) -> bool {
+        let kept = self.state.kept.as_ref().map(|kept| kept.slot_version);
+        self.slot_version(REFRESH_TOKEN).is_some_and(|version| Some(version) != kept)
+    }
+
     /// Tokens of one server or client must not be sent to another.
-    fn is_another_account(&self) -> bool {
+    pub(super) fn is_another_account(&self) -> bool {
         !self.state.identity.is_empty() && self.state.identity != self.settings.identity()
     }
 

@@ -3,13 +3,15 @@
 //! The device forgets whatever the server answers. What could not be revoked is said until somebody signs in again: the
 //! grant then ends when a person removes it from the account, or of disuse.
 
+use punchcard_sdk::answer::{Form, form, in_place_of};
 use punchcard_sdk::auth_policy::{Directive, Request};
+use punchcard_sdk::http::Response;
 
+use super::Turn;
 use crate::answer::Answer;
 use crate::form::{ACCESS_TOKEN, REFRESH_TOKEN, plain, post_authenticated, secret};
 use crate::problem::Cause;
 use crate::state::Phase;
-use crate::turn::Turn;
 
 /// A restart amid a revocation repeats it this often, then gives up.
 const TRIES_MAX: u32 = 2;
@@ -22,12 +24,12 @@ enum NoRevocation {
 
 impl Turn<'_> {
     /// A person signs out.
-    pub(crate) fn sign_out(&mut self, revoke: bool) -> Directive {
+    pub(super) fn sign_out(&mut self, revoke: bool) -> Directive {
         if revoke { self.revoke(1) } else { self.forget_all() }
     }
 
     /// Tells the server, as try number `tries`; then forgets.
-    pub(crate) fn revoke(&mut self, tries: u32) -> Directive {
+    pub(super) fn revoke(&mut self, tries: u32) -> Directive {
         match self.revocation_request() {
             Ok(request) if tries <= TRIES_MAX => {
                 self.state.lease = None;
@@ -61,21 +63,22 @@ impl Turn<'_> {
         })
     }
 
-    /// What the server answered to a revocation, with its HTTP status.
-    pub(crate) fn revocation_answered(&mut self, answer: &Answer, status: u16) -> Directive {
+    /// What was answered to a revocation.
+    pub(super) fn revocation_answered(&mut self, response: &Response) -> Directive {
+        if form(response) == Form::Html {
+            return self.revocation_failed(&in_place_of("the sign-in server", response));
+        }
         // RFC 7009 §2.2: 200, whatever the body; an error body counts before it.
-        if status == 200 && !matches!(answer, Answer::Refusal(_)) {
+        let is_error = matches!(Answer::read(response, self.now), Answer::Refusal(_));
+        if response.status == 200 && !is_error {
             self.info("the grant was revoked");
             return self.forget_all();
         }
-        match status {
-            0 => self.revocation_failed("there was no answer"),
-            status => self.revocation_failed(&format!("it answered with status {status}")),
-        }
+        self.revocation_failed(&format!("it answered with status {}", response.status))
     }
 
     /// The server could not be told.
-    pub(crate) fn revocation_failed(&mut self, reason: &str) -> Directive {
+    pub(super) fn revocation_failed(&mut self, reason: &str) -> Directive {
         self.block(Cause::NotRevoked(reason.to_owned()))
     }
 
