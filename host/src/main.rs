@@ -6,6 +6,10 @@ use clap::Parser;
 use punchcard::cli::{Arguments, render_failure, run};
 
 pub(crate) fn main() -> ExitCode {
+    // Before anything else: a compiler of plugins has no use for the rest of the program.
+    if let Some(ended) = punchcard_sandbox::compiler::run_as_child() {
+        return ended;
+    }
     let arguments = Arguments::parse();
     match run(&arguments) {
         Ok(exit) => exit.into(),

@@ -11,7 +11,7 @@ use super::call::CallError;
 use super::confinement::Confinement;
 use super::contract::v0_1::auth_policy::AuthPolicyPre;
 use super::formatter::check_state;
-use super::sandbox::Loaded;
+use super::loaded::Loaded;
 use super::text::{check_address, check_code, check_forgotten, check_needs};
 
 /// A plugin that signs the device in.

@@ -14,7 +14,7 @@ use super::call::CallError;
 use super::confinement::Confinement;
 use super::contract::v0_1::connector::ConnectorPre;
 use super::formatter::check_state;
-use super::sandbox::Loaded;
+use super::loaded::Loaded;
 use super::text::{check_needs, clip_key, is_address};
 
 /// Bytes of what a page says of where the next one begins.

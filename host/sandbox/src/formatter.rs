@@ -11,7 +11,7 @@ use super::cache::Fingerprint;
 use super::call::CallError;
 use super::confinement::Confinement;
 use super::contract::v0_1::formatter::FormatterPre;
-use super::sandbox::Loaded;
+use super::loaded::Loaded;
 use super::text::clip;
 
 /// The longest notice or standing line that is kept, in bytes: several times what a panel scrolls through in its moment.

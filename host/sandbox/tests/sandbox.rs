@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use punchcard_core::plugin::World;
 use punchcard_core::plugin::delivery::{Batch, Directive, Signal};
 use punchcard_core::row::Row;
 use punchcard_core::time::{Context, Instant, Monotonic};
-use punchcard_sandbox::{CallError, Formatter, LoadError, Plugin, Sandbox};
+use punchcard_sandbox::{CallError, Compiler, Formatter, LoadError, Plugin, Sandbox};
+use sha2::{Digest as _, Sha256};
 
 /// [`bare_component::component`].
 fn component(world: &str, body: &str) -> Vec<u8> {
@@ -32,7 +34,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let sandbox = Sandbox::start(&folder.path().join("cache")).unwrap();
+        let sandbox = Sandbox::start(folder.path(), Compiler::unconfined()).unwrap();
         Self { sandbox, folder }
     }
 
@@ -120,27 +122,24 @@ fn each_world_is_recognised() {
 }
 
 #[test]
-fn what_is_lent_hardware_is_not_let_in_yet() {
-    let refusal = Bench::new().refusal(&component("sensor", "unreachable"));
-    assert!(
-        refusal.starts_with("plugin `guest` can't be used: it wants `punchcard:plugin/hardware@0.1.0`"),
-        "{refusal}"
-    );
-}
-
-#[test]
 fn what_is_no_component_is_refused_by_what_it_is() {
     let bench = Bench::new();
     let whole = component("formatter", "unreachable");
     let core_module = wat::parse_str("(module)").unwrap();
     let table: [(&[u8], &str); 4] = [
-        (b"", "plugin `guest` is no WebAssembly component that this host runs: the file is empty"),
-        (b"#!/bin/sh", "plugin `guest` is no WebAssembly component that this host runs: it does not begin as one"),
+        (b"", "plugin `guest` can't be used: it is no WebAssembly component that this host runs: the file is empty"),
+        (
+            b"#!/bin/sh",
+            "plugin `guest` can't be used: it is no WebAssembly component that this host runs: it does not begin as one",
+        ),
         (
             &core_module,
-            "plugin `guest` is no WebAssembly component that this host runs: it is a core module; make a component of it",
+            "plugin `guest` can't be used: it is no WebAssembly component that this host runs: it is a core module; make a component of it",
         ),
-        (&whole[..whole.len() / 2], "plugin `guest` is no WebAssembly component that this host runs: "),
+        (
+            &whole[..whole.len() / 2],
+            "plugin `guest` can't be used: it is no WebAssembly component that this host runs: ",
+        ),
     ];
     for (bytes, says) in table {
         let refusal = bench.refusal(bytes);
@@ -169,6 +168,60 @@ fn compiled_code_is_used_again_and_damaged_code_is_not() {
     std::fs::write(&code, &damaged).unwrap();
     bench.load(&bytes).unwrap_or_else(|error| panic!("{error}"));
     assert_ne!(std::fs::read(&code).unwrap(), damaged, "damaged code was kept");
+}
+
+/// The files of compiled code and of seals, by the ends of their names.
+fn files(bench: &Bench, end: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(bench.folder.path().join("cache")).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == end));
+    files.sort();
+    files
+}
+
+#[test]
+fn compiled_code_of_another_component_is_not_used_although_it_is_sealed() {
+    let bench = Bench::new();
+    let (one, other) = (component("formatter", "unreachable"), component("connector", "unreachable"));
+    bench.load(&one).unwrap_or_else(|error| panic!("{error}"));
+    let [code] = &files(&bench, "cwasm")[..] else { panic!("one file of code") };
+    let [seal] = &files(&bench, "sha256")[..] else { panic!("one seal") };
+    let digest = |bytes: &[u8]| punchcard_sandbox::cache::hexadecimal(&Sha256::digest(bytes));
+    let name = code.file_name().unwrap().to_str().unwrap().replace(&digest(&one), &digest(&other));
+    std::fs::copy(code, code.with_file_name(&name)).unwrap();
+    std::fs::copy(seal, code.with_file_name(name.replace("cwasm", "sha256"))).unwrap();
+    let loaded = bench.load(&other).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(loaded.world(), World::Connector);
+}
+
+#[test]
+fn what_stands_in_the_place_of_compiled_code_is_not_waited_for() {
+    let bench = Bench::new();
+    let bytes = component("formatter", "unreachable");
+    bench.load(&bytes).unwrap_or_else(|error| panic!("{error}"));
+    for end in ["cwasm", "sha256"] {
+        let [file] = &files(&bench, end)[..] else { panic!("one file") };
+        std::fs::remove_file(file).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, file, rustix::fs::Mode::RWXU).unwrap();
+        bench.load(&bytes).unwrap_or_else(|error| panic!("{error}"));
+        assert!(std::fs::metadata(file).unwrap().is_file(), "the code was compiled anew");
+    }
+}
+
+#[test]
+fn what_was_admitted_is_kept_and_is_what_runs_whatever_becomes_of_the_file() {
+    let bench = Bench::new();
+    let bytes = component("formatter", "unreachable");
+    let admitted = bench.sandbox.admit(&bytes).unwrap_or_else(|error| panic!("{error}"));
+    let description = admitted.description().clone();
+    assert_eq!((description.world, description.version), (World::Formatter, "0.1.0"));
+    assert_eq!(description.bytes, bytes.len());
+    let kept = bench.sandbox.read_admitted(&description.sha256).unwrap();
+    assert_eq!(kept, bytes);
+    let again = bench.sandbox.admit(&kept).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(*again.description(), description);
+    assert!(bench.sandbox.admit(b"#!/bin/sh").is_err());
+    assert_eq!(std::fs::read_dir(bench.folder.path().join("plugins")).unwrap().count(), 1, "only what was let in");
 }
 
 /// A formatter with this behind everything else in its component.
@@ -267,8 +320,13 @@ fn a_plugin_that_fills_the_hosts_own_memory_is_not_let_in() {
     let globals = "(global i32 (i32.const 0))".repeat(20_000);
     let instances = "(core instance (instantiate $x))".repeat(60);
     let refusal = Bench::new().refusal(&formatter_with(&format!("(core module $x {globals}){instances}")));
-    assert!(refusal.starts_with("plugin `guest` can't be used: its modules have 12000"), "{refusal}");
-    assert!(refusal.ends_with("at most 1000000 are let in"), "{refusal}");
+    assert!(refusal.starts_with("plugin `guest` can't be used: it has 10"), "{refusal}");
+    assert!(
+        refusal.ends_with(
+            " globals, imports and functions that are referred to, in all instances together; at most 1000000 are let in"
+        ),
+        "{refusal}"
+    );
 }
 
 #[test]

@@ -24,7 +24,7 @@ use super::timer::sleep_until;
 use crate::http::{self, Http, Trust};
 use crate::vault::Vault;
 use punchcard_ledger::{Declared, StorageError};
-use punchcard_sandbox::Sandbox;
+use punchcard_sandbox::{Compiler, Sandbox};
 
 /// Milliseconds after which a ledger that refused is asked again.
 const ASK_AGAIN_MS: u64 = 10_000;
@@ -37,7 +37,7 @@ pub(super) async fn start(
     in_force: &InForce,
     tasks: &mut JoinSet<()>,
 ) {
-    let sandbox = match Sandbox::start(&options.state.join("cache")) {
+    let sandbox = match Sandbox::start(&options.state, Compiler::of_this_program()) {
         Ok(sandbox) => sandbox,
         Err(error) => {
             let reason = format!("plugins can't be run on this machine: {}", chain(error));

@@ -6,7 +6,7 @@ use super::exit::{Exit, Failure};
 use super::{DeviceArguments, small_runtime};
 use crate::app::assembly::Assembly;
 use crate::app::configuration::Source;
-use punchcard_sandbox::Sandbox;
+use punchcard_sandbox::{Compiler, Sandbox};
 
 pub(super) fn check(device: &DeviceArguments) -> Result<Exit, Failure> {
     let source = Source::read(&device.config).map_err(|error| Failure::with(Exit::Configuration, error))?;
@@ -14,7 +14,8 @@ pub(super) fn check(device: &DeviceArguments) -> Result<Exit, Failure> {
         Ok(configuration) => configuration,
         Err(diagnostics) => return Ok(refuse(&source, &diagnostics)),
     };
-    let sandbox = Sandbox::start(&device.state.join("cache")).map_err(Failure::general)?;
+    let sandbox = Sandbox::start(&device.state, Compiler::of_this_program()).map_err(Failure::general)?;
+    sandbox.forget_failures();
     let assembly = small_runtime()?.block_on(Assembly::assemble(&configuration, source.folder(), &sandbox));
     let mut diagnostics: Vec<Diagnostic> =
         assembly.faults.iter().map(|fault| fault.diagnostic(&configuration)).collect();
