@@ -156,31 +156,28 @@ impl Cache {
     }
 
     fn compile_anew(&self, wanted: &Wanted<'_>, compiler: &Compiler) -> Result<Component, CompileError> {
-        if let (Some(folder), false) = (&self.folder, self.read_only) {
-            match folder.make_temporary() {
-                Ok(temporary) => {
-                    compiler.compile(wanted.engine, wanted.bytes, &temporary.file)?;
-                    let code = temporary.file.try_clone().map_err(CompileError::Code)?;
-                    let kept = seal(&code, wanted).map_err(CompileError::Code).and_then(|seal| {
-                        // The code first, then its seal: a power cut between the two leaves code without its seal, which
-                        // is compiled anew.
-                        let place = || -> Result<(), FolderError> {
-                            folder.place(temporary, &wanted.name(CODE))?;
-                            folder.write(&wanted.name(SEAL), seal.as_bytes())
-                        };
-                        place().unwrap_or_else(|error| {
-                            warn!(error = &error as &dyn std::error::Error, "compiled code can't be kept");
-                        });
-                        Ok(())
-                    });
-                    return kept.and_then(|()| map(wanted.engine, &code).map_err(CompileError::Unusable));
-                }
-                Err(error) => warn!(error = &error as &dyn std::error::Error, "compiled code can't be kept"),
-            }
-        }
-        let code = memory_file("code").map_err(CompileError::Code)?;
+        let folder = self.folder.as_ref().filter(|_| !self.read_only);
+        let temporary = folder.and_then(|folder| {
+            let made = folder.make_temporary().map(|temporary| (folder, temporary));
+            made.inspect_err(|error| say_lost(error)).ok()
+        });
+        let code = match &temporary {
+            Some((_, temporary)) => temporary.file.try_clone(),
+            None => memory_file("code"),
+        };
+        let code = code.map_err(CompileError::Code)?;
         compiler.compile(wanted.engine, wanted.bytes, &code)?;
-        map(wanted.engine, &code).map_err(CompileError::Unusable)
+        let seal = seal(&code, wanted).map_err(CompileError::Code)?;
+        let component = map(wanted.engine, &code).map_err(CompileError::Unusable)?;
+        if let Some((folder, temporary)) = &temporary {
+            // The code first, then its seal: a power cut between the two leaves code without its seal, which is compiled
+            // anew.
+            folder
+                .place(temporary, &wanted.name(CODE))
+                .and_then(|()| folder.write(&wanted.name(SEAL), seal.as_bytes()))
+                .unwrap_or_else(|error| say_lost(&error));
+        }
+        Ok(component)
     }
 
     /// Removes the compiled code of all components but these, and what a crash left half-written; with the number of files.
@@ -218,6 +215,10 @@ fn stem(engine: &Engine, sha256: &Fingerprint) -> String {
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
     format!("{}-{:016x}", hexadecimal(sha256), hasher.finish())
+}
+
+fn say_lost(error: &FolderError) {
+    warn!(error = error as &dyn std::error::Error, "compiled code can't be kept; the next start compiles it anew");
 }
 
 fn is_failure(name: &str) -> bool {

@@ -192,7 +192,7 @@ impl Compiler {
             .spawn()
             .map_err(CompileError::Start)?;
         let ending = wait(&mut child, self.bounds.wait_for(component.len())).map_err(CompileError::Start)?;
-        self.judge(ending, component.len())
+        self.judge(&ending, component.len())
     }
 
     fn confinement(&self, bytes: usize) -> child::Confinement {
@@ -204,7 +204,7 @@ impl Compiler {
     }
 
     /// What the end of a child means.
-    fn judge(&self, ending: Ending, bytes: usize) -> Result<(), CompileError> {
+    fn judge(&self, ending: &Ending, bytes: usize) -> Result<(), CompileError> {
         use rustix::process::Signal;
 
         let words = clip_sentence(ending.words.trim().to_owned());

@@ -32,7 +32,7 @@ pub(super) fn start_for_compiling() -> wasmtime::Result<Engine> {
 /// # Errors
 /// When it does not work on this machine.
 pub(super) fn start() -> wasmtime::Result<Engine> {
-    let mut config = config();
+    let config = config();
     if cfg!(target_pointer_width = "64") {
         match Engine::new(config.clone().allocation_strategy(pool())) {
             Ok(engine) => return Ok(engine),
@@ -45,7 +45,7 @@ pub(super) fn start() -> wasmtime::Result<Engine> {
             }
         }
     }
-    Engine::new(&mut config)
+    Engine::new(&config)
 }
 
 fn config() -> Config {

@@ -139,13 +139,12 @@ impl Folder {
     ///
     /// # Errors
     /// When it is not safely on the disk; what had the name before may still have it.
-    pub(super) fn place(&self, temporary: Temporary, name: &str) -> Result<File, FolderError> {
+    pub(super) fn place(&self, temporary: &Temporary, name: &str) -> Result<(), FolderError> {
         let path = self.path(name);
-        let place = || -> io::Result<File> {
+        let place = || -> io::Result<()> {
             temporary.file.sync_all()?;
             fs::rename(&temporary.path, &path)?;
-            File::open(&self.path)?.sync_all()?;
-            temporary.file.try_clone()
+            File::open(&self.path)?.sync_all()
         };
         place().map_err(|source| in_file(&path, source))
     }
@@ -157,7 +156,7 @@ impl Folder {
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
         let mut temporary = self.make_temporary()?;
         temporary.file.write_all(bytes).map_err(|source| in_file(&temporary.path, source))?;
-        self.place(temporary, name).map(drop)
+        self.place(&temporary, name)
     }
 
     /// The names of its files with when each was last changed, in seconds. What a crash left half-written is among them.

@@ -28,6 +28,7 @@ mod watchdog;
 pub mod auth_policy;
 pub mod connector;
 pub mod formatter;
+pub mod sensor;
 
 pub use admission::{AdmissionError, Description};
 pub use auth_policy::AuthPolicy;
@@ -38,3 +39,4 @@ pub use engine::CALLS;
 pub use file::read_component;
 pub use formatter::Formatter;
 pub use sandbox::{Admitted, LoadError, Plugin, Sandbox, SandboxError};
+pub use sensor::Sensor;

@@ -91,6 +91,7 @@ pub(super) fn measure(bytes: &[u8]) -> Result<Measured, AdmissionError> {
     Ok(walk.measured)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 fn unreadable(error: wasmparser::Error) -> AdmissionError {
     AdmissionError::NotAComponent { reason: clip_sentence(error.to_string()) }
 }

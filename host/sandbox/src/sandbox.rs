@@ -24,7 +24,7 @@ use super::loaded::Loaded;
 use super::measure::measure;
 use super::text::clip_sentence;
 use super::watchdog::Watchdog;
-use super::{AuthPolicy, Connector, Formatter};
+use super::{AuthPolicy, Connector, Formatter, Sensor};
 
 /// Why a plugin could not be loaded. The others run without it.
 #[derive(Debug, Error)]
@@ -54,6 +54,7 @@ fn describe(world: World) -> &'static str {
         World::AuthPolicy => "an auth policy",
         World::Formatter => "a formatter",
         World::Connector => "a connector",
+        World::Sensor => "a sensor",
     }
 }
 
@@ -104,6 +105,8 @@ pub enum Plugin {
     Formatter(Formatter),
     /// Carries rows.
     Connector(Connector),
+    /// Reads a sensor.
+    Sensor(Sensor),
 }
 
 impl Plugin {
@@ -114,6 +117,7 @@ impl Plugin {
             Self::AuthPolicy(_) => World::AuthPolicy,
             Self::Formatter(_) => World::Formatter,
             Self::Connector(_) => World::Connector,
+            Self::Sensor(_) => World::Sensor,
         }
     }
 
@@ -124,6 +128,7 @@ impl Plugin {
             Self::AuthPolicy(plugin) => plugin.sha256(),
             Self::Formatter(plugin) => plugin.sha256(),
             Self::Connector(plugin) => plugin.sha256(),
+            Self::Sensor(plugin) => plugin.sha256(),
         }
     }
 }

@@ -90,10 +90,10 @@ async fn what_a_child_compiled_runs_and_is_not_compiled_again() {
 #[test]
 fn what_takes_more_memory_than_a_child_may_is_refused_and_not_tried_again_until_somebody_asks() {
     let bench = Bench::new();
-    let bounds = Bounds { memory_bytes: 96 << 20, ..Bounds::default() };
+    let bounds = Bounds { memory_bytes: 64 << 20, ..Bounds::default() };
     let bytes = blocks(4, 40_000);
     let refusal = bench.refusal(child().within(bounds), &bytes);
-    assert_eq!(refusal, "to compile it takes more than 96 MiB of memory; make it smaller");
+    assert_eq!(refusal, "to compile it takes more than 64 MiB of memory; make it smaller");
     let again = bench.refusal(nowhere().within(bounds), &bytes);
     assert!(again.starts_with(&refusal) && again.contains("`punchcard check` tries it again"), "{again}");
     // Another one may be compiled meanwhile; and with other bounds it is tried again, by a program that is not there.
@@ -135,6 +135,26 @@ fn how_a_child_dies_is_said_and_remembered_unless_it_was_told_to() {
         let again = bench.refusal(nowhere(), &formatter());
         assert_eq!(again.contains("it is not tried again at each start"), is_remembered, "{does}: {again}");
     }
+}
+
+/// What the walk refuses, and what it may fail to: the engine's parser recurses.
+#[test]
+fn what_overflows_the_compilers_stack_ends_the_compiler_alone() {
+    let types = [[0x42, 1, 1].repeat(20_000), vec![0x42, 0]].concat();
+    // The size of the section is 60,003, as LEB128.
+    let bytes = [&b"\0asm\x0d\0\x01\0\x07\xe3\xd4\x03\x01"[..], &types].concat();
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("component");
+    fs::write(&input, &bytes).unwrap();
+    let ended = std::process::Command::new(PROGRAM)
+        .args(["compile-plugin", "500000000", "30", "100000000"])
+        .stdin(fs::File::open(&input).unwrap())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.code().is_none() && said.contains("overflowed its stack"), "{}: {said}", ended.status);
+    let refusal = Bench::new().refusal(child(), &bytes);
+    assert!(refusal.starts_with("its types are nested in one another"), "{refusal}");
 }
 
 #[test]

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bare_component::{ALLOCATES, component_that_returns};
+use bare_component::{ALLOCATES, component_that_returns, component_that_returns_with};
 use punchcard_core::config::limit::Limits;
+use punchcard_core::event::{Field, Value};
 use punchcard_core::name::PluginName;
 use punchcard_core::plugin::World;
 use punchcard_core::plugin::delivery::{Batch, Directive, Signal};
+use punchcard_core::plugin::sensor::Reading;
 use punchcard_core::row::Row;
 use punchcard_core::time::{Context, Instant, Monotonic};
 use punchcard_sandbox::{CallError, Compiler, Formatter, LoadError, Plugin, Sandbox};
@@ -114,11 +116,82 @@ async fn a_plugin_that_allocates_without_end_is_told_why_it_ended() {
 #[test]
 fn each_world_is_recognised() {
     let bench = Bench::new();
-    for (world, is) in
-        [("formatter", World::Formatter), ("connector", World::Connector), ("auth-policy", World::AuthPolicy)]
-    {
+    for (world, is) in [
+        ("formatter", World::Formatter),
+        ("connector", World::Connector),
+        ("auth-policy", World::AuthPolicy),
+        ("sensor", World::Sensor),
+    ] {
         assert_eq!(bench.load(&component(world, "unreachable")).ok().map(|plugin| plugin.world()), Some(is));
     }
+}
+
+/// A sensor whose polls find this in its memory, from 4,096 on, as the canonical ABI lays it out; and which asks for hardware
+/// first and traps unless that is denied.
+fn sensor(readings: &[(u32, Vec<u8>)]) -> Vec<u8> {
+    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>();
+    // A polled without an error: no state, and one reading at 512 whose kind is at 1,024 and whose fields are at 2,048.
+    let mut data = vec![
+        (256, words(&[0, 0, 0, 512, 1])),
+        (512, words(&[1_024, 7, 2_048, 1])),
+        (1_024, b"reading".to_vec()),
+        (1_040, b"celsius".to_vec()),
+        // A name, the case of a number, and the number.
+        (2_048, [words(&[1_040, 7, 2, 0]), 21.5_f64.to_le_bytes().to_vec()].concat()),
+    ];
+    data.extend_from_slice(readings);
+    let asks = "(local $denied i32)
+        (call $open (i32.const 0) (i32.const 0) (i32.const 128))
+        ;; An error, and the fourth of the reasons.
+        (if (i32.ne (i32.load8_u (i32.const 128)) (i32.const 1)) (then unreached))
+        (if (i32.ne (i32.load8_u (i32.const 132)) (i32.const 3)) (then unreached))
+        (call $delay (i32.const 1))
+        i32.const 256"
+        .replace("unreached", "(drop (i32.div_u (i32.const 1) (i32.const 0)))");
+    component_that_returns_with("sensor", &["i32.const 64", &asks, ALLOCATES], &data, |text| {
+        let named = |text: String, import: &str, name: &str| {
+            let at = text.find(&format!("\"{import}\" (func (;")).unwrap_or_else(|| panic!("{import}: {text}"));
+            let (before, from) = text.split_at(at);
+            let (to, after) = from.split_once("(func (;").unwrap();
+            let (_, after) = after.split_once(";)").unwrap();
+            format!("{before}{to}(func ${name} {after}")
+        };
+        named(named(text, "open-i2c", "open"), "delay-us", "delay")
+    })
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_sensor_is_read_and_lent_no_hardware() {
+    let bench = Bench::new();
+    let plugin = bench.load(&sensor(&[])).unwrap_or_else(|error| panic!("{error}"));
+    let Plugin::Sensor(sensor) = plugin else { panic!("no sensor") };
+    sensor.check("{}").await.unwrap();
+    let polled = sensor.poll("{}", b"state", &no_context()).await.unwrap();
+    let field = Field { name: "celsius".into(), value: Value::Number(21.5) };
+    assert_eq!(polled.readings, [Reading { kind: "reading".into(), fields: vec![field] }]);
+    assert_eq!(polled.state, b"");
+}
+
+#[tokio::test]
+async fn a_reading_that_no_event_can_be_made_of_is_refused() {
+    let bench = Bench::new();
+    let Ok(Plugin::Sensor(sensor)) = bench.load(&sensor(&[(1_024, b"no name".to_vec())])) else { panic!("no sensor") };
+    let failed = sensor.poll("{}", b"", &no_context()).await.unwrap_err();
+    assert!(matches!(failed, CallError::Refused { .. }), "{failed}");
+}
+
+#[test]
+fn only_a_sensor_is_offered_hardware() {
+    let imported = wasmprinter::print_bytes(component("sensor", "unreachable")).unwrap();
+    let other = imported.replace("punchcard:plugin/source@0.1.0", "punchcard:plugin/row-format@0.1.0");
+    let refusal = Bench::new().refusal(&wat::parse_str(other).unwrap());
+    assert!(
+        refusal.starts_with(
+            "plugin `guest` can't be used: it wants `punchcard:plugin/hardware@0.1.0`, which no formatter is given"
+        ),
+        "{refusal}"
+    );
 }
 
 #[test]

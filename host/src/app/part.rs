@@ -182,11 +182,7 @@ impl Parts {
 
 fn describe(name: &PluginName, assembly: &Assembly) -> PluginReport {
     let plugin = assembly.plugins.get(name).map(Arc::as_ref);
-    let sha256 = plugin.map(|plugin| match plugin {
-        Plugin::AuthPolicy(policy) => hexadecimal(policy.sha256()),
-        Plugin::Formatter(formatter) => hexadecimal(formatter.sha256()),
-        Plugin::Connector(connector) => hexadecimal(connector.sha256()),
-    });
+    let sha256 = plugin.map(|plugin| hexadecimal(plugin.sha256()));
     let error = assembly.reason(|part| *part == Part::Plugin(name.clone()));
     PluginReport { name: name.to_string(), world: plugin.map(|plugin| plugin.world().into()), sha256, error }
 }
