@@ -6,6 +6,10 @@ use clap::Parser;
 use punchcard::cli::{Arguments, Exit, run, say_failure};
 
 pub(crate) fn main() -> ExitCode {
+    // Before anything else: a compiler of plugins has no use for the rest of the program.
+    if let Some(ended) = punchcard_sandbox::compiler::run_as_child() {
+        return ended;
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         // Help and the version come this way, too, and are output like any other.

@@ -59,10 +59,9 @@ pub(crate) async fn measure_requests(surroundings: &Surroundings) -> Result<Meas
 /// The least number of batches that the connector's limits allow for so many presses.
 pub(crate) async fn plan_least(surroundings: &Surroundings, events: u32) -> Result<u32> {
     let cache = folder::make()?;
-    let (Plugin::Formatter(formatter), Plugin::Connector(connector)) = (
-        surroundings.load("timeclock", &cache.path().join("cache"))?,
-        surroundings.load("google-sheets", &cache.path().join("cache"))?,
-    ) else {
+    let (Plugin::Formatter(formatter), Plugin::Connector(connector)) =
+        (surroundings.load("timeclock", cache.path())?, surroundings.load("google-sheets", cache.path())?)
+    else {
         bail!("timeclock or google-sheets is something else than it was");
     };
     let columns = formatter.columns(r#"{"layout":"punches"}"#).await?;

@@ -62,7 +62,7 @@ struct Subject {
 impl Subject {
     async fn load(surroundings: &Surroundings) -> Result<Self> {
         let cache = folder::make()?;
-        let Plugin::Formatter(formatter) = surroundings.load("timeclock", &cache.path().join("cache"))? else {
+        let Plugin::Formatter(formatter) = surroundings.load("timeclock", cache.path())? else {
             bail!("timeclock is no formatter");
         };
         let columns = formatter.columns(SETTINGS).await?.len();

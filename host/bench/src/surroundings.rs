@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use punchcard_core::config::limit::Limits;
 use punchcard_core::name::PluginName;
 use punchcard_rig::Programs;
-use punchcard_sandbox::{Plugin, Sandbox};
+use punchcard_sandbox::{Compiler, Plugin, Sandbox};
 
 /// Where they are.
 pub(crate) struct Surroundings {
@@ -20,10 +20,11 @@ impl Surroundings {
     }
 
     /// A guest in an engine of this process, as the host loads it.
-    pub(crate) fn load(&self, name: &str, cache: &Path) -> Result<Plugin> {
+    pub(crate) fn load(&self, name: &str, state: &Path) -> Result<Plugin> {
         let file = self.programs.guest(name);
         let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let sandbox: Arc<Sandbox> = Sandbox::start(cache).context("cannot start the sandbox")?;
+        let sandbox: Arc<Sandbox> =
+            Sandbox::start(state, Compiler::unconfined()).context("cannot start the sandbox")?;
         Ok(sandbox.load(&PluginName::parse(name)?, &bytes, Limits::default())?)
     }
 }

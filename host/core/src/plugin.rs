@@ -1,5 +1,5 @@
-//! What plugins say to the host, in the host's own types (`types`, `auth-flow`, `row-format` and `delivery` of the
-//! contract). The adapters in `wasm` convert; nobody here knows a component.
+//! What plugins say to the host, in the host's own types (`types`, `auth-flow`, `row-format`, `delivery` and `source` of
+//! the contract). The adapters in `wasm` convert; nobody here knows a component.
 
 use crate::event::Event;
 use crate::http::{AuthRequest, Failure, Request, Response};
@@ -71,6 +71,8 @@ pub enum World {
     Formatter,
     /// Carries rows.
     Connector,
+    /// Reads a sensor.
+    Sensor,
 }
 
 /// Row formatting.
@@ -375,6 +377,29 @@ pub mod auth {
         pub forget: Vec<String>,
         /// What to do.
         pub next: Directive,
+    }
+}
+
+/// Reading a sensor.
+pub mod sensor {
+    use crate::event::Field;
+
+    /// What a sensor measured, or noticed (`source.reading`).
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Reading {
+        /// The event's kind: `reading`, or the plugin's own word.
+        pub kind: String,
+        /// With what.
+        pub fields: Vec<Field>,
+    }
+
+    /// The answer to a poll (`source.polled`).
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Polled {
+        /// Kept with the readings.
+        pub state: Vec<u8>,
+        /// In the order in which they happened; perhaps none.
+        pub readings: Vec<Reading>,
     }
 }
 

@@ -7,30 +7,44 @@ use punchcard_core::plugin::auth::{Outcome, Signal, Slot, Status};
 use punchcard_core::time::Context;
 
 use super::cache::Fingerprint;
-use super::call::CallError;
-use super::confinement::Confinement;
-use super::contract::v0_1::auth_policy::AuthPolicyPre;
+use super::call::{Answer, CallError};
 use super::formatter::check_state;
-use super::sandbox::Loaded;
+use super::loaded::Loaded;
 use super::text::{check_address, check_code, check_forgotten, check_needs};
+
+/// What an auth policy of any version of the contract is asked.
+pub(super) trait Calls: Send + Sync {
+    fn loaded(&self) -> &Loaded;
+
+    fn check<'a>(&'a self, settings: &'a str) -> Answer<'a, ()>;
+
+    fn needs<'a>(&'a self, settings: &'a str) -> Answer<'a, Needs>;
+
+    fn step<'a>(
+        &'a self,
+        settings: &'a str,
+        state: &'a [u8],
+        signal: Signal,
+        slots: Vec<Slot>,
+        context: &'a Context,
+    ) -> Answer<'a, Outcome>;
+}
 
 /// A plugin that signs the device in.
 #[derive(Clone)]
 pub struct AuthPolicy {
-    loaded: Arc<Loaded>,
-    bindings: AuthPolicyPre<Confinement>,
+    calls: Arc<dyn Calls>,
 }
 
 impl AuthPolicy {
-    pub(super) fn new(loaded: Loaded) -> wasmtime::Result<Self> {
-        let bindings = AuthPolicyPre::new(loaded.instance())?;
-        Ok(Self { loaded: Arc::new(loaded), bindings })
+    pub(super) fn new(calls: impl Calls + 'static) -> Self {
+        Self { calls: Arc::new(calls) }
     }
 
     /// The SHA-256 of the component.
     #[must_use]
     pub fn sha256(&self) -> &Fingerprint {
-        &self.loaded.sha256
+        &self.calls.loaded().sha256
     }
 
     /// Whether these settings can work.
@@ -38,13 +52,7 @@ impl AuthPolicy {
     /// # Errors
     /// When they can't, or the call fails.
     pub async fn check(&self, settings: &str) -> Result<(), CallError> {
-        self.loaded
-            .call(None, async |store| {
-                let plugin = self.bindings.instantiate_async(&mut *store).await?;
-                plugin.punchcard_plugin_auth_flow().call_check(store, settings).await
-            })
-            .await?
-            .map_err(|error| CallError::Returned(error.into()))
+        self.calls.check(settings).await
     }
 
     /// What these settings need from plugins.toml.
@@ -52,15 +60,7 @@ impl AuthPolicy {
     /// # Errors
     /// When the call fails, or names more than a configuration could grant.
     pub async fn needs(&self, settings: &str) -> Result<Needs, CallError> {
-        let needs: Needs = self
-            .loaded
-            .call(None, async |store| {
-                let plugin = self.bindings.instantiate_async(&mut *store).await?;
-                plugin.punchcard_plugin_auth_flow().call_list_needs(store, settings).await
-            })
-            .await?
-            .map_err(|error| CallError::Returned(error.into()))?
-            .into();
+        let needs = self.calls.needs(settings).await?;
         check_needs(&needs)?;
         Ok(needs)
     }
@@ -77,21 +77,8 @@ impl AuthPolicy {
         slots: Vec<Slot>,
         context: &Context,
     ) -> Result<Outcome, CallError> {
-        let signal = signal.into();
-        let slots: Vec<_> = slots.into_iter().map(Into::into).collect();
-        let outcome: Outcome = self
-            .loaded
-            .call(Some(context), async |store| {
-                let plugin = self.bindings.instantiate_async(&mut *store).await?;
-                plugin
-                    .punchcard_plugin_auth_flow()
-                    .call_step(store, settings, &state, &signal, &slots, &context.clone().into())
-                    .await
-            })
-            .await?
-            .map_err(|error| CallError::Returned(error.into()))?
-            .into();
-        check_state(&outcome.state, self.loaded.limits.state_bytes)?;
+        let outcome = self.calls.step(settings, &state, signal, slots, context).await?;
+        check_state(&outcome.state, self.calls.loaded().limits.state_bytes)?;
         check_forgotten(&outcome.forget)?;
         if let Status::AwaitingPerson(prompt) = &outcome.status {
             check_code(&prompt.user_code)?;

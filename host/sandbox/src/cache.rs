@@ -1,72 +1,82 @@
 //! Compiled code, kept beside the state: compiling a plugin takes a Raspberry Pi seconds.
 //!
 //! The key is the component's SHA-256 and the engine's compatibility hash, so that neither another component nor another
-//! engine can meet it. Compiled code is trusted like the host's own: only what this host itself wrote into its own folder
-//! is loaded, and only when it is, byte for byte, what was written. A cache that can't be used is said and gone without.
+//! engine can meet it. Compiled code is trusted like the host's own: only what a compiler of this host wrote, and what this
+//! host then sealed in its own folder, is loaded, and only when it is, byte for byte, what was sealed. The seal covers the
+//! component's digest and length too. What could not be compiled is remembered, so that it is not tried at each start.
+//! A cache that can't be used is said and gone without.
 
-use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fs::File;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::{self, Read as _, Seek as _};
+use std::os::fd::AsRawFd as _;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use tracing::warn;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::compiler::{CompileError, Compiler, Failure};
+use super::folder::{Folder, FolderError, is_left_over};
+
+/// The ends of the files' names: the code, its seal, and why there is no code.
+const CODE: &str = "cwasm";
+const SEAL: &str = "sha256";
+const FAILED: &str = "failed";
+/// Components that could not be compiled and are remembered.
+const REMEMBERED: usize = 64;
+/// The longest file that says why, in bytes.
+const REASON_BYTES: usize = 4096;
+
+/// The SHA-256 of a component.
+pub type Fingerprint = [u8; 32];
+
 /// The folder of compiled code.
-pub struct Cache {
-    folder: PathBuf,
+pub(super) struct Cache {
+    /// Without it every start compiles anew, which is slow and nothing worse.
+    folder: Option<Folder>,
     /// Nothing in it is changed.
     read_only: bool,
+    /// One at a time: each takes all cores, and the memory of a small board.
+    compiling: Mutex<()>,
 }
 
-/// Why compiled code could not be kept or taken.
+/// Why there is compiled code and it is not used.
 #[derive(Debug, Error)]
-pub enum CacheError {
-    /// The folder can't be made.
-    #[error("can't make the cache's folder {}", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Someone else could have written there.
-    #[error("{} belongs to another user or can be written by one; remove it", path.display())]
-    NotOurs {
-        /// The folder or file.
-        path: PathBuf,
-    },
+enum CacheError {
     /// A file can't be read or written.
-    #[error("can't use {}", path.display())]
-    File {
+    #[error("the cache's folder does not work")]
+    Folder(#[from] FolderError),
+    /// A file can't be read.
+    #[error("{file} can't be read")]
+    Unreadable {
         /// The file.
-        path: PathBuf,
+        file: String,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
-    /// A file is not what was written.
-    #[error("{} is damaged", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-    },
+    /// A file is not what was sealed.
+    #[error("{0} is damaged")]
+    Damaged(String),
     /// The engine refuses it.
-    #[error("the engine refuses {}: {reason}", path.display())]
+    #[error("the engine refuses {file}: {reason}")]
     Refused {
         /// The file.
-        path: PathBuf,
+        file: String,
         /// Why.
         reason: String,
     },
 }
 
-/// The SHA-256 of a component.
-pub type Fingerprint = [u8; 32];
+/// A component whose code is wanted.
+struct Wanted<'a> {
+    engine: &'a Engine,
+    bytes: &'a [u8],
+    sha256: &'a Fingerprint,
+}
 
 /// The SHA-256 of a component.
 #[must_use]
@@ -85,144 +95,200 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 impl Cache {
-    /// Opens the folder, made with mode 0700 where it is not there.
-    ///
-    /// # Errors
-    /// When it can't be made, or is not this user's alone.
-    pub fn open(folder: &Path) -> Result<Self, CacheError> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(|source| CacheError::Folder { path: folder.to_owned(), source })?;
-        require_ours(folder)?;
-        Ok(Self { folder: folder.to_owned(), read_only: false })
+    /// Opens the folder, made with mode 0700 where it is not there. Where it can't be used, that is said.
+    pub(super) fn open(folder: &Path) -> Self {
+        let folder = Folder::make(folder).inspect_err(|error| {
+            let error = error as &dyn std::error::Error;
+            warn!(error, "the cache of compiled plugins can't be used; every start compiles them anew");
+        });
+        Self { folder: folder.ok(), read_only: false, compiling: Mutex::default() }
     }
 
     /// Opens the folder of a host, beside it: what is in it is used, and left as it is.
-    ///
-    /// # Errors
-    /// When it is not there, or is not this user's alone.
-    pub fn open_beside(folder: &Path) -> Result<Self, CacheError> {
-        require_ours(folder)?;
-        Ok(Self { folder: folder.to_owned(), read_only: true })
+    pub(super) fn open_beside(folder: &Path) -> Self {
+        Self { folder: Folder::open(folder).ok(), read_only: true, compiling: Mutex::default() }
     }
 
-    /// Takes compiled code from the folder, or compiles and keeps it. Whether it was there comes with it.
+    /// Takes compiled code from the folder, or has it compiled and keeps it.
     ///
     /// # Errors
-    /// When the component can't be compiled. A cache that fails only costs time, and a line of the log.
-    pub fn compile(
+    /// When the component can't be compiled, now or when it was tried before. A cache that fails only costs time, and a line
+    /// of the log.
+    pub(super) fn compile(
         &self,
         engine: &Engine,
-        component: &[u8],
+        compiler: &Compiler,
+        bytes: &[u8],
         sha256: &Fingerprint,
-    ) -> wasmtime::Result<(Component, bool)> {
-        let path = self.path(engine, sha256);
-        match load(engine, &path) {
-            Ok(Some(compiled)) => return Ok((compiled, true)),
+    ) -> Result<Component, CompileError> {
+        let wanted = Wanted { engine, bytes, sha256 };
+        if let Some(known) = self.recall(&wanted, compiler) {
+            return known;
+        }
+        let _turn = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
+        // Perhaps the one before was the same component under another name.
+        if let Some(known) = self.recall(&wanted, compiler) {
+            return known;
+        }
+        let compiled = self.compile_anew(&wanted, compiler);
+        if let (Err(CompileError::Failed(failure)), Some(folder), false) = (&compiled, &self.folder, self.read_only) {
+            remember(folder, &wanted.name(FAILED), compiler, failure).unwrap_or_else(|error| {
+                warn!(error = &error as &dyn std::error::Error, "that a plugin could not be compiled can't be kept");
+            });
+        }
+        compiled
+    }
+
+    /// What is known of a component: its code, or that there can be none.
+    fn recall(&self, wanted: &Wanted<'_>, compiler: &Compiler) -> Option<Result<Component, CompileError>> {
+        let folder = self.folder.as_ref()?;
+        match load(folder, wanted) {
+            Ok(Some(component)) => return Some(Ok(component)),
             Ok(None) => {}
             Err(error) => warn!(error = &error as &dyn std::error::Error, "compiled code is not used; compiling anew"),
         }
-        let compiled = Component::from_binary(engine, component)?;
-        if self.read_only {
-            return Ok((compiled, false));
+        match folder.read(&wanted.name(FAILED), REASON_BYTES) {
+            Ok(Some(text)) => {
+                let text = String::from_utf8(text).ok()?;
+                let (bounds, reason) = text.split_once('\n')?;
+                (bounds == compiler.bounds()).then(|| Err(CompileError::FailedBefore { reason: reason.to_owned() }))
+            }
+            Ok(None) => None,
+            Err(error) => {
+                warn!(error = &error as &dyn std::error::Error, "what could not be compiled before is tried again");
+                None
+            }
         }
-        match compiled.serialize().map(|code| store(&path, &code)) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => warn!(error = &error as &dyn std::error::Error, "compiled code can't be kept"),
-            Err(error) => warn!(%error, "compiled code can't be kept"),
+    }
+
+    fn compile_anew(&self, wanted: &Wanted<'_>, compiler: &Compiler) -> Result<Component, CompileError> {
+        let folder = self.folder.as_ref().filter(|_| !self.read_only);
+        let temporary = folder.and_then(|folder| {
+            let made = folder.make_temporary().map(|temporary| (folder, temporary));
+            made.inspect_err(|error| say_lost(error)).ok()
+        });
+        let code = match &temporary {
+            Some((_, temporary)) => temporary.file.try_clone(),
+            None => memory_file("code"),
+        };
+        let code = code.map_err(CompileError::Code)?;
+        compiler.compile(wanted.engine, wanted.bytes, &code)?;
+        let seal = seal(&code, wanted).map_err(CompileError::Code)?;
+        let component = map(wanted.engine, &code).map_err(CompileError::Unusable)?;
+        if let Some((folder, temporary)) = &temporary {
+            // The code first, then its seal: a power cut between the two leaves code without its seal, which is compiled
+            // anew.
+            folder
+                .place(temporary, &wanted.name(CODE))
+                .and_then(|()| folder.write(&wanted.name(SEAL), seal.as_bytes()))
+                .unwrap_or_else(|error| say_lost(&error));
         }
-        Ok((compiled, false))
+        Ok(component)
     }
 
     /// Removes the compiled code of all components but these, and what a crash left half-written; with the number of files.
-    pub fn keep_only(&self, engine: &Engine, used: &[Fingerprint]) -> usize {
-        if self.read_only {
-            return 0;
-        }
-        let used: Vec<PathBuf> = used.iter().map(|sha256| self.path(engine, sha256)).collect();
-        let entries = match fs::read_dir(&self.folder) {
-            Ok(entries) => entries,
-            Err(error) => {
-                warn!(%error, "the cache of compiled code can't be tidied");
-                return 0;
-            }
+    pub(super) fn tidy(&self, engine: &Engine, used: &[Fingerprint]) -> usize {
+        let (Some(folder), false) = (&self.folder, self.read_only) else { return 0 };
+        let used: Vec<String> = used.iter().map(|sha256| stem(engine, sha256)).collect();
+        let is_unused = |name: &str| match name.rsplit_once('.') {
+            Some((stem, CODE | SEAL)) => !used.iter().any(|used| used == stem),
+            _ => is_left_over(name),
         };
-        let mut removed = 0;
-        for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
-            let ours = path
-                .extension()
-                .is_some_and(|extension| ["cwasm", "sha256", "tmp"].iter().any(|own| extension == *own));
-            if !ours || used.contains(&path) || used.iter().any(|code| seal_of(code) == path) {
-                continue;
-            }
-            match fs::remove_file(&path) {
-                Ok(()) => removed += 1,
-                Err(error) => warn!(%error, path = %path.display(), "compiled code can't be removed"),
-            }
+        remove(folder, is_unused).unwrap_or_else(|error| {
+            warn!(error = &error as &dyn std::error::Error, "the cache of compiled code can't be tidied");
+            0
+        })
+    }
+
+    /// Has everything tried again that could not be compiled.
+    pub(super) fn forget_failures(&self) {
+        let (Some(folder), false) = (&self.folder, self.read_only) else { return };
+        let forgotten = remove(folder, is_failure);
+        if let Err(error) = forgotten {
+            let error = &error as &dyn std::error::Error;
+            warn!(error, "what could not be compiled before is not tried again");
         }
-        removed
-    }
-
-    fn path(&self, engine: &Engine, sha256: &Fingerprint) -> PathBuf {
-        let mut hasher = DefaultHasher::new();
-        engine.precompile_compatibility_hash().hash(&mut hasher);
-        self.folder.join(format!("{}-{:016x}.cwasm", hexadecimal(sha256), hasher.finish()))
     }
 }
 
-fn seal_of(path: &Path) -> PathBuf {
-    path.with_extension("sha256")
-}
-
-fn require_ours(path: &Path) -> Result<(), CacheError> {
-    let metadata = fs::symlink_metadata(path).map_err(|source| CacheError::File { path: path.to_owned(), source })?;
-    let ours = metadata.uid() == rustix::process::geteuid().as_raw()
-        && metadata.mode() & 0o022 == 0
-        && !metadata.file_type().is_symlink();
-    if ours { Ok(()) } else { Err(CacheError::NotOurs { path: path.to_owned() }) }
-}
-
-fn load(engine: &Engine, path: &Path) -> Result<Option<Component>, CacheError> {
-    let in_file = |source| CacheError::File { path: path.to_owned(), source };
-    let code = match fs::read(path) {
-        Ok(code) => code,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(in_file(error)),
-    };
-    require_ours(path)?;
-    let seal = fs::read_to_string(seal_of(path)).map_err(in_file)?;
-    if seal != hexadecimal(&Sha256::digest(&code)) {
-        return Err(CacheError::Damaged { path: path.to_owned() });
+impl Wanted<'_> {
+    fn name(&self, end: &str) -> String {
+        format!("{}.{end}", stem(self.engine, self.sha256))
     }
-    drop(code);
+}
+
+fn stem(engine: &Engine, sha256: &Fingerprint) -> String {
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    format!("{}-{:016x}", hexadecimal(sha256), hasher.finish())
+}
+
+fn say_lost(error: &FolderError) {
+    warn!(error = error as &dyn std::error::Error, "compiled code can't be kept; the next start compiles it anew");
+}
+
+fn is_failure(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, end)| end == FAILED)
+}
+
+fn remove(folder: &Folder, is_unused: impl Fn(&str) -> bool) -> Result<usize, FolderError> {
+    let mut removed = 0;
+    for (name, _) in folder.names()? {
+        if is_unused(&name) {
+            folder.remove(&name)?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+fn remember(folder: &Folder, name: &str, compiler: &Compiler, failure: &Failure) -> Result<(), FolderError> {
+    // Whoever goes on making new ones that fail does not fill the card.
+    if folder.names()?.iter().filter(|(name, _)| is_failure(name)).count() >= REMEMBERED {
+        remove(folder, is_failure)?;
+    }
+    folder.write(name, format!("{}\n{failure}", compiler.bounds()).as_bytes())
+}
+
+fn load(folder: &Folder, wanted: &Wanted<'_>) -> Result<Option<Component>, CacheError> {
+    let file = wanted.name(CODE);
+    let Some(code) = folder.open_file(&file)? else { return Ok(None) };
+    let sealed = seal(&code, wanted).map_err(|source| CacheError::Unreadable { file: file.clone(), source })?;
+    if folder.read(&wanted.name(SEAL), sealed.len() + 1)?.is_none_or(|seal| seal != sealed.as_bytes()) {
+        return Err(CacheError::Damaged(file));
+    }
+    map(wanted.engine, &code).map(Some).map_err(|reason| CacheError::Refused { file, reason })
+}
+
+/// The seal of compiled code: of which component it is, and what it is.
+fn seal(mut code: &File, wanted: &Wanted<'_>) -> io::Result<String> {
+    let mut seal = Sha256::new();
+    seal.update(wanted.sha256);
+    seal.update((wanted.bytes.len() as u64).to_le_bytes());
+    let mut buffer = vec![0; 64 << 10];
+    code.rewind()?;
+    loop {
+        match code.read(&mut buffer)? {
+            0 => return Ok(hexadecimal(&seal.finalize())),
+            read => seal.update(&buffer[..read]),
+        }
+    }
+}
+
+/// Maps compiled code: the very file that was sealed, whatever its name leads to by now.
+fn map(engine: &Engine, code: &File) -> Result<Component, String> {
+    let path = format!("/proc/self/fd/{}", code.as_raw_fd());
     #[expect(
         unsafe_code,
-        reason = "the file is this host's own work: written by it into a folder that only it can write, for this engine, \
-                  and unchanged since by its seal"
+        reason = "the code is this host's own work: its compiler wrote it, for this engine, into a file that only it can \
+                  write, and it is unchanged since by its seal"
     )]
     // SAFETY: see the reason above.
-    let compiled = unsafe { Component::deserialize_file(engine, path) };
-    compiled.map(Some).map_err(|error| CacheError::Refused { path: path.to_owned(), reason: error.to_string() })
+    let component = unsafe { Component::deserialize_file(engine, path) };
+    component.map_err(|error| format!("{error:#}"))
 }
 
-/// The code first, then its seal: a power cut between the two leaves code without a seal, which is compiled anew.
-fn store(path: &Path, code: &[u8]) -> Result<(), CacheError> {
-    replace(path, code)?;
-    replace(&seal_of(path), hexadecimal(&Sha256::digest(code)).as_bytes())
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), CacheError> {
-    // Of its own for each process and each writing: two hosts at the same state would write into one another's files.
-    static WRITTEN: AtomicU64 = AtomicU64::new(0);
-    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
-    let temporary = path.with_extension(format!("{}-{number}.tmp", std::process::id()));
-    let write = || -> std::io::Result<()> {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    };
-    write().map_err(|source| CacheError::File { path: path.to_owned(), source })
+/// A file in memory alone.
+pub(super) fn memory_file(name: &str) -> io::Result<File> {
+    Ok(rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::CLOEXEC)?.into())
 }

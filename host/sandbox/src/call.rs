@@ -1,9 +1,13 @@
 //! How a call of a plugin can end.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use punchcard_core::plugin::PluginError;
 use thiserror::Error;
+
+/// What a call is going to answer, whatever version of the contract the plugin was built for.
+pub(super) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, CallError>> + Send + 'a>>;
 
 /// A call that brought no value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

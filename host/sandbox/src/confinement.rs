@@ -12,8 +12,8 @@ use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, Result};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView};
 
-use super::bulk::INSTANCES;
-use super::contract::v0_1::shared::punchcard::plugin::{http, logging, records, types};
+use super::contract::{LogLevel, LoggingHost};
+use super::measure::INSTANCES;
 use super::text::clip;
 
 /// Table elements a call may have: function pointers of all its modules together.
@@ -141,14 +141,10 @@ fn grant(left: &mut usize, wanted: usize, starved: &mut bool) -> bool {
     }
 }
 
-impl types::Host for Confinement {}
-impl records::Host for Confinement {}
-impl http::Host for Confinement {}
-
-impl logging::Host for Confinement {
-    fn log(&mut self, level: logging::Level, message: String) {
+impl LoggingHost for Confinement {
+    fn log(&mut self, level: LogLevel, message: String) {
         let message = clip(message, LOG_LINE_BYTES);
-        if level == logging::Level::Error {
+        if level == LogLevel::Error {
             self.last_words = Some(message.clone());
         }
         self.log.write(level, &message, self.now_ms);
@@ -174,7 +170,7 @@ impl LogRate {
         Self { plugin: plugin.to_string(), lines_per_minute, minute: Mutex::default() }
     }
 
-    fn write(&self, level: logging::Level, message: &str, now_ms: u64) {
+    fn write(&self, level: LogLevel, message: &str, now_ms: u64) {
         let plugin = &self.plugin;
         let (admitted, left_out) = self.admit(now_ms);
         if left_out > 0 {
@@ -182,10 +178,10 @@ impl LogRate {
         }
         match level {
             _ if !admitted => {}
-            logging::Level::Debug => debug!(%plugin, "{message}"),
-            logging::Level::Info => info!(%plugin, "{message}"),
-            logging::Level::Warn => warn!(%plugin, "{message}"),
-            logging::Level::Error => error!(%plugin, "{message}"),
+            LogLevel::Debug => debug!(%plugin, "{message}"),
+            LogLevel::Info => info!(%plugin, "{message}"),
+            LogLevel::Warn => warn!(%plugin, "{message}"),
+            LogLevel::Error => error!(%plugin, "{message}"),
         }
     }
 

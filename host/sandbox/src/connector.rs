@@ -10,39 +10,56 @@ use punchcard_core::row::{Column, Row};
 use punchcard_core::time::Context;
 
 use super::cache::Fingerprint;
-use super::call::CallError;
-use super::confinement::Confinement;
-use super::contract::v0_1::connector::ConnectorPre;
+use super::call::{Answer, CallError};
 use super::formatter::check_state;
-use super::sandbox::Loaded;
-use super::text::{check_needs, clip_key, is_address};
+use super::loaded::Loaded;
+use super::text::{check_needs, is_address};
 
 /// Bytes of what a page says of where the next one begins.
 const NEXT_BYTES: usize = 1_000;
 
+/// What a connector of any version of the contract is asked.
+pub(super) trait Calls: Send + Sync {
+    fn loaded(&self) -> &Loaded;
+
+    fn check<'a>(&'a self, settings: &'a str, columns: &'a [Column]) -> Answer<'a, Limits>;
+
+    fn fingerprint<'a>(&'a self, settings: &'a str, columns: &'a [Column], rows: &'a [Row]) -> Answer<'a, Vec<String>>;
+
+    fn needs<'a>(&'a self, settings: &'a str) -> Answer<'a, Needs>;
+
+    fn step<'a>(
+        &'a self,
+        limit: Duration,
+        settings: &'a str,
+        state: &'a [u8],
+        batch: Batch,
+        signal: Signal,
+        context: &'a Context,
+    ) -> Answer<'a, Outcome>;
+}
+
 /// A plugin that carries rows.
 #[derive(Clone)]
 pub struct Connector {
-    loaded: Arc<Loaded>,
-    bindings: ConnectorPre<Confinement>,
+    calls: Arc<dyn Calls>,
 }
 
 impl Connector {
-    pub(super) fn new(loaded: Loaded) -> wasmtime::Result<Self> {
-        let bindings = ConnectorPre::new(loaded.instance())?;
-        Ok(Self { loaded: Arc::new(loaded), bindings })
+    pub(super) fn new(calls: impl Calls + 'static) -> Self {
+        Self { calls: Arc::new(calls) }
     }
 
     /// The SHA-256 of the component.
     #[must_use]
     pub fn sha256(&self) -> &Fingerprint {
-        &self.loaded.sha256
+        &self.calls.loaded().sha256
     }
 
     /// The time that a call has: `call-ms`.
     #[must_use]
     pub fn call_for(&self) -> Duration {
-        self.loaded.limits.call_for
+        self.calls.loaded().limits.call_for
     }
 
     /// Whether these settings can work with these columns, and what the service takes.
@@ -50,16 +67,7 @@ impl Connector {
     /// # Errors
     /// When they can't, or the call fails.
     pub async fn check(&self, settings: &str, columns: &[Column]) -> Result<Limits, CallError> {
-        let columns: Vec<_> = columns.iter().cloned().map(Into::into).collect();
-        let limits: Limits = self
-            .loaded
-            .call(None, async |store| {
-                let plugin = self.bindings.instantiate_async(&mut *store).await?;
-                plugin.punchcard_plugin_delivery().call_check(store, settings, &columns).await
-            })
-            .await?
-            .map_err(|error| CallError::Returned(error.into()))?
-            .into();
+        let limits = self.calls.check(settings, columns).await?;
         let least = [limits.rows_per_batch, limits.characters_per_cell, limits.requests_per_minute];
         if limits.bytes_per_batch == 0 || least.contains(&0) {
             return Err(CallError::refused("limits of zero, within which nothing can be delivered"));
@@ -77,22 +85,12 @@ impl Connector {
         columns: &[Column],
         rows: &[Row],
     ) -> Result<Vec<String>, CallError> {
-        let columns: Vec<_> = columns.iter().cloned().map(Into::into).collect();
-        let of: Vec<_> = rows.iter().cloned().map(Into::into).collect();
-        let fingerprints = self
-            .loaded
-            .call(None, async |store| {
-                let plugin = self.bindings.instantiate_async(&mut *store).await?;
-                plugin.punchcard_plugin_delivery().call_fingerprint(store, settings, &columns, &of).await
-            })
-            .await?
-            .map_err(|error| CallError::Returned(error.into()))?;
+        let fingerprints = self.calls.fingerprint(settings, columns, rows).await?;
         if fingerprints.len() != rows.len() {
             let said = format!("{} fingerprints for {} rows", fingerprints.len(), rows.len());
             return Err(CallError::refused(said));
         }
-        // As those of the rows that are found.
-        Ok(fingerprints.iter().map(|fingerprint| clip_key(fingerprint)).collect())
+        Ok(fingerprints)
     }
 
     /// What these settings need from plugins.toml.
@@ -100,15 +98,7 @@ impl Connector {
     /// # Errors
     /// When the call fails, or names more than a configuration could grant.
     pub async fn needs(&self, settings: &str) -> Result<Needs, CallError> {
-        let needs: Needs = self
-            .loaded
-            .call(None, async |store| {
-                let plugin = self.bindings.instantiate_async(&mut *store).await?;
-                plugin.punchcard_plugin_delivery().call_list_needs(store, settings).await
-            })
-            .await?
-            .map_err(|error| CallError::Returned(error.into()))?
-            .into();
+        let needs = self.calls.needs(settings).await?;
         check_needs(&needs)?;
         Ok(needs)
     }
@@ -142,20 +132,8 @@ impl Connector {
         context: &Context,
     ) -> Result<Outcome, CallError> {
         let rows = batch.rows.len();
-        let (batch, signal) = (batch.into(), signal.into());
-        let mut outcome: Outcome = self
-            .loaded
-            .call_within(limit, Some(context), async |store| {
-                let plugin = self.bindings.instantiate_async(&mut *store).await?;
-                plugin
-                    .punchcard_plugin_delivery()
-                    .call_step(store, settings, &state, &batch, &signal, &context.clone().into())
-                    .await
-            })
-            .await?
-            .map_err(|error| CallError::Returned(error.into()))?
-            .into();
-        check_state(&outcome.state, self.loaded.limits.state_bytes)?;
+        let mut outcome = self.calls.step(limit, settings, &state, batch, signal, context).await?;
+        check_state(&outcome.state, self.calls.loaded().limits.state_bytes)?;
         if let Directive::Delivered(receipt) = &mut outcome.next {
             let mut seen = vec![false; rows];
             for rejection in &receipt.rejected {

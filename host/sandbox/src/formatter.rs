@@ -8,10 +8,8 @@ use punchcard_core::row::{Cell, Column, Row};
 use punchcard_core::time::Context;
 
 use super::cache::Fingerprint;
-use super::call::CallError;
-use super::confinement::Confinement;
-use super::contract::v0_1::formatter::FormatterPre;
-use super::sandbox::Loaded;
+use super::call::{Answer, CallError};
+use super::loaded::Loaded;
 use super::text::clip;
 
 /// The longest notice or standing line that is kept, in bytes: several times what a panel scrolls through in its moment.
@@ -24,19 +22,33 @@ const TITLE_BYTES: usize = 1024;
 const ROW_BYTES: usize = 256 << 10;
 const EVENT_BYTES: usize = 1 << 20;
 
+/// What a formatter of any version of the contract is asked. Nothing in the answers is checked yet but the length of what is
+/// said to people.
+pub(super) trait Calls: Send + Sync {
+    fn loaded(&self) -> &Loaded;
+
+    fn columns<'a>(&'a self, settings: &'a str) -> Answer<'a, Vec<Column>>;
+
+    fn format<'a>(
+        &'a self,
+        settings: &'a str,
+        state: &'a [u8],
+        events: Vec<TimedEvent>,
+        context: &'a Context,
+    ) -> Answer<'a, Formatted>;
+}
+
 /// A plugin that makes rows.
 #[derive(Clone)]
 pub struct Formatter {
-    loaded: Arc<Loaded>,
-    bindings: FormatterPre<Confinement>,
+    calls: Arc<dyn Calls>,
     /// Characters of a cell that the service takes.
     longest_cell: u32,
 }
 
 impl Formatter {
-    pub(super) fn new(loaded: Loaded) -> wasmtime::Result<Self> {
-        let bindings = FormatterPre::new(loaded.instance())?;
-        Ok(Self { loaded: Arc::new(loaded), bindings, longest_cell: u32::MAX })
+    pub(super) fn new(calls: impl Calls + 'static) -> Self {
+        Self { calls: Arc::new(calls), longest_cell: u32::MAX }
     }
 
     /// The same, for rows that a service with these limits takes: an event with a longer cell is rejected.
@@ -48,7 +60,7 @@ impl Formatter {
     /// The SHA-256 of the component.
     #[must_use]
     pub fn sha256(&self) -> &Fingerprint {
-        &self.loaded.sha256
+        &self.calls.loaded().sha256
     }
 
     /// The sheet's columns under these settings.
@@ -56,15 +68,7 @@ impl Formatter {
     /// # Errors
     /// When the settings are wrong, or the call fails.
     pub async fn columns(&self, settings: &str) -> Result<Vec<Column>, CallError> {
-        let columns = self
-            .loaded
-            .call(None, async |store| {
-                let plugin = self.bindings.instantiate_async(&mut *store).await?;
-                plugin.punchcard_plugin_row_format().call_columns(store, settings).await
-            })
-            .await?
-            .map_err(|error| CallError::Returned(error.into()))?;
-        let columns: Vec<Column> = columns.into_iter().map(Into::into).collect();
+        let columns = self.calls.columns(settings).await?;
         check_columns(&columns).map(|()| columns)
     }
 
@@ -81,19 +85,7 @@ impl Formatter {
         context: &Context,
     ) -> Result<Formatted, CallError> {
         let count = events.len();
-        let events: Vec<_> = events.into_iter().map(Into::into).collect();
-        let formatted = self
-            .loaded
-            .call(Some(context), async |store| {
-                let plugin = self.bindings.instantiate_async(&mut *store).await?;
-                plugin
-                    .punchcard_plugin_row_format()
-                    .call_format(store, settings, &state, &events, &context.clone().into())
-                    .await
-            })
-            .await?
-            .map_err(|error| CallError::Returned(error.into()))?;
-        let mut formatted: Formatted = formatted.into();
+        let mut formatted = self.calls.format(settings, &state, events, context).await?;
         self.check(&formatted, count, columns)?;
         formatted.standing = formatted.standing.map(|line| clip(line, LINE_BYTES));
         for verdict in &mut formatted.verdicts {
@@ -109,7 +101,7 @@ impl Formatter {
     }
 
     fn check(&self, formatted: &Formatted, events: usize, columns: usize) -> Result<(), CallError> {
-        let limits = self.loaded.limits;
+        let limits = self.calls.loaded().limits;
         check_state(&formatted.state, limits.state_bytes)?;
         if formatted.verdicts.len() != events {
             let found = formatted.verdicts.len();

@@ -7,26 +7,37 @@
 //!
 //! Deliberately unknown here: what a plugin is for, the ledger, the network, the configuration's file.
 
-mod contract;
+pub mod sandbox;
 
 pub mod admission;
-mod bulk;
+pub mod archive;
 pub mod cache;
+pub mod compiler;
+mod contract;
+mod engine;
+pub mod file;
+pub mod folder;
+mod measure;
+
 pub mod call;
 pub mod confinement;
-pub mod file;
-pub mod sandbox;
+mod loaded;
 mod text;
 mod watchdog;
 
 pub mod auth_policy;
 pub mod connector;
 pub mod formatter;
+pub mod sensor;
 
+pub use admission::{AdmissionError, Description};
 pub use auth_policy::AuthPolicy;
 pub use cache::fingerprint;
 pub use call::CallError;
+pub use compiler::Compiler;
 pub use connector::Connector;
+pub use engine::CALLS;
 pub use file::read_component;
 pub use formatter::Formatter;
-pub use sandbox::{CALLS, LoadError, Plugin, Sandbox, SandboxError};
+pub use sandbox::{Admitted, LoadError, Plugin, Sandbox, SandboxError};
+pub use sensor::Sensor;

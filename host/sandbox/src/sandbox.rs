@@ -1,83 +1,41 @@
-//! The engine, and the way of every call through it.
+//! The engine with what is offered to plugins, and the one way into it.
 
-use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::Duration;
 
 use punchcard_core::config::limit::Limits;
 use punchcard_core::name::PluginName;
 use punchcard_core::plugin::World;
-use punchcard_core::time::{Context, Instant, Monotonic};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use tokio::sync::Semaphore;
 use tracing::warn;
-use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
-use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig, Store, Trap};
+use wasmtime::Engine;
+use wasmtime::component::{InstancePre, Linker};
 
-use super::admission::{AdmissionError, admit, admit_bulk};
-use super::bulk::INSTANCES;
+use super::admission::{AdmissionError, Description, find_world};
+use super::archive::{Archive, ArchiveError};
 use super::cache::{Cache, Fingerprint};
-use super::call::CallError;
-use super::confinement::{Confinement, LogRate, MEMORIES, TABLE_ELEMENTS, TABLES};
-use super::contract::v0_1::shared;
-use super::file::COMPONENT_BYTES;
+use super::compiler::Compiler;
+use super::confinement::{Confinement, LogRate};
+use super::contract::{Shape, VERSIONS};
+use super::engine::{self, CALLS};
+use super::loaded::Loaded;
+use super::measure::measure;
+use super::text::clip_sentence;
 use super::watchdog::Watchdog;
-use super::{AuthPolicy, Connector, Formatter};
-
-/// How much one call may hand over to the host, in bytes: 1,000 events with some rows each are a fraction of it.
-const HANDED_OVER_BYTES: usize = 32 << 20;
-
-/// Calls that run at the same moment; others wait for their turn, in order. Boards have four cores.
-pub const CALLS: u32 = 8;
-/// What an instance takes of the host's memory, in bytes. Above what `super::bulk` lets in, which counts it for a whole
-/// component.
-const INSTANCE_BYTES: usize = 64 << 20;
-/// What stays of a memory for the next call in its place, in bytes. Our guests have 128 KiB of stack at the beginning, then
-/// their data, then what they allocate: that of a call with one event ends before here. With a usual stack, of a megabyte,
-/// a guest gains nothing. All places together keep 8 MiB at most.
-const KEPT_BYTES: usize = 256 << 10;
-/// The same of a table, in bytes: 512 functions. All places together keep 2 MiB at most.
-const KEPT_TABLE_BYTES: usize = 4 << 10;
+use super::{AuthPolicy, Connector, Formatter, Sensor};
 
 /// Why a plugin could not be loaded. The others run without it.
 #[derive(Debug, Error)]
 pub enum LoadError {
-    /// Too large to be looked at.
-    #[error("plugin `{plugin}` has {bytes} bytes; at most {COMPONENT_BYTES} are loaded")]
-    TooLarge {
-        /// The plugin.
-        plugin: PluginName,
-        /// Its size.
-        bytes: usize,
-    },
-    /// Not a component (text, a core module, or cut short), or one that needs more than a call has.
-    #[error("plugin `{plugin}` is no WebAssembly component that this host runs: {reason}")]
-    NotAComponent {
-        /// The plugin.
-        plugin: PluginName,
-        /// What it is instead.
-        reason: String,
-    },
-    /// It asks for more than is offered, or offers nothing.
+    /// Its component is not let in.
     #[error("plugin `{plugin}` can't be used: {source}")]
     NotAdmitted {
         /// The plugin.
         plugin: PluginName,
         /// Why.
         source: AdmissionError,
-    },
-    /// It has the right names with other types behind them.
-    #[error("plugin `{plugin}` does not fit the contract: {reason}")]
-    Misfit {
-        /// The plugin.
-        plugin: PluginName,
-        /// Where.
-        reason: String,
     },
     /// It fills another part than the one it is named for.
     #[error("plugin `{plugin}` is {}, but {} is wanted here", describe(*found), describe(*wanted))]
@@ -96,6 +54,7 @@ fn describe(world: World) -> &'static str {
         World::AuthPolicy => "an auth policy",
         World::Formatter => "a formatter",
         World::Connector => "a connector",
+        World::Sensor => "a sensor",
     }
 }
 
@@ -112,21 +71,30 @@ pub enum SandboxError {
 
 /// The engine with everything that is offered to plugins.
 pub struct Sandbox {
-    engine: Engine,
+    pub(super) engine: Engine,
     linker: Linker<Confinement>,
-    /// Without it every start compiles anew, which is slow and nothing worse.
-    cache: Option<Cache>,
-    watchdog: Watchdog,
-    turns: Semaphore,
+    compiler: Compiler,
+    cache: Cache,
+    /// Without it plugins run, and there is nothing to go back to.
+    archive: Option<Archive>,
+    pub(super) watchdog: Watchdog,
+    pub(super) turns: Semaphore,
 }
 
-/// A plugin that was let in.
-pub(super) struct Loaded {
-    pub(super) sandbox: Arc<Sandbox>,
-    pub(super) sha256: Fingerprint,
-    pub(super) limits: Limits,
-    log: Arc<LogRate>,
+/// A component that was let in: it is compiled, it fits, and its bytes are kept.
+#[derive(Clone)]
+pub struct Admitted {
+    description: Description,
+    shape: &'static Shape,
     instance: InstancePre<Confinement>,
+}
+
+impl Admitted {
+    /// What it is.
+    #[must_use]
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
 }
 
 /// A plugin, by what it fills.
@@ -137,6 +105,8 @@ pub enum Plugin {
     Formatter(Formatter),
     /// Carries rows.
     Connector(Connector),
+    /// Reads a sensor.
+    Sensor(Sensor),
 }
 
 impl Plugin {
@@ -147,6 +117,7 @@ impl Plugin {
             Self::AuthPolicy(_) => World::AuthPolicy,
             Self::Formatter(_) => World::Formatter,
             Self::Connector(_) => World::Connector,
+            Self::Sensor(_) => World::Sensor,
         }
     }
 
@@ -157,154 +128,130 @@ impl Plugin {
             Self::AuthPolicy(plugin) => plugin.sha256(),
             Self::Formatter(plugin) => plugin.sha256(),
             Self::Connector(plugin) => plugin.sha256(),
+            Self::Sensor(plugin) => plugin.sha256(),
         }
     }
 }
 
 impl Sandbox {
-    /// Sets the engine up. `cache` is a folder of this user's own; where it can't be used, it is said and gone without.
+    /// Sets the engine up. `state` is the folder of everything that outlives a restart; compiled code and admitted components
+    /// go into folders of this user's own there. Where one can't be used, it is said and gone without.
     ///
     /// # Errors
     /// When the engine does not run here.
-    pub fn start(cache: &Path) -> Result<Arc<Self>, SandboxError> {
-        let cache = Cache::open(cache).inspect_err(|error| {
+    pub fn start(state: &Path, compiler: Compiler) -> Result<Arc<Self>, SandboxError> {
+        let archive = Archive::open(&state.join("plugins"), true).inspect_err(|error| {
             let error = error as &dyn std::error::Error;
-            warn!(error, "the cache of compiled plugins can't be used; every start compiles them anew");
+            warn!(error, "the folder of admitted plugins can't be used; there is no version to go back to");
         });
-        Self::set_up(cache.ok())
+        Self::set_up(Cache::open(&state.join("cache")), archive.ok(), compiler)
     }
 
-    /// The same beside a host, perhaps a running one: the compiled code in its cache is used where it is there, and nothing
-    /// in it changed.
+    /// The same beside a host, perhaps a running one: what its folders hold is used where it is there, and nothing in them
+    /// changed.
     ///
     /// # Errors
     /// When the engine does not run here.
-    pub fn start_beside(cache: &Path) -> Result<Arc<Self>, SandboxError> {
-        Self::set_up(Cache::open_beside(cache).ok())
+    pub fn start_beside(state: &Path, compiler: Compiler) -> Result<Arc<Self>, SandboxError> {
+        Self::set_up(Cache::open_beside(&state.join("cache")), None, compiler)
     }
 
-    fn set_up(cache: Option<Cache>) -> Result<Arc<Self>, SandboxError> {
+    fn set_up(cache: Cache, archive: Option<Archive>, compiler: Compiler) -> Result<Arc<Self>, SandboxError> {
         let failed = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
-        // What can be addressed with 32 bits is reserved whole where addresses have 64: the guest's code then needs no check
-        // before each access. It is address space only; what is used stays limited. Small boards have little of it: there,
-        // what a plugin may use.
-        let reserved = if cfg!(target_pointer_width = "64") { 4 << 30 } else { Limits::default().memory_bytes };
-        let mut config = Config::new();
-        config
-            .wasm_component_model(true)
-            .wasm_memory64(false)
-            .concurrency_support(false)
-            .epoch_interruption(true)
-            .memory_reservation(reserved)
-            .memory_reservation_for_growth(0)
-            .memory_guard_size(64 << 10)
-            .guard_before_linear_memory(false)
-            .max_wasm_stack(512 << 10)
-            .async_stack_size(1 << 20);
-        let engine = start_engine(&config).map_err(failed)?;
+        let engine = engine::start().map_err(failed)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(failed)?;
-        shared::punchcard::plugin::logging::add_to_linker::<_, HasSelf<Confinement>>(&mut linker, |state| state)
-            .map_err(failed)?;
+        for version in VERSIONS {
+            (version.offer)(&mut linker).map_err(failed)?;
+        }
         let watchdog = Watchdog::start(engine.weak()).map_err(SandboxError::Watchdog)?;
         let turns = Semaphore::new(CALLS as usize);
-        Ok(Arc::new(Self { engine, linker, cache, watchdog, turns }))
+        Ok(Arc::new(Self { engine, linker, compiler, cache, archive, watchdog, turns }))
     }
 
-    /// Loads a component: compiles it, or takes the compiled code from the cache, and decides whether it is let in.
+    /// Decides whether a component is let in, compiles it where its code is not there yet, and keeps its bytes. This is the
+    /// one way to anything that runs: after it nothing is read from where the bytes came from.
     ///
     /// # Errors
-    /// When it is no component, or not let in, with what to do about it.
-    pub fn load(self: &Arc<Self>, name: &PluginName, bytes: &[u8], limits: Limits) -> Result<Plugin, LoadError> {
-        let plugin = || name.clone();
-        if bytes.len() > COMPONENT_BYTES {
-            return Err(LoadError::TooLarge { plugin: plugin(), bytes: bytes.len() });
-        }
-        recognise(bytes).map_err(|reason| LoadError::NotAComponent { plugin: plugin(), reason })?;
-        admit_bulk(bytes).map_err(|source| LoadError::NotAdmitted { plugin: plugin(), source })?;
+    /// When it is not let in, with what to do about it.
+    pub fn admit(&self, bytes: &[u8]) -> Result<Admitted, AdmissionError> {
+        recognise(bytes).map_err(|reason| AdmissionError::NotAComponent { reason })?;
+        let measured = measure(bytes)?;
+        let (version, shape) = find_world(&measured)?;
         let sha256 = Sha256::digest(bytes).into();
-        let compiled = match &self.cache {
-            Some(cache) => cache.compile(&self.engine, bytes, &sha256).map(|(component, _)| component),
-            None => Component::from_binary(&self.engine, bytes),
+        let component = self.cache.compile(&self.engine, &self.compiler, bytes, &sha256)?;
+        let misfit = |error: wasmtime::Error| AdmissionError::Misfit { reason: clip_sentence(format!("{error:#}")) };
+        let instance = self.linker.instantiate_pre(&component).map_err(misfit)?;
+        (shape.fits)(&instance).map_err(misfit)?;
+        if let Some(Err(error)) = self.archive.as_ref().map(|archive| archive.keep(bytes, &sha256)) {
+            let error = &error as &dyn std::error::Error;
+            warn!(error, "an admitted plugin can't be kept; there is no going back to this version of it");
+        }
+        let description = Description {
+            sha256,
+            bytes: bytes.len(),
+            world: shape.world,
+            version: version.number,
+            imports: measured.imports,
         };
-        let component =
-            compiled.map_err(|error| LoadError::NotAComponent { plugin: plugin(), reason: format!("{error:#}") })?;
-        self.admit(name, &component, sha256, limits)
+        Ok(Admitted { description, shape, instance })
+    }
+
+    /// The bytes of a component that was admitted before, to be admitted again.
+    ///
+    /// # Errors
+    /// When they are not there, or are not what was admitted.
+    pub fn read_admitted(&self, sha256: &Fingerprint) -> Result<Vec<u8>, ArchiveError> {
+        self.archive.as_ref().ok_or(ArchiveError::None)?.read(sha256)
+    }
+
+    /// Makes a plugin of an admitted component.
+    ///
+    /// # Errors
+    /// When it does not fit its world; it did when it was admitted.
+    pub fn load_admitted(
+        self: &Arc<Self>,
+        name: &PluginName,
+        admitted: &Admitted,
+        limits: Limits,
+    ) -> Result<Plugin, LoadError> {
+        let log = Arc::new(LogRate::new(name, limits.log_lines_per_minute));
+        let (sandbox, instance, sha256) = (Arc::clone(self), admitted.instance.clone(), admitted.description.sha256);
+        (admitted.shape.bind)(Loaded { sandbox, sha256, limits, log, instance }).map_err(|error| {
+            LoadError::NotAdmitted {
+                plugin: name.clone(),
+                source: AdmissionError::Misfit { reason: clip_sentence(format!("{error:#}")) },
+            }
+        })
+    }
+
+    /// Admits a component and makes a plugin of it.
+    ///
+    /// # Errors
+    /// When it is not let in, with what to do about it.
+    pub fn load(self: &Arc<Self>, name: &PluginName, bytes: &[u8], limits: Limits) -> Result<Plugin, LoadError> {
+        let admitted = tracing::info_span!("plugin", %name).in_scope(|| self.admit(bytes));
+        let admitted = admitted.map_err(|source| LoadError::NotAdmitted { plugin: name.clone(), source })?;
+        self.load_admitted(name, &admitted, limits)
     }
 
     /// Removes compiled code that none of these plugins uses: what a configuration before used, and what another version of
-    /// the host compiled. It is called when all plugins are loaded.
+    /// the host compiled; and all but the newest of the components that none uses. It is called when all plugins are loaded.
     pub fn keep_only(&self, used: &[Fingerprint]) {
-        let removed = self.cache.as_ref().map_or(0, |cache| cache.keep_only(&self.engine, used));
-        if removed > 0 {
-            tracing::info!(files = removed, "compiled code that no plugin uses was removed");
+        let code = self.cache.tidy(&self.engine, used);
+        let components = self.archive.as_ref().map_or(Ok(0), |archive| archive.tidy(used)).unwrap_or_else(|error| {
+            warn!(error = &error as &dyn std::error::Error, "the folder of admitted plugins can't be tidied");
+            0
+        });
+        if code + components > 0 {
+            tracing::info!(files = code + components, "what no plugin uses was removed: compiled code, old versions");
         }
     }
 
-    fn admit(
-        self: &Arc<Self>,
-        name: &PluginName,
-        component: &Component,
-        sha256: Fingerprint,
-        limits: Limits,
-    ) -> Result<Plugin, LoadError> {
-        let misfit = |error: wasmtime::Error| LoadError::Misfit { plugin: name.clone(), reason: format!("{error:#}") };
-        let world =
-            admit(&self.engine, component).map_err(|source| LoadError::NotAdmitted { plugin: name.clone(), source })?;
-        let instance = self.linker.instantiate_pre(component).map_err(misfit)?;
-        let log = Arc::new(LogRate::new(name, limits.log_lines_per_minute));
-        let loaded = Loaded { sandbox: Arc::clone(self), sha256, limits, log, instance };
-        match world {
-            World::AuthPolicy => AuthPolicy::new(loaded).map(Plugin::AuthPolicy),
-            World::Formatter => Formatter::new(loaded).map(Plugin::Formatter),
-            World::Connector => Connector::new(loaded).map(Plugin::Connector),
-        }
-        .map_err(misfit)
+    /// Has everything tried again that could not be compiled before: a person asks, or the memory of the device has grown.
+    pub fn forget_failures(&self) {
+        self.cache.forget_failures();
     }
-}
-
-/// The engine with a pool where there is address space for one: not on boards of 32 bits, and not where a limit is set.
-fn start_engine(config: &Config) -> wasmtime::Result<Engine> {
-    if cfg!(target_pointer_width = "64") {
-        match Engine::new(config.clone().allocation_strategy(pool())) {
-            Ok(engine) => return Ok(engine),
-            Err(error) => {
-                let error = format!("{error:#}");
-                warn!(
-                    error,
-                    "there is no room for a pool of plugins' memory; each call makes its own, which is slower"
-                );
-            }
-        }
-    }
-    Engine::new(config)
-}
-
-/// Places for everything that [`CALLS`] may use, reserved once: to reserve them for each call and give them back takes an
-/// eighth of a short call, and without a number of places the memory of all plugins together has no bound. What a call wrote
-/// to its memories and tables is gone before another one gets its place.
-fn pool() -> PoolingAllocationConfig {
-    let mut pool = PoolingAllocationConfig::new();
-    pool.total_stacks(CALLS)
-        .total_component_instances(CALLS)
-        .max_component_instance_size(INSTANCE_BYTES)
-        .total_core_instances(CALLS * INSTANCES)
-        .max_core_instances_per_component(INSTANCES)
-        .max_core_instance_size(INSTANCE_BYTES)
-        .total_memories(CALLS * MEMORIES)
-        .max_memories_per_component(MEMORIES)
-        .max_memories_per_module(MEMORIES)
-        .total_tables(CALLS * TABLES)
-        .max_tables_per_component(TABLES)
-        .max_tables_per_module(TABLES)
-        .table_elements(TABLE_ELEMENTS)
-        // Pages that are kept are written over, used or not, instead of taken back by the kernel and given out again one by
-        // one, which was more than half of a short call. The kernel could tell which were used (`pagemap_scan`), but
-        // leaves out those that it has swapped: the next call would find them as they were.
-        .linear_memory_keep_resident(KEPT_BYTES)
-        .table_keep_resident(KEPT_TABLE_BYTES)
-        .pagemap_scan(Enabled::No);
-    pool
 }
 
 /// Tells a component from what people mistake for one. The header is that of the component model's binary format: `\0asm`,
@@ -318,151 +265,5 @@ fn recognise(bytes: &[u8]) -> Result<(), String> {
         [0, b'a', b's', b'm', ..] => Err("its format's version is not known".into()),
         [] => Err("the file is empty".into()),
         _ => Err("it does not begin as one; was the file cut short, or is it something else?".into()),
-    }
-}
-
-impl Loaded {
-    pub(super) fn instance(&self) -> InstancePre<Confinement> {
-        self.instance.clone()
-    }
-
-    /// Runs one call in a fresh store, within the plugin's limits, on the thread that polls it. A guest that computes gives
-    /// the thread back with each epoch, so that nothing beside it waits for longer, and the time-out ends it then; one that
-    /// sleeps in WASI, at once.
-    pub(super) async fn call<T>(
-        &self,
-        context: Option<&Context>,
-        call: impl AsyncFnOnce(&mut Store<Confinement>) -> wasmtime::Result<T>,
-    ) -> Result<T, CallError> {
-        self.call_within(self.limits.call_for, context, call).await
-    }
-
-    /// The same with another limit of time.
-    pub(super) async fn call_within<T>(
-        &self,
-        limit: Duration,
-        context: Option<&Context>,
-        call: impl AsyncFnOnce(&mut Store<Confinement>) -> wasmtime::Result<T>,
-    ) -> Result<T, CallError> {
-        let Ok(_turn) = self.sandbox.turns.acquire().await else {
-            return Err(CallError::Trapped { reason: "the host is ending".into() });
-        };
-        let mut store = self.confine(context.unwrap_or(&no_context()));
-        let ended = {
-            let _watch = self.sandbox.watchdog.watch();
-            catch_panic(tokio::time::timeout(limit, call(&mut store))).await
-        };
-        match ended {
-            Ok(Ok(Ok(value))) => Ok(value),
-            Ok(Ok(Err(error))) => Err(self.explain(&error, store.data())),
-            Ok(Err(_elapsed)) => Err(CallError::Deadline { limit }),
-            // A plugin that the engine stumbles over ends its own call, not the device.
-            Err(said) => {
-                tracing::error!(panic = said, "the engine panicked in a plugin's call");
-                Err(CallError::Trapped { reason: format!("the engine panicked: {said}") })
-            }
-        }
-    }
-
-    fn confine(&self, context: &Context) -> Store<Confinement> {
-        let memory_bytes = usize::try_from(self.limits.memory_bytes).unwrap_or(usize::MAX);
-        let state = Confinement::new(memory_bytes, Arc::clone(&self.log), context);
-        let mut store = Store::new(&self.sandbox.engine, state);
-        store.limiter(|state| state);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_async_yield_and_update(1);
-        store.set_hostcall_fuel(HANDED_OVER_BYTES);
-        store
-    }
-
-    fn explain(&self, error: &wasmtime::Error, state: &Confinement) -> CallError {
-        let trap = error.downcast_ref::<Trap>();
-        let mut reason = if state.starved {
-            format!("it asked for more than {} MiB of memory", self.limits.memory_bytes >> 20)
-        } else {
-            match trap {
-                Some(trap) => trap.to_string(),
-                // The backtrace stands in the outer layers; the cause is the innermost.
-                None => error.root_cause().to_string(),
-            }
-        };
-        if let Some(words) = &state.last_words {
-            reason = format!("{reason}; its last words: {words}");
-        }
-        CallError::Trapped { reason }
-    }
-}
-
-/// What `future` becomes, or what was said when it panicked. It is not polled again after that.
-async fn catch_panic<T>(future: impl Future<Output = T>) -> Result<T, String> {
-    let mut future = pin!(future);
-    let polled = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-        Ok(polled) => polled.map(Ok),
-        Err(panic) => Poll::Ready(Err(panic)),
-    });
-    polled.await.map_err(|panic| {
-        let said = panic.downcast_ref::<String>().map(String::as_str);
-        said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("nothing was said").to_owned()
-    })
-}
-
-/// The context of calls that the contract gives none: the beginning of time, so that they can be replayed too.
-fn no_context() -> Context {
-    Context {
-        now: Instant { unix_micros: 0, utc_offset_minutes: 0 },
-        monotonic: Monotonic { milliseconds: 0, boot: String::new() },
-        entropy: [0; 32],
-        device: String::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Has a memory and a table, and calls what it imports.
-    const CALLER: &str = r#"(component
-        (import "fall" (func $fall))
-        (core func $fall (canon lower (func $fall)))
-        (core module $module
-            (import "host" "fall" (func $fall))
-            (memory 1)
-            (table 10 funcref)
-            (func (export "run") (i32.store (i32.const 0) (i32.const 1)) (call $fall)))
-        (core instance $instance (instantiate $module (with "host" (instance (export "fall" (func $fall))))))
-        (func (export "run") (canon lift (core func $instance "run"))))"#;
-
-    #[tokio::test]
-    async fn a_call_over_which_the_engine_stumbles_is_over_and_the_next_ones_run() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let sandbox = Sandbox::start(&folder.path().join("cache")).expect("an engine");
-        let component = wat::parse_str(CALLER).expect("a component");
-        let component = Component::from_binary(&sandbox.engine, &component).expect("one that is let in");
-        let mut linker = Linker::new(&sandbox.engine);
-        linker.root().func_wrap("fall", |_, (): ()| -> wasmtime::Result<()> { panic!("a defect") }).expect("defined");
-        let instance = linker.instantiate_pre(&component).expect("it imports nothing else");
-        let name = PluginName::parse("guest").expect("a name");
-        let log = Arc::new(LogRate::new(&name, 60));
-        let sha256 = Sha256::digest(CALLER).into();
-        let loaded = Loaded { sandbox: Arc::clone(&sandbox), sha256, limits: Limits::default(), log, instance };
-        let fall = async || {
-            loaded
-                .call(None, async |store| {
-                    let instance = loaded.instance.instantiate_async(&mut *store).await?;
-                    let run = instance.get_typed_func::<(), ()>(&mut *store, "run")?;
-                    run.call_async(&mut *store, ()).await
-                })
-                .await
-        };
-        let falls = async {
-            // More often than there are places for anything that such a call holds.
-            for _ in 0..=CALLS * TABLES {
-                assert_eq!(fall().await, Err(CallError::Trapped { reason: "the engine panicked: a defect".into() }));
-            }
-            loaded.call(None, async |_| Ok(7)).await
-        };
-        let last = tokio::time::timeout(Duration::from_secs(60), falls).await;
-        assert_eq!(last, Ok(Ok(7)));
-        assert_eq!(sandbox.watchdog.running(), 0, "nobody is watched any more");
     }
 }

@@ -10,6 +10,10 @@ use super::call::CallError;
 
 /// A reason, an advice, a purpose, in bytes.
 const SENTENCE_BYTES: usize = 1024;
+/// The name of an import or export, in bytes.
+const NAME_BYTES: usize = 200;
+/// How many of a list are named.
+const NAMED: usize = 10;
 /// What is meant for a panel's line, in bytes.
 const HEADLINE_BYTES: usize = 100;
 /// An address.
@@ -46,6 +50,21 @@ pub(super) fn clip(text: String, bytes: usize) -> String {
 /// A sentence for a person.
 pub(super) fn clip_sentence(text: String) -> String {
     clip(text, SENTENCE_BYTES)
+}
+
+/// The name of an import or export.
+pub(super) fn clip_name(name: &str) -> String {
+    // A little more than is shown, so that what is cut bears the mark.
+    clip(name[..name.floor_char_boundary(NAME_BYTES + 4)].to_owned(), NAME_BYTES)
+}
+
+/// The first of a list, and how many more there are.
+pub(super) fn list_some(names: &[String]) -> String {
+    let named = names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
 }
 
 pub(super) fn clip_problem(problem: Problem) -> Problem {
@@ -118,8 +137,19 @@ mod tests {
         assert_eq!(clip_sentence("x".repeat(2_000)).len(), 1024 + "…".len());
         let problem = clip_problem(Problem { headline: "h".repeat(2_000), advice: "a".repeat(2_000) });
         assert_eq!((problem.headline.len(), problem.advice.len()), (103, 1027));
+        let name = clip_name(&"ü".repeat(50_000));
+        assert_eq!((name.len(), name.capacity() < 1_000), (203, true), "{name}");
+        assert_eq!(clip_name("punchcard:plugin/delivery@0.1.0"), "punchcard:plugin/delivery@0.1.0");
         let scopes = clip_scopes(vec!["s".repeat(300); 100]);
         assert_eq!((scopes.len(), scopes[0].len()), (64, 259));
+    }
+
+    #[test]
+    fn ten_of_a_list_are_named() {
+        let names: Vec<String> = (1..=12).map(|number| number.to_string()).collect();
+        assert_eq!(list_some(&names[..2]), "1, 2");
+        assert_eq!(list_some(&names[..10]), "1, 2, 3, 4, 5, 6, 7, 8, 9, 10");
+        assert_eq!(list_some(&names), "1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more");
     }
 
     #[test]

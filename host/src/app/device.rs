@@ -42,7 +42,7 @@ use crate::http::{self, Http, Trust};
 use crate::input::Message;
 use crate::vault::Vault;
 use punchcard_ledger::{CheckpointInterval, Ledger, OpenError, Setup};
-use punchcard_sandbox::Sandbox;
+use punchcard_sandbox::{Compiler, Sandbox};
 
 /// How long presses that were taken may need to be saved when the device ends. A card that takes longer is broken.
 const SAVING_AT_THE_END: Duration = Duration::from_secs(10);
@@ -219,7 +219,7 @@ fn start_parts(
     requests: mpsc::UnboundedReceiver<Request>,
     tasks: &mut JoinSet<()>,
 ) {
-    let sandbox = match Sandbox::start(&options.state.join("cache")) {
+    let sandbox = match Sandbox::start(&options.state, Compiler::of_this_program()) {
         Ok(sandbox) => sandbox,
         Err(error) => {
             let advice = format!("plugins can't be run on this machine: {}", chain(error));

@@ -14,7 +14,7 @@ use super::trouble::Troubles;
 use crate::clock::Clock;
 use punchcard_ledger::{CheckpointInterval, Declaration, Ledger, Setup};
 use punchcard_panel::FrameSize;
-use punchcard_sandbox::{Plugin, Sandbox};
+use punchcard_sandbox::{Compiler, Plugin, Sandbox};
 
 /// A device without parts.
 pub(super) struct Footing {
@@ -55,7 +55,7 @@ impl Footing {
         let declaration =
             Declaration { kinds: vec!["punch".to_owned()], formatter: name.clone(), connector: name.clone() };
         footing.ledger.declare_sinks(BTreeMap::from([(sink.clone(), declaration)])).await.unwrap();
-        let sandbox = Sandbox::start(&footing.folder.path().join("cache")).unwrap();
+        let sandbox = Sandbox::start(footing.folder.path(), Compiler::unconfined()).unwrap();
         let plugin = sandbox.load(&name, component, Limits::default());
         (footing, sink, plugin.unwrap_or_else(|error| panic!("{error}")))
     }

@@ -141,6 +141,7 @@ pub enum WorldName {
     AuthPolicy,
     Formatter,
     Connector,
+    Sensor,
 }
 
 impl From<World> for WorldName {
@@ -149,6 +150,7 @@ impl From<World> for WorldName {
             World::AuthPolicy => Self::AuthPolicy,
             World::Formatter => Self::Formatter,
             World::Connector => Self::Connector,
+            World::Sensor => Self::Sensor,
         }
     }
 }

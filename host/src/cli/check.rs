@@ -7,7 +7,7 @@ use super::output::{print_line, say_line};
 use super::{DeviceArguments, small_runtime};
 use crate::app::assembly::find_faults;
 use crate::app::configuration::Source;
-use punchcard_sandbox::Sandbox;
+use punchcard_sandbox::{Compiler, Sandbox};
 
 pub(super) fn check(device: &DeviceArguments) -> Result<Exit, Failure> {
     let source = Source::read(&device.config).map_err(|error| Failure::with(Exit::Configuration, error))?;
@@ -15,7 +15,8 @@ pub(super) fn check(device: &DeviceArguments) -> Result<Exit, Failure> {
         Ok(configuration) => configuration,
         Err(diagnostics) => return Ok(say(&source, &diagnostics)),
     };
-    let sandbox = Sandbox::start(&device.state.join("cache")).map_err(Failure::general)?;
+    let sandbox = Sandbox::start(&device.state, Compiler::of_this_program()).map_err(Failure::general)?;
+    sandbox.forget_failures();
     let faults = small_runtime()?.block_on(find_faults(&configuration, source.folder(), &sandbox));
     let mut diagnostics: Vec<Diagnostic> = faults.iter().map(|fault| fault.diagnostic(&configuration)).collect();
     diagnostics.sort_by_key(|diagnostic| diagnostic.at.span.start);

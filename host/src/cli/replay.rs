@@ -25,8 +25,8 @@ use crate::app::configuration::Source;
 use crate::app::control::{Answer, Question, ask};
 use crate::app::replay::{Refusal, Replay, Replayed, Replayer, RowDifference};
 use punchcard_ledger::Reader;
-use punchcard_sandbox::Sandbox;
 use punchcard_sandbox::cache::hexadecimal;
+use punchcard_sandbox::{Compiler, Sandbox};
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArguments {
@@ -77,7 +77,7 @@ pub(super) fn replay(device: &DeviceArguments, arguments: &ReplayArguments) -> R
     let sink = find_sink(&configuration, &arguments.sink)?;
     let mut reader = Reader::open(&device.state, configuration.device.time_zone.clone()).map_err(Failure::general)?;
     let runtime = small_runtime()?;
-    let sandbox = Sandbox::start_beside(&device.state.join("cache")).map_err(Failure::general)?;
+    let sandbox = Sandbox::start_beside(&device.state, Compiler::of_this_program()).map_err(Failure::general)?;
     let replayer = runtime.block_on(assemble(&source, &configuration, &sink, &sandbox))?;
     let by = replayer.clone();
     let from = find_event(&mut reader, arguments.from)?;

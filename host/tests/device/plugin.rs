@@ -7,7 +7,7 @@ use punchcard_core::http::Response;
 use punchcard_core::name::PluginName;
 use punchcard_core::plugin::auth::{Directive, Signal};
 use punchcard_core::time::{Context, Instant, Monotonic};
-use punchcard_sandbox::{Plugin, Sandbox};
+use punchcard_sandbox::{Compiler, Plugin, Sandbox};
 
 use crate::bench::{Bench, guest};
 
@@ -17,7 +17,7 @@ async fn an_answer_that_is_nested_as_deep_as_guests_read_it_fits_their_stack() {
     /// What `serde_json` reads, and one more.
     const DEPTH: usize = 128;
     let folder = tempfile::tempdir().unwrap();
-    let sandbox = Sandbox::start(&folder.path().join("cache")).unwrap();
+    let sandbox = Sandbox::start(folder.path(), Compiler::unconfined()).unwrap();
     let bytes = fs::read(guest("device-flow")).unwrap();
     let name = PluginName::parse("device-flow").unwrap();
     let Ok(Plugin::AuthPolicy(policy)) = sandbox.load(&name, &bytes, Limits::default()) else { panic!("no policy") };

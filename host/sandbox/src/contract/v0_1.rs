@@ -1,6 +1,38 @@
-//! `punchcard:plugin@0.1.0`: what wasmtime makes of `wit/v0.1`, and the way from and to the host's own types.
+//! `punchcard:plugin@0.1.0`: what wasmtime makes of `wit/v0.1`, and the way from and to the host's own types. Each world is
+//! one file and one word in [`VERSION`].
 
 mod convert;
+
+mod auth_policy;
+mod connector;
+mod formatter;
+mod hardware;
+mod sensor;
+
+use wasmtime::component::HasSelf;
+
+use super::Version;
+use crate::confinement::Confinement;
+
+pub(crate) use shared::punchcard::plugin::logging::{Host as LoggingHost, Level as LogLevel};
+use shared::punchcard::plugin::{hardware as wit_hardware, http, logging, records, types};
+
+/// The version.
+pub(super) const VERSION: Version = Version {
+    number: "0.1.0",
+    worlds: &[&auth_policy::SHAPE, &formatter::SHAPE, &connector::SHAPE, &sensor::SHAPE],
+    offer: |linker| {
+        logging::add_to_linker::<_, HasSelf<Confinement>>(linker, |state| state)?;
+        wit_hardware::add_to_linker::<_, HasSelf<Confinement>>(linker, |state| state)
+    },
+};
+
+/// The interfaces without functions.
+const TYPES: &[&str] = &["types", "records", "http"];
+
+impl types::Host for Confinement {}
+impl records::Host for Confinement {}
+impl http::Host for Confinement {}
 
 /// The interfaces that all worlds share, generated once so that their types are the same everywhere.
 pub(crate) mod shared {
@@ -13,37 +45,9 @@ pub(crate) mod shared {
                 import punchcard:plugin/records@0.1.0;
                 import punchcard:plugin/http@0.1.0;
                 import punchcard:plugin/logging@0.1.0;
+                import punchcard:plugin/hardware@0.1.0;
             }
         ",
-    });
-}
-
-/// The world of formatters.
-pub(crate) mod formatter {
-    wasmtime::component::bindgen!({
-        path: "../../wit/v0.1",
-        world: "formatter",
-        exports: { default: async },
-        with: { "punchcard:plugin": super::shared::punchcard::plugin },
-    });
-}
-
-/// The world of connectors.
-pub(crate) mod connector {
-    wasmtime::component::bindgen!({
-        path: "../../wit/v0.1",
-        world: "connector",
-        exports: { default: async },
-        with: { "punchcard:plugin": super::shared::punchcard::plugin },
-    });
-}
-
-/// The world of auth policies.
-pub(crate) mod auth_policy {
-    wasmtime::component::bindgen!({
-        path: "../../wit/v0.1",
-        world: "auth-policy",
-        exports: { default: async },
-        with: { "punchcard:plugin": super::shared::punchcard::plugin },
+        imports: { "punchcard:plugin/hardware@0.1.0.delay-us": async },
     });
 }

@@ -41,6 +41,19 @@ pub const ALLOCATES: &str = "i32.const 65536";
 /// # Errors
 /// As [`component`].
 pub fn component_that_returns(world: &str, bodies: &[&str], data: &[(u32, Vec<u8>)]) -> Result<Vec<u8>> {
+    component_that_returns_with(world, bodies, data, |module| module)
+}
+
+/// The same, with its module's text changed.
+///
+/// # Errors
+/// As [`component_with`].
+pub fn component_that_returns_with(
+    world: &str,
+    bodies: &[&str],
+    data: &[(u32, Vec<u8>)],
+    change: impl FnOnce(String) -> String,
+) -> Result<Vec<u8>> {
     let data = data.iter().fold(String::new(), |data, (at, bytes)| {
         let bytes: String = bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
         format!("{data}(data (i32.const {at}) \"{bytes}\")")
@@ -49,6 +62,6 @@ pub fn component_that_returns(world: &str, bodies: &[&str], data: &[(u32, Vec<u8
         let text = bodies.iter().fold(text, |text, body| text.replacen("body", body, 1));
         let text = text.replace("(memory (;0;) 0)", "(memory (;0;) 2)");
         let (inside, _) = text.trim_end().rsplit_once(')').unwrap_or_default();
-        format!("{inside}{data})")
+        change(format!("{inside}{data})"))
     })
 }

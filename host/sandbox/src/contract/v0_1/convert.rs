@@ -1,20 +1,15 @@
-//! Between the contract's types and the host's own. What plugins say to people is cut to its length on the way in; no other
-//! decision is made here.
+//! Between the types that the contract's worlds share and the host's own. What plugins say to people is cut to its length on
+//! the way in; no other decision is made here.
 
 use punchcard_core::event::{Field, Value};
-use punchcard_core::http::{
-    AuthRequest, ClientAuthentication, Content, Failure, FormField, FormValue, Header, Method, Request, Response,
-};
-use punchcard_core::plugin::format::{Formatted, TimedEvent, Verdict};
-use punchcard_core::plugin::{Needs, PluginError, Problem, auth, delivery};
+use punchcard_core::http::{Content, Failure, Header, Method, Request, Response};
+use punchcard_core::plugin::format::TimedEvent;
+use punchcard_core::plugin::{Needs, PluginError, Problem};
 use punchcard_core::row::{Cell, Column, ColumnKind, Row};
 use punchcard_core::time::{Certainty, Context, Instant};
 
-use super::auth_policy::exports::punchcard::plugin::auth_flow as wit_auth;
-use super::connector::exports::punchcard::plugin::delivery as wit_delivery;
-use super::formatter::exports::punchcard::plugin::row_format as wit_format;
 use super::shared::punchcard::plugin::{http as wit_http, records, types};
-use crate::text::{clip_key, clip_problem, clip_scopes, clip_sentence};
+use crate::text::{clip_problem, clip_sentence};
 
 impl From<Instant> for types::Instant {
     fn from(from: Instant) -> Self {
@@ -80,6 +75,24 @@ impl From<Value> for records::Value {
             Value::Flag(flag) => Self::Flag(flag),
             Value::Moment(moment) => Self::Moment(moment.into()),
         }
+    }
+}
+
+impl From<records::Value> for Value {
+    fn from(from: records::Value) -> Self {
+        match from {
+            records::Value::Text(text) => Self::Text(text),
+            records::Value::Integer(integer) => Self::Integer(integer),
+            records::Value::Number(number) => Self::Number(number),
+            records::Value::Flag(flag) => Self::Flag(flag),
+            records::Value::Moment(moment) => Self::Moment(moment.into()),
+        }
+    }
+}
+
+impl From<records::Field> for Field {
+    fn from(from: records::Field) -> Self {
+        Self { name: from.name, value: from.value.into() }
     }
 }
 
@@ -183,27 +196,6 @@ impl From<Row> for records::Row {
     }
 }
 
-impl From<wit_format::Formatted> for Formatted {
-    fn from(from: wit_format::Formatted) -> Self {
-        Self {
-            state: from.state,
-            verdicts: from.verdicts.into_iter().map(Into::into).collect(),
-            standing: from.standing,
-        }
-    }
-}
-
-impl From<wit_format::Verdict> for Verdict {
-    fn from(from: wit_format::Verdict) -> Self {
-        match from {
-            wit_format::Verdict::Accepted(accepted) => {
-                Self::Accepted { rows: accepted.rows.into_iter().map(Into::into).collect(), notice: accepted.notice }
-            }
-            wit_format::Verdict::Reject(reason) => Self::Reject(clip_sentence(reason)),
-        }
-    }
-}
-
 impl From<wit_http::Method> for Method {
     fn from(from: wit_http::Method) -> Self {
         match from {
@@ -258,182 +250,6 @@ impl From<Failure> for wit_http::Failure {
             Failure::Unsent(text) => Self::Unsent(text),
             Failure::Interrupted(text) => Self::Interrupted(text),
             Failure::TooLarge(bytes) => Self::TooLarge(bytes),
-        }
-    }
-}
-
-impl From<wit_delivery::Limits> for delivery::Limits {
-    fn from(from: wit_delivery::Limits) -> Self {
-        Self {
-            rows_per_batch: from.rows_per_batch,
-            bytes_per_batch: from.bytes_per_batch,
-            characters_per_cell: from.characters_per_cell,
-            requests_per_minute: from.requests_per_minute,
-            reads_back: from.reads_back,
-        }
-    }
-}
-
-impl From<delivery::Batch> for wit_delivery::Batch {
-    fn from(from: delivery::Batch) -> Self {
-        Self {
-            id: from.id,
-            columns: from.columns.into_iter().map(Into::into).collect(),
-            rows: from.rows.into_iter().map(Into::into).collect(),
-            corrections: from.corrections.into_iter().map(Into::into).collect(),
-        }
-    }
-}
-
-impl From<delivery::Correction> for wit_delivery::Correction {
-    fn from(from: delivery::Correction) -> Self {
-        let kind = match from.kind {
-            delivery::CorrectionKind::Changed => wit_delivery::CorrectionKind::Changed,
-            delivery::CorrectionKind::Added => wit_delivery::CorrectionKind::Added,
-            delivery::CorrectionKind::Withdrawn => wit_delivery::CorrectionKind::Withdrawn,
-        };
-        Self { row: from.row, of: from.of, kind }
-    }
-}
-
-impl From<delivery::Signal> for wit_delivery::Signal {
-    fn from(from: delivery::Signal) -> Self {
-        match from {
-            delivery::Signal::Prepare => Self::Prepare,
-            delivery::Signal::Begin => Self::Begin,
-            delivery::Signal::Resumed => Self::Resumed,
-            delivery::Signal::Responded(response) => Self::Responded(response.into()),
-            delivery::Signal::Failed(failure) => Self::Failed(failure.into()),
-            delivery::Signal::Elapsed => Self::Elapsed,
-            delivery::Signal::Retry => Self::Retry,
-            delivery::Signal::CreateAnew => Self::CreateAnew,
-            delivery::Signal::ReadBack(next) => Self::ReadBack(next),
-        }
-    }
-}
-
-impl From<wit_delivery::Pause> for delivery::Pause {
-    fn from(from: wit_delivery::Pause) -> Self {
-        Self { milliseconds: from.milliseconds, problem: from.problem.map(Into::into) }
-    }
-}
-
-impl From<wit_delivery::Page> for delivery::Page {
-    fn from(from: wit_delivery::Page) -> Self {
-        let row = |row: wit_delivery::FoundRow| delivery::FoundRow {
-            key: row.key.as_deref().map(clip_key),
-            fingerprint: clip_key(&row.fingerprint),
-            place: clip_sentence(row.place),
-        };
-        Self { rows: from.rows.into_iter().map(row).collect(), next: from.next, link: from.link }
-    }
-}
-
-impl From<wit_delivery::Outcome> for delivery::Outcome {
-    fn from(from: wit_delivery::Outcome) -> Self {
-        let next = match from.next {
-            wit_delivery::Directive::Send(request) => delivery::Directive::Send(request.into()),
-            wit_delivery::Directive::Wait(pause) => delivery::Directive::Wait(pause.into()),
-            wit_delivery::Directive::Delivered(receipt) => delivery::Directive::Delivered(delivery::Receipt {
-                rejected: receipt
-                    .rejected
-                    .into_iter()
-                    .map(|rejection| delivery::Rejection {
-                        row: rejection.row,
-                        reason: clip_sentence(rejection.reason),
-                    })
-                    .collect(),
-                link: receipt.link,
-            }),
-            wit_delivery::Directive::Hold(pause) => delivery::Directive::Hold(pause.into()),
-            wit_delivery::Directive::Found(page) => delivery::Directive::Found(page.into()),
-            wit_delivery::Directive::Notice(problem) => delivery::Directive::Notice(problem.map(Into::into)),
-        };
-        Self { state: from.state, next }
-    }
-}
-
-impl From<auth::Signal> for wit_auth::Signal {
-    fn from(from: auth::Signal) -> Self {
-        match from {
-            auth::Signal::Started => Self::Started,
-            auth::Signal::Responded(response) => Self::Responded(response.into()),
-            auth::Signal::Failed(failure) => Self::Failed(failure.into()),
-            auth::Signal::Elapsed => Self::Elapsed,
-            auth::Signal::SignIn => Self::SignIn,
-            auth::Signal::SignOut { revoke } => Self::SignOut(revoke),
-            auth::Signal::TokenRefused => Self::TokenRefused,
-        }
-    }
-}
-
-impl From<auth::Slot> for wit_auth::Slot {
-    fn from(from: auth::Slot) -> Self {
-        Self { name: from.name, version: from.version }
-    }
-}
-
-impl From<wit_auth::Outcome> for auth::Outcome {
-    fn from(from: wit_auth::Outcome) -> Self {
-        Self { state: from.state, status: from.status.into(), forget: from.forget, next: from.next.into() }
-    }
-}
-
-impl From<wit_auth::Status> for auth::Status {
-    fn from(from: wit_auth::Status) -> Self {
-        match from {
-            wit_auth::Status::SignedOut => Self::SignedOut,
-            wit_auth::Status::AwaitingPerson(prompt) => Self::AwaitingPerson(auth::Prompt {
-                user_code: prompt.user_code,
-                url: prompt.url,
-                complete_url: prompt.complete_url,
-                purpose: clip_sentence(prompt.purpose),
-                expires_in_seconds: prompt.expires_in_seconds,
-            }),
-            wit_auth::Status::Authorized(lease) => Self::Authorized(auth::Lease {
-                expires_in_seconds: lease.expires_in_seconds,
-                scopes: clip_scopes(lease.scopes),
-            }),
-            wit_auth::Status::Renewing => Self::Renewing,
-            wit_auth::Status::Blocked(problem) => Self::Blocked(problem.into()),
-        }
-    }
-}
-
-impl From<wit_auth::Directive> for auth::Directive {
-    fn from(from: wit_auth::Directive) -> Self {
-        match from {
-            wit_auth::Directive::Send(request) => Self::Send(request.into()),
-            wit_auth::Directive::Wait(milliseconds) => Self::Wait(milliseconds),
-            wit_auth::Directive::Rest => Self::Rest,
-        }
-    }
-}
-
-impl From<wit_auth::Request> for AuthRequest {
-    fn from(from: wit_auth::Request) -> Self {
-        match from {
-            wit_auth::Request::Get(url) => Self::Get(url),
-            wit_auth::Request::Post(form) => Self::Post {
-                url: form.url,
-                client: match form.client {
-                    wit_auth::ClientAuthentication::None => ClientAuthentication::None,
-                    wit_auth::ClientAuthentication::Basic((client_id, slot)) => {
-                        ClientAuthentication::Basic { client_id, slot }
-                    }
-                },
-                fields: form
-                    .fields
-                    .into_iter()
-                    .map(|field| FormField {
-                        name: field.name,
-                        value: match field.value {
-                            wit_auth::FormValue::Plain(text) => FormValue::Plain(text),
-                            wit_auth::FormValue::Secret(slot) => FormValue::Secret(slot),
-                        },
-                    })
-                    .collect(),
-            },
         }
     }
 }
