@@ -498,9 +498,10 @@ mod tests {
         assert_eq!(state, before);
 
         state.restamp(&at("b", 70));
-        let new = Some(Stamp { boot: "b".into(), at_ms: 70 });
+        let since = Stamp { boot: "b".into(), at_ms: 70 };
+        let new = Some(since.clone());
         assert_eq!(state.mark.unwrap().doubt, new);
-        assert_eq!(state.spent, [Spent { id: 2, doubt: new.clone() }, Spent { id: 3, doubt: None }]);
-        assert_eq!(state.finding.unwrap().stage, Stage::Doubt { since: new.unwrap() });
+        assert_eq!(state.spent, [Spent { id: 2, doubt: new }, Spent { id: 3, doubt: None }]);
+        assert_eq!(state.finding.unwrap().stage, Stage::Doubt { since });
     }
 }

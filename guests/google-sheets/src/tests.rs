@@ -10,6 +10,7 @@ mod refusal;
 mod sharing;
 mod sheet;
 mod snapshot;
+mod stand_in;
 
 use punchcard_sdk::connector::Receipt;
 use punchcard_sdk::{Column, ColumnKind, Context, Instant};

@@ -47,11 +47,13 @@ mod fault;
 mod journal;
 
 mod control;
+mod direct;
 mod page;
 mod server;
 mod sim;
 
 pub use control::{Action, ControlError, FileAction};
+pub use direct::{Direct, DirectAnswer, SignInError};
 pub use fault::{Effect, Fault};
 pub use journal::Entry;
 pub use oauth::{ACCOUNT, ClientKind, Decision, OauthClient, Publishing, UnknownCode};
