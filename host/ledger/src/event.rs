@@ -181,10 +181,28 @@ pub(super) fn record(transaction: &Transaction<'_>, press: &Press, recent: &mut 
     Ok(Event { sequence, happened: event.clone() })
 }
 
-/// The newest event's sequence, pruned ones included; 0 before the first.
+/// The last place of the ledger's order that is taken, by an event or by one that is requeued, pruned ones included; 0
+/// before the first.
 pub(super) fn newest(connection: &Connection) -> Result<Sequence, rusqlite::Error> {
-    let newest = "SELECT max(coalesce((SELECT max(sequence) FROM event), 0), (SELECT pruned_through FROM history))";
+    let newest = "SELECT max(coalesce((SELECT max(sequence) FROM event), 0),
+                             coalesce((SELECT max(sequence) FROM requeue), 0),
+                             (SELECT pruned_through FROM history))";
     connection.prepare_cached(newest)?.query_row([], |row| Ok(from_column(row.get(0)?)))
+}
+
+/// Reads the places of the ledger's order at which a sink's formatter may get something, after one (?1) and up to another
+/// (?3), in their order: the place, whether an event was requeued to it for the sink (?2), and the event.
+pub(super) fn read_places() -> String {
+    let columns = EventRow::COLUMNS;
+    format!(
+        "SELECT event.sequence, 0, {columns} FROM event CROSS JOIN boot ON boot.id = event.boot
+         WHERE event.sequence > ?1 AND event.sequence <= ?3
+         UNION ALL
+         SELECT requeue.sequence, 1, {columns} FROM requeue CROSS JOIN event ON event.sequence = requeue.event
+             CROSS JOIN boot ON boot.id = event.boot
+         WHERE requeue.sequence > ?1 AND requeue.sequence <= ?3 AND +requeue.sink = ?2
+         ORDER BY 1"
+    )
 }
 
 /// SQLite's integers have a sign; a ledger never comes near it.
@@ -212,9 +230,9 @@ impl EventRow {
                                       event.at, event.utc_offset, event.monotonic, boot.name, boot.zero, boot.floor, \
                                       boot.synchronised";
 
-    /// Only the sequence and the kind: enough to tell that an event is not wanted.
-    pub(super) fn glance<'row>(row: &'row Row<'_>, first: usize) -> Result<(Sequence, &'row str), rusqlite::Error> {
-        Ok((from_column(row.get(first)?), row.get_ref(first + 3)?.as_str()?))
+    /// Reads only the kind: enough to tell that an event is not wanted.
+    pub(super) fn kind<'row>(row: &'row Row<'_>, first: usize) -> Result<&'row str, rusqlite::Error> {
+        Ok(row.get_ref(first + 3)?.as_str()?)
     }
 
     pub(super) fn parse(row: &Row<'_>, first: usize) -> Result<Self, rusqlite::Error> {

@@ -10,7 +10,7 @@
 //! after a commit was answered: under presses that never pause, all of it would never be moved otherwise. While a backlog
 //! is written faster than that, everything but presses waits for the thread.
 //!
-//! Once a move has failed, what was moved before is written anew with the next one ([`renewal`](super::renewal)): a part that
+//! Once a move has failed, what was moved before is written anew with the next one ([`fsync_recovery`](super::fsync_recovery)): a part that
 //! was moved while somebody wrote is not durable yet, and SQLite would take it for that.
 
 use std::fs::{File, OpenOptions};
@@ -24,10 +24,9 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::renewal::{self, FRAME_HEADER_BYTES};
+use super::fsync_recovery::{self, FRAME_HEADER_BYTES};
 use super::writer::Queue;
 
 /// What stands before the frames (SQLite file format §4.1).
@@ -44,6 +43,36 @@ const FEW_BYTES: i64 = 64 << 10;
 
 /// How long a ledger that is closed waits for those who read an older state.
 const CLOSING_PATIENCE: Duration = Duration::from_millis(200);
+
+/// How many frames the log has, and how many of them are in the main file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LogFrames {
+    /// -1: there is no log.
+    pub(super) all: i32,
+    pub(super) moved: i32,
+}
+
+impl LogFrames {
+    /// Moves what nobody reads any more, without waiting for anybody.
+    pub(super) fn checkpoint(connection: &Connection) -> Result<Self, rusqlite::Error> {
+        Self::ask(connection, "PRAGMA wal_checkpoint(PASSIVE)")
+    }
+
+    /// Only looks.
+    pub(super) fn look(connection: &Connection) -> Result<Self, rusqlite::Error> {
+        Self::ask(connection, "PRAGMA wal_checkpoint(NOOP)")
+    }
+
+    fn ask(connection: &Connection, pragma: &str) -> Result<Self, rusqlite::Error> {
+        let mut ask = connection.prepare_cached(pragma)?;
+        let (busy, all, moved) = ask.query_row([], |row| Ok((row.get::<_, bool>(0)?, row.get(1)?, row.get(2)?)))?;
+        if busy {
+            // Somebody else moves it just now; the pragma says so in its answer.
+            return Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None));
+        }
+        Ok(Self { all, moved })
+    }
+}
 
 /// The log of a ledger's file.
 pub(super) fn log_of(path: &Path) -> PathBuf {
@@ -82,11 +111,11 @@ pub(super) fn keep(connection: &Connection) -> Result<(), rusqlite::Error> {
 /// failed since what was moved is certain to be durable.
 pub(super) fn move_all(connection: &Connection, failed: &AtomicBool) -> Result<bool, rusqlite::Error> {
     if failed.load(Ordering::Acquire) {
-        renewal::renew_moved(connection, false)?;
+        fsync_recovery::renew_moved(connection, false)?;
         failed.store(false, Ordering::Release);
     }
-    match connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE) {
-        Ok((length, moved)) => Ok(length == moved),
+    match LogFrames::checkpoint(connection) {
+        Ok(frames) => Ok(frames.all == frames.moved),
         Err(error) => {
             // Where another program moves it, nothing has failed.
             failed.fetch_or(error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy), Ordering::AcqRel);
@@ -180,7 +209,7 @@ impl Mover {
 
     /// Looks how long the log is, after a commit.
     pub(super) fn look(&self, connection: &Connection, queue: &Queue) {
-        let Ok((length, moved)) = connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::NOOP) else {
+        let Ok(LogFrames { all: length, moved }) = LogFrames::look(connection) else {
             // The commit that came before went well; the next one will say what is wrong.
             return;
         };
@@ -299,8 +328,8 @@ mod tests {
         writer.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
         writer.execute_batch("CREATE TABLE numbers (number INTEGER)").unwrap();
         let behind = || {
-            let (length, moved) = writer.wal_checkpoint_v2(None::<&str>, CheckpointMode::NOOP).unwrap();
-            length - moved
+            let frames = LogFrames::look(&writer).unwrap();
+            frames.all - frames.moved
         };
         reader.execute_batch("BEGIN").unwrap();
         let read_anew = || reader.execute_batch("ROLLBACK; BEGIN; SELECT * FROM numbers").unwrap();

@@ -19,8 +19,8 @@ use tokio::sync::{oneshot, watch};
 
 use super::error::StorageError;
 use super::event::{self, Press, Recent};
+use super::failed_commit::FailedCommit;
 use super::lock::StateLock;
-use super::remnant::Remnant;
 use super::wal::{self, Mover};
 
 /// Events that share a commit.
@@ -39,7 +39,7 @@ pub(super) struct Store {
     /// What is known again.
     pub(super) recent: Recent,
     /// What a commit that failed has left for whoever opens the file anew.
-    pub(super) remnant: Remnant,
+    pub(super) failed_commit: FailedCommit,
     /// What waits for this thread.
     pub(super) queue: Arc<Queue>,
     /// Given back when the file is closed, not before.
@@ -52,8 +52,8 @@ impl Store {
         &mut self,
         steps: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let Self { connection, path, remnant, .. } = self;
-        transact(connection, path, remnant, steps)
+        let Self { connection, path, failed_commit, .. } = self;
+        transact(connection, path, failed_commit, steps)
     }
 
     /// The same for steps that take long. They ask their [`Way`] again and again, and end where it says so: then everything
@@ -75,9 +75,8 @@ impl Store {
         self.transact(|transaction| steps(transaction, &Way { queue: None, given: Cell::new(false) }))
     }
 
-    /// Wakes whoever waits for events, after a transaction that may have added some by itself.
+    /// Wakes whoever waits for events, after a transaction that may have requeued some.
     pub(super) fn announce_newest(&mut self) -> Result<(), StorageError> {
-        self.recent = Recent::read(&self.connection)?;
         self.announce(event::newest(&self.connection)?);
         Ok(())
     }
@@ -91,8 +90,8 @@ impl Store {
     }
 
     fn accept(&mut self, presses: Vec<(Press, Reply)>) {
-        let Self { connection, recent, path, remnant, .. } = self;
-        let recorded = transact(connection, path, remnant, |transaction| {
+        let Self { connection, recent, path, failed_commit, .. } = self;
+        let recorded = transact(connection, path, failed_commit, |transaction| {
             let record = |(press, _): &(Press, Reply)| event::record(transaction, press, recent);
             presses.iter().map(record).collect::<Result<Vec<_>, StorageError>>()
         });
@@ -149,26 +148,26 @@ impl Way<'_> {
 fn transact<T, E: From<StorageError>>(
     connection: &mut Connection,
     path: &Path,
-    remnant: &mut Remnant,
+    failed_commit: &mut FailedCommit,
     steps: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
-    remnant.settle(connection, path);
+    failed_commit.settle(connection, path);
     let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
     let transaction = begun.map_err(StorageError::from)?;
     let result = match steps(&transaction) {
         Ok(result) => result,
         Err(error) => {
             drop(transaction);
-            remnant.undone(connection, path);
+            failed_commit.undone(connection, path);
             return Err(error);
         }
     };
     match transaction.commit() {
         Ok(()) => {
-            remnant.committed(connection);
+            failed_commit.committed(connection);
             Ok(result)
         }
-        Err(error) => Err(remnant.failed(error, connection, path).into()),
+        Err(error) => Err(failed_commit.failed(error, connection, path).into()),
     }
 }
 
@@ -449,7 +448,7 @@ fn serve(mut store: Store, queue: &Queue, mover: Mover) {
         mover.look(&store.connection, queue);
     }
     // The log stays where somebody reads it.
-    store.remnant.settle(&mut store.connection, &store.path);
+    store.failed_commit.settle(&mut store.connection, &store.path);
     let failed = mover.stop();
     wal::empty(&store.connection, &wal::log_of(&store.path), &failed);
 }

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use punchcard_core::event::Sequence;
-use punchcard_core::lateness::Run;
 use punchcard_core::name::SinkName;
 use punchcard_core::plugin::Problem;
 use punchcard_core::time::{Now, Standing};
+use punchcard_core::time_lower_bound::Run;
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 

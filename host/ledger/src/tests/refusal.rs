@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use power_cut::{Call, Loss, Operation, Recording};
-use rusqlite::wal::CheckpointMode;
 use tempfile::TempDir;
 
-use super::super::{AcceptError, OpenError, PutBackError, StorageError, schema, wal};
+use super::super::{AcceptError, OpenError, RequeueError, StorageError, schema, wal};
 use super::*;
 
 const LOG: &str = "ledger.sqlite-wal";
@@ -68,8 +67,8 @@ fn is_in_doubt(error: &AcceptError) -> bool {
 async fn move_log(ledger: &Ledger) {
     ledger
         .write(|store| {
-            let (length, moved) = store.connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE)?;
-            assert_eq!(length, moved);
+            let frames = wal::LogFrames::checkpoint(&store.connection)?;
+            assert_eq!(frames.all, frames.moved);
             Ok::<_, StorageError>(())
         })
         .await
@@ -258,25 +257,18 @@ async fn what_a_host_acknowledges_does_not_hang_on_what_the_one_before_could_not
 
 #[tokio::test]
 async fn a_ledger_of_an_older_version_is_brought_up_to_date_behind_what_is_on_the_disk() {
-    let older = async |ledger: &Ledger| {
-        let make = "DROP INDEX set_aside_copy; PRAGMA user_version = 5";
-        ledger.write(|store| Ok::<_, StorageError>(store.connection.execute_batch(make)?)).await.unwrap();
-    };
-    let (folder, recording) = leave_unsynced(older).await;
+    let (folder, recording) = leave_unsynced(async |_| {}).await;
     recording.refuse(LOG, &[(0, Call::Sync)]);
     let path = folder.path().join("ledger.sqlite");
-    let refused = schema::open(&path).err().unwrap();
+    let refused = schema::open_with(&path, &next_version()).err().unwrap();
     assert!(matches!(refused, OpenError::Refused { .. }), "{refused}");
-    assert_eq!(schema::open(&path).unwrap().migrated_from, Some(5));
+    assert_eq!(schema::open_with(&path, &next_version()).unwrap().migrated_from, Some(1));
     assert_found(&recording, &[1, 2], "brought up to date");
-    let version = |loss| {
-        let left = tempfile::tempdir().unwrap();
-        for (name, content) in recording.disk_after(usize::MAX).cut(loss) {
-            std::fs::write(left.path().join(name), content).unwrap();
-        }
-        schema::open(&left.path().join("ledger.sqlite")).unwrap().migrated_from
-    };
-    assert_eq!(version(Loss::Everything), None);
+    let left = tempfile::tempdir().unwrap();
+    for (name, content) in recording.disk_after(usize::MAX).cut(Loss::Everything) {
+        std::fs::write(left.path().join(name), content).unwrap();
+    }
+    assert_eq!(schema::open_with(&left.path().join("ledger.sqlite"), &next_version()).unwrap().migrated_from, None);
 }
 
 #[tokio::test]
@@ -371,8 +363,8 @@ async fn what_a_person_was_told_to_have_failed_is_not_done_after_a_kill() {
     let before = killed_tables(&recording);
     let sync = [(0, Call::Sync)];
     recording.refuse(LOG, &sync);
-    let put_back = ledger.put_back(&sink("sheet"), &[FIRST], || Ulid::from_parts(1 << 40, 0)).await;
-    assert!(matches!(put_back, Err(PutBackError::Storage(StorageError::Refused(_)))), "{put_back:?}");
+    let requeued = ledger.requeue(&sink("sheet"), &[FIRST]).await;
+    assert!(matches!(requeued, Err(RequeueError::Storage(StorageError::Refused(_)))), "{requeued:?}");
     assert_eq!(killed_tables(&recording), before);
     recording.refuse(LOG, &sync);
     ledger.drop_set_aside(&sink("sheet"), &[FIRST], "why").await.unwrap_err();

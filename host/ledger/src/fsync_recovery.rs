@@ -19,8 +19,9 @@ use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::ptr;
 
-use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, ffi};
+
+use super::wal::LogFrames;
 
 /// What stands before the frames (SQLite file format §4.1).
 const HEADER_BYTES: i64 = 32;
@@ -43,7 +44,7 @@ struct Log {
 
 impl Log {
     fn of(connection: &Connection) -> Result<Self, rusqlite::Error> {
-        let (frames, moved) = connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::NOOP)?;
+        let LogFrames { all: frames, moved } = LogFrames::look(connection)?;
         let page_bytes = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         Ok(Self { frames, moved, page_bytes })
     }
@@ -229,7 +230,7 @@ mod tests {
         let is_busy = |result: Result<(), rusqlite::Error>| {
             result.is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
         };
-        let move_log = || other.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE).map(drop);
+        let move_log = || LogFrames::checkpoint(&other).map(drop);
         // Some of it is moved, and the log is not begun anew while somebody reads from it.
         reader.execute_batch("BEGIN; SELECT * FROM numbers").unwrap();
         move_log().unwrap();
@@ -256,7 +257,7 @@ mod tests {
         let connection = Connection::open(&path).unwrap();
         connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
         connection.execute_batch("CREATE TABLE numbers (number INTEGER); INSERT INTO numbers VALUES (7)").unwrap();
-        connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE).unwrap();
+        LogFrames::checkpoint(&connection).unwrap();
         let main = File::whole_of(&connection, 2 * 4096);
         // As a disk has it that lost the second page.
         let mut lost = main.clone();
