@@ -4,7 +4,7 @@
 //! bytes, and any moment only because somebody told it.
 //!
 //! What always holds in it:
-//! - What [`Ledger::accept`] returned is on the disk, once, also when it is given again after a doubtful outcome.
+//! - What [`Ledger::accept`] returned is on the disk.
 //! - A sink's state, rows and cursor move together, and only from where the caller read them.
 //! - A row that was made stays as it is, and where it is. What corrects it, or goes again, is a further ordinal of the outbox.
 //! - A batch that was handed out keeps its id and its rows until it is complete, through restarts.
@@ -21,6 +21,7 @@ mod schema;
 
 mod failed_commit;
 mod fsync_recovery;
+mod log_frames;
 mod wal;
 mod writer;
 
@@ -167,12 +168,10 @@ impl Ledger {
             last_time_seen: seen.map(|micros| moment::instant(micros, &setup.zone)),
         };
         let (announce, accepted) = watch::channel(newest);
-        let recent = event::Recent::read(&file.connection).map_err(classify)?;
         let store = Store {
             connection: file.connection,
             announce,
             path: path.clone(),
-            recent,
             failed_commit: FailedCommit::default(),
             queue: Arc::default(),
             _lock: lock,

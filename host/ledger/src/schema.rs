@@ -62,7 +62,7 @@ pub(super) fn open_with(path: &Path, steps: &[M<'_>]) -> Result<OpenFile, OpenEr
     };
     set(&connection).map_err(|source| OpenError::reading(path, source))?;
     // Before anything is written. Where the disk refuses, what is recorded might hang on what it has not got.
-    let renewed = fsync_recovery::renew_log(&connection).and_then(|()| fsync_recovery::renew_moved(&connection, true));
+    let renewed = fsync_recovery::renew_log(&connection).and_then(|()| fsync_recovery::renew_moved(&connection));
     renewed.map_err(|source| OpenError::reading(path, source))?;
     perform_migrations(&mut connection, steps, path)?;
     tune(&connection).map_err(|source| OpenError::reading(path, source))?;

@@ -14,10 +14,9 @@ use super::delivery;
 use super::device::Device;
 use super::formatting;
 use super::grant::{Ask, chain};
-use super::intake::fresh_id;
 use super::part::{GrantPart, Parts, SinkHandle, SinkPart};
 use super::report::report;
-use punchcard_ledger::PutBack;
+use punchcard_ledger::Requeued;
 
 /// Answers a question, or sees to it that what is asked for will be done.
 pub(super) async fn answer(device: Arc<Device>, question: Question) -> Answer {
@@ -38,7 +37,7 @@ impl Device {
             Question::Reconciliation { sink, number } => self.reconciliation(&sink, number),
             Question::Pause { sink } => self.set_paused(&sink, true).await,
             Question::Resume { sink } => self.set_paused(&sink, false).await,
-            Question::PutBack { sink, events } => self.put_back(&sink, &events).await,
+            Question::Requeue { sink, events } => self.requeue(&sink, &events).await,
             Question::Drop { sink, events, reason } => self.drop_set_aside(&sink, &events, &reason).await,
             Question::CreateAnew { sink } => self.create_anew(&sink).await,
             Question::Correct { sink, from, component, settings, wanted } => {
@@ -154,17 +153,17 @@ impl Device {
     }
 
     /// Has a sink try again what it set aside: of all events, or of those that are named.
-    async fn put_back(&self, name: &str, events: &[u64]) -> Result<Answer, String> {
+    async fn requeue(&self, name: &str, events: &[u64]) -> Result<Answer, String> {
         let (sink, part) = self.sink_part(name)?;
         let events: Vec<Sequence> = events.iter().copied().map(Sequence).collect();
         let _woken = WakeLater(part);
-        let id = || fresh_id(self.clock.wall().unix_micros);
-        let put = self.ledger.put_back(sink, &events, id).await.map_err(chain)?;
-        if put == PutBack::default() {
+        let requeued = self.ledger.requeue(sink, &events).await.map_err(chain)?;
+        if requeued == Requeued::default() {
             return Err(format!("no event that sink `{name}` set aside is left in the history"));
         }
-        info!(%sink, events = put.events, rows = put.rows, "what was set aside is put back");
-        Ok(Answer::PutBack { events: put.events, rows: put.rows, rows_left: put.rows_left })
+        let Requeued { events, rows } = requeued;
+        info!(%sink, events, rows, "what was set aside is requeued");
+        Ok(Answer::Requeued { events, rows })
     }
 
     /// Drops for good what a sink set aside.
@@ -228,7 +227,7 @@ impl Device {
     }
 }
 
-/// Has a sink look for rows once this ends, however it does: rows that are put back until then are on their way.
+/// Has a sink look for rows once this ends, however it does: rows that are requeued until then are on their way.
 struct WakeLater<'a>(&'a SinkPart);
 
 impl Drop for WakeLater<'_> {

@@ -13,7 +13,7 @@ use super::exit::{Exit, Failure};
 use super::time::{render_local, render_rfc_3339};
 use super::{DeviceArguments, printable, sleep};
 use crate::app::configuration::Source;
-use punchcard_ledger::{Fate, Listed, Moment, Reader, Stage};
+use punchcard_ledger::{EventStatus, ListedEvent, Moment, Reader, Stage};
 
 /// Events that are read at once.
 const PAGE: u32 = 500;
@@ -87,7 +87,7 @@ impl Writer {
         Self { form, begun: false }
     }
 
-    fn write(&mut self, page: &[Listed]) -> Result<(), Failure> {
+    fn write(&mut self, page: &[ListedEvent]) -> Result<(), Failure> {
         let first = !std::mem::replace(&mut self.begun, true);
         match self.form {
             Form::Table => anstream::println!("{}", table(page, first)),
@@ -109,7 +109,7 @@ impl Writer {
     }
 }
 
-fn table(page: &[Listed], first: bool) -> Table {
+fn table(page: &[ListedEvent], first: bool) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     if first {
@@ -123,7 +123,7 @@ fn table(page: &[Listed], first: bool) -> Table {
             happened.source.to_string(),
             happened.kind.clone(),
             printable(&happened.fields.iter().map(render_field).collect::<Vec<_>>().join(", ")),
-            printable(&listed.fates.iter().map(render_fate).collect::<Vec<_>>().join("; ")),
+            printable(&listed.statuses.iter().map(render_status).collect::<Vec<_>>().join("; ")),
         ]);
     }
     table
@@ -160,8 +160,8 @@ fn render_value(value: &Value) -> String {
     }
 }
 
-fn render_fate(fate: &Fate) -> String {
-    let stage = match &fate.stage {
+fn render_status(status: &EventStatus) -> String {
+    let stage = match &status.stage {
         Stage::Unformatted => "waits for its formatter".to_owned(),
         Stage::NoRows => "no row".to_owned(),
         Stage::Waiting => "waits for delivery".to_owned(),
@@ -169,12 +169,13 @@ fn render_fate(fate: &Fate) -> String {
         Stage::Delivered(_) => "delivered".to_owned(),
         Stage::SetAside(reason) => format!("set aside: {reason}"),
         Stage::Dropped(reason) => format!("dropped: {reason}"),
-        Stage::PutBack(reason) => format!("put back: {reason}"),
     };
-    format!("{}: {stage}", fate.sink)
+    let again = if status.again > 0 { ", after it was tried again" } else { "" };
+    let corrected = status.corrected_as.as_ref().map(|key| format!(", corrected as {key}")).unwrap_or_default();
+    format!("{}: {stage}{again}{corrected}", status.sink)
 }
 
-fn csv_line(listed: &Listed) -> String {
+fn csv_line(listed: &ListedEvent) -> String {
     let happened = &listed.event.happened;
     let fields: serde_json::Map<_, _> =
         happened.fields.iter().map(|field| (field.name.clone(), json_value(&field.value))).collect();
@@ -186,7 +187,7 @@ fn csv_line(listed: &Listed) -> String {
         happened.source.to_string(),
         happened.kind.clone(),
         serde_json::Value::Object(fields).to_string(),
-        listed.fates.iter().map(render_fate).collect::<Vec<_>>().join("; "),
+        listed.statuses.iter().map(render_status).collect::<Vec<_>>().join("; "),
     ];
     let quoted: Vec<String> = cells.into_iter().map(|cell| quote(&cell)).collect();
     format!("{}\r\n", quoted.join(","))
@@ -197,7 +198,7 @@ fn quote(cell: &str) -> String {
     if cell.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
 }
 
-fn json_line(listed: &Listed) -> serde_json::Value {
+fn json_line(listed: &ListedEvent) -> serde_json::Value {
     let happened = &listed.event.happened;
     let fields: serde_json::Map<_, _> =
         happened.fields.iter().map(|field| (field.name.clone(), json_value(&field.value))).collect();
@@ -209,10 +210,12 @@ fn json_line(listed: &Listed) -> serde_json::Value {
         "source": happened.source,
         "kind": happened.kind,
         "fields": fields,
-        "fates": listed.fates.iter().map(|fate| json!({
-            "sink": fate.sink,
-            "rows": fate.rows,
-            "stage": match &fate.stage {
+        "fates": listed.statuses.iter().map(|status| json!({
+            "sink": status.sink,
+            "rows": status.rows,
+            "again": status.again,
+            "corrected-as": status.corrected_as,
+            "stage": match &status.stage {
                 Stage::Unformatted => "unformatted",
                 Stage::NoRows => "no-rows",
                 Stage::Waiting => "waiting",
@@ -220,13 +223,12 @@ fn json_line(listed: &Listed) -> serde_json::Value {
                 Stage::Delivered(_) => "delivered",
                 Stage::SetAside(_) => "set-aside",
                 Stage::Dropped(_) => "dropped",
-                Stage::PutBack(_) => "put-back",
             },
-            "reason": match &fate.stage {
-                Stage::SetAside(reason) | Stage::Dropped(reason) | Stage::PutBack(reason) => Some(reason),
+            "reason": match &status.stage {
+                Stage::SetAside(reason) | Stage::Dropped(reason) => Some(reason),
                 _ => None,
             },
-            "link": fate.link,
+            "link": status.link,
         })).collect::<Vec<_>>(),
     })
 }
@@ -262,7 +264,7 @@ mod tests {
                 kind: "punch".to_owned(),
                 fields: Vec::new(),
             };
-            let listed = Listed { event: Event { sequence: Sequence(7), happened }, at, fates: Vec::new() };
+            let listed = ListedEvent { event: Event { sequence: Sequence(7), happened }, at, statuses: Vec::new() };
             (
                 csv_line(&listed).split(',').skip(2).take(2).collect::<Vec<_>>().join(","),
                 json_line(&listed)["time-is"].clone(),

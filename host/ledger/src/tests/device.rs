@@ -26,10 +26,6 @@ pub(super) enum Step {
         timed: bool,
         refused: Refused,
     },
-    /// An event that was given before.
-    Repeat {
-        which: usize,
-    },
     LearnTime,
     Format {
         sink: usize,
@@ -118,7 +114,6 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         6 => (0..KINDS.len(), any::<bool>()).prop_map(|(kind, timed)| Step::Accept { kind, timed }),
         2 => (0..KINDS.len(), any::<bool>(), refused())
             .prop_map(|(kind, timed, refused)| Step::Refuse { kind, timed, refused }),
-        1 => any::<usize>().prop_map(|which| Step::Repeat { which }),
         1 => prop::strategy::Just(Step::LearnTime),
         4 => (sink(), 1_usize..5, 0_usize..4, 1_u32..3)
             .prop_map(|(sink, max, rows, columns)| Step::Format { sink, max, rows, columns }),
@@ -307,16 +302,6 @@ impl Device {
         match *step {
             Step::Accept { kind, timed } => self.accept(kind, timed).await,
             Step::Refuse { kind, timed, refused } => self.refuse(kind, timed, refused).await,
-            Step::Repeat { which } => {
-                let kept = self.story.model.events.len() - self.story.model.pruned;
-                if kept > 0 {
-                    let place = self.story.model.pruned + which % kept + 1;
-                    let sequence = self.story.model.events[place - 1].requeued.map_or(place, |requeued| requeued.of);
-                    let event = self.story.model.events[sequence - 1].event.clone();
-                    let again = self.ledger.accept(event.clone()).await.unwrap();
-                    assert_eq!(again, Event { sequence: Sequence(sequence as u64), happened: event });
-                }
-            }
             Step::LearnTime => {
                 // Whether it is only believed makes no difference to a clock that is right.
                 let learn = if self.story.time % 2_000_000 == 0 { now } else { synchronised };

@@ -6,7 +6,7 @@ use power_cut::{Operation, Recording};
 use punchcard_core::event::Value;
 use punchcard_core::name::GrantName;
 
-use super::super::{AcceptError, Keep, Opened, Reader, RememberedGrant, StorageError};
+use super::super::{AcceptError, Opened, Reader, RememberedGrant, StorageError};
 use super::*;
 
 #[tokio::test]
@@ -33,35 +33,7 @@ async fn events_come_back_as_they_were_given_and_numbered_from_one() {
 }
 
 #[tokio::test]
-async fn an_id_that_is_given_twice_is_one_event_with_its_first_content() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = open(folder.path());
-    let first = ledger.accept(punch(1)).await.unwrap();
-    let mut again = punch(1);
-    again.kind = "another".to_owned();
-    assert_eq!(ledger.accept(again.clone()).await.unwrap(), first);
-    let other = punch(2);
-    // Given at once, they may share a commit.
-    let (one, two, three) = tokio::join!(ledger.accept(other.clone()), ledger.accept(again), ledger.accept(other));
-    assert_eq!((one.unwrap().sequence.0, two.unwrap().sequence.0, three.unwrap().sequence.0), (2, 1, 2));
-    assert_eq!(ledger.events(None, 10).await.unwrap().len(), 2);
-}
-
-#[tokio::test]
-async fn an_id_is_known_again_after_a_restart_and_after_its_event_was_pruned() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = open(folder.path());
-    let events = accept(&ledger, 1..=3).await;
-    ledger.close().await;
-    let ledger = open(folder.path());
-    assert_eq!(ledger.accept(punch(2)).await.unwrap(), events[1]);
-    ledger.prune(Keep { keep_for: Duration::MAX, bytes: 0 }, at(2_000_000_000)).await.unwrap();
-    assert_eq!(ledger.accept(punch(2)).await.unwrap(), events[1]);
-    assert_eq!(ledger.accept(punch(4)).await.unwrap().sequence, Sequence(4));
-}
-
-#[tokio::test]
-async fn an_event_that_was_refused_is_not_known_again() {
+async fn of_events_that_share_a_commit_only_the_one_that_is_refused_is_not_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(folder.path());
     let refuse = |ledger: &Ledger, refuse: bool| {
@@ -81,7 +53,6 @@ async fn an_event_that_was_refused_is_not_known_again() {
     assert!(one.is_ok() && two.is_err(), "{one:?}, {two:?}");
     refuse(&ledger, false).await.unwrap();
     assert_eq!(ledger.accept(bad).await.unwrap().sequence, Sequence(2));
-    assert_eq!(ledger.accept(punch(2)).await.unwrap().sequence, FIRST);
     assert_eq!(ledger.events(None, 10).await.unwrap().len(), 2);
 }
 
@@ -303,7 +274,6 @@ async fn whoever_watches_hears_of_the_newest_event() {
     accept(&ledger, 1..=2).await;
     assert!(accepted.has_changed().unwrap());
     assert_eq!(*accepted.borrow_and_update(), Sequence(2));
-    accept(&ledger, 1..=1).await;
     assert!(!accepted.has_changed().unwrap());
     ledger.close().await;
     assert_eq!(*open(folder.path()).accepted().borrow(), Sequence(2));
