@@ -4,12 +4,13 @@
 //! of an event's rows is what became of the event.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use jiff::tz::TimeZone;
 use punchcard_core::event::{Event, Sequence};
 use punchcard_core::name::SinkName;
 use punchcard_core::time::Instant;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
 use super::Ledger;
 use super::batch::DELIVERED;
@@ -91,7 +92,7 @@ impl Reader {
             let mut listed = read_events(snapshot, zone, after, most)?;
             if let (Some(first), Some(last)) = (listed.first(), listed.last()) {
                 let page = (to_column(first.event.sequence), to_column(last.event.sequence));
-                for sink in read_sinks(snapshot, page)? {
+                for mut sink in read_sinks(snapshot, page)? {
                     for listed in &mut listed {
                         listed.statuses.extend(sink.status(snapshot, zone, &listed.event)?);
                     }
@@ -143,6 +144,15 @@ struct SinkPage {
     /// For an event: how often it was requeued to the formatter, and the last place at which it was.
     requeued: HashMap<i64, (u32, i64)>,
     set_aside: HashMap<i64, Stage>,
+    /// The one that was looked at last: most rows that follow one another went together.
+    batch: Option<SentBatch>,
+}
+
+/// A batch, as far as its rows are told of.
+struct SentBatch {
+    ordinals: RangeInclusive<i64>,
+    stage: Stage,
+    link: Option<String>,
 }
 
 /// The rows of an event.
@@ -173,6 +183,7 @@ fn read_sinks(snapshot: &Connection, page: (i64, i64)) -> Result<Vec<SinkPage>, 
             rows: read_rows(snapshot, id, page)?,
             requeued: read_requeued(snapshot, id, page)?,
             set_aside: read_set_aside(snapshot, id, page)?,
+            batch: None,
         });
     }
     Ok(pages)
@@ -242,61 +253,75 @@ fn read_set_aside(
 
 impl SinkPage {
     fn status(
-        &self,
+        &mut self,
         snapshot: &Connection,
         zone: &TimeZone,
         event: &Event,
     ) -> Result<Option<EventStatus>, StorageError> {
         let sequence = to_column(event.sequence);
-        let (rows, set_aside) = (self.rows.get(&sequence), self.set_aside.get(&sequence));
+        let rows = self.rows.remove(&sequence);
+        let set_aside = self.set_aside.remove(&sequence);
         let (requeued, place) = self.requeued.get(&sequence).copied().unwrap_or((0, sequence));
         let is_formatted = place <= self.cursor;
         let is_wanted = self.kinds.contains(&event.happened.kind) && (self.declared || is_formatted);
         if rows.is_none() && set_aside.is_none() && requeued == 0 && !is_wanted {
             return Ok(None);
         }
-        let (came_to, link) = match rows {
+        let (came_to, link) = match &rows {
             Some(rows) => self.stage(snapshot, zone, rows.last)?,
             None => (Stage::NoRows, None),
         };
         let stage = match set_aside {
-            Some(stage) => stage.clone(),
+            Some(stage) => stage,
             None if !is_formatted => Stage::Unformatted,
             None => came_to,
         };
-        let corrected = rows.and_then(|rows| rows.corrected);
+        let rows = rows.unwrap_or_default();
         Ok(Some(EventStatus {
             sink: self.name.clone(),
             stage,
-            rows: rows.map_or(0, |rows| rows.count),
-            again: requeued + rows.map_or(0, |rows| rows.again),
-            corrected_as: corrected.map(|(_, row)| row.key(event.happened.id)),
+            rows: rows.count,
+            again: requeued + rows.again,
+            corrected_as: rows.corrected.map(|(_, row)| row.key(event.happened.id)),
             link,
         }))
     }
 
     /// How far the row at an ordinal came, and where it is found.
     fn stage(
-        &self,
+        &mut self,
         snapshot: &Connection,
         zone: &TimeZone,
         ordinal: i64,
     ) -> Result<(Stage, Option<String>), StorageError> {
-        let batch = "SELECT last_ordinal, stage, delivered_at, link FROM batch
-                     WHERE sink = ?1 AND first_ordinal <= ?2 ORDER BY first_ordinal DESC LIMIT 1";
-        let mut batch = snapshot.prepare_cached(batch)?;
-        let mut found = batch.query((self.id, ordinal))?;
-        match found.next()? {
-            Some(row) if row.get::<_, i64>(0)? >= ordinal => {
-                let delivered_at: Option<i64> = row.get(2)?;
-                let stage = if row.get::<_, i64>(1)? == DELIVERED {
-                    Stage::Delivered(delivered_at.map(|micros| moment::instant(micros, zone)))
-                } else {
-                    Stage::InFlight
-                };
-                Ok((stage, row.get(3)?))
-            }
-            _ => Ok((Stage::Waiting, None)),
+        let is_in = |batch: &SentBatch| batch.ordinals.contains(&ordinal);
+        if !self.batch.as_ref().is_some_and(is_in) {
+            self.batch = find_batch(snapshot, zone, self.id, ordinal)?.filter(is_in);
         }
+        Ok(match &self.batch {
+            Some(batch) => (batch.stage.clone(), batch.link.clone()),
+            None => (Stage::Waiting, None),
+        })
     }
+}
+
+/// The last batch that begins with a row or before it.
+fn find_batch(
+    snapshot: &Connection,
+    zone: &TimeZone,
+    sink: i64,
+    ordinal: i64,
+) -> Result<Option<SentBatch>, rusqlite::Error> {
+    let find = "SELECT first_ordinal, last_ordinal, stage, delivered_at, link FROM batch
+                WHERE sink = ?1 AND first_ordinal <= ?2 ORDER BY first_ordinal DESC LIMIT 1";
+    let parse = |row: &rusqlite::Row<'_>| {
+        let delivered_at: Option<i64> = row.get(3)?;
+        let stage = if row.get::<_, i64>(2)? == DELIVERED {
+            Stage::Delivered(delivered_at.map(|micros| moment::instant(micros, zone)))
+        } else {
+            Stage::InFlight
+        };
+        Ok(SentBatch { ordinals: row.get(0)?..=row.get(1)?, stage, link: row.get(4)? })
+    };
+    snapshot.prepare_cached(find)?.query_row((sink, ordinal), parse).optional()
 }

@@ -1,8 +1,9 @@
 //! How much of the past is kept.
 //!
 //! An event goes only when every sink that plugins.toml names is done with it, or does not take it; what a sink waits for is
-//! never pruned, however old or large it is. What was set aside waits for a person, until the file is too large. Its rows, batches and reasons go with it; rows of a removed sink that did not arrive stay.
-//! The file does not shrink: its free pages are used again.
+//! never pruned, however old or large it is. What was set aside waits for a person, until the file is too large. Its rows,
+//! batches and reasons go with it; rows of a removed sink that did not arrive stay. The file does not shrink: its free pages
+//! are used again.
 //!
 //! Each transaction that prunes writes some pages for the tables' order and the list of free ones, and hardly any more for a
 //! thousand events than for one. So it is worth it only when enough has gathered ([`Keep::with_slack`]).
@@ -257,9 +258,10 @@ fn perform_prune(transaction: &Transaction<'_>, through: i64, way: &Way<'_>) -> 
             way.ask()?;
             transaction.prepare_cached(delete)?.execute((sink, through))?;
         }
-        let batches = "DELETE FROM batch WHERE sink = ?1 AND stage = 2 AND last_ordinal < coalesce(
-                           (SELECT min(ordinal) FROM outbox WHERE sink = ?1), last_ordinal + 1)";
-        transaction.prepare_cached(batches)?.execute([sink])?;
+        let oldest = "SELECT coalesce(min(ordinal), ?2 + 1) FROM outbox WHERE sink = ?1";
+        let oldest: i64 = transaction.prepare_cached(oldest)?.query_row((sink, settled), |row| row.get(0))?;
+        let batches = "DELETE FROM batch WHERE sink = ?1 AND first_ordinal < ?2 AND last_ordinal < ?2 AND stage = 2";
+        transaction.prepare_cached(batches)?.execute((sink, oldest))?;
     }
     // A declared sink takes nothing of what it has not come to: it misses nothing.
     let pass = "UPDATE sink SET cursor = ?1 WHERE declared = 1 AND cursor < ?1";
