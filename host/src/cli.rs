@@ -14,6 +14,7 @@ mod events;
 mod panel;
 mod reconcile;
 mod rejects;
+mod reload;
 mod replay;
 mod sign_in;
 mod sinks;
@@ -54,6 +55,13 @@ enum Command {
     Run,
     /// Check the configuration and every plugin in it, without starting anything. Keeps the compiled plugins for the start.
     Check,
+    /// Have the running device look at plugins.toml, its components and its secrets again. It does so by itself when one of
+    /// them changes. Only parts of which something changed are restarted; a file with an error changes nothing.
+    Reload {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Say how the running device stands.
     Status {
         /// As JSON.
@@ -95,6 +103,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Run => run::run(device),
         Command::Check => check::check(device),
+        Command::Reload { json } => reload::reload(device, *json),
         Command::Status { json } => status::status(device, *json),
         Command::Events(arguments) => events::events(device, arguments),
         Command::Rejects(arguments) => rejects::rejects(device, arguments),

@@ -12,6 +12,7 @@ pub mod clock_trust;
 pub mod time_lower_bound;
 
 pub mod config;
+pub mod supervisor;
 
 pub mod key;
 

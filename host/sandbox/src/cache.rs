@@ -68,6 +68,12 @@ pub enum CacheError {
 /// The SHA-256 of a component.
 pub type Fingerprint = [u8; 32];
 
+/// The SHA-256 of a component.
+#[must_use]
+pub fn fingerprint(component: &[u8]) -> Fingerprint {
+    Sha256::digest(component).into()
+}
+
 /// Bytes as hexadecimal digits.
 #[must_use]
 pub fn hexadecimal(bytes: &[u8]) -> String {

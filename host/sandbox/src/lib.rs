@@ -24,6 +24,7 @@ pub mod connector;
 pub mod formatter;
 
 pub use auth_policy::AuthPolicy;
+pub use cache::fingerprint;
 pub use call::CallError;
 pub use connector::Connector;
 pub use file::read_component;

@@ -105,7 +105,7 @@ pub fn choose(source: &Result<Source, ReadError>, refused: &[Diagnostic], state:
             Ok(_) => source.render(refused),
             Err(diagnostics) => source.render(&diagnostics),
         },
-        Err(error) => super::grant::chain(error),
+        Err(error) => super::error_chain::chain(error),
     };
     let last_valid = Source::read(&state.join(LAST_VALID)).ok();
     if let Some(configuration) = last_valid.and_then(|source| parse_configuration(&source.text).ok()) {
@@ -114,6 +114,38 @@ pub fn choose(source: &Result<Source, ReadError>, refused: &[Diagnostic], state:
     }
     let configuration = source.as_ref().map(|source| parse_what_is_valid(&source.text).0).unwrap_or_default();
     InForce { configuration, text: None, report: report(Some(Fallback::ValidParts), Some(errors)) }
+}
+
+/// Reads a file that is to come into force in place of another.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read(source: &Result<Source, ReadError>, path: &Path) -> Result<InForce, String> {
+    let source = source.as_ref().map_err(super::error_chain::chain)?;
+    let configuration = parse_configuration(&source.text).map_err(|diagnostics| source.render(&diagnostics))?;
+    let report = ConfigurationReport { path: path.display().to_string(), fallback: None, errors: None };
+    Ok(InForce { configuration, text: Some(source.text.clone()), report })
+}
+
+/// The text of the last configuration that was valid, where there was one.
+#[must_use]
+pub fn last_valid(state: &Path) -> Option<String> {
+    Source::read(&state.join(LAST_VALID)).ok().map(|source| source.text)
+}
+
+/// The tables of a configuration that count only after a restart, where they are not as the device was started with them.
+#[must_use]
+pub fn find_restart_needs(started_with: &Configuration, now: &Configuration) -> Vec<String> {
+    let answer_bytes =
+        |configuration: &Configuration| configuration.plugins.values().map(|plugin| plugin.limits.answer_bytes).max();
+    let table = [
+        ("device", started_with.device != now.device),
+        ("panel", started_with.panel != now.panel),
+        ("choices", started_with.choices != now.choices),
+        ("inputs", started_with.inputs != now.inputs),
+        ("limits.answer-mib", answer_bytes(started_with) != answer_bytes(now)),
+    ];
+    table.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
 }
 
 /// Keeps a text as the last valid configuration.

@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tracing::{debug, warn};
 
-use super::status::{ReconcileStage, Report};
+use super::status::{ReconcileStage, ReloadReport, Report};
 
 /// The socket's name in the state folder.
 const FILE_NAME: &str = "control.sock";
@@ -29,6 +29,8 @@ pub enum Question {
     Status,
     /// What the panel shows at this moment.
     Frame,
+    /// Look at plugins.toml, the components and the secrets again.
+    Reload,
     /// Begin to sign in, or try again.
     SignIn {
         /// The grant.
@@ -116,7 +118,8 @@ impl Question {
     /// refused thousands of rows.
     fn patience(&self) -> Duration {
         match self {
-            Self::Correct { .. } | Self::Requeue { .. } => Duration::from_secs(600),
+            // A component may have to be compiled anew.
+            Self::Correct { .. } | Self::Requeue { .. } | Self::Reload => Duration::from_secs(600),
             _ => PATIENCE,
         }
     }
@@ -137,6 +140,8 @@ pub enum Answer {
         /// Eight rows a byte, in the controller's order of pages.
         pages: Vec<u8>,
     },
+    /// What a reload came to.
+    Reloaded(Box<ReloadReport>),
     /// It will be done.
     Accepted,
     /// Rows were corrected, and will be delivered.

@@ -5,39 +5,45 @@
 //! the ledger closes. A part that can't be started is said and left out; one that breaks off, by a defect of ours, ends
 //! the device, so that the system starts it anew.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use punchcard_core::config::Configuration;
 use punchcard_core::config::panel::PanelSize;
 use punchcard_core::event::Sequence;
 use punchcard_core::plugin::Problem;
-use punchcard_core::scene::PanelState;
 use thiserror::Error;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
+use tokio::sync::watch as channel;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tracing::{error, info};
 
+use super::announcement;
 use super::answer::answer;
-use super::back;
 use super::configuration::{self, InForce, Source};
 use super::control;
 use super::display::Display;
+use super::error_chain::chain;
 use super::face::Face;
-use super::grant::chain;
 use super::intake::Intake;
 use super::known_time::KnownTime;
 use super::opening::Opening;
-use super::part::Parts;
+use super::part::{Parts, Site};
 use super::pruning::prune;
 use super::state_folder::{self, StateFolderError};
 use super::status::ConfigurationReport;
+use super::supervisor::{Request, Supervisor};
 use super::trouble::Troubles;
+use super::watch;
 use crate::clock::{Clock, ClockError};
+use crate::http::{self, Http, Trust};
 use crate::input::keyboard::Input;
+use crate::vault::Vault;
 use punchcard_ledger::{CheckpointInterval, Ledger, OpenError, Setup};
 use punchcard_panel::FrameSize;
+use punchcard_sandbox::Sandbox;
 
 /// How long presses that were taken may need to be saved when the device ends. A card that takes longer is broken.
 const SAVING_AT_THE_END: Duration = Duration::from_secs(10);
@@ -76,6 +82,7 @@ pub enum DeviceError {
 
 /// A device that runs.
 pub(super) struct Device {
+    /// What the device was started with; [`Parts`] has the one in force.
     pub(super) configuration: Configuration,
     pub(super) report: Mutex<ConfigurationReport>,
     pub(super) clock: Clock,
@@ -83,8 +90,10 @@ pub(super) struct Device {
     pub(super) ledger: Ledger,
     pub(super) display: Display,
     pub(super) troubles: Troubles,
-    /// Set once what is behind the sandbox has been put together, or has failed to be.
-    pub(super) parts: OnceLock<Parts>,
+    /// What is behind the sandbox, as it stands.
+    pub(super) parts: channel::Sender<Arc<Parts>>,
+    /// Where the supervisor is asked.
+    pub(super) supervisor: mpsc::UnboundedSender<Request>,
     /// Held while a sink is paused or resumed.
     pub(super) pausing: tokio::sync::Mutex<()>,
 }
@@ -99,7 +108,9 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     let source = Source::read(&options.configuration);
     let in_force = configuration::choose(&source, &[], &options.state, &options.configuration);
     let mut ends = Ends::listen().map_err(DeviceError::System)?;
-    let Some((device, mut face, pressed)) = open(options, &in_force, &mut ends).await? else { return Ok(()) };
+    let (supervisor, requests) = mpsc::unbounded_channel();
+    let opened = open(options, &in_force, supervisor, &mut ends).await?;
+    let Some((device, mut face, pressed)) = opened else { return Ok(()) };
 
     let intake = Intake::new(
         &in_force.configuration,
@@ -124,20 +135,10 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     device.say_configuration();
 
     let mut parts = JoinSet::new();
+    start_parts(&device, options, in_force, requests, &mut parts);
     let ended = tokio::select! {
-        () = back::start(&device, options, &source, &in_force, &mut parts) => None,
-        ended = ends.wait(&mut intake, &mut front, device.ledger.accepted()) => Some(ended),
-    };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            device.display.note(PanelState::note_ready);
-            info!(device = %in_force.configuration.device.name, "ready");
-            tokio::select! {
-                ended = ends.wait(&mut intake, &mut front, device.ledger.accepted()) => ended,
-                error = first_to_break_off(&mut parts) => Err(error),
-            }
-        }
+        ended = ends.wait(&mut intake, &mut front, device.ledger.accepted()) => ended,
+        error = first_to_break_off(&mut parts) => Err(error),
     };
 
     info!("stopping");
@@ -155,6 +156,7 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
 async fn open(
     options: &Options,
     in_force: &InForce,
+    supervisor: mpsc::UnboundedSender<Request>,
     ends: &mut Ends,
 ) -> Result<Option<(Arc<Device>, Face, mpsc::Receiver<Input>)>, DeviceError> {
     let configuration = &in_force.configuration;
@@ -206,10 +208,70 @@ async fn open(
         ledger,
         troubles,
         display,
-        parts: OnceLock::new(),
+        parts: channel::channel(Arc::new(Parts::none_yet(Arc::new(configuration.clone())))).0,
+        supervisor,
         pausing: tokio::sync::Mutex::default(),
     };
     Ok(Some((Arc::new(device), face, pressed)))
+}
+
+/// Starts what is behind the sandbox: plugins, and the grants and sinks that they make up. Nothing of it stops a device:
+/// without the sandbox all of it is off, without the token storage the grants, without HTTP the grants and deliveries.
+fn start_parts(
+    device: &Arc<Device>,
+    options: &Options,
+    in_force: InForce,
+    requests: mpsc::UnboundedReceiver<Request>,
+    tasks: &mut JoinSet<()>,
+) {
+    let sandbox = match Sandbox::start(&options.state.join("cache")) {
+        Ok(sandbox) => sandbox,
+        Err(error) => {
+            let advice = format!("plugins can't be run on this machine: {}", chain(error));
+            error!("inputs and ledger run; nothing is formatted or delivered");
+            device.parts.send_modify(|parts| Arc::make_mut(parts).turn_off(&advice));
+            device.troubles.set("sandbox", Some(Problem { headline: "plugins are off".into(), advice }));
+            return;
+        }
+    };
+    let (said, sayings) = mpsc::unbounded_channel();
+    let (delivered, deliveries) = mpsc::unbounded_channel();
+    let site = Site {
+        vault: open_vault(options),
+        http: open_http(device),
+        ledger: device.ledger.clone(),
+        clock: device.clock.clone(),
+        time: device.time.clone(),
+        display: device.display.clone(),
+        said,
+        delivered,
+        parts: device.parts.subscribe(),
+        paused: BTreeSet::new(),
+    };
+    announcement::start(device, sayings, deliveries, tasks);
+    tasks.spawn(watch::watch(options.configuration.clone(), device.parts.subscribe(), device.supervisor.clone()));
+    let supervisor = Supervisor::new(Arc::clone(device), options.clone(), sandbox, site, requests);
+    tasks.spawn(supervisor.run(in_force));
+}
+
+fn open_vault(options: &Options) -> Result<Arc<Vault>, String> {
+    Vault::open(&options.state.join("vault")).map(Arc::new).map_err(|error| {
+        let reason = format!("the token storage can't be opened: {}", chain(error));
+        error!(reason, "grants are off, with the deliveries that need them");
+        reason
+    })
+}
+
+fn open_http(device: &Device) -> Result<Arc<Http>, String> {
+    // `answer-mib` stands in `[limits]` only, so that all plugins have the same.
+    let largest = device.configuration.plugins.values().map(|plugin| plugin.limits.answer_bytes).max();
+    let mut limits = http::Limits::default();
+    limits.largest_answer = largest.unwrap_or(limits.largest_answer);
+    Http::open(&limits, &Trust::system(Vec::new())).map(Arc::new).map_err(|error| {
+        let reason = format!("requests can't be made on this machine: {}", chain(error));
+        error!(reason, "grants and deliveries are off");
+        reason
+    })
 }
 
 fn start_control(device: &Arc<Device>, options: &Options, tasks: &mut JoinSet<()>) {
@@ -280,7 +342,7 @@ impl Ends {
         &mut self,
         intake: &mut JoinHandle<()>,
         front: &mut JoinSet<()>,
-        mut accepted: watch::Receiver<Sequence>,
+        mut accepted: channel::Receiver<Sequence>,
     ) -> Result<(), DeviceError> {
         let ledger_ended = async { while accepted.changed().await.is_ok() {} };
         tokio::select! {
@@ -305,7 +367,7 @@ mod tests {
         let DeviceError::BrokeOff(error) = first_to_break_off(&mut tasks).await else { unreachable!() };
         assert!(error.is_panic());
         let mut intake = tokio::spawn(async { panic!("a defect") });
-        let (announce, accepted) = watch::channel(Sequence(0));
+        let (announce, accepted) = channel::channel(Sequence(0));
         let ended = Ends::listen().unwrap().wait(&mut intake, &mut tasks, accepted.clone()).await;
         assert!(matches!(ended, Err(DeviceError::BrokeOff(_))));
 

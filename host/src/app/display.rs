@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use super::control::Answer;
-use super::grant::chain;
+use super::error_chain::chain;
 use super::timer::sleep_until;
 use crate::clock::Clock;
 use punchcard_panel::{Driver, Frame, FrameSize, Painter};

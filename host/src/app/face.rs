@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::display::Display;
-use super::grant::chain;
+use super::error_chain::chain;
 use super::trouble::Troubles;
 use crate::clock::Clock;
 use crate::input::keyboard::{Input, Keyboard};

@@ -21,6 +21,7 @@ use punchcard_core::secret::Secret;
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, warn};
 
+use super::error_chain::chain;
 use super::timer::sleep_until;
 use crate::clock::Clock;
 use crate::http::Http;
@@ -32,6 +33,8 @@ use punchcard_sandbox::AuthPolicy;
 const ACCESS_TOKEN: &str = "access-token";
 /// Requests of a policy in a minute, at most. A sign-in polls every 5 s.
 const POLICY_REQUESTS: NonZeroU32 = NonZeroU32::new(60).unwrap();
+/// Milliseconds after which what the policy remembers is read again.
+const RECALL_AGAIN_MS: u64 = 10_000;
 /// Milliseconds after which storing is tried again.
 const STORE_AGAIN_MS: u64 = 10_000;
 
@@ -47,6 +50,8 @@ pub(super) enum Ask {
     },
     /// A server answered 401.
     Refused(LeaseId),
+    /// End, once the request that is under way is answered.
+    Stop,
 }
 
 /// A grant, as those see it who ask for its lease.
@@ -131,6 +136,11 @@ impl Grant {
         self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The fewest requests a minute that a service of its sinks takes.
+    pub(super) fn set_pace(&self, per_minute: NonZeroU32) {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner).set_limit(per_minute);
+    }
+
     /// Waits until a request may leave within the service's pace, and counts it.
     pub(super) async fn depart(&self, clock: &Clock) {
         depart(&self.pace, clock).await;
@@ -167,6 +177,7 @@ pub(super) async fn depart(pace: &Mutex<Pace>, clock: &Clock) {
 pub(super) struct GrantKeeper {
     grant: Arc<Grant>,
     asks: mpsc::UnboundedReceiver<Ask>,
+    stopping: bool,
     keeper: Keeper,
     policy: AuthPolicy,
     settings: String,
@@ -200,7 +211,6 @@ impl GrantKeeper {
         configured: &config::grant::Grant,
         secrets: BTreeMap<SlotName, Secret>,
         policy: AuthPolicy,
-        pace: Pace,
         surroundings: Surroundings,
     ) -> (Arc<Grant>, Self) {
         let (asks, inbox) = mpsc::unbounded_channel();
@@ -214,11 +224,12 @@ impl GrantKeeper {
             asks,
             slots: Mutex::new(None),
             damage: Mutex::new(None),
-            pace: Mutex::new(pace),
+            pace: Mutex::new(Pace::new(NonZeroU32::MAX)),
         });
         let keeper = Self {
             grant: Arc::clone(&grant),
             asks: inbox,
+            stopping: false,
             keeper: Keeper::default(),
             policy,
             settings: configured.settings.to_json(),
@@ -235,12 +246,15 @@ impl GrantKeeper {
         (grant, keeper)
     }
 
-    /// Keeps the grant until the task is dropped.
+    /// Keeps the grant until it is told to stop.
     pub(super) async fn run(mut self) {
-        let mut state = self.recall().await;
+        let Some(mut state) = self.recall().await else { return };
         loop {
             while let Ok(ask) = self.asks.try_recv() {
                 self.take(ask);
+            }
+            if self.stopping {
+                return;
             }
             match self.keeper.plan(self.clock.monotonic_ms()) {
                 Plan::Step(signal) => {
@@ -249,17 +263,26 @@ impl GrantKeeper {
                         self.keeper.answered(signal);
                     }
                 }
-                Plan::WaitUntil(until_ms) => {
-                    tokio::select! {
-                        () = sleep_until(&self.clock, until_ms) => {}
-                        Some(ask) = self.asks.recv() => self.take(ask),
-                    }
-                }
-                Plan::Rest => {
-                    let Some(ask) = self.asks.recv().await else { return };
-                    self.take(ask);
-                }
+                Plan::WaitUntil(until_ms) => self.wait(Some(until_ms)).await,
+                Plan::Rest => self.wait(None).await,
             }
+        }
+    }
+
+    /// Waits until something is asked, and for no longer than until then.
+    async fn wait(&mut self, until_ms: Option<u64>) {
+        let over = async {
+            match until_ms {
+                Some(until_ms) => sleep_until(&self.clock, until_ms).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = over => {}
+            ask = self.asks.recv() => match ask {
+                Some(ask) => self.take(ask),
+                None => self.stopping = true,
+            },
         }
     }
 
@@ -272,18 +295,24 @@ impl GrantKeeper {
                     self.publish();
                 }
             }
+            Ask::Stop => self.stopping = true,
         }
     }
 
-    /// What the policy remembers, once what it wanted forgotten before a crash is.
-    async fn recall(&mut self) -> Vec<u8> {
+    /// What the policy remembers, once what it wanted forgotten before a crash is. `None`: it was told to stop.
+    async fn recall(&mut self) -> Option<Vec<u8>> {
         loop {
             match self.try_recall().await {
-                Ok(state) => return state,
+                Ok(state) => return Some(state),
                 Err(reason) => {
                     let now_ms = self.clock.monotonic_ms();
                     self.fail(reason, now_ms);
-                    sleep_until(&self.clock, now_ms + 10_000).await;
+                    while !self.stopping && self.clock.monotonic_ms() < now_ms + RECALL_AGAIN_MS {
+                        self.wait(Some(now_ms + RECALL_AGAIN_MS)).await;
+                    }
+                    if self.stopping {
+                        return None;
+                    }
                 }
             }
         }
@@ -435,16 +464,4 @@ impl GrantKeeper {
             self.grant.sign_ins.send_modify(|count| *count += 1);
         }
     }
-}
-
-/// An error with its causes, for a line of the log or of `status`.
-pub(super) fn chain(error: impl std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -23,7 +23,7 @@ use tracing::{error, info, warn};
 use ulid::Ulid;
 
 use super::display::Display;
-use super::grant::chain;
+use super::error_chain::chain;
 use super::known_time::KnownTime;
 use super::trouble::Troubles;
 use crate::clock::{Clock, entropy};

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use tracing::{info, warn};
 
 use super::display::Display;
-use super::grant::chain;
+use super::error_chain::chain;
 use super::timer::sleep_until;
 use super::trouble::Troubles;
 use crate::clock::Clock;

@@ -14,7 +14,7 @@ use tracing::{error, warn};
 
 use super::control::{self, Answer, Question};
 use super::display::Display;
-use super::grant::chain;
+use super::error_chain::chain;
 use super::intake::NOT_RECORDED;
 use super::timer::sleep_until;
 use super::trouble::Troubles;

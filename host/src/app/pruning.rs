@@ -5,7 +5,7 @@ use punchcard_core::config::history::History;
 use punchcard_core::time::Instant;
 use tracing::{info, warn};
 
-use super::grant::chain;
+use super::error_chain::chain;
 use super::known_time::KnownTime;
 use super::timer::sleep_until;
 use crate::clock::Clock;

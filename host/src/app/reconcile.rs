@@ -13,7 +13,7 @@ use punchcard_core::plugin::delivery::{FoundRow, Page};
 use punchcard_core::reconcile::{Known, Verdict, judge};
 use punchcard_core::row::{Column, Row};
 
-use super::grant::chain;
+use super::error_chain::chain;
 use super::status::{ReconcileDetail, ReconcileReport, ReconcileStage};
 use punchcard_ledger::{DeliveredRow, Delivery, EventIndex, Ledger, Ordinal, RowOwner};
 use punchcard_sandbox::Connector;

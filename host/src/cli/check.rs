@@ -4,7 +4,7 @@ use punchcard_core::config::{Diagnostic, parse_configuration};
 
 use super::exit::{Exit, Failure};
 use super::{DeviceArguments, small_runtime};
-use crate::app::assembly::Assembly;
+use crate::app::assembly::find_faults;
 use crate::app::configuration::Source;
 use punchcard_sandbox::Sandbox;
 
@@ -15,9 +15,8 @@ pub(super) fn check(device: &DeviceArguments) -> Result<Exit, Failure> {
         Err(diagnostics) => return Ok(refuse(&source, &diagnostics)),
     };
     let sandbox = Sandbox::start(&device.state.join("cache")).map_err(Failure::general)?;
-    let assembly = small_runtime()?.block_on(Assembly::assemble(&configuration, source.folder(), &sandbox));
-    let mut diagnostics: Vec<Diagnostic> =
-        assembly.faults.iter().map(|fault| fault.diagnostic(&configuration)).collect();
+    let faults = small_runtime()?.block_on(find_faults(&configuration, source.folder(), &sandbox));
+    let mut diagnostics: Vec<Diagnostic> = faults.iter().map(|fault| fault.diagnostic(&configuration)).collect();
     if !diagnostics.is_empty() {
         diagnostics.sort_by_key(|diagnostic| diagnostic.at.span.start);
         return Ok(refuse(&source, &diagnostics));

@@ -18,7 +18,7 @@ use super::exit::{Exit, Failure};
 use super::status::unexpected;
 use super::time::{render_local, render_rfc_3339};
 use super::{DeviceArguments, printable, small_runtime};
-use crate::app::assembly::Assembly;
+use crate::app::assembly::assemble_replayer;
 use crate::app::configuration::Source;
 use crate::app::control::{Answer, Question, ask};
 use crate::app::replay::{Refusal, Replay, Replayed, Replayer, RowDifference};
@@ -180,12 +180,10 @@ async fn assemble(
     for sink in alone.sinks.values_mut() {
         sink.authorize = None;
     }
-    let mut assembly = Assembly::assemble(&alone, source.folder(), sandbox).await;
-    let Some(parts) = assembly.sinks.remove(sink) else {
-        let faults: Vec<_> = assembly.faults.iter().map(|fault| fault.diagnostic(configuration)).collect();
-        return Err(refuse(source, &faults));
-    };
-    Ok(Replayer::new(configured, parts.formatter, parts.columns))
+    assemble_replayer(&alone, sink, source.folder(), sandbox).await.map_err(|faults| {
+        let faults: Vec<_> = faults.iter().map(|fault| fault.diagnostic(configuration)).collect();
+        refuse(source, &faults)
+    })
 }
 
 /// How far it is, for a person who waits at a terminal.

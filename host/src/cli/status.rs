@@ -52,6 +52,7 @@ fn render_report(report: &Report) -> String {
         let used = match fallback {
             Fallback::LastValid => "the last valid configuration is in force",
             Fallback::ValidParts => "only its valid parts are in force",
+            Fallback::Running => "the configuration from before it changed is in force",
         };
         line("configuration", format!("{}; {used}; see `punchcard check`", "has errors".red()));
     }

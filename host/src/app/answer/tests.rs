@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::{Pin, pin};
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 
 use punchcard_core::config::parse_what_is_valid;
 use punchcard_core::event::NewEvent;
@@ -15,6 +15,7 @@ use super::*;
 use crate::app::footing::Footing;
 use crate::app::reconcile::Progress;
 use crate::app::status::ConfigurationReport;
+use crate::app::supervisor::declarations;
 use punchcard_ledger::{BootTimes, FormattedCommit};
 
 const CONFIGURATION: &str = r#"
@@ -59,26 +60,28 @@ impl Bench {
         let footing = Footing::new();
         let (configuration, _) = parse_what_is_valid(CONFIGURATION);
         assert_eq!(configuration.sinks.len(), 2);
-        footing.ledger.declare_sinks(Parts::declarations(&configuration)).await.unwrap();
+        footing.ledger.declare_sinks(declarations(&configuration)).await.unwrap();
         let rows = Arc::new(Notify::new());
         let (asks, asked) = mpsc::unbounded_channel();
         let handle = SinkHandle {
             formatting: watch::channel(formatting::Standing::default()).1,
-            delivery: watch::channel(Standing::default()).1,
+            delivery: watch::channel(DeliveryStanding::default()).1,
             delivery_off: None,
             asks,
             corrections: mpsc::unbounded_channel().0,
             rows: Arc::clone(&rows),
             reads_back: true,
             progress: Progress::after(0),
-            paused: watch::channel(false).0,
+            flow: watch::channel(delivery::Flow::Deliver).0,
             grant: None,
+            requests_per_minute: std::num::NonZeroU32::MIN,
         };
         let sinks = BTreeMap::from([
-            (sink("away"), SinkPart::Off("its plugin is missing".to_owned())),
-            (sink("sheet"), SinkPart::On(handle)),
+            (sink("away"), Err("its plugin is missing".to_owned())),
+            (sink("sheet"), Ok(Arc::new(handle))),
         ]);
         let report = ConfigurationReport { path: "plugins.toml".to_owned(), fallback: None, errors: None };
+        let parts = Parts { starting: false, sinks, ..Parts::none_yet(Arc::new(configuration.clone())) };
         let device = Device {
             configuration,
             report: Mutex::new(report),
@@ -87,14 +90,15 @@ impl Bench {
             ledger: footing.ledger.clone(),
             display: footing.display.clone(),
             troubles: footing.troubles.clone(),
-            parts: OnceLock::from(Parts { plugins: Vec::new(), grants: BTreeMap::new(), sinks }),
+            parts: watch::channel(Arc::new(parts)).0,
+            supervisor: mpsc::unbounded_channel().0,
             pausing: tokio::sync::Mutex::default(),
         };
         Self { device, asks: asked, rows, _footing: footing }
     }
 
     /// The sink that is on.
-    fn handle(&self) -> &SinkHandle {
+    fn handle(&self) -> Arc<SinkHandle> {
         self.device.sink("sheet").unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -198,7 +202,7 @@ async fn of_a_pause_and_a_resume_at_once_what_the_ledger_has_last_is_what_holds(
         let (second, first) = tokio::join!(finish(second_done, second), finish(first_done, first));
         assert_eq!((first, second), (Ok(Answer::Accepted), Ok(Answer::Accepted)));
         let kept = device.ledger.is_paused(&sink("sheet")).await.unwrap();
-        assert_eq!((*handle.paused.borrow(), kept), (!paused_first, !paused_first));
+        assert_eq!((handle.is_paused(), kept), (!paused_first, !paused_first));
     }
 }
 
@@ -208,7 +212,7 @@ async fn a_wish_for_another_destination_is_refused_or_kept_and_passed_on_whateve
     let handle = bench.handle();
     let mut wished = pin!(bench.device.answer(Question::CreateAnew { sink: "sheet".to_owned() }));
     let done = begin(wished.as_mut()).await;
-    handle.paused.send_replace(true);
+    handle.set_paused(true);
     let accepted = finish(done, wished).await.is_ok();
     let kept = bench.device.ledger.recall("create-anew/sheet").await.unwrap().is_some();
     let passed_on = bench.asks.try_recv() == Ok(delivery::Ask::CreateAnew);

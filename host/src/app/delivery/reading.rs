@@ -4,7 +4,7 @@ use punchcard_core::delivery::{Carrier, Work};
 use punchcard_core::plugin::delivery::Page;
 use tracing::{info, warn};
 
-use super::super::grant::chain;
+use super::super::error_chain::chain;
 use super::super::reconcile::{Reconciliation, Tools};
 use super::super::status::{ReconcileReport, ReconcileStage};
 use super::{Delivery, Load};

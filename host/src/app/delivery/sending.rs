@@ -1,8 +1,6 @@
 //! The sending of a sink's requests, as a part of its delivery: within its reach and pace, under whatever authority it has,
 //! and with its secrets taken out of what comes back.
 
-use std::sync::Arc;
-
 use punchcard_core::http::{Failure, Request, Response};
 use punchcard_core::plugin::delivery::Signal;
 use punchcard_core::redact::{Blanker, RawResponse};
@@ -10,15 +8,16 @@ use punchcard_core::request::{Credential, Prepared, Reach, plan_delivery};
 use punchcard_core::secret::Secret;
 use tracing::{debug, info};
 
-use super::super::grant::{Grant, depart};
-use super::Delivery;
+use super::super::grant::depart;
+use super::grant_link::GrantLink;
+use super::{Delivery, Flow};
 
 /// How a sink's requests are authorized.
 pub(in crate::app) enum Authority {
     /// Not at all.
     None,
     /// By a grant.
-    Grant(Arc<Grant>),
+    Grant(GrantLink),
     /// By a key of its own.
     Header {
         /// The header.
@@ -48,27 +47,32 @@ impl Delivery {
                 let credential = request.authorized.then_some(Credential::Header { name, value });
                 blank(self.send(request, credential).await, std::slice::from_ref(value))
             }
-            Authority::Grant(grant) if request.authorized => self.send_under_lease(request, grant).await,
-            Authority::Grant(grant) => blank(self.send(request, None).await, &grant.secrets()),
+            Authority::Grant(link) if request.authorized => self.send_under_lease(request, link).await,
+            Authority::Grant(link) => {
+                let answer = self.send(request, None).await;
+                blank(answer, &link.now().map(|grant| grant.secrets()).unwrap_or_default())
+            }
         }
     }
 
     /// Sends a request under a lease, and once more under another where the server refuses the token.
-    async fn send_under_lease(&self, request: &Request, grant: &Grant) -> Result<Response, Failure> {
-        let audience = grant.audience();
+    async fn send_under_lease(&self, request: &Request, link: &GrantLink) -> Result<Response, Failure> {
+        let grant = self.unless_paused(link.grant()).await?;
         // What is denied or malformed is so at once, not after somebody has signed in.
         let any = Secret::new("any".into());
-        self.plan(request, Some(Credential::Bearer { token: &any, audience }))?;
-        let (lease, token) = self.unless_paused(grant.lease(&self.clock)).await?;
+        self.plan(request, Some(Credential::Bearer { token: &any, audience: grant.audience() }))?;
+        let (grant, lease, token) = self.unless_paused(link.lease(&self.clock)).await?;
         let mut secrets = grant.secrets();
-        let answer = self.send(request, Some(Credential::Bearer { token: &token, audience })).await;
+        let credential = Credential::Bearer { token: &token, audience: grant.audience() };
+        let answer = self.send(request, Some(credential)).await;
         secrets.push(token);
         if !answer.as_ref().is_ok_and(|answer| answer.status() == 401) {
             return blank(answer, &secrets);
         }
         info!(sink = %self.sink, grant = %grant.name, "the token was refused; it is renewed once");
-        let (_, renewed) = self.unless_paused(grant.another_lease(lease, &self.clock)).await?;
-        let answer = self.send(request, Some(Credential::Bearer { token: &renewed, audience })).await;
+        let (grant, _, renewed) = self.unless_paused(link.another_lease(&grant, lease, &self.clock)).await?;
+        let credential = Credential::Bearer { token: &renewed, audience: grant.audience() };
+        let answer = self.send(request, Some(credential)).await;
         secrets.extend(grant.secrets());
         secrets.push(renewed);
         blank(answer, &secrets)
@@ -78,7 +82,7 @@ impl Delivery {
         let prepared = self.plan(request, credential)?;
         let departs = async {
             match &self.authority {
-                Authority::Grant(grant) => grant.depart(&self.clock).await,
+                Authority::Grant(link) => link.grant().await.depart(&self.clock).await,
                 Authority::None | Authority::Header { .. } => depart(&self.pace, &self.clock).await,
             }
         };
@@ -86,13 +90,13 @@ impl Delivery {
         self.http.perform(&prepared).await
     }
 
-    /// Waits for what a request needs before it may leave. A pause ends the wait: nothing was sent.
+    /// Waits for what a request needs before it may leave. A pause and a stop end the wait: nothing was sent.
     async fn unless_paused<T>(&self, wait: impl Future<Output = T>) -> Result<T, Failure> {
-        let mut paused = self.paused.clone();
+        let mut flow = self.flow.clone();
         tokio::select! {
             biased;
             // The sender ends with the device, and so does this task.
-            Ok(_) = paused.wait_for(|paused| *paused) => Err(Failure::Unsent("the sink was paused".into())),
+            Ok(_) = flow.wait_for(|flow| *flow != Flow::Deliver) => Err(Failure::Unsent("the sink was paused".into())),
             awaited = wait => Ok(awaited),
         }
     }
