@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use power_cut::{Operation, Recording};
+use power_cut::{Effort, Operation, Recording};
 use punchcard_core::event::Value;
 use punchcard_core::name::GrantName;
 
@@ -70,6 +70,23 @@ async fn recorded_after_first() -> (tempfile::TempDir, Recording, Ledger) {
     let ledger = open(folder.path());
     accept(&ledger, 1..=1).await;
     (folder, recording, ledger)
+}
+
+/// A page of its log is all that a press writes: most lie in one block of 4 KiB, some in two.
+#[tokio::test]
+async fn a_press_costs_one_flush_and_a_block_or_two() {
+    let (_folder, recording, ledger) = recorded_after_first().await;
+    let mut blocks = 0;
+    for number in 2..=201 {
+        let before = recording.len();
+        accept(&ledger, [number]).await;
+        let effort = Effort::of(&recording.operations()[before..]);
+        assert_eq!(effort.flushes, 1, "press {number}");
+        assert!(effort.block_bytes <= 2 * 4096, "press {number}: {} bytes", effort.block_bytes);
+        blocks += effort.block_bytes / 4096;
+    }
+    assert!(blocks < 200 * 4 / 3, "{blocks} blocks for 200 presses");
+    ledger.close().await;
 }
 
 const AN_HOUR: Duration = Duration::from_secs(3600);

@@ -3,7 +3,6 @@
 use std::num::NonZeroU32;
 
 use bare_component::{ALLOCATES, component, component_that_returns};
-use punchcard_core::event::Sequence;
 use punchcard_core::plugin::delivery::Page;
 use tokio::time::{sleep, timeout};
 
