@@ -3,10 +3,11 @@
 //! `check` is strict. `run` falls back to the last configuration that was valid as a whole, and where there never was one,
 //! to the parts that are valid by themselves: a mistake in a file must not stop a time clock.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use punchcard_core::config::panel::PanelDriver;
 use punchcard_core::config::{
     Configuration, Diagnostic, MAX_BYTES, parse_configuration, parse_what_is_valid, render_diagnostics,
 };
@@ -92,6 +93,19 @@ pub struct InForce {
     pub report: ConfigurationReport,
 }
 
+impl InForce {
+    /// Takes the terminal as the panel where there is one, nothing to fall back on, and no other panel: a mistake in
+    /// `[panel]`, or a missing file, must not leave a person before a blank screen.
+    #[must_use]
+    pub fn with_panel(mut self, has_terminal: bool) -> Self {
+        let panel = &mut self.configuration.panel.driver;
+        if has_terminal && self.report.fallback == Some(Fallback::ValidParts) && *panel == PanelDriver::None {
+            *panel = PanelDriver::Terminal;
+        }
+        self
+    }
+}
+
 /// Decides which configuration is in force. `refused`: what plugins said of the file's settings, when it has been tried.
 #[must_use]
 pub fn choose(source: &Result<Source, ReadError>, refused: &[Diagnostic], state: &Path, path: &Path) -> InForce {
@@ -105,7 +119,15 @@ pub fn choose(source: &Result<Source, ReadError>, refused: &[Diagnostic], state:
             Ok(_) => source.render(refused),
             Err(diagnostics) => source.render(&diagnostics),
         },
-        Err(error) => super::error_chain::chain(error),
+        Err(error) => {
+            let said = super::error_chain::chain(&error);
+            match error {
+                ReadError::File { source, .. } if source.kind() == ErrorKind::NotFound => {
+                    format!("{said}\nWrite that file, or name another one with --config.")
+                }
+                _ => said,
+            }
+        }
     };
     let last_valid = Source::read(&state.join(LAST_VALID)).ok();
     if let Some(configuration) = last_valid.and_then(|source| parse_configuration(&source.text).ok()) {
@@ -163,4 +185,43 @@ pub fn keep_as_last_valid(state: &Path, text: &str) -> std::io::Result<()> {
     file.sync_all()?;
     std::fs::rename(&temporary, &path)?;
     std::fs::File::open(state)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_nothing_to_fall_back_on_the_terminal_that_is_there_is_the_panel() {
+        use PanelDriver::{None as Nothing, Terminal};
+        const NONE: &str = "[panel]\ndriver = \"none\"\n";
+        const MISSPELT: &str = "[panel]\ndriver = \"terminl\"\n";
+        const DEVICE: &str = "[device]\nname = \"bench\"\ntime-zone = \"UTC\"\n";
+        let ssd1306 = PanelDriver::Ssd1306 { bus: 1, address: 0x3c };
+        // The file, the last valid one, whether there is a terminal; the panel.
+        let table = [
+            (None, None, true, Terminal),
+            (None, None, false, Nothing),
+            (Some(MISSPELT.to_owned()), None, true, Terminal),
+            (Some(format!("{DEVICE}[panel]\ndriver = \"ssd1306\"\nsize = 1\n")), None, true, Terminal),
+            (Some(format!("[panel]\ndriver = \"ssd1306\"\n[grants.x]\n")), None, true, ssd1306),
+            (Some(MISSPELT.to_owned()), Some(format!("{DEVICE}{NONE}")), true, Nothing),
+            (Some(format!("{DEVICE}{NONE}")), None, true, Nothing),
+        ];
+        for (text, last_valid, has_terminal, expected) in table {
+            let state = tempfile::tempdir().unwrap();
+            let path = state.path().join("plugins.toml");
+            if let Some(text) = &text {
+                std::fs::write(&path, text).unwrap();
+            }
+            if let Some(text) = &last_valid {
+                parse_configuration(text).unwrap();
+                keep_as_last_valid(state.path(), text).unwrap();
+            }
+            let in_force = choose(&Source::read(&path), &[], state.path(), &path).with_panel(has_terminal);
+            assert_eq!(in_force.configuration.panel.driver, expected, "{text:?} {last_valid:?} {has_terminal}");
+            let errors = in_force.report.errors.unwrap_or_default();
+            assert_eq!(text.is_none(), errors.contains("--config"), "{errors}");
+        }
+    }
 }

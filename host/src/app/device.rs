@@ -6,6 +6,7 @@
 //! the device, so that the system starts it anew.
 
 use std::collections::BTreeSet;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -39,7 +40,7 @@ use super::trouble::Troubles;
 use super::watch;
 use crate::clock::{Clock, ClockError};
 use crate::http::{self, Http, Trust};
-use crate::input::keyboard::Input;
+use crate::input::Message;
 use crate::vault::Vault;
 use punchcard_ledger::{CheckpointInterval, Ledger, OpenError, Setup};
 use punchcard_panel::FrameSize;
@@ -106,7 +107,8 @@ pub(super) struct Device {
 pub async fn run(options: &Options) -> Result<(), DeviceError> {
     state_folder::make_private(&options.state)?;
     let source = Source::read(&options.configuration);
-    let in_force = configuration::choose(&source, &[], &options.state, &options.configuration);
+    let in_force = configuration::choose(&source, &[], &options.state, &options.configuration)
+        .with_panel(std::io::stdout().is_terminal());
     let mut ends = Ends::listen().map_err(DeviceError::System)?;
     let (supervisor, requests) = mpsc::unbounded_channel();
     let opened = open(options, &in_force, supervisor, &mut ends).await?;
@@ -142,12 +144,12 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     };
 
     info!("stopping");
-    face.close_keyboard();
-    let saved = save_what_was_pressed(&face.keys, &mut intake).await;
+    face.close_inputs().await;
+    let saved = save_what_was_pressed(&face.sender, &mut intake).await;
     parts.shutdown().await;
     front.shutdown().await;
     device.ledger.clone().close().await;
-    face.end();
+    face.end().await;
     ended.and(saved).inspect_err(|error| error!(error = chain(error), "the device ends"))
 }
 
@@ -158,7 +160,7 @@ async fn open(
     in_force: &InForce,
     supervisor: mpsc::UnboundedSender<Request>,
     ends: &mut Ends,
-) -> Result<Option<(Arc<Device>, Face, mpsc::Receiver<Input>)>, DeviceError> {
+) -> Result<Option<(Arc<Device>, Face, mpsc::Receiver<Message>)>, DeviceError> {
     let configuration = &in_force.configuration;
     let configured = &configuration.device;
     let clock = Clock::open(configured.name.as_str(), configured.time_zone.clone(), configured.trust_clock)?;
@@ -173,7 +175,8 @@ async fn open(
     };
     let display = Display::new(configured.name.as_str(), size, clock.clone());
     let troubles = Troubles::new(display.clone());
-    let face = || Face::start(configuration, &clock, &display, &troubles);
+    let errors = in_force.report.errors.as_deref();
+    let face = || Face::start(configuration, errors, &clock, &display, &troubles);
     let opening =
         Opening { state: &options.state, setup: &setup, clock: &clock, display: &display, troubles: &troubles };
     let ((ledger, opened), (face, pressed)) = match opening.open() {
@@ -186,7 +189,7 @@ async fn open(
                 () = ends.signal() => None,
             };
             let Some(opened) = opened else {
-                face.end();
+                face.end().await;
                 return Ok(None);
             };
             (opened, (face, pressed))
@@ -288,13 +291,13 @@ fn start_control(device: &Arc<Device>, options: &Options, tasks: &mut JoinSet<()
 }
 
 /// Lets the inputs save what they have taken, and ends them.
-async fn save_what_was_pressed(keys: &mpsc::Sender<Input>, intake: &mut JoinHandle<()>) -> Result<(), DeviceError> {
+async fn save_what_was_pressed(sender: &mpsc::Sender<Message>, intake: &mut JoinHandle<()>) -> Result<(), DeviceError> {
     if intake.is_finished() {
         return Ok(());
     }
     let save = async {
-        // Comes after every key that was read. When nobody takes it, the inputs have ended by themselves.
-        let _ended = keys.send(Input::Quit).await;
+        // Comes after everything that was read. When nobody takes it, the intake has ended by itself.
+        let _ended = sender.send(Message::Quit).await;
         (&mut *intake).await
     };
     match tokio::time::timeout(SAVING_AT_THE_END, save).await {

@@ -1,4 +1,7 @@
-//! What a person touches and sees: the keys of the inputs, and the panel. Either may be missing; the device runs on without.
+//! What a person touches and sees: the inputs, and the panel. Either may be missing; the device runs on without.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use punchcard_core::config::Configuration;
 use punchcard_core::config::input::Trigger;
@@ -7,86 +10,91 @@ use punchcard_core::plugin::Problem;
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::display::Display;
+use super::display::{Display, Showing};
 use super::error_chain::chain;
 use super::trouble::Troubles;
 use crate::clock::Clock;
-use crate::input::keyboard::{Input, Keyboard};
+use crate::input::{DRIVERS, Message, Reading};
 use punchcard_panel::terminal::Terminal;
 
-/// Keys and panel at work.
+/// Inputs and panel at work.
 pub(super) struct Face {
-    /// What is sent here comes after every key that was read.
-    pub(super) keys: mpsc::Sender<Input>,
-    display: Display,
-    keyboard: Option<Keyboard>,
-    panel: Option<std::thread::JoinHandle<()>>,
+    /// What is sent here comes after everything that was read.
+    pub(super) sender: mpsc::Sender<Message>,
+    inputs: Vec<Reading>,
+    panel: Option<Showing>,
 }
 
 impl Face {
-    /// Starts what of it there is, and says what is missing. What is pressed comes out of the channel.
+    /// Starts what of it there is, and says what is missing. What is pressed comes out of the channel. `errors` of
+    /// plugins.toml are printed where the panel is a terminal.
     pub(super) fn start(
         configuration: &Configuration,
+        errors: Option<&str>,
         clock: &Clock,
         display: &Display,
         troubles: &Troubles,
-    ) -> (Self, mpsc::Receiver<Input>) {
-        let (keys, pressed) = mpsc::channel(64);
-        let keyboard = start_keyboard(configuration, clock, keys.clone(), troubles);
-        let panel = start_panel(configuration, display, troubles);
-        for (name, input) in &configuration.inputs {
-            if !matches!(input.trigger, Trigger::Key(_)) {
-                warn!(input = %name, "an input is off: this version does not read GPIO lines yet");
-            }
-        }
-        (Self { keys, display: display.clone(), keyboard, panel }, pressed)
+    ) -> (Self, mpsc::Receiver<Message>) {
+        let (sender, pressed) = mpsc::channel(64);
+        let inputs = start_inputs(configuration, clock, &sender, troubles);
+        let panel = start_panel(configuration, errors, display, troubles);
+        (Self { sender, inputs, panel }, pressed)
     }
 
-    /// Reads no more keys.
-    pub(super) fn close_keyboard(&mut self) {
-        self.keyboard = None;
+    /// Reads no more inputs.
+    pub(super) async fn close_inputs(&mut self) {
+        for reading in std::mem::take(&mut self.inputs) {
+            reading.stop().await;
+        }
     }
 
     /// Shows nothing any more.
-    pub(super) fn end(self) {
-        self.display.end();
-        if self.panel.is_some_and(|panel| panel.join().is_err()) {
-            warn!("the panel had failed");
+    pub(super) async fn end(self) {
+        if let Some(panel) = self.panel {
+            panel.stop().await;
         }
     }
 }
 
-fn start_keyboard(
+/// Starts every driver: the keyboard's also hears that a person wants the device to stop.
+fn start_inputs(
     configuration: &Configuration,
     clock: &Clock,
-    keys: mpsc::Sender<Input>,
+    sender: &mpsc::Sender<Message>,
     troubles: &Troubles,
-) -> Option<Keyboard> {
-    let clock = clock.clone();
-    let triggers = configuration.inputs.values().filter_map(|input| match input.trigger {
-        Trigger::Key(key) => Some(key),
-        _ => None,
-    });
-    match Keyboard::start(triggers.collect(), move || clock.monotonic_ms(), keys) {
-        Ok(keyboard) => Some(keyboard),
-        Err(error) => {
-            let advice = format!("{}; the device runs on without it", chain(error));
-            troubles.set("keyboard", Some(Problem { headline: "no keyboard".into(), advice }));
-            None
+) -> Vec<Reading> {
+    for (name, input) in &configuration.inputs {
+        if !DRIVERS.iter().any(|driver| driver.drives(&input.trigger)) {
+            warn!(input = %name, "an input is off: this version does not read GPIO lines yet");
         }
     }
+    let mut readings = Vec::new();
+    for driver in DRIVERS {
+        let inputs = configuration.inputs.iter().filter(|(_, input)| driver.drives(&input.trigger));
+        let inputs: BTreeMap<_, _> = inputs.map(|(name, input)| (name.clone(), input.clone())).collect();
+        let clock = clock.clone();
+        match driver.start(&inputs, Arc::new(move || clock.monotonic_ms()), sender.clone()) {
+            Ok(reading) => readings.push(reading),
+            Err(error) => {
+                let advice = format!("{}; the device runs on without it", chain(error));
+                troubles.set(driver.name(), Some(Problem { headline: format!("no {}", driver.name()), advice }));
+            }
+        }
+    }
+    readings
 }
 
 fn start_panel(
     configuration: &Configuration,
+    errors: Option<&str>,
     display: &Display,
     troubles: &Troubles,
-) -> Option<std::thread::JoinHandle<()>> {
+) -> Option<Showing> {
     match configuration.panel.driver {
         PanelDriver::Terminal => {
-            let driver = Box::new(Terminal::start(&key_help(configuration)));
+            let driver = Box::new(Terminal::start(&key_help(configuration), errors.unwrap_or_default()));
             match display.show_on(driver) {
-                Ok(thread) => return Some(thread),
+                Ok(showing) => return Some(showing),
                 Err(error) => {
                     let advice = format!("the system gives no thread for it: {error}");
                     troubles.set("panel", Some(Problem { headline: "the panel is off".into(), advice }));
@@ -102,11 +110,11 @@ fn start_panel(
     None
 }
 
-/// What the keys do, for the line below a panel in a terminal.
+/// What the keys do, for the line below a panel in a terminal: first how to stop, for a narrow one cuts the end off.
 fn key_help(configuration: &Configuration) -> String {
     let keys = configuration.inputs.iter().filter_map(|(name, input)| match &input.trigger {
         Trigger::Key(key) => Some(format!("{key}: {name}")),
         _ => None,
     });
-    keys.chain(["Ctrl-C: stop".to_owned()]).collect::<Vec<_>>().join("   ")
+    std::iter::once("Ctrl-C: stop".to_owned()).chain(keys).collect::<Vec<_>>().join("   ")
 }
