@@ -33,6 +33,15 @@ pub struct ListedEvent {
     pub statuses: Vec<EventStatus>,
 }
 
+/// Some of the events.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventPage {
+    /// In the ledger's order.
+    pub events: Vec<ListedEvent>,
+    /// There is more after these.
+    pub more: bool,
+}
+
 /// What became of an event at one sink.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventStatus {
@@ -75,7 +84,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When the file can't be read.
-    pub async fn events(&self, after: Option<Sequence>, most: u32) -> Result<Vec<ListedEvent>, StorageError> {
+    pub async fn events(&self, after: Option<Sequence>, most: u32) -> Result<EventPage, StorageError> {
         self.read(move |reader| reader.events(after, most)).await
     }
 }
@@ -86,10 +95,10 @@ impl Reader {
     ///
     /// # Errors
     /// When the file can't be read.
-    pub fn events(&mut self, after: Option<Sequence>, most: u32) -> Result<Vec<ListedEvent>, StorageError> {
+    pub fn events(&mut self, after: Option<Sequence>, most: u32) -> Result<EventPage, StorageError> {
         self.snapshot(|snapshot, zone| {
             let after = to_column(after.unwrap_or(Sequence(0)));
-            let mut listed = read_events(snapshot, zone, after, most)?;
+            let (mut listed, more) = read_events(snapshot, zone, after, most)?;
             if let (Some(first), Some(last)) = (listed.first(), listed.last()) {
                 let page = (to_column(first.event.sequence), to_column(last.event.sequence));
                 for mut sink in read_sinks(snapshot, page)? {
@@ -98,7 +107,7 @@ impl Reader {
                     }
                 }
             }
-            Ok(listed)
+            Ok(EventPage { events: listed, more })
         })
     }
 
@@ -111,26 +120,30 @@ impl Reader {
     }
 }
 
+/// Reads events, at most `most`, and whether there is more after these.
 fn read_events(
     snapshot: &Connection,
     zone: &TimeZone,
     after: i64,
     most: u32,
-) -> Result<Vec<ListedEvent>, StorageError> {
+) -> Result<(Vec<ListedEvent>, bool), StorageError> {
     let select = format!(
         "SELECT {} FROM event JOIN boot ON boot.id = event.boot
          WHERE event.sequence > ?1 ORDER BY event.sequence LIMIT ?2",
         EventRow::COLUMNS
     );
     let mut select = snapshot.prepare_cached(&select)?;
-    let mut rows = select.query((after, most))?;
+    let mut rows = select.query((after, u64::from(most) + 1))?;
     let mut listed = Vec::new();
     while let Some(row) = rows.next()? {
+        if listed.len() >= most as usize {
+            return Ok((listed, true));
+        }
         let row = EventRow::parse(row, 0)?;
         let at = row.moment.resolve(zone);
         listed.push(ListedEvent { event: row.event()?, at, statuses: Vec::new() });
     }
-    Ok(listed)
+    Ok((listed, false))
 }
 
 /// What a sink has to say about a page of events.

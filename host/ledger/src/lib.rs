@@ -79,7 +79,7 @@ pub use delivered_rows::{DeliveredRow, Delivery};
 pub use encoding::NotFinite;
 pub use error::{OpenError, StorageError};
 pub use event::AcceptError;
-pub use event_status::{EventStatus, ListedEvent, Stage};
+pub use event_status::{EventPage, EventStatus, ListedEvent, Stage};
 pub use formatting::{CommitError, FormattedCommit, Unformatted};
 pub use grant::RememberedGrant;
 pub use history::{Keep, Pruned};

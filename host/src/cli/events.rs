@@ -47,10 +47,10 @@ pub(super) fn events(device: &DeviceArguments, arguments: &EventsArguments) -> R
     let mut after = Sequence(arguments.after.unwrap_or(0).max(last.map_or(0, |last| newest.0.saturating_sub(last))));
     loop {
         let page = reader.events(Some(after), PAGE).map_err(Failure::general)?;
-        match page.last() {
+        match page.events.last() {
             Some(last) => {
                 after = last.event.sequence;
-                writer.write(&page)?;
+                writer.write(&page.events)?;
             }
             None if arguments.follow => sleep(LOOK_AGAIN)?,
             None => return Ok(Exit::Success),

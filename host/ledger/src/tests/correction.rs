@@ -98,7 +98,7 @@ async fn corrections_come_behind_all_that_was_made_and_before_what_is_made_later
         "it is the same when it is read again"
     );
     let stage = |events: &[super::super::ListedEvent], at: usize| events[at].statuses[0].stage.clone();
-    let events = ledger.events(None, 9).await.unwrap();
+    let events = ledger.events(None, 9).await.unwrap().events;
     assert_eq!([0, 1, 2].map(|at| stage(&events, at)), [Stage::InFlight, Stage::Delivered(None), Stage::InFlight]);
     assert_eq!((events[2].statuses[0].rows, events[0].statuses[0].rows), (1, 1), "a correction is no further row");
     let corrected = events.iter().map(|listed| listed.statuses[0].corrected_as.clone());
@@ -188,7 +188,7 @@ async fn a_correction_that_is_refused_is_told_at_the_event_that_it_corrects() {
     let rejected = vec![Rejection { row: 0, reason: "too bad".to_owned() }];
     let receipt = Receipt { rejected, link: None };
     ledger.complete_batch(&sink("sheet"), &open.batch.id, Vec::new(), receipt, None).await.unwrap();
-    let events = ledger.events(None, 9).await.unwrap();
+    let events = ledger.events(None, 9).await.unwrap().events;
     assert_eq!(events[0].statuses[0].stage, Stage::SetAside("too bad".to_owned()));
     assert_eq!(events[1].statuses[0].stage, Stage::SetAside("rejected".to_owned()));
     let rejects = |after| reader(folder.path()).rejects(&sink("sheet"), false, after, 9).unwrap().rejects;

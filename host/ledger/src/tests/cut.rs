@@ -194,7 +194,7 @@ async fn a_power_cut_while_the_log_is_moved_and_begun_anew_loses_nothing() {
 
 /// The ledger that was left after so many operations has each press up to the newest one, and nothing else.
 async fn assert_lists(ledger: &Ledger, newest: Sequence, at: usize) {
-    let listed = ledger.events(None, 10_000).await.unwrap();
+    let listed = ledger.events(None, 10_000).await.unwrap().events;
     let expected = (1..=newest.0).map(punch);
     assert!(listed.into_iter().map(|listed| listed.event.happened).eq(expected), "after {at} operations");
 }

@@ -34,7 +34,7 @@ async fn a_copy_that_sqlite_made_is_opened_at_once() {
     connection.execute("VACUUM INTO ?1", [path.to_str().unwrap()]).unwrap();
     let ledger = open(copy.path());
     accept(&ledger, 4..=4).await;
-    assert_eq!(ledger.events(None, 9).await.unwrap().len(), 4);
+    assert_eq!(ledger.events(None, 9).await.unwrap().events.len(), 4);
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn a_full_disk_refuses_the_press_keeps_what_was_there_and_goes_on_when_the
     let error = ledger.accept(large(2)).await.unwrap_err();
     assert!(matches!(error, AcceptError::Storage(StorageError::Full)), "{error:?}");
     assert!(!watched.has_changed().unwrap());
-    assert_eq!(ledger.events(None, 9).await.unwrap().len(), 1);
+    assert_eq!(ledger.events(None, 9).await.unwrap().events.len(), 1);
     // Of two that share a commit, the one that still fits is kept.
     let (too_large, fits) = tokio::join!(ledger.accept(large(3)), ledger.accept(punch(4)));
     assert!(matches!(too_large, Err(AcceptError::Storage(StorageError::Full))));

@@ -103,7 +103,7 @@ async fn what_is_missing_goes_once_more_at_the_end_under_its_key_and_is_told_at_
         assert_eq!(rows(&ledger).await.iter().filter(|(_, delivery)| *delivery == delivered(true)).count(), 4);
         let counts = ledger.sink_counts(&sink("sheet")).await.unwrap();
         assert_eq!((counts.rows_delivered, counts.rows_waiting, counts.rows_set_aside), (5, 0, 0));
-        let events = ledger.events(None, 9).await.unwrap();
+        let events = ledger.events(None, 9).await.unwrap().events;
         let status = &events[1].statuses[0];
         assert_eq!((events.len(), &status.stage, status.rows, status.again), (4, &Stage::Delivered(None), 1, 1));
 
@@ -193,7 +193,7 @@ async fn a_correction_is_a_row_of_its_own_that_can_go_missing_too() {
         assert_eq!(keys(&open), [format!("{}/1", key(1))]);
         assert_eq!(open.batch.corrections.len(), 1);
         complete(&ledger, round).await;
-        let events = ledger.events(None, 99).await.unwrap();
+        let events = ledger.events(None, 99).await.unwrap().events;
         assert!(
             events.iter().take(3).all(|event| matches!(event.statuses[0].stage, Stage::Delivered(_))),
             "{events:?}"

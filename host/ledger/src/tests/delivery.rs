@@ -221,7 +221,7 @@ async fn the_list_of_events_tells_what_became_of_each_at_each_sink() {
         vec![status("sheet", Stage::Waiting, 1, None)],
         vec![status("sheet", Stage::Unformatted, 0, None)],
     ];
-    let listed = ledger.events(None, 100).await.unwrap();
+    let listed = ledger.events(None, 100).await.unwrap().events;
     for (listed, mut expected) in listed.iter().zip(expected.clone()) {
         if listed.event.happened.kind == "punch" {
             expected.insert(0, status("other", Stage::Unformatted, 0, None));
@@ -230,7 +230,7 @@ async fn the_list_of_events_tells_what_became_of_each_at_each_sink() {
     }
     // Each page tells the same as the whole.
     for first in 1..8 {
-        let page = ledger.events(Some(Sequence(first)), 1).await.unwrap();
+        let page = ledger.events(Some(Sequence(first)), 1).await.unwrap().events;
         assert_eq!(page.as_slice(), &listed[first as usize..=first as usize]);
     }
 
@@ -241,6 +241,7 @@ async fn the_list_of_events_tells_what_became_of_each_at_each_sink() {
             .events(None, 100)
             .await
             .unwrap()
+            .events
             .iter()
             .all(|listed| { listed.statuses.iter().all(|status| status.sink == sink("sheet")) })
     );

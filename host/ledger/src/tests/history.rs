@@ -19,7 +19,7 @@ async fn prune(ledger: &Ledger, keep: Keep) -> Pruned {
 }
 
 async fn kept(ledger: &Ledger) -> Vec<u64> {
-    ledger.events(None, 10_000).await.unwrap().iter().map(|listed| listed.event.sequence.0).collect()
+    ledger.events(None, 10_000).await.unwrap().events.iter().map(|listed| listed.event.sequence.0).collect()
 }
 
 async fn count(ledger: &Ledger, table: &str) -> i64 {

@@ -396,7 +396,7 @@ impl SeenStatus {
 
 impl Seen {
     pub(super) async fn of(ledger: &Ledger) -> Self {
-        let listed = ledger.events(None, 10_000).await.unwrap();
+        let listed = ledger.events(None, 10_000).await.unwrap().events;
         let events = listed.into_iter().map(|listed| SeenEvent {
             sequence: listed.event.sequence.0 as usize,
             event: listed.event.happened,

@@ -134,7 +134,7 @@ async fn a_press_that_is_refused_is_not_there_after_a_kill_whichever_calls_fail_
                 }
             }
         }
-        assert_eq!(ledger.events(None, 10_000).await.unwrap().len(), acknowledged.len());
+        assert_eq!(ledger.events(None, 10_000).await.unwrap().events.len(), acknowledged.len());
     }
     assert!(refused > in_doubt && in_doubt > 0 && came_back > 0, "{refused}, {in_doubt}, {came_back}");
 }
@@ -248,7 +248,7 @@ async fn what_a_host_acknowledges_does_not_hang_on_what_the_one_before_could_not
             assert!(matches!(error, OpenError::Refused { .. }), "{at}: {error}");
         }
         let ledger = open(folder.path());
-        assert_eq!(ledger.events(None, 10).await.unwrap().len(), 2, "it came back, as was said");
+        assert_eq!(ledger.events(None, 10).await.unwrap().events.len(), 2, "it came back, as was said");
         accept(&ledger, [3]).await;
         assert_eq!(recording.refusals(), 0, "{at}");
         assert_found(&recording, &[1, 2, 3], &at);

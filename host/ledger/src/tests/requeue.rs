@@ -23,7 +23,7 @@ async fn requeue_of(ledger: &Ledger, name: &str, events: &[u64]) -> Result<Reque
 
 /// What became of an event at a sink.
 async fn status(ledger: &Ledger, event: u64, name: &str) -> Option<EventStatus> {
-    let events = ledger.events(None, 99).await.unwrap();
+    let events = ledger.events(None, 99).await.unwrap().events;
     let listed = events.into_iter().find(|listed| listed.event.sequence.0 == event).unwrap();
     listed.statuses.into_iter().find(|status| status.sink == sink(name))
 }
@@ -89,7 +89,7 @@ async fn what_was_set_aside_is_formatted_once_more_by_that_sink_alone_and_told_a
         EventStatus { sink: sink("sheet"), stage: Stage::InFlight, rows: 1, again: 1, corrected_as: None, link: None };
     assert_eq!(status(&ledger, 1, "sheet").await, Some(expected));
     assert_eq!(stage(1, "other").await, Some(Stage::Waiting));
-    let listed = ledger.events(None, 9).await.unwrap();
+    let listed = ledger.events(None, 9).await.unwrap().events;
     assert!(listed.iter().map(|listed| listed.event.sequence.0).eq([1, 2, 3, 6]), "nothing happened twice");
     assert_eq!(ledger.last_time_seen().await.unwrap(), Some(at(1_006_000_000)));
 }
@@ -144,7 +144,7 @@ async fn a_row_that_the_service_refused_goes_again_under_its_key_at_the_end() {
     assert_eq!(counts(&ledger, "sheet").await, [0, 0, 0, 4]);
     let second = status(&ledger, 2, "sheet").await.unwrap();
     assert_eq!((second.stage, second.rows, second.again), (Stage::Delivered(None), 1, 1));
-    assert_eq!(ledger.events(None, 9).await.unwrap().len(), 4, "nothing happened twice");
+    assert_eq!(ledger.events(None, 9).await.unwrap().events.len(), 4, "nothing happened twice");
 }
 
 #[tokio::test]
@@ -199,7 +199,7 @@ async fn what_is_dropped_is_kept_with_its_reason_and_can_be_requeued_by_name() {
     let undecided = reader.rejects(&sink("sheet"), false, None, 9).unwrap();
     assert_eq!((undecided.rejects, undecided.more), (vec![], false));
     let stage = |sequence: usize, events: &[super::super::ListedEvent]| events[sequence - 1].statuses[0].stage.clone();
-    let events = ledger.events(None, 9).await.unwrap();
+    let events = ledger.events(None, 9).await.unwrap().events;
     assert_eq!(stage(2, &events), Stage::Dropped("a test; before: too long".to_owned()));
 
     assert_eq!(requeue_of(&ledger, "sheet", &[]).await.unwrap(), Requeued::default(), "not without being named");

@@ -18,7 +18,7 @@ fn timeless(number: u64, boot: &str) -> NewEvent {
 }
 
 async fn moments(ledger: &Ledger) -> Vec<Moment> {
-    ledger.events(None, 100).await.unwrap().iter().map(|listed| listed.at).collect()
+    ledger.events(None, 100).await.unwrap().events.iter().map(|listed| listed.at).collect()
 }
 
 #[tokio::test]

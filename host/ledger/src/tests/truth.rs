@@ -240,7 +240,7 @@ impl World {
     /// What is listed in the end: what is known is true, and guesses stand in their place and as far apart as they were.
     async fn check(&self) {
         let listed: Vec<_> =
-            self.ledger.events(None, 1_000).await.unwrap().into_iter().map(|listed| listed.at).collect();
+            self.ledger.events(None, 1_000).await.unwrap().events.into_iter().map(|listed| listed.at).collect();
         let none_was_wrong = self.boots.iter().all(|boot| !boot.was_wrong);
         for (press, at) in self.presses.iter().zip(&listed) {
             if self.boots[press.boot].synchronised_at.is_some() {

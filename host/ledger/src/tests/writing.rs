@@ -25,11 +25,12 @@ async fn events_come_back_as_they_were_given_and_numbered_from_one() {
     let second = ledger.accept(bare.clone()).await.unwrap();
     assert_eq!((first.sequence, &first.happened), (FIRST, &punch(1)));
     assert_eq!((second.sequence, &second.happened), (Sequence(2), &bare));
-    let listed = ledger.events(None, 10).await.unwrap();
+    let listed = ledger.events(None, 10).await.unwrap().events;
     assert_eq!(listed.iter().map(|listed| &listed.event).collect::<Vec<_>>(), [&first, &second]);
-    let page = ledger.events(Some(FIRST), 10).await.unwrap();
+    let page = ledger.events(Some(FIRST), 10).await.unwrap().events;
     assert_eq!(page.iter().map(|listed| listed.event.sequence.0).collect::<Vec<_>>(), [2]);
-    assert_eq!(ledger.events(None, 1).await.unwrap().len(), 1);
+    let (first, both) = (ledger.events(None, 1).await.unwrap(), ledger.events(None, 2).await.unwrap());
+    assert_eq!([(first.events.len(), first.more), (both.events.len(), both.more)], [(1, true), (2, false)]);
 }
 
 #[tokio::test]
@@ -53,7 +54,7 @@ async fn of_events_that_share_a_commit_only_the_one_that_is_refused_is_not_recor
     assert!(one.is_ok() && two.is_err(), "{one:?}, {two:?}");
     refuse(&ledger, false).await.unwrap();
     assert_eq!(ledger.accept(bad).await.unwrap().sequence, Sequence(2));
-    assert_eq!(ledger.events(None, 10).await.unwrap().len(), 2);
+    assert_eq!(ledger.events(None, 10).await.unwrap().events.len(), 2);
 }
 
 /// How often something was made durable in the log.
@@ -172,7 +173,7 @@ async fn a_log_that_holds_nothing_does_no_harm_beside_a_file_that_was_brought_ba
     std::fs::write(folder.path().join("ledger.sqlite"), copy).unwrap();
     let (ledger, opened) = Ledger::open(folder.path(), setup("first")).unwrap();
     assert_eq!(opened.newest, Sequence(2));
-    assert_eq!(ledger.events(None, 10).await.unwrap().len(), 2);
+    assert_eq!(ledger.events(None, 10).await.unwrap().events.len(), 2);
 }
 
 /// SQLite's index of the log outlives the host then, and the next host goes on where the log ends.
@@ -248,7 +249,7 @@ async fn what_was_accepted_survives_a_power_cut_and_a_restart() {
         known_time: None,
     };
     assert_eq!(opened, expected);
-    assert_eq!(cut.events(None, 10).await.unwrap().len(), 3);
+    assert_eq!(cut.events(None, 10).await.unwrap().events.len(), 3);
     ledger.close().await;
     let (_ledger, opened) = Ledger::open(folder.path(), setup("second")).unwrap();
     assert_eq!(opened, expected);
@@ -391,10 +392,10 @@ async fn the_command_line_reads_beside_a_running_host_and_without_one() {
     let mut reader = Reader::open(folder.path(), TimeZone::UTC).unwrap();
     assert_eq!(reader.newest().unwrap(), Sequence(2));
     accept(&ledger, 3..=3).await;
-    assert_eq!(reader.events(None, 10).unwrap().len(), 3);
+    assert_eq!(reader.events(None, 10).unwrap().events.len(), 3);
     drop(reader);
     ledger.close().await;
-    assert_eq!(Reader::open(folder.path(), TimeZone::UTC).unwrap().events(None, 10).unwrap().len(), 3);
+    assert_eq!(Reader::open(folder.path(), TimeZone::UTC).unwrap().events(None, 10).unwrap().events.len(), 3);
 }
 
 #[tokio::test]
