@@ -64,7 +64,7 @@ async fn what_was_set_aside_is_listed_tried_again_and_dropped_as_a_person_wants_
     assert!(bench.printed(&["events"]).await.contains("dropped: a mistake"));
     assert_eq!(bench.command(&["rejects", "retry", "timesheet"]).await.status.code(), Some(6), "not what was dropped");
 
-    bench.printed(&["rejects", "retry", "timesheet", "3"]).await;
+    bench.printed(&["rejects", "retry", "timesheet", "1"]).await;
     let undone = |report: &serde_json::Value| report["events"] == 4 && report["sinks"][0]["set-aside"] == 1;
     let report = bench.until("what was dropped is tried again", undone).await;
     assert_eq!(report["sinks"][0]["dropped"], 0);
