@@ -9,8 +9,8 @@ pub mod printable;
 pub mod secret;
 pub mod time;
 
-pub mod belief;
-pub mod lateness;
+pub mod clock_trust;
+pub mod time_lower_bound;
 
 pub mod config;
 pub mod supervisor;

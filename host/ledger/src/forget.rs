@@ -20,8 +20,8 @@ pub enum ForgetError {
     /// It is in force.
     #[error("sink `{0}` is in plugins.toml; take it out there first, and start the device with that")]
     Declared(SinkName),
-    /// What is newest in the ledger's order was put back for this sink: without it, the next event would get its number.
-    #[error("the newest event was put back for sink `{0}`; try again after the next event")]
+    /// What is newest in the ledger's order is an event that was requeued for this sink: without it, the next event would get its number.
+    #[error("the newest event was tried again for sink `{0}`; try again after the next event")]
     Newest(SinkName),
     /// The file was not read or written.
     #[error("the ledger could not be read or written")]
@@ -70,10 +70,6 @@ fn forget(transaction: &Transaction<'_>, sink: &SinkName) -> Result<(), ForgetEr
         // What was done until here is undone.
         return Err(ForgetError::Newest(sink.clone()));
     }
-    // Facts about it under keys. Its number may be given to another sink.
-    for fact in ["paused", "dropped", "create-anew", "identified"] {
-        transaction.execute("DELETE FROM memory WHERE key = ?1", [format!("{fact}/{sink}")])?;
-    }
-    transaction.execute("DELETE FROM memory WHERE key = ?1", [format!("mistimed/{id}")])?;
+    transaction.execute("DELETE FROM memory WHERE key = ?1", [format!("create-anew/{sink}")])?;
     Ok(())
 }

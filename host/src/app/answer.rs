@@ -15,12 +15,11 @@ use super::device::Device;
 use super::error_chain::chain;
 use super::formatting;
 use super::grant::Ask;
-use super::intake::fresh_id;
 use super::part::sink::SinkHandle;
 use super::part::{OnOrOff, Parts};
 use super::report::report;
 use super::supervisor::Request;
-use punchcard_ledger::PutBack;
+use punchcard_ledger::Requeued;
 
 /// Answers a question, or sees to it that what is asked for will be done.
 pub(super) async fn answer(device: Arc<Device>, question: Question) -> Answer {
@@ -42,7 +41,7 @@ impl Device {
             Question::Reconciliation { sink, number } => self.reconciliation(&sink, number),
             Question::Pause { sink } => self.set_paused(&sink, true).await,
             Question::Resume { sink } => self.set_paused(&sink, false).await,
-            Question::PutBack { sink, events } => self.put_back(&sink, &events).await,
+            Question::Requeue { sink, events } => self.requeue(&sink, &events).await,
             Question::Drop { sink, events, reason } => self.drop_set_aside(&sink, &events, &reason).await,
             Question::Forget { sink } => self.forget(&sink).await,
             Question::CreateAnew { sink } => self.create_anew(&sink).await,
@@ -93,7 +92,7 @@ impl Device {
     /// A person leaves rows as they are whose times were wrong. Also where the sink is off: its rows are there.
     async fn accept_times(&self, name: &str) -> Result<Answer, String> {
         let (sink, _) = self.sink_part(name)?;
-        if self.ledger.mistimed().await.map_err(chain)?.iter().all(|mistimed| mistimed.sink != sink) {
+        if self.ledger.clock_corrections().await.map_err(chain)?.iter().all(|wrong| wrong.sink != sink) {
             return Ok(Answer::NothingToDo);
         }
         self.time.accept_times(&self.ledger, &sink).await.map_err(chain)?;
@@ -194,17 +193,17 @@ impl Device {
     }
 
     /// Has a sink try again what it set aside: of all events, or of those that are named.
-    async fn put_back(&self, name: &str, events: &[u64]) -> Result<Answer, String> {
+    async fn requeue(&self, name: &str, events: &[u64]) -> Result<Answer, String> {
         let (sink, part) = self.sink_part(name)?;
         let events: Vec<Sequence> = events.iter().copied().map(Sequence).collect();
         let _woken = WakeLater(part.ok());
-        let id = || fresh_id(self.clock.wall().unix_micros);
-        let put = self.ledger.put_back(&sink, &events, id).await.map_err(chain)?;
-        if put == PutBack::default() {
+        let requeued = self.ledger.requeue(&sink, &events).await.map_err(chain)?;
+        if requeued == Requeued::default() {
             return Err(format!("no event that sink `{name}` set aside is left in the history"));
         }
-        info!(%sink, events = put.events, rows = put.rows, "what was set aside is put back");
-        Ok(Answer::PutBack { events: put.events, rows: put.rows, rows_left: put.rows_left })
+        let Requeued { events, rows } = requeued;
+        info!(%sink, events, rows, "what was set aside is requeued");
+        Ok(Answer::Requeued { events, rows })
     }
 
     /// Drops for good what a sink set aside.
@@ -270,7 +269,7 @@ impl Device {
     }
 }
 
-/// Has a sink look for rows once this ends, however it does: rows that are put back until then are on their way.
+/// Has a sink look for rows once this ends, however it does: rows that are requeued until then are on their way.
 struct WakeLater(Option<Arc<SinkHandle>>);
 
 impl Drop for WakeLater {

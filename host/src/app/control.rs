@@ -73,8 +73,8 @@ pub enum Question {
         /// The sink.
         sink: String,
     },
-    /// Put back what a sink set aside.
-    PutBack {
+    /// Requeue what a sink set aside.
+    Requeue {
         /// The sink.
         sink: String,
         /// The events, by their sequence; none: all.
@@ -125,7 +125,7 @@ impl Question {
     fn patience(&self) -> Duration {
         match self {
             // A component may have to be compiled anew.
-            Self::Correct { .. } | Self::PutBack { .. } | Self::Forget { .. } | Self::Reload => {
+            Self::Correct { .. } | Self::Requeue { .. } | Self::Forget { .. } | Self::Reload => {
                 Duration::from_secs(600)
             }
             _ => PATIENCE,
@@ -168,14 +168,12 @@ pub enum Answer {
     },
     /// How far comparing has come.
     Reconciliation(Box<ReconcileStage>),
-    /// What was put back.
-    PutBack {
+    /// What was requeued.
+    Requeued {
         /// Events that the formatter gets once more.
         events: u64,
         /// Rows that the service gets once more.
         rows: u64,
-        /// Rows that stay aside until the sink's events are formatted.
-        rows_left: u64,
     },
     /// What was dropped.
     Dropped {
@@ -371,7 +369,7 @@ mod tests {
     fn what_may_be_about_thousands_of_rows_has_ten_minutes() {
         let sink = || "sheet".to_owned();
         let table = [
-            (Question::PutBack { sink: sink(), events: Vec::new() }, 600),
+            (Question::Requeue { sink: sink(), events: Vec::new() }, 600),
             (Question::Retry { sink: sink() }, 10),
             (Question::Status, 10),
         ];

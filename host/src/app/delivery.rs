@@ -28,7 +28,7 @@ use super::timer::sleep_until;
 use crate::clock::Clock;
 use crate::http::Http;
 use grant_link::SignIns;
-use punchcard_ledger::{Ledger, OpenBatch, RowPlace, StorageError, Tried};
+use punchcard_ledger::{Ledger, OpenBatch, Ordinal, StorageError, Tried};
 use punchcard_sandbox::{CallError, Connector};
 
 mod grant_link;
@@ -61,7 +61,7 @@ pub(super) enum Ask {
     Retry,
     /// Make a new destination, as [`keep_wish`] keeps it.
     CreateAnew,
-    /// Compare what is there with what was brought.
+    /// Compare what is there with what was delivered.
     Reconcile {
         /// The comparison's number.
         number: u64,
@@ -129,7 +129,7 @@ struct Load {
     /// It was looked for a batch since the start: one that an earlier start has sent comes before all else.
     looked: bool,
     /// What was missing when it was last compared, under which number.
-    missing: (u64, Vec<RowPlace>),
+    missing: (u64, Vec<Ordinal>),
 }
 
 impl Delivery {

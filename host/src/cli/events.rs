@@ -15,7 +15,7 @@ use super::output::{print, print_line};
 use super::time::{render_local, render_rfc_3339};
 use super::{DeviceArguments, printable, sleep};
 use crate::app::configuration::Source;
-use punchcard_ledger::{Fate, Listed, Moment, Reader, Stage};
+use punchcard_ledger::{EventStatus, ListedEvent, Moment, Reader, Stage};
 
 /// Events that are read at once.
 const PAGE: u32 = 500;
@@ -51,17 +51,17 @@ pub(super) fn events(device: &DeviceArguments, arguments: &EventsArguments) -> R
     let mut open = Open::default();
     loop {
         let page = reader.events(Some(after), PAGE).map_err(Failure::general)?;
-        match page.last() {
+        match page.events.last() {
             Some(last) => {
                 after = last.event.sequence;
-                writer.write(&page)?;
-                open.watch(&page);
+                writer.write(&page.events)?;
+                open.watch(&page.events);
             }
             None if arguments.follow => {
                 sleep(LOOK_AGAIN)?;
                 if let Some(from) = open.from() {
                     let page = reader.events(Some(from), PAGE).map_err(Failure::general)?;
-                    let settled = open.settle(page);
+                    let settled = open.settle(page.events);
                     if !settled.is_empty() {
                         writer.write(&settled)?;
                     }
@@ -73,7 +73,7 @@ pub(super) fn events(device: &DeviceArguments, arguments: &EventsArguments) -> R
     // Only where they were left out without having been asked for or against.
     if arguments.last.is_none() && matches!(writer.form, Form::Table) && arguments.after.is_none() {
         let first = reader.events(None, 1).map_err(Failure::general)?;
-        if first.first().is_some_and(|first| first.event.sequence <= begin) {
+        if first.events.first().is_some_and(|first| first.event.sequence <= begin) {
             print_line("There are earlier ones; `-n` lists more.")?;
         }
     }
@@ -85,7 +85,7 @@ pub(super) fn events(device: &DeviceArguments, arguments: &EventsArguments) -> R
 struct Open(BTreeSet<Sequence>);
 
 impl Open {
-    fn watch(&mut self, page: &[Listed]) {
+    fn watch(&mut self, page: &[ListedEvent]) {
         self.0.extend(page.iter().filter(|listed| !is_settled(listed)).map(|listed| listed.event.sequence));
         if let Some(newest) = page.last() {
             let oldest = newest.event.sequence.0.saturating_sub(u64::from(PAGE) - 1);
@@ -99,16 +99,16 @@ impl Open {
     }
 
     /// Those that are settled now, which are not watched any more.
-    fn settle(&mut self, page: Vec<Listed>) -> Vec<Listed> {
+    fn settle(&mut self, page: Vec<ListedEvent>) -> Vec<ListedEvent> {
         page.into_iter().filter(|listed| is_settled(listed) && self.0.remove(&listed.event.sequence)).collect()
     }
 }
 
 /// Whether nothing more becomes of an event by itself.
-fn is_settled(listed: &Listed) -> bool {
-    listed.fates.iter().all(|fate| match fate.stage {
+fn is_settled(listed: &ListedEvent) -> bool {
+    listed.statuses.iter().all(|status| match status.stage {
         Stage::Unformatted | Stage::Waiting | Stage::InFlight => false,
-        Stage::NoRows | Stage::Delivered(_) | Stage::SetAside(_) | Stage::Dropped(_) | Stage::PutBack(_) => true,
+        Stage::NoRows | Stage::Delivered(_) | Stage::SetAside(_) | Stage::Dropped(_) => true,
     })
 }
 
@@ -141,7 +141,7 @@ impl Writer {
         Self { form, begun: false }
     }
 
-    fn write(&mut self, page: &[Listed]) -> Result<(), Failure> {
+    fn write(&mut self, page: &[ListedEvent]) -> Result<(), Failure> {
         let first = !std::mem::replace(&mut self.begun, true);
         match self.form {
             Form::Table => print_line(table(page, first))?,
@@ -163,7 +163,7 @@ impl Writer {
     }
 }
 
-fn table(page: &[Listed], first: bool) -> Table {
+fn table(page: &[ListedEvent], first: bool) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     if first {
@@ -177,7 +177,7 @@ fn table(page: &[Listed], first: bool) -> Table {
             happened.source.to_string(),
             happened.kind.clone(),
             printable(&happened.fields.iter().map(render_field).collect::<Vec<_>>().join(", ")),
-            printable(&listed.fates.iter().map(render_fate).collect::<Vec<_>>().join("; ")),
+            printable(&listed.statuses.iter().map(render_status).collect::<Vec<_>>().join("; ")),
         ]);
     }
     table
@@ -214,8 +214,8 @@ fn render_value(value: &Value) -> String {
     }
 }
 
-fn render_fate(fate: &Fate) -> String {
-    let stage = match &fate.stage {
+fn render_status(status: &EventStatus) -> String {
+    let stage = match &status.stage {
         Stage::Unformatted => "waits for its formatter".to_owned(),
         Stage::NoRows => "no row".to_owned(),
         Stage::Waiting => "waits for delivery".to_owned(),
@@ -223,12 +223,13 @@ fn render_fate(fate: &Fate) -> String {
         Stage::Delivered(_) => "delivered".to_owned(),
         Stage::SetAside(reason) => format!("set aside: {reason}"),
         Stage::Dropped(reason) => format!("dropped: {reason}"),
-        Stage::PutBack(reason) => format!("put back: {reason}"),
     };
-    format!("{}: {stage}", fate.sink)
+    let again = if status.again > 0 { ", after it was tried again" } else { "" };
+    let corrected = status.corrected_as.as_ref().map(|key| format!(", corrected as {key}")).unwrap_or_default();
+    format!("{}: {stage}{again}{corrected}", status.sink)
 }
 
-fn csv_line(listed: &Listed) -> String {
+fn csv_line(listed: &ListedEvent) -> String {
     let happened = &listed.event.happened;
     let fields: serde_json::Map<_, _> =
         happened.fields.iter().map(|field| (field.name.clone(), json_value(&field.value))).collect();
@@ -240,7 +241,7 @@ fn csv_line(listed: &Listed) -> String {
         happened.source.to_string(),
         happened.kind.clone(),
         serde_json::Value::Object(fields).to_string(),
-        listed.fates.iter().map(render_fate).collect::<Vec<_>>().join("; "),
+        listed.statuses.iter().map(render_status).collect::<Vec<_>>().join("; "),
     ];
     let quoted: Vec<String> = cells.into_iter().map(|cell| quote(&cell)).collect();
     format!("{}\r\n", quoted.join(","))
@@ -251,7 +252,7 @@ fn quote(cell: &str) -> String {
     if cell.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
 }
 
-fn json_line(listed: &Listed) -> serde_json::Value {
+fn json_line(listed: &ListedEvent) -> serde_json::Value {
     let happened = &listed.event.happened;
     let fields: serde_json::Map<_, _> =
         happened.fields.iter().map(|field| (field.name.clone(), json_value(&field.value))).collect();
@@ -263,10 +264,12 @@ fn json_line(listed: &Listed) -> serde_json::Value {
         "source": happened.source,
         "kind": happened.kind,
         "fields": fields,
-        "fates": listed.fates.iter().map(|fate| json!({
-            "sink": fate.sink,
-            "rows": fate.rows,
-            "stage": match &fate.stage {
+        "fates": listed.statuses.iter().map(|status| json!({
+            "sink": status.sink,
+            "rows": status.rows,
+            "again": status.again,
+            "corrected-as": status.corrected_as,
+            "stage": match &status.stage {
                 Stage::Unformatted => "unformatted",
                 Stage::NoRows => "no-rows",
                 Stage::Waiting => "waiting",
@@ -274,13 +277,12 @@ fn json_line(listed: &Listed) -> serde_json::Value {
                 Stage::Delivered(_) => "delivered",
                 Stage::SetAside(_) => "set-aside",
                 Stage::Dropped(_) => "dropped",
-                Stage::PutBack(_) => "put-back",
             },
-            "reason": match &fate.stage {
-                Stage::SetAside(reason) | Stage::Dropped(reason) | Stage::PutBack(reason) => Some(reason),
+            "reason": match &status.stage {
+                Stage::SetAside(reason) | Stage::Dropped(reason) => Some(reason),
                 _ => None,
             },
-            "link": fate.link,
+            "link": status.link,
         })).collect::<Vec<_>>(),
     })
 }
@@ -316,7 +318,7 @@ mod tests {
                 kind: "punch".to_owned(),
                 fields: Vec::new(),
             };
-            let listed = Listed { event: Event { sequence: Sequence(7), happened }, at, fates: Vec::new() };
+            let listed = ListedEvent { event: Event { sequence: Sequence(7), happened }, at, statuses: Vec::new() };
             (
                 csv_line(&listed).split(',').skip(2).take(2).collect::<Vec<_>>().join(","),
                 json_line(&listed)["time-is"].clone(),
@@ -339,14 +341,14 @@ mod tests {
                 kind: "punch".to_owned(),
                 fields: Vec::new(),
             };
-            let fate = |stage: &Stage| {
+            let status = |stage: &Stage| {
                 let sink = punchcard_core::name::SinkName::parse("sheet").unwrap();
-                Fate { sink, stage: stage.clone(), rows: 1, link: None }
+                EventStatus { sink, stage: stage.clone(), rows: 1, again: 0, corrected_as: None, link: None }
             };
-            let fates = stages.iter().map(fate).collect();
-            Listed { event: Event { sequence: Sequence(sequence), happened }, at: Moment::Unknown, fates }
+            let statuses = stages.iter().map(status).collect();
+            ListedEvent { event: Event { sequence: Sequence(sequence), happened }, at: Moment::Unknown, statuses }
         };
-        let shown = |page: Vec<Listed>| page.iter().map(|listed| listed.event.sequence.0).collect::<Vec<_>>();
+        let shown = |page: Vec<ListedEvent>| page.iter().map(|listed| listed.event.sequence.0).collect::<Vec<_>>();
         let mut open = Open::default();
         let delivered = || Stage::Delivered(None);
         open.watch(&[

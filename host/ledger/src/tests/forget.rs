@@ -47,7 +47,7 @@ async fn only_a_sink_that_is_not_declared_any_more_is_forgotten_with_all_that_re
     ledger.forget_sink(&sink("old")).await.unwrap();
     assert_eq!(known(&ledger).await, ["sheet"]);
     assert!(ledger.is_paused(&sink("sheet")).await.unwrap());
-    assert_eq!(ledger.events(None, 9).await.unwrap().len(), 3, "events stay");
+    assert_eq!(ledger.events(None, 9).await.unwrap().events.len(), 3, "events stay");
     // Under the same name, another sink.
     let declared = declare(&ledger, &["old", "sheet"]).await;
     assert_eq!(declared[0].new_after, Some(Sequence(3)));
@@ -62,7 +62,7 @@ async fn the_newest_place_in_the_order_is_never_given_twice() {
     declare(&ledger, &["old", "sheet"]).await;
     accept(&ledger, 1..3).await;
     ledger.set_aside_event(&sink("old"), Sequence(0), Sequence(1), "it trapped").await.unwrap();
-    ledger.put_back(&sink("old"), &[Sequence(1)], || Ulid::from_parts(9, 9)).await.unwrap();
+    ledger.requeue(&sink("old"), &[Sequence(1)]).await.unwrap();
     declare(&ledger, &["sheet"]).await;
     let newest = ledger.forget_sink(&sink("old")).await;
     assert!(matches!(newest, Err(ForgetError::Newest(_))), "{newest:?}");

@@ -175,14 +175,14 @@ async fn that_times_were_wrong_is_said_until_a_person_accepts_them_whatever_else
     let retry = |name: &str| device.answer(Question::Retry { sink: name.to_owned() });
     assert_eq!((retry("sheet").await, retry("away").await.is_err()), (Ok(Answer::NothingToDo), true));
     assert_eq!(said(), both, "it may be asked for another reason");
-    assert_eq!(device.ledger.mistimed().await.unwrap().len(), 2);
+    assert_eq!(device.ledger.clock_corrections().await.unwrap().len(), 2);
 
     for (name, left) in [("sheet", &both[..1]), ("away", &[])] {
         let accepted = device.answer(Question::AcceptTimes { sink: name.to_owned() }).await;
         assert_eq!(accepted, Ok(Answer::Accepted));
         assert_eq!(said(), left, "also where the sink is off");
     }
-    assert_eq!(device.ledger.mistimed().await.unwrap(), []);
+    assert_eq!(device.ledger.clock_corrections().await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -224,7 +224,7 @@ async fn a_wish_for_another_destination_is_refused_or_kept_and_passed_on_whateve
 }
 
 #[tokio::test]
-async fn a_sink_looks_for_rows_that_were_put_back_also_where_nobody_waits_for_the_answer_any_more() {
+async fn a_sink_looks_for_rows_that_were_requeued_also_where_nobody_waits_for_the_answer_any_more() {
     let bench = Bench::new().await;
     bench.press(0).await;
     let aside = bench.device.ledger.set_aside_event(&sink("sheet"), Sequence(0), Sequence(1), "it trapped").await;
@@ -232,8 +232,8 @@ async fn a_sink_looks_for_rows_that_were_put_back_also_where_nobody_waits_for_th
     let woken = async || begin(pin!(bench.rows.notified())).await.is_some();
     assert!(!woken().await);
     {
-        let mut put_back = pin!(bench.device.answer(Question::PutBack { sink: "sheet".to_owned(), events: vec![1] }));
-        begin(put_back.as_mut()).await;
+        let mut requeue = pin!(bench.device.answer(Question::Requeue { sink: "sheet".to_owned(), events: vec![1] }));
+        begin(requeue.as_mut()).await;
     }
     assert!(woken().await);
 }

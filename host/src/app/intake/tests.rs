@@ -47,7 +47,14 @@ fn tap(input: &str) -> Message {
 }
 
 async fn recorded(ledger: &Ledger) -> Vec<String> {
-    ledger.events(None, 100).await.unwrap().into_iter().map(|listed| listed.event.happened.source.to_string()).collect()
+    ledger
+        .events(None, 100)
+        .await
+        .unwrap()
+        .events
+        .into_iter()
+        .map(|listed| listed.event.happened.source.to_string())
+        .collect()
 }
 
 /// A configuration in force that stays as it is.

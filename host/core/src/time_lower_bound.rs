@@ -1,4 +1,4 @@
-//! How late it surely is: for what must not be done too early, and can wait.
+//! A time than which it is not earlier, for what must not be done too early, and can wait.
 //!
 //! A clock that leaps forward by months may be right, after a winter in a drawer, or wrong. Old events are deleted by it,
 //! which nobody can mend; so a leap counts only after the device has run under it for a day, in which somebody sees the
@@ -13,16 +13,16 @@ const SAY_AFTER_MS: u64 = 3_600_000;
 /// How long a device runs under a longer leap before it counts, in ms: a day, and the hour in which the clock leapt.
 const DOUBT_FOR_MS: u64 = 24 * 3_600_000 + SAY_AFTER_MS;
 
-/// It is at least this late.
+/// It is not earlier than this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lateness {
+pub struct TimeLowerBound {
     /// µs since 1970.
     pub at: i64,
     /// For how many milliseconds the device has run under a clock that leapt ahead of it.
     pub doubted_for_ms: u64,
 }
 
-impl Lateness {
+impl TimeLowerBound {
     /// Where nothing is known of earlier.
     #[must_use]
     pub fn new(now: i64) -> Self {
@@ -74,32 +74,32 @@ mod tests {
 
     #[test]
     fn a_clock_that_goes_on_is_followed() {
-        let lateness = Lateness::new(0).hear(DAY, 0).hear(31 * DAY, HOUR_MS).hear(61 * DAY, 0);
-        assert_eq!(lateness, Lateness::new(61 * DAY));
-        assert_eq!(lateness.hear(-DAY, 0), Lateness::new(-DAY), "back at once");
-        assert_eq!(Lateness::new(i64::MIN).hear(i64::MAX, 0).at, i64::MIN);
+        let bound = TimeLowerBound::new(0).hear(DAY, 0).hear(31 * DAY, HOUR_MS).hear(61 * DAY, 0);
+        assert_eq!(bound, TimeLowerBound::new(61 * DAY));
+        assert_eq!(bound.hear(-DAY, 0), TimeLowerBound::new(-DAY), "back at once");
+        assert_eq!(TimeLowerBound::new(i64::MIN).hear(i64::MAX, 0).at, i64::MIN);
     }
 
     #[test]
     fn a_leap_counts_after_a_day_under_it() {
-        let mut lateness = Lateness::new(0);
+        let mut bound = TimeLowerBound::new(0);
         for hour in 1..=24 {
-            lateness = lateness.hear(31 * DAY, HOUR_MS);
-            assert_eq!(lateness, Lateness { at: 0, doubted_for_ms: hour * HOUR_MS });
+            bound = bound.hear(31 * DAY, HOUR_MS);
+            assert_eq!(bound, TimeLowerBound { at: 0, doubted_for_ms: hour * HOUR_MS });
         }
-        assert_eq!(lateness.hear(31 * DAY, HOUR_MS), Lateness::new(31 * DAY));
+        assert_eq!(bound.hear(31 * DAY, HOUR_MS), TimeLowerBound::new(31 * DAY));
     }
 
     #[test]
     fn no_more_than_an_hour_counts_at_once() {
-        let slept = Lateness::new(0).hear(400 * DAY, 30 * HOUR_MS);
-        assert_eq!(slept, Lateness { at: 0, doubted_for_ms: HOUR_MS });
+        let slept = TimeLowerBound::new(0).hear(400 * DAY, 30 * HOUR_MS);
+        assert_eq!(slept, TimeLowerBound { at: 0, doubted_for_ms: HOUR_MS });
     }
 
     #[test]
     fn a_leap_that_is_taken_back_is_forgotten() {
-        let leapt = Lateness { at: 0, doubted_for_ms: 24 * HOUR_MS };
-        assert_eq!(leapt.hear(DAY, HOUR_MS), Lateness::new(DAY));
+        let leapt = TimeLowerBound { at: 0, doubted_for_ms: 24 * HOUR_MS };
+        assert_eq!(leapt.hear(DAY, HOUR_MS), TimeLowerBound::new(DAY));
         assert_eq!(leapt.hear(DAY, 0).hear(400 * DAY, HOUR_MS).doubted_for_ms, HOUR_MS);
     }
 

@@ -19,8 +19,9 @@ use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::ptr;
 
-use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, ffi};
+
+use super::log_frames::LogFrames;
 
 /// What stands before the frames (SQLite file format §4.1).
 const HEADER_BYTES: i64 = 32;
@@ -43,7 +44,7 @@ struct Log {
 
 impl Log {
     fn of(connection: &Connection) -> Result<Self, rusqlite::Error> {
-        let (frames, moved) = connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::NOOP)?;
+        let LogFrames { all: frames, moved } = LogFrames::look(connection)?;
         let page_bytes = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         Ok(Self { frames, moved, page_bytes })
     }
@@ -75,12 +76,12 @@ pub(super) fn renew_log(connection: &Connection) -> Result<(), rusqlite::Error> 
     file.sync()
 }
 
-/// Writes those pages of the main file anew that were moved from the log, and makes them durable. `is_alone`: nobody writes
-/// meanwhile. Otherwise this does nothing where all is moved: a log like that may be begun anew at any moment.
+/// Writes those pages of the main file anew that were moved from the log, and makes them durable. Nobody writes meanwhile: a
+/// log of which all is moved would be begun anew.
 ///
 /// # Errors
 /// When the disk refuses, or somebody moves the log just now: then it is to be done once more.
-pub(super) fn renew_moved(connection: &Connection, is_alone: bool) -> Result<(), rusqlite::Error> {
+pub(super) fn renew_moved(connection: &Connection) -> Result<(), rusqlite::Error> {
     // There may be no log yet: then there is nothing to lock either.
     if Log::of(connection)?.moved <= 0 {
         return Ok(());
@@ -88,9 +89,6 @@ pub(super) fn renew_moved(connection: &Connection, is_alone: bool) -> Result<(),
     let (from, to) = (File::log_of(connection)?, File::main_of(connection)?);
     let _moving = to.lock_moving()?;
     let log = Log::of(connection)?;
-    if log.moved >= log.frames && !is_alone {
-        return Ok(());
-    }
     let mut newest = BTreeMap::new();
     for frame in 0..log.moved {
         let mut number = [0; 4];
@@ -210,12 +208,10 @@ fn size(bytes: i64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
-
     use rusqlite::ErrorCode;
 
     use super::*;
-    use crate::wal;
+    use crate::wal::Checkpoints;
 
     #[test]
     fn while_pages_are_written_anew_nobody_moves_the_log() {
@@ -229,7 +225,7 @@ mod tests {
         let is_busy = |result: Result<(), rusqlite::Error>| {
             result.is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
         };
-        let move_log = || other.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE).map(drop);
+        let move_log = || LogFrames::checkpoint(&other).map(drop);
         // Some of it is moved, and the log is not begun anew while somebody reads from it.
         reader.execute_batch("BEGIN; SELECT * FROM numbers").unwrap();
         move_log().unwrap();
@@ -237,34 +233,32 @@ mod tests {
         {
             let main = File::main_of(&one).unwrap();
             let _moving = main.lock_moving().unwrap();
-            assert!(is_busy(move_log()) && is_busy(renew_moved(&other, true)));
+            assert!(is_busy(move_log()) && is_busy(renew_moved(&other)));
             // A move that another goes on with has not failed.
-            let failed = AtomicBool::new(false);
-            assert!(is_busy(wal::move_all(&other, &failed).map(drop)) && !failed.into_inner());
+            let mut checkpoints = Checkpoints::of_pages(4096);
+            assert!(is_busy(checkpoints.perform(&other).map(drop)) && !checkpoints.has_failed());
             // Whoever writes or reads does not wait for it.
             one.execute_batch("INSERT INTO numbers VALUES (8)").unwrap();
             assert_eq!(count(), 3);
         }
-        renew_moved(&other, true).unwrap();
+        renew_moved(&other).unwrap();
         move_log().unwrap();
     }
 
     #[test]
-    fn a_log_that_may_be_begun_anew_meanwhile_is_left_alone() {
+    fn a_page_that_the_disk_lost_is_written_anew_from_the_log() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("db");
         let connection = Connection::open(&path).unwrap();
         connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
         connection.execute_batch("CREATE TABLE numbers (number INTEGER); INSERT INTO numbers VALUES (7)").unwrap();
-        connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE).unwrap();
+        LogFrames::checkpoint(&connection).unwrap();
         let main = File::whole_of(&connection, 2 * 4096);
         // As a disk has it that lost the second page.
         let mut lost = main.clone();
         lost[main.len() / 2..].fill(0);
         File::main_of(&connection).unwrap().write(0, &lost).unwrap();
-        renew_moved(&connection, false).unwrap();
-        assert_eq!(File::whole_of(&connection, main.len()), lost);
-        renew_moved(&connection, true).unwrap();
+        renew_moved(&connection).unwrap();
         assert_eq!(File::whole_of(&connection, main.len()), main);
     }
 

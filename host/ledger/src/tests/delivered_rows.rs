@@ -1,45 +1,39 @@
-//! What was brought, compared and brought again.
+//! What was delivered, compared and delivered again.
 
 use std::sync::Arc;
 
 use punchcard_core::plugin::delivery::CorrectionKind;
 
-use super::super::{
-    BootTimes, Brought, BroughtRow, CorrectedRow, CorrectionCommit, Owner, PutBackError, RowPlace, Stage,
-};
+use super::super::{BootTimes, CorrectedRow, CorrectionCommit, DeliveredRow, Delivery, Ordinal, RowOwner, Stage};
 use super::*;
-
-fn place(event: u64) -> RowPlace {
-    RowPlace { event: Sequence(event), position: 0 }
-}
 
 fn key(number: u64) -> String {
     format!("{}/0", punch(number).id)
 }
 
-async fn brought(ledger: &Ledger) -> Vec<(u64, Brought)> {
-    brought_by(ledger, "settings").await
+async fn rows(ledger: &Ledger) -> Vec<(u64, Delivery)> {
+    rows_by(ledger, "settings").await
 }
 
-async fn brought_by(ledger: &Ledger, by: &str) -> Vec<(u64, Brought)> {
+async fn rows_by(ledger: &Ledger, by: &str) -> Vec<(u64, Delivery)> {
     let mut all = Vec::new();
     let mut after = None;
     // In pages of two.
     loop {
-        let page = ledger.brought_rows(&sink("sheet"), by, after, 2).await.unwrap();
+        let page = ledger.delivered_rows(&sink("sheet"), by, after, 2).await.unwrap();
         let Some(last) = page.last() else { return all };
-        after = Some(last.place);
-        all.extend(page.into_iter().map(|BroughtRow { place, brought, .. }| (place.event.0, brought)));
+        after = Some(last.ordinal);
+        all.extend(page.into_iter().map(|DeliveredRow { event, delivery, .. }| (event.0, delivery)));
     }
 }
 
-async fn again(ledger: &Ledger, events: &[u64]) -> Result<u64, PutBackError> {
-    let first = Ulid::from_parts(9_999_999, u128::from(ledger.accepted().borrow().0) << 20);
-    ledger.deliver_again(&sink("sheet"), events.iter().copied().map(place).collect(), || first).await
+/// Redelivers rows, by the ordinals at which they went first.
+async fn redeliver(ledger: &Ledger, ordinals: &[u64]) -> u64 {
+    ledger.redeliver(&sink("sheet"), ordinals.iter().copied().map(Ordinal).collect()).await.unwrap()
 }
 
-fn delivered(identified: bool) -> Brought {
-    Brought::Delivered { identified, link: Some("there".to_owned()) }
+fn delivered(identified: bool) -> Delivery {
+    Delivery::Delivered { identified, link: Some("there".to_owned()) }
 }
 
 async fn complete(ledger: &Ledger, id: u128) {
@@ -74,86 +68,85 @@ async fn rows_carry_keys_from_the_first_batch_on_that_was_formed_for_it() {
         format_all(&ledger, "sheet").await;
         open_batch(&ledger, "sheet", 9, u128::from(number)).await.unwrap();
         note(by).await;
-        assert_eq!(brought(&ledger).await.last(), Some(&(number, Brought::Pending)));
+        assert_eq!(rows(&ledger).await.last(), Some(&(number, Delivery::Pending)));
         complete(&ledger, u128::from(number)).await;
-        let identified = brought_by(&ledger, by.unwrap_or("none"))
+        let identified = rows_by(&ledger, by.unwrap_or("none"))
             .await
             .into_iter()
-            .filter(|(_, brought)| *brought == delivered(true));
+            .filter(|(_, delivery)| *delivery == delivered(true));
         flags.push(identified.map(|(event, _)| event).collect::<Vec<_>>());
     }
     assert_eq!(flags, [vec![], vec![2], vec![2, 3], vec![4], vec![4, 5], vec![], vec![7]]);
-    assert_eq!(brought(&ledger).await.len(), 7);
+    assert_eq!(rows(&ledger).await.len(), 7);
     // Other settings are in force, and nothing was delivered with them yet.
-    assert!(brought_by(&ledger, "c").await.iter().all(|(_, brought)| *brought == delivered(false)));
+    assert!(rows_by(&ledger, "c").await.iter().all(|(_, delivery)| *delivery == delivered(false)));
 }
 
 #[tokio::test]
-async fn what_is_missing_goes_once_more_at_the_end_under_its_key() {
+async fn what_is_missing_goes_once_more_at_the_end_under_its_key_and_is_told_at_its_event() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = three_delivered(folder.path()).await;
-    assert_eq!(again(&ledger, &[2, 2]).await.unwrap(), 1);
-    let stands = brought(&ledger).await;
-    assert_eq!(stands, [(1, delivered(true)), (2, Brought::Pending), (3, delivered(true))]);
-    assert_eq!(again(&ledger, &[2]).await.unwrap(), 0, "it is on its way");
+    assert_eq!(redeliver(&ledger, &[2, 2]).await, 1);
+    let stands = rows(&ledger).await;
+    assert_eq!(stands, [(1, delivered(true)), (2, Delivery::Pending), (3, delivered(true))]);
+    assert_eq!(redeliver(&ledger, &[2]).await, 0, "it is on its way");
 
     // A cut of the power finds it as it was.
     let cut = tempfile::tempdir().unwrap();
     power_cut(folder.path(), cut.path());
     for ledger in [open(cut.path()), ledger] {
-        accept(&ledger, [5]).await;
+        accept(&ledger, [4]).await;
         format_all(&ledger, "sheet").await;
         let open = open_batch(&ledger, "sheet", 9, 2).await.unwrap();
-        assert_eq!(keys(&open), [key(2), key(5)]);
+        assert_eq!(keys(&open), [key(2), key(4)]);
         complete(&ledger, 2).await;
-        assert_eq!(brought(&ledger).await.iter().filter(|(_, brought)| *brought == delivered(true)).count(), 4);
+        assert_eq!(rows(&ledger).await.iter().filter(|(_, delivery)| *delivery == delivered(true)).count(), 4);
         let counts = ledger.sink_counts(&sink("sheet")).await.unwrap();
         assert_eq!((counts.rows_delivered, counts.rows_waiting, counts.rows_set_aside), (5, 0, 0));
-        let events = ledger.events(None, 9).await.unwrap();
-        assert_eq!(events[1].fates[0].stage, Stage::PutBack("it was put back as event 4".to_owned()));
-        assert_eq!(events[3].event.happened.kind, "again:punch");
+        let events = ledger.events(None, 9).await.unwrap().events;
+        let status = &events[1].statuses[0];
+        assert_eq!((events.len(), &status.stage, status.rows, status.again), (4, &Stage::Delivered(None), 1, 1));
 
-        assert_eq!(again(&ledger, &[2]).await.unwrap(), 1, "it can go missing again");
+        assert_eq!(redeliver(&ledger, &[2]).await, 1, "it can go missing again");
         complete(&ledger, 3).await;
-        assert_eq!(brought(&ledger).await.iter().filter(|(_, brought)| *brought == delivered(true)).count(), 4);
+        assert_eq!(rows(&ledger).await.iter().filter(|(_, delivery)| *delivery == delivered(true)).count(), 4);
     }
 }
 
 #[tokio::test]
-async fn nothing_overtakes_what_waits_for_the_formatter() {
+async fn what_goes_again_waits_for_no_formatter() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = three_delivered(folder.path()).await;
     accept(&ledger, [4]).await;
-    assert!(matches!(again(&ledger, &[1]).await, Err(PutBackError::Unformatted(_))));
+    assert_eq!(redeliver(&ledger, &[1, 4]).await, 1, "not what was not delivered");
     format_all(&ledger, "sheet").await;
-    assert_eq!(again(&ledger, &[1, 4]).await.unwrap(), 1, "not what was not delivered");
     let open = open_batch(&ledger, "sheet", 9, 2).await.unwrap();
-    assert_eq!(keys(&open), [key(4), key(1)]);
+    assert_eq!(keys(&open), [key(1), key(4)]);
 }
 
 #[tokio::test]
 async fn keys_are_told_from_those_of_others() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = three_delivered(folder.path()).await;
-    again(&ledger, &[2]).await.unwrap();
+    redeliver(&ledger, &[2]).await;
     let owners = async |keys: &[String]| {
         let index = Arc::new(ledger.event_index().await.unwrap());
-        ledger.owners(&sink("sheet"), &index, keys.to_vec()).await.unwrap()
+        ledger.row_owners(&sink("sheet"), &index, keys.to_vec()).await.unwrap()
     };
     let others = ["".to_owned(), "x".to_owned(), key(9), format!("{}/1", punch(1).id), format!("{}/x", punch(1).id)];
-    assert!(owners(&others).await.iter().all(|owner| *owner == Owner::Foreign));
-    let [Owner::Known { place: found, columns: of, row }] = &owners(&[key(2)]).await[..] else { panic!() };
-    assert_eq!((*found, of, &row.key, &row.cells), (place(2), &columns(1), &key(2), &super::row("row 2").cells));
+    assert!(owners(&others).await.iter().all(|owner| *owner == RowOwner::Foreign));
+    let [RowOwner::Known { ordinal, columns: of, row }] = &owners(&[key(2)]).await[..] else { panic!() };
+    assert_eq!((*ordinal, of, &row.key, &row.cells), (Ordinal(2), &columns(1), &key(2), &super::row("row 2").cells));
 
     declare(&ledger, &["sheet", "other"]).await;
     let index = Arc::new(ledger.event_index().await.unwrap());
-    assert_eq!(ledger.owners(&sink("other"), &index, vec![key(1)]).await.unwrap(), [Owner::Foreign]);
+    assert_eq!(ledger.row_owners(&sink("other"), &index, vec![key(1)]).await.unwrap(), [RowOwner::Foreign]);
     declare(&ledger, &["sheet"]).await;
     complete(&ledger, 2).await;
     let keep = super::super::Keep { keep_for: std::time::Duration::from_secs(1), bytes: u64::MAX };
     let pruned = ledger.prune(keep, at(1_002_500_000 + 1_000_000)).await.unwrap();
     assert_eq!(pruned.events, 2);
-    assert_eq!(owners(&[key(1), key(2), key(9)]).await, [Owner::Older, Owner::Older, Owner::Foreign]);
+    assert_eq!(owners(&[key(1), key(2), key(9)]).await, [RowOwner::Older, RowOwner::Older, RowOwner::Foreign]);
 }
 
 /// Has the first event's row replaced, and the second's withdrawn.
@@ -183,36 +176,40 @@ async fn a_correction_is_a_row_of_its_own_that_can_go_missing_too() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = three_delivered(folder.path()).await;
     correct(&ledger, 3).await;
-    let rows = async || ledger.brought_rows(&sink("sheet"), "settings", None, 99).await.unwrap();
+    let rows = async || ledger.delivered_rows(&sink("sheet"), "settings", None, 99).await.unwrap();
     let corrections = async || rows().await.split_off(3);
     let [first, second] = &corrections().await[..] else { panic!() };
-    assert!(first.place.is_correction() && !rows().await[2].place.is_correction());
-    assert_eq!((first.of, &first.key, &first.brought), (Sequence(1), &format!("{}/1", key(1)), &Brought::Pending));
-    assert_eq!((second.of, &second.key), (Sequence(2), &format!("{}/1", key(2))));
+    assert_eq!((first.event, &first.key, &first.delivery), (Sequence(1), &format!("{}/1", key(1)), &Delivery::Pending));
+    assert_eq!((second.event, &second.key), (Sequence(2), &format!("{}/1", key(2))));
     complete(&ledger, 2).await;
 
     // As often as it goes missing; and another correction made meanwhile does not get in its way.
     for round in 3..6 {
         let [first, second] = &corrections().await[..] else { panic!() };
-        let (missing, other) = if first.of == Sequence(1) { (first, second) } else { (second, first) };
-        assert_eq!([&missing.brought, &other.brought], [&delivered(true); 2]);
-        let fresh = Ulid::from_parts(9_999_999, round);
-        assert_eq!(ledger.deliver_again(&sink("sheet"), vec![missing.place], || fresh).await.unwrap(), 1);
-        assert_eq!(ledger.deliver_again(&sink("sheet"), vec![missing.place], || fresh).await.unwrap(), 0, "it moved");
+        assert_eq!([&first.delivery, &second.delivery], [&delivered(true); 2]);
+        assert_eq!(redeliver(&ledger, &[first.ordinal.0]).await, 1);
+        assert_eq!(redeliver(&ledger, &[first.ordinal.0]).await, 0, "it is on its way");
         let open = open_batch(&ledger, "sheet", 9, round).await.unwrap();
         assert_eq!(keys(&open), [format!("{}/1", key(1))]);
         assert_eq!(open.batch.corrections.len(), 1);
         complete(&ledger, round).await;
-        let events = ledger.events(None, 99).await.unwrap();
-        assert!(events.iter().take(3).all(|event| matches!(event.fates[0].stage, Stage::Delivered(_))), "{events:?}");
+        let events = ledger.events(None, 99).await.unwrap().events;
+        assert!(
+            events.iter().take(3).all(|event| matches!(event.statuses[0].stage, Stage::Delivered(_))),
+            "{events:?}"
+        );
     }
 
     let index = Arc::new(ledger.event_index().await.unwrap());
     let asked =
         vec![format!("{}/1", key(1)), format!("{}/1", key(2)), format!("{}/2", key(1)), format!("{}/1", key(3))];
-    let owners = ledger.owners(&sink("sheet"), &index, asked).await.unwrap();
-    let [Owner::Known { row: mended, .. }, Owner::Known { row: withdrawn, .. }, Owner::Foreign, Owner::Foreign] =
-        &owners[..]
+    let owners = ledger.row_owners(&sink("sheet"), &index, asked).await.unwrap();
+    let [
+        RowOwner::Known { row: mended, .. },
+        RowOwner::Known { row: withdrawn, .. },
+        RowOwner::Foreign,
+        RowOwner::Foreign,
+    ] = &owners[..]
     else {
         panic!("{owners:?}")
     };
@@ -228,31 +225,31 @@ async fn a_correction_whose_event_is_no_longer_known_is_neither_missing_nor_know
     accept(&ledger, [4]).await;
     let keep = super::super::Keep { keep_for: std::time::Duration::from_secs(1), bytes: u64::MAX };
     assert_eq!(ledger.prune(keep, at(1_002_500_000 + 1_000_000)).await.unwrap().events, 2);
-    let left: Vec<u64> = brought(&ledger).await.iter().map(|(event, _)| *event).collect();
+    let left: Vec<u64> = rows(&ledger).await.iter().map(|(event, _)| *event).collect();
     assert_eq!(left, [3]);
     let index = Arc::new(ledger.event_index().await.unwrap());
     let asked = vec![format!("{}/1", key(1)), key(3)];
-    let owners = ledger.owners(&sink("sheet"), &index, asked).await.unwrap();
-    assert!(matches!(&owners[..], [Owner::Older, Owner::Known { .. }]), "{owners:?}");
+    let owners = ledger.row_owners(&sink("sheet"), &index, asked).await.unwrap();
+    assert!(matches!(&owners[..], [RowOwner::Older, RowOwner::Known { .. }]), "{owners:?}");
 }
 
 #[tokio::test]
-async fn what_was_pruned_meanwhile_is_not_brought_again_and_nothing_behind_it_is_skipped() {
+async fn what_was_pruned_meanwhile_does_not_go_again_and_nothing_behind_it_is_skipped() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = three_delivered(folder.path()).await;
     let keep = super::super::Keep { keep_for: std::time::Duration::from_secs(1), bytes: u64::MAX };
     // The three went in one batch, which stays while one of them does.
     assert_eq!(ledger.prune(keep, at(1_002_500_000 + 1_000_000)).await.unwrap().events, 2);
-    assert_eq!(again(&ledger, &[1, 2]).await.unwrap(), 0);
-    assert_eq!(again(&ledger, &[1, 3]).await.unwrap(), 1);
+    assert_eq!(redeliver(&ledger, &[1, 2]).await, 0);
+    assert_eq!(redeliver(&ledger, &[1, 3]).await, 1);
     let counts = ledger.sink_counts(&sink("sheet")).await.unwrap();
     assert_eq!(counts.rows_waiting, 1);
-    accept(&ledger, [5]).await;
-    assert_eq!(sequences(&ledger.read_unformatted(&sink("sheet"), 9).await.unwrap()), [5]);
+    accept(&ledger, [4]).await;
+    assert_eq!(sequences(&ledger.read_unformatted(&sink("sheet"), 9).await.unwrap()), [4]);
 }
 
 #[tokio::test]
-async fn more_rows_than_one_transaction_takes_are_all_brought_again() {
+async fn more_rows_than_one_transaction_takes_all_go_again() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(folder.path());
     declare(&ledger, &["sheet"]).await;
@@ -260,16 +257,16 @@ async fn more_rows_than_one_transaction_takes_are_all_brought_again() {
     format_all(&ledger, "sheet").await;
     deliver_all(&ledger, "sheet").await;
     let all: Vec<u64> = (1..=450).collect();
-    assert_eq!(again(&ledger, &all).await.unwrap(), 450);
-    assert_eq!(again(&ledger, &all).await.unwrap(), 0);
+    assert_eq!(redeliver(&ledger, &all).await, 450);
+    assert_eq!(redeliver(&ledger, &all).await, 0);
     let counts = ledger.sink_counts(&sink("sheet")).await.unwrap();
     assert_eq!((counts.rows_waiting, counts.rows_delivered), (450, 450));
 }
 
 #[tokio::test]
-async fn a_row_that_is_corrected_since_it_was_found_missing_is_not_brought_behind_its_correction() {
+async fn a_row_that_is_corrected_since_it_was_found_missing_does_not_go_behind_its_correction() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = three_delivered(folder.path()).await;
     correct(&ledger, 3).await;
-    assert_eq!(again(&ledger, &[1, 2, 3]).await.unwrap(), 1, "only the third has none");
+    assert_eq!(redeliver(&ledger, &[1, 2, 3]).await, 1, "only the third has none");
 }

@@ -1,4 +1,4 @@
-//! When the wall clock is believed, and what time it is then.
+//! When the wall clock is trusted, and what time it is then.
 //!
 //! Three things vouch for it, of which only the kernel's word is final: plugins.toml, a battery-backed clock that does not
 //! stand before the last time seen, and the kernel, which says that it is synchronised. A clock that was believed stays so
@@ -25,9 +25,9 @@ impl Reading {
     }
 }
 
-/// What is believed of the clock in this boot.
+/// How far the wall clock is trusted in this boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Belief {
+pub struct ClockTrust {
     vouched_for: bool,
     battery_backed: bool,
     believed: bool,
@@ -35,7 +35,7 @@ pub struct Belief {
     zero: Option<i64>,
 }
 
-impl Belief {
+impl ClockTrust {
     /// Nothing was asked yet in this boot. `vouched_for`: plugins.toml says that the wall clock is right. `battery_backed`:
     /// the kernel set it from a clock chip that can be believed.
     #[must_use]
@@ -87,12 +87,12 @@ mod tests {
     }
 
     /// What is said of readings one after the other: how the time stands, and how many hours it is wrong by.
-    fn script(mut belief: Belief, last_seen: i64, readings: &[Reading]) -> Vec<(Standing, i64)> {
+    fn script(mut trust: ClockTrust, last_seen: i64, readings: &[Reading]) -> Vec<(Standing, i64)> {
         readings
             .iter()
             .map(|reading| {
-                let standing = belief.judge(reading, last_seen);
-                (standing, (belief.wall(reading) - NOON - reading.monotonic) / HOUR)
+                let standing = trust.judge(reading, last_seen);
+                (standing, (trust.wall(reading) - NOON - reading.monotonic) / HOUR)
             })
             .collect()
     }
@@ -101,7 +101,7 @@ mod tests {
     fn a_clock_that_nothing_vouches_for_is_unknown_until_the_kernel_is_synchronised() {
         let readings = [reading(0, -9, false), reading(1, -9, false), reading(2, 0, true), reading(3, 0, false)];
         let expected = [(Standing::Unknown, -9), (Standing::Unknown, -9), (Standing::Synchronised, 0)];
-        let said = script(Belief::new(false, false), 0, &readings);
+        let said = script(ClockTrust::new(false, false), 0, &readings);
         assert_eq!(said[..3], expected);
         assert_eq!(said[3], (Standing::Synchronised, 0), "the network is gone again");
     }
@@ -110,15 +110,15 @@ mod tests {
     fn a_clock_that_is_vouched_for_is_believed_and_put_right_by_the_kernel() {
         let readings = [reading(0, 3, false), reading(1, 3, false), reading(2, 0, true)];
         let expected = [(Standing::Believed, 3), (Standing::Believed, 3), (Standing::Synchronised, 0)];
-        assert_eq!(script(Belief::new(true, false), i64::MAX, &readings), expected);
-        assert_eq!(script(Belief::new(false, true), NOON, &readings), expected);
+        assert_eq!(script(ClockTrust::new(true, false), i64::MAX, &readings), expected);
+        assert_eq!(script(ClockTrust::new(false, true), NOON, &readings), expected);
     }
 
     #[test]
     fn a_battery_backed_clock_before_the_last_time_seen_is_not_believed_until_it_is_past_it() {
         let readings = [reading(0, 0, false), reading(2, 0, false), reading(3, -9, false)];
         let expected = [(Standing::Unknown, 0), (Standing::Believed, 0), (Standing::Believed, -9)];
-        assert_eq!(script(Belief::new(false, true), NOON + HOUR, &readings), expected);
+        assert_eq!(script(ClockTrust::new(false, true), NOON + HOUR, &readings), expected);
     }
 
     #[test]
@@ -132,7 +132,7 @@ mod tests {
             reading(4, 0, false),
             reading(5, 0, true),
         ];
-        let wrong_by: Vec<_> = script(Belief::new(true, true), 0, &readings)
+        let wrong_by: Vec<_> = script(ClockTrust::new(true, true), 0, &readings)
             .into_iter()
             .map(|(standing, off)| {
                 assert_eq!(standing, Standing::Synchronised);
@@ -144,14 +144,14 @@ mod tests {
 
     #[test]
     fn a_program_that_is_started_anew_goes_on_as_before() {
-        let mut believed = Belief::new(false, false);
+        let mut believed = ClockTrust::new(false, false);
         believed.resume(None);
         assert_eq!(script(believed, i64::MAX, &[reading(1, 4, false)]), [(Standing::Believed, 4)]);
-        let mut synchronised = Belief::new(false, false);
+        let mut synchronised = ClockTrust::new(false, false);
         synchronised.resume(Some(NOON));
         assert_eq!(script(synchronised, 0, &[reading(1, 4, false)]), [(Standing::Synchronised, 0)]);
         assert_eq!(script(synchronised, 0, &[reading(1, 4, true)]), [(Standing::Synchronised, 4)]);
-        let mut asked = Belief::new(false, false);
+        let mut asked = ClockTrust::new(false, false);
         asked.judge(&reading(1, 4, true), 0);
         asked.resume(Some(NOON));
         assert_eq!(asked.wall(&reading(2, 0, false)), NOON + 6 * HOUR, "what the kernel says now counts for more");

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is left in the log of the last commit that failed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Remnant {
+pub(super) enum FailedCommit {
     /// Nothing that anybody would read.
     #[default]
     Nothing,
@@ -37,7 +37,7 @@ pub(super) enum Remnant {
     Left,
 }
 
-impl Remnant {
+impl FailedCommit {
     /// Before anything else is written: writes over what is left. Where that can't be written, it stays, and is written over
     /// by what comes.
     pub(super) fn settle(&mut self, connection: &mut Connection, path: &Path) {
@@ -80,12 +80,12 @@ fn may_be_left(error: &rusqlite::Error) -> bool {
 }
 
 /// Writes over what is left, in the log of the file at `path`.
-fn cover(connection: &mut Connection, path: &Path) -> Remnant {
+fn cover(connection: &mut Connection, path: &Path) -> FailedCommit {
     match write_over(path) {
         Ok(()) => confirm(connection),
         Err(error) => {
             tracing::error!(%error, "a write that failed can't be undone: a restart may bring it back");
-            Remnant::Left
+            FailedCommit::Left
         }
     }
 }
@@ -108,7 +108,7 @@ fn write_over(path: &Path) -> Result<(), rusqlite::Error> {
 
 /// Makes durable what the log holds, by a commit that changes nothing. Until then a power cut may bring what was written
 /// over.
-fn confirm(connection: &mut Connection) -> Remnant {
+fn confirm(connection: &mut Connection) -> FailedCommit {
     let commit = |connection: &mut Connection| -> Result<(), rusqlite::Error> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Where a cell is given what it has, SQLite writes no page.
@@ -118,10 +118,10 @@ fn confirm(connection: &mut Connection) -> Remnant {
         transaction.commit()
     };
     match commit(connection) {
-        Ok(()) => Remnant::Nothing,
+        Ok(()) => FailedCommit::Nothing,
         Err(error) => {
             tracing::warn!(%error, "a write that failed is undone, and the disk does not confirm that: a power cut may bring it back");
-            Remnant::Covered
+            FailedCommit::Covered
         }
     }
 }
