@@ -1,5 +1,7 @@
 //! The program as a person or a script calls it, where no device runs: what it prints, and with which status it ends.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where its surroundings do not work")]
+
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

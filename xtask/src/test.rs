@@ -292,9 +292,11 @@ impl Inspection {
             return Ok(judge_missing("cargo-nextest", true));
         }
         let mut command = self.cargo(&["test", "--all-targets", "--locked", "--no-fail-fast"]);
-        match names {
-            Some(names) => names.iter().for_each(|name| drop(command.args(["--package", name]))),
-            None => drop(command.arg("--workspace")),
+        for name in names.into_iter().flatten() {
+            command.args(["--package", name]);
+        }
+        if names.is_none() {
+            command.arg("--workspace");
         }
         self.count(command)?;
         Ok(Verdict::Passed)

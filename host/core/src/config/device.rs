@@ -106,6 +106,8 @@ fn zones_abbreviated<'n>(database: &TimeZoneDatabase, names: &'n [String], abbre
     let mut regions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for name in names {
         if let Some((region, city)) = name.split_once('/')
+            // Stations keep the time of the country that supplies them.
+            && region != "Antarctica"
             // Others stand for no city: `Etc/GMT-1`, `Australia/NSW`.
             && city.bytes().any(|byte| byte.is_ascii_lowercase())
             && uses(name)
