@@ -189,7 +189,7 @@ impl Inspection {
                 self.count(self.cargo(&["test", "--workspace", "--doc", "--locked", "--no-fail-fast"]))?;
             }
             Check::Demo => {
-                let exit = demo::run(&demo::Arguments { auto: true, std: self.std, after_tests: true })?;
+                let exit = demo::run(&demo::Arguments { auto: true, lan: None, std: self.std, after_tests: true })?;
                 if exit != ExitCode::SUCCESS {
                     bail!("the sheet does not hold what was punched; see above");
                 }

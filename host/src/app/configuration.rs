@@ -211,7 +211,7 @@ mod tests {
             (None, None, false, Nothing),
             (Some(MISSPELT.to_owned()), None, true, Terminal),
             (Some(format!("{DEVICE}[panel]\ndriver = \"ssd1306\"\nsize = 1\n")), None, true, Terminal),
-            (Some(format!("[panel]\ndriver = \"ssd1306\"\n[grants.x]\n")), None, true, ssd1306),
+            (Some("[panel]\ndriver = \"ssd1306\"\n[grants.x]\n".to_owned()), None, true, ssd1306),
             (Some(MISSPELT.to_owned()), Some(format!("{DEVICE}{NONE}")), true, Nothing),
             (Some(format!("{DEVICE}{NONE}")), None, true, Nothing),
         ];

@@ -163,7 +163,7 @@ async fn wait_for(signal: Option<&mut Signal>) {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn wait_until(clock: &Clock, at_ms: Option<u64>) {
