@@ -1,6 +1,6 @@
 //! `punchcard check`: strict, and everything at once.
 
-use punchcard_core::config::{Configuration, Diagnostic, Severity, parse_configuration};
+use punchcard_core::config::{Configuration, Diagnostic, Severity, parse_configuration, warn_of_undrawable};
 
 use super::exit::{Exit, Failure};
 use super::output::{print_line, say_line};
@@ -19,6 +19,7 @@ pub(super) fn check(device: &DeviceArguments) -> Result<Exit, Failure> {
     sandbox.forget_failures();
     let faults = small_runtime()?.block_on(find_faults(&configuration, source.folder(), &sandbox));
     let mut diagnostics: Vec<Diagnostic> = faults.iter().map(|fault| fault.diagnostic(&configuration)).collect();
+    diagnostics.extend(warn_of_undrawable(&configuration, punchcard_panel::undrawable));
     diagnostics.sort_by_key(|diagnostic| diagnostic.at.span.start);
     let exit = if diagnostics.is_empty() { Exit::Success } else { say(&source, &diagnostics) };
     if exit == Exit::Success {
