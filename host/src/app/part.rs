@@ -25,7 +25,6 @@ use crate::clock::Clock;
 use crate::http::Http;
 use crate::vault::Vault;
 use punchcard_ledger::{Declaration, Ledger};
-use punchcard_sandbox::Plugin;
 use punchcard_sandbox::cache::hexadecimal;
 
 /// A grant.
