@@ -52,10 +52,11 @@ pub struct Bounds {
 }
 
 impl Default for Bounds {
-    /// What components made from JavaScript (395 MB) and Python take, and a board of a tenth of a desk's speed.
+    /// Twice what a component made from JavaScript takes (395 MB), for larger ones; and the time of a board with a tenth of a
+    /// desk's speed. Where there is less memory, the system ends the compiler before anything else.
     fn default() -> Self {
         Self {
-            memory_bytes: 512 << 20,
+            memory_bytes: 768 << 20,
             compute_for: Duration::from_secs(30),
             compute_for_each_mib: Duration::from_secs(15),
         }

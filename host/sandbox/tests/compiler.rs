@@ -123,7 +123,7 @@ fn what_takes_too_long_is_ended() {
 
 #[test]
 fn how_a_child_dies_is_said_and_remembered_unless_it_was_told_to() {
-    let too_much_memory = "to compile it takes more than 512 MiB of memory; make it smaller";
+    let too_much_memory = "to compile it takes more than 768 MiB of memory; make it smaller";
     for (does, says, is_remembered) in [
         ("echo stack overflow >&2; kill -ABRT $$", "the compiler broke off: signal 6: stack overflow", true),
         ("kill -SEGV $$", "the compiler broke off: signal 11", true),
