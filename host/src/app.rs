@@ -12,8 +12,10 @@ pub mod state_folder;
 mod face;
 mod opening;
 
-mod back;
 mod part;
+mod plugin;
+mod supervisor;
+mod watch;
 
 mod intake;
 mod known_time;
@@ -36,6 +38,7 @@ pub mod control;
 mod report;
 pub mod status;
 
+mod error_chain;
 mod timer;
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 pub mod exit;
 mod heap;
 mod log;
+mod output;
+mod question;
 
 mod run;
 
@@ -14,6 +16,7 @@ mod events;
 mod panel;
 mod reconcile;
 mod rejects;
+mod reload;
 mod replay;
 mod sign_in;
 mod sinks;
@@ -54,6 +57,13 @@ enum Command {
     Run,
     /// Check the configuration and every plugin in it, without starting anything. Keeps the compiled plugins for the start.
     Check,
+    /// Have the running device look at plugins.toml, its components and its secrets again. It does so by itself when one of
+    /// them changes. Only parts of which something changed are restarted; a file with an error changes nothing.
+    Reload {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Say how the running device stands.
     Status {
         /// As JSON.
@@ -95,6 +105,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Run => run::run(device),
         Command::Check => check::check(device),
+        Command::Reload { json } => reload::reload(device, *json),
         Command::Status { json } => status::status(device, *json),
         Command::Events(arguments) => events::events(device, arguments),
         Command::Rejects(arguments) => rejects::rejects(device, arguments),
@@ -107,9 +118,15 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
 }
 
+/// Says a failure on the standard error, where there is anybody to tell.
+pub fn say_failure(failure: &Failure) {
+    if !failure.is_silent() {
+        output::say_line(render_failure(failure));
+    }
+}
+
 /// A failure as a person reads it: what, and below it why.
-#[must_use]
-pub fn render_failure(failure: &Failure) -> String {
+fn render_failure(failure: &Failure) -> String {
     // Its lines stay: the errors of a configuration are a picture.
     let lines =
         |error: &dyn std::error::Error| error.to_string().split('\n').map(printable).collect::<Vec<_>>().join("\n");

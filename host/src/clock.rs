@@ -1,6 +1,6 @@
 //! The clocks and the kernel's random numbers: the one place that asks for them.
 //!
-//! What they say is read here, and judged in `core::belief`: a Raspberry Pi without a network boots with a wall clock that is
+//! What they say is read here, and judged in `core::clock_trust`: a Raspberry Pi without a network boots with a wall clock that is
 //! wrong by days, and nothing here then claims to know the time.
 
 #[cfg_attr(feature = "simulated-clock", path = "clock/simulated.rs")]
@@ -9,7 +9,7 @@ mod kernel;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
-use punchcard_core::belief::{Belief, Reading};
+use punchcard_core::clock_trust::{ClockTrust, Reading};
 use punchcard_core::time::{Context, Instant, Monotonic, Now};
 use rustix::rand::{GetRandomFlags, getrandom};
 use thiserror::Error;
@@ -31,7 +31,7 @@ pub struct Clock {
     zone: TimeZone,
     kernel: Kernel,
     boot: String,
-    belief: Arc<Mutex<Belief>>,
+    trust: Arc<Mutex<ClockTrust>>,
 }
 
 impl Clock {
@@ -42,14 +42,14 @@ impl Clock {
     pub fn open(device: &str, zone: TimeZone, vouched_for: bool) -> Result<Self, ClockError> {
         let kernel = Kernel::open();
         let boot = kernel.boot().map_err(ClockError::Boot)?;
-        let belief = Belief::new(vouched_for, kernel.is_battery_backed());
-        Ok(Self { device: device.to_owned(), zone, kernel, boot, belief: Arc::new(Mutex::new(belief)) })
+        let trust = ClockTrust::new(vouched_for, kernel.is_battery_backed());
+        Ok(Self { device: device.to_owned(), zone, kernel, boot, trust: Arc::new(Mutex::new(trust)) })
     }
 
     /// The wall clock was believed earlier in this boot, before this program was started anew. `zero`: where the kernel was
     /// synchronised then, when the monotonic clock stood at 0, in µs since 1970.
     pub fn resume(&self, zero: Option<i64>) {
-        self.belief.lock().unwrap_or_else(PoisonError::into_inner).resume(zero);
+        self.trust.lock().unwrap_or_else(PoisonError::into_inner).resume(zero);
     }
 
     /// What the clocks say. `last_seen`: the latest wall clock that was ever believed, in Unix microseconds.
@@ -57,8 +57,8 @@ impl Clock {
     pub fn now(&self, last_seen: i64) -> Now {
         let reading = self.kernel.read();
         let (standing, wall) = {
-            let mut belief = self.belief.lock().unwrap_or_else(PoisonError::into_inner);
-            (belief.judge(&reading, last_seen), belief.wall(&reading))
+            let mut trust = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+            (trust.judge(&reading, last_seen), trust.wall(&reading))
         };
         Now { wall: self.instant(wall), standing, monotonic: self.reading_of(&reading) }
     }
@@ -67,7 +67,7 @@ impl Clock {
     #[must_use]
     pub fn wall(&self) -> Instant {
         let reading = self.kernel.read();
-        self.instant(self.belief.lock().unwrap_or_else(PoisonError::into_inner).wall(&reading))
+        self.instant(self.trust.lock().unwrap_or_else(PoisonError::into_inner).wall(&reading))
     }
 
     /// A moment with the device's offset from UTC then.

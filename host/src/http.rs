@@ -17,7 +17,7 @@
 //! and a doubt costs a look at the service and never a row.
 
 mod trust;
-pub use trust::Trust;
+pub use trust::{AuthorityError, Trust};
 
 mod resolver;
 
@@ -120,7 +120,7 @@ impl Http {
     /// was written; also where the name leads to a private network that was not granted, which heals when a router that
     /// answers for every name while it is offline is online again. `Interrupted` when it may have been carried out:
     /// everything after that. `TooLarge`. `Invalid` when the library refuses the request.
-    pub async fn perform(&self, request: &Prepared) -> Result<RawResponse, Failure> {
+    pub async fn perform(&self, request: &Prepared<'_>) -> Result<RawResponse, Failure> {
         let deadline = sleep(Duration::from_millis(request.timeout_ms().into()));
         self.perform_before(deadline, request).await
     }
@@ -129,7 +129,7 @@ impl Http {
     async fn perform_before(
         &self,
         deadline: impl Future<Output = ()>,
-        request: &Prepared,
+        request: &Prepared<'_>,
     ) -> Result<RawResponse, Failure> {
         let started_at = Instant::now();
         let mut deadline = pin!(deadline);
@@ -168,7 +168,7 @@ impl Http {
     async fn perform_once<Deadline: Future<Output = ()>>(
         &self,
         mut deadline: Pin<&mut Deadline>,
-        request: &Prepared,
+        request: &Prepared<'_>,
     ) -> Result<RawResponse, Broken> {
         let client = match request.network() {
             Network::Open => &self.clients.open,
@@ -245,7 +245,7 @@ fn build_clients(limits: &Limits, trust: &Trust, lookup: &Arc<dyn Lookup>) -> Re
 }
 
 /// The library's form of the request, and who tells whether it left.
-fn build(client: &Client, request: &Prepared) -> Result<(reqwest::Request, Witness), Broken> {
+fn build(client: &Client, request: &Prepared<'_>) -> Result<(reqwest::Request, Witness), Broken> {
     let wants_body = matches!(request.method(), Method::Post | Method::Put | Method::Patch);
     let mut message = client.request(method_of(request), request.url().clone());
     for Header { name, value } in request.headers() {
@@ -273,11 +273,11 @@ fn build(client: &Client, request: &Prepared) -> Result<(reqwest::Request, Witne
 }
 
 /// Scheme, host and port of a request.
-fn origin_of(request: &Prepared) -> String {
+fn origin_of(request: &Prepared<'_>) -> String {
     request.url().origin().ascii_serialization()
 }
 
-fn method_of(request: &Prepared) -> reqwest::Method {
+fn method_of(request: &Prepared<'_>) -> reqwest::Method {
     match request.method() {
         Method::Get => reqwest::Method::GET,
         Method::Head => reqwest::Method::HEAD,

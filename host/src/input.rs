@@ -1,9 +1,73 @@
-//! Inputs: what a person does with the device becomes motions of keys.
+//! Inputs: what a person does with the device becomes edges and turns of the inputs of plugins.toml.
 //!
-//! What it deliberately does not know: which key is an input of plugins.toml and what it means, and any clock: each
-//! motion carries the time at which it was read, from a clock that is given. Whether a motion is a press is decided by
-//! [`punchcard_core::gesture`].
+//! Each driver is a room of its own: it knows the keys or lines of its inputs, when they moved, and nothing of what that
+//! means. Whether a motion is a press is decided by [`punchcard_core::gesture`]. A driver asks no clock but the one that
+//! it is given.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use punchcard_core::config::input::{Input, Trigger};
+use punchcard_core::input::{Edge, Turn};
+use punchcard_core::name::InputName;
+use thiserror::Error;
+use tokio::sync::mpsc;
 
 pub mod keyboard;
 
-pub use self::keyboard::{Input, KeyMotion, Keyboard, KeyboardError};
+mod reading;
+
+pub use reading::{Reading, STOPS_WITHIN};
+
+/// Every driver that there is.
+pub const DRIVERS: &[&dyn Driver] = &[&keyboard::Keyboard];
+
+/// What reads inputs of one kind.
+pub trait Driver: Sync {
+    /// Its name in messages and in `status`.
+    fn name(&self) -> &'static str;
+
+    /// Whether an input with this trigger is one of its own.
+    fn drives(&self, trigger: &Trigger) -> bool;
+
+    /// Begins to read those of `inputs` that are its own, and sends what they do. `now_ms` reads the device's monotonic
+    /// clock, in milliseconds. Reading ends when what is returned is stopped or dropped, or when nobody receives any more.
+    ///
+    /// # Errors
+    /// When the system or the device of the inputs refuses.
+    fn start(
+        &self,
+        inputs: &BTreeMap<InputName, Input>,
+        now_ms: NowMs,
+        sender: mpsc::Sender<Message>,
+    ) -> Result<Reading, StartError>;
+}
+
+/// Reads the device's monotonic clock, in milliseconds.
+pub type NowMs = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// What a driver sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// A button or key moved.
+    Edge(Edge),
+    /// An encoder was turned.
+    Turn(Turn),
+    /// A person wants the device to stop.
+    Quit,
+}
+
+/// Why a driver does not read.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The standard input can't be read.
+    #[error("the standard input can't be read")]
+    StandardInput(#[source] io::Error),
+    /// The terminal cannot give keys one by one.
+    #[error("the terminal could not be asked for single keys")]
+    Terminal(#[source] io::Error),
+    /// There is no thread to read with.
+    #[error("no thread could be started to read inputs")]
+    Thread(#[source] io::Error),
+}

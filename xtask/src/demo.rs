@@ -1,12 +1,14 @@
 //! `cargo xtask demo`: the whole way from a press to a row, on one machine, without an account.
 //!
-//! It builds the guests and the host, starts a stand-in Google on loopback, and lets a device run against it. With
+//! It builds the guests and the host, starts a stand-in Google on loopback, or with `--lan` where a phone reaches it, and
+//! lets a device run against it. With
 //! `--auto` nobody need be there: the code is entered as a browser would, presses come from a script, the device is
 //! restarted once in between, and what the stand-in's sheet then holds is compared with the script. The device is only
 //! ever pressed and looked at; what it says of itself decides when to go on, never whether all went well.
 
 mod configuration;
 
+mod lan;
 mod stand_in;
 
 mod device;
@@ -16,6 +18,7 @@ mod script;
 mod patience;
 
 use std::io::{BufRead as _, IsTerminal as _};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -41,6 +44,10 @@ pub(crate) struct Arguments {
     /// Do it all with nobody present, and compare the sheet with the script.
     #[arg(long)]
     pub(crate) auto: bool,
+    /// Serve the stand-in in the local network, so that a phone can scan the panel's QR code and open its pages. Everybody
+    /// there can. The address is this machine's, or the one that is given.
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true)]
+    pub(crate) lan: Option<Option<Ipv4Addr>>,
     /// Where the guests' standard library comes from; the first source that works when not given.
     #[arg(long, value_enum, value_name = "SOURCE")]
     pub(crate) std: Option<Source>,
@@ -62,6 +69,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if !(arguments.auto || has_person) {
         bail!("nobody can press keys without a terminal; `cargo xtask demo --auto` needs none");
     }
+    let address = match arguments.lan {
+        None => Ipv4Addr::LOCALHOST,
+        Some(given) => given.map_or_else(lan::find_address, Ok).and_then(lan::parse_private)?,
+    };
     let workspace = Workspace::of_this_program()?;
     let toolchain = Toolchain::find(&workspace, arguments.std)?;
     eprintln!("building the guests with {}", toolchain.description);
@@ -76,7 +87,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     }
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let stand_in = StandIn::start(&programs.stand_in, &folder)?;
+    let stand_in = StandIn::start(&programs.stand_in, &folder, address)?;
     let demonstration = Demonstration { stand_in: stand_in.origin(), plugins: &plugins, is_automatic: arguments.auto };
     let configuration = demonstration.write(&folder)?;
     let device = Device::new(programs.host, configuration, folder.join("state"), folder.join("device.log"));
@@ -108,11 +119,13 @@ fn existing(program: PathBuf) -> Result<PathBuf> {
 /// A person presses the keys; the device can be restarted as often as they like.
 fn run_by_hand(stand_in: &StandIn, device: &Device) -> Result<ExitCode> {
     let origin = stand_in.origin();
+    let reached = reached_by(stand_in);
     println!(
         "
 A stand-in for Google runs at {origin}/ and the device starts in this terminal.
   1. Open {origin}/device in a browser, enter the code that the panel shows, and allow it.
      Or, with curl:  curl -d user_code=CODE -d decision=allow {origin}/device
+     {reached}
   2. Choose a project with the arrow keys and punch with the space bar: once to start, once to finish.
   3. Look at {origin}/ : a row appears for each start and finish.
 Ctrl-C stops the device. What it does is written to {}.
@@ -126,6 +139,15 @@ Enter starts it.",
         }
         let status = device.run_in_terminal()?;
         println!("\nThe device ended ({status}). Enter starts it again, as after a power cut; q and Enter ends all.");
+    }
+}
+
+/// From where the panel's QR code leads to the stand-in.
+fn reached_by(stand_in: &StandIn) -> &'static str {
+    if stand_in.address().is_loopback() {
+        "The QR code works on this machine alone: a phone reaches it with `cargo xtask demo --lan`."
+    } else {
+        "Or scan the panel's QR code with a phone in the same network. Whoever is in it can open these pages."
     }
 }
 

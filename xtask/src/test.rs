@@ -2,8 +2,13 @@
 //!
 //! The checks do not depend on one another, so one that fails does not keep the others from running: a person gets all
 //! the news at once. The quick ones come first. What each check means is known by the tool that it calls.
+//!
+//! With `--quick`, for a person who has changed something and goes on: without what takes long, and only the tests of the
+//! crates that the change touches. In continuous integration (`CI` is set) a tool that is missing is a failure, since a
+//! check that was skipped looks as good as one that has passed.
 
 mod tally;
+mod touched;
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read};
@@ -15,6 +20,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
 use self::tally::Tally;
+use self::touched::{Touched, find_touched};
 use crate::process::{self, perform};
 use crate::stopwatch::Stopwatch;
 use crate::toolchain::{Source, Toolchain};
@@ -27,7 +33,11 @@ const KILLS: u32 = 20;
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The checks to run; all of them when none is named.
+    #[arg(conflicts_with = "quick")]
     checks: Vec<Check>,
+    /// Only what is done within minutes, and only the tests of the crates that what is not committed yet touches.
+    #[arg(long)]
+    quick: bool,
     /// Where the guests' standard library comes from; the first source that works when not given.
     #[arg(long, value_enum, value_name = "SOURCE")]
     std: Option<Source>,
@@ -60,7 +70,11 @@ enum Check {
     Dependencies,
 }
 
+/// What `--quick` runs.
+const QUICK: [Check; 5] = [Check::Format, Check::Rules, Check::Guests, Check::Lints, Check::Tests];
+
 /// How a check ended.
+#[derive(Debug, PartialEq, Eq)]
 enum Verdict {
     Passed,
     Skipped(String),
@@ -76,10 +90,14 @@ struct Report {
 /// Runs the checks and says how each ended.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let workspace = Workspace::of_this_program()?;
-    let inspection = Inspection { workspace, std: arguments.std, tally: Mutex::default() };
+    let touched = if arguments.quick { find_touched(&workspace)? } else { Touched::All };
+    let ci = std::env::var_os("CI").is_some();
+    let inspection =
+        Inspection { workspace, std: arguments.std, quick: arguments.quick, touched, ci, tally: Mutex::default() };
     let mut reports = Vec::new();
     for &check in Check::value_variants() {
-        if !arguments.checks.is_empty() && !arguments.checks.contains(&check) {
+        let wanted: &[Check] = if arguments.quick { &QUICK } else { &arguments.checks };
+        if !wanted.is_empty() && !wanted.contains(&check) {
             continue;
         }
         eprintln!("\n== {}", name_of(check));
@@ -94,6 +112,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     println!("\n{}", render_summary(&reports, &tally));
     let all_passed = reports.iter().all(|report| !matches!(report.verdict, Verdict::Failed(_)));
     Ok(if all_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What it means that a tool is missing: here that its check is left out, in continuous integration that nobody looked.
+fn judge_missing(tool: &str, ci: bool) -> Verdict {
+    let reason = format!("{tool} is not installed (cargo install {tool} --locked)");
+    if ci { Verdict::Failed(reason) } else { Verdict::Skipped(reason) }
 }
 
 fn name_of(check: Check) -> String {
@@ -132,6 +156,11 @@ fn render_summary(reports: &[Report], tally: &Tally) -> String {
 struct Inspection {
     workspace: Workspace,
     std: Option<Source>,
+    quick: bool,
+    /// The crates whose tests run.
+    touched: Touched,
+    /// This is continuous integration.
+    ci: bool,
     /// Of all tests that ran.
     tally: Mutex<Tally>,
 }
@@ -146,18 +175,21 @@ impl Inspection {
             Check::Lints => {
                 let lints = ["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"];
                 perform(&mut self.cargo(&lints))?;
+                if self.quick {
+                    return Ok(Verdict::Passed);
+                }
                 // As it is released: without the features that only tests ask of shared dependencies.
                 perform(&mut self.cargo(&["check", "--locked", "--package", "punchcard"]))?;
                 // As the faults try it.
                 let with_clock = ["clippy", "--package", "punchcard", "--features", program::WITH_CLOCK, "--locked"];
                 perform(self.cargo(&with_clock).args(["--", "--deny", "warnings"]))?;
             }
-            Check::Tests => self.check_tests()?,
+            Check::Tests => return self.check_tests(),
             Check::Examples => {
                 self.count(self.cargo(&["test", "--workspace", "--doc", "--locked", "--no-fail-fast"]))?;
             }
             Check::Demo => {
-                let exit = demo::run(&demo::Arguments { auto: true, std: self.std, after_tests: true })?;
+                let exit = demo::run(&demo::Arguments { auto: true, lan: None, std: self.std, after_tests: true })?;
                 if exit != ExitCode::SUCCESS {
                     bail!("the sheet does not hold what was punched; see above");
                 }
@@ -174,9 +206,7 @@ impl Inspection {
             }
             Check::Dependencies => {
                 if !process::is_on_path("cargo-deny") {
-                    return Ok(Verdict::Skipped(
-                        "cargo-deny is not installed (cargo install cargo-deny --locked)".to_owned(),
-                    ));
+                    return Ok(judge_missing("cargo-deny", self.ci));
                 }
                 perform(&mut self.cargo(&["deny", "--workspace", "check", "bans", "licenses", "sources"]))?;
             }
@@ -234,12 +264,42 @@ impl Inspection {
         Ok(())
     }
 
-    fn check_tests(&self) -> Result<()> {
-        if process::is_on_path("cargo-nextest") {
-            return self.count(self.cargo(&["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]));
+    fn check_tests(&self) -> Result<Verdict> {
+        let names = match &self.touched {
+            Touched::Crates(names) if names.is_empty() => {
+                return Ok(Verdict::Skipped("nothing that is not committed yet touches a crate".to_owned()));
+            }
+            Touched::Crates(names) => Some(names),
+            Touched::All => None,
+        };
+        if let Some(names) = names {
+            eprintln!("of these crates: {}", names.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
         }
-        let every_target = ["test", "--workspace", "--all-targets", "--locked", "--no-fail-fast"];
-        self.count(self.cargo(&every_target))
+        if process::is_on_path("cargo-nextest") {
+            let mut command = self.cargo(&["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]);
+            // The workspace is built as ever: with other crates chosen, cargo would unite other features, and build all anew.
+            for name in names.into_iter().flatten() {
+                command.args(["--filterset", &format!("package(={name})")]);
+            }
+            if names.is_some() {
+                // A crate may have none.
+                command.arg("--no-tests=pass");
+            }
+            self.count(command)?;
+            return Ok(Verdict::Passed);
+        }
+        if self.ci {
+            return Ok(judge_missing("cargo-nextest", true));
+        }
+        let mut command = self.cargo(&["test", "--all-targets", "--locked", "--no-fail-fast"]);
+        for name in names.into_iter().flatten() {
+            command.args(["--package", name]);
+        }
+        if names.is_none() {
+            command.arg("--workspace");
+        }
+        self.count(command)?;
+        Ok(Verdict::Passed)
     }
 
     /// Runs tests, showing what they print, and adds their totals to the tally.
@@ -285,6 +345,13 @@ mod tests {
 
     fn report(check: Check, verdict: Verdict) -> Report {
         Report { check, verdict, took_for: Duration::from_millis(12_340) }
+    }
+
+    #[test]
+    fn a_tool_that_is_missing_is_a_failure_where_nobody_reads_the_summary() {
+        let reason = || "cargo-deny is not installed (cargo install cargo-deny --locked)".to_owned();
+        assert_eq!(judge_missing("cargo-deny", false), Verdict::Skipped(reason()));
+        assert_eq!(judge_missing("cargo-deny", true), Verdict::Failed(reason()));
     }
 
     #[test]

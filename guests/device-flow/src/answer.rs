@@ -1,12 +1,18 @@
 //! What an OAuth endpoint answered: members, a refusal, or nothing that can be used.
 //!
 //! The body is read before the status: an error with status 200 is an error, and a known error with status 500 is that
-//! error. Nothing is taken from an answer that is not a JSON object of moderate size.
+//! error. A page of HTML says, whatever its status is, that something in the network answers in place of the server.
+//! Nothing is taken from an answer that is not a JSON object of moderate size.
 
+use punchcard_sdk::Instant;
+use punchcard_sdk::answer::{Form, content, form, in_place_of};
 use punchcard_sdk::http::{Failure, Response};
+use punchcard_sdk::quote::quote;
+use punchcard_sdk::retry_after::parse_retry_after;
 use serde_json::{Map, Value};
 
-use crate::problem::{Cause, excerpt};
+use crate::problem::Cause;
+use crate::refusal::{Reason, description, error_member, fragment, known_error, refine, unknown_error};
 
 /// Longer answers are not looked at, in bytes. Real ones stay below a tenth of it.
 pub(crate) const BODY_MAX: usize = 256 * 1024;
@@ -16,78 +22,100 @@ pub(crate) const BODY_MAX: usize = 256 * 1024;
 pub(crate) enum Answer {
     /// A JSON object without an error, and a status that means success.
     Members(Map<String, Value>),
-    /// An error that the server named.
+    /// An error that the server named, or a refusal without words.
     Refusal(Refusal),
     /// Nothing was learnt.
     Silence(Silence),
 }
 
-/// Nothing was learnt: no answer, 5xx, or no JSON. Asking again is right.
+/// Nothing was learnt: no answer, 5xx, or not the server's. Asking again is right.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Silence {
     /// Why, for a person.
     pub(crate) cause: Cause,
-    /// How long the server wishes to be left alone, in seconds.
-    pub(crate) retry_after: Option<u64>,
+    /// How long the server wishes to be left alone, in milliseconds.
+    pub(crate) retry_after_ms: Option<u64>,
 }
 
-/// An error that the server named.
+/// An error that the server named, or a refusal without words.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Refusal {
     /// Which.
     pub(crate) reason: Reason,
+    /// The server's own words, without a full stop. Perhaps none.
+    pub(crate) description: String,
     /// The interval that came along, in seconds.
     pub(crate) interval: Option<u64>,
-}
-
-/// The errors of RFC 6749 §5.2, RFC 8628 §3.5 and Google's, by what is to be done about them.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Reason {
-    /// `authorization_pending`.
-    Pending,
-    /// `slow_down`.
-    SlowDown,
-    /// `expired_token`.
-    ExpiredToken,
-    /// `invalid_grant`.
-    InvalidGrant,
-    /// The server is busy, and says so.
-    Busy(Cause),
-    /// Any other.
-    Stop(Cause),
+    /// How long the server wishes to be left alone, in milliseconds.
+    pub(crate) retry_after_ms: Option<u64>,
 }
 
 impl Answer {
     /// Reads an answer.
-    pub(crate) fn read(response: &Response) -> Self {
-        let silence = || Self::Silence(Silence::of(response));
-        let Some(members) = parse_object(&response.body) else { return silence() };
-        let interval = members.get("interval").and_then(parse_seconds);
-        match error_code(&members) {
-            Some(code) => {
-                let description = members.get("error_description").and_then(Value::as_str).unwrap_or_default();
-                let reason = Reason::from_code(&code, description);
-                let is_unknown = matches!(reason, Reason::Stop(Cause::Refused { .. }));
-                if is_unknown && is_overloaded(response.status) {
-                    silence()
-                } else {
-                    Self::Refusal(Refusal { reason, interval })
-                }
-            }
-            None if (200..300).contains(&response.status) => Self::Members(members),
-            None if is_overloaded(response.status) => silence(),
-            None => {
-                let cause = Cause::Refused { code: format!("HTTP {}", response.status), description: String::new() };
-                Self::Refusal(Refusal { reason: Reason::Stop(cause), interval })
-            }
+    pub(crate) fn read(response: &Response, now: Instant) -> Self {
+        let retry_after_ms = parse_retry_after(response, now);
+        let silence = |cause| Self::Silence(Silence { cause, retry_after_ms });
+        let status = response.status;
+        if response.body.len() > BODY_MAX {
+            return silence(Cause::Trouble(status));
         }
+        let form = form(response);
+        if form == Form::Html {
+            return silence(Cause::foreign(response));
+        }
+        let members = parse_object(response).unwrap_or_default();
+        let is_success = (200..300).contains(&status);
+        let description = description(&members);
+        let interval = members.get("interval").and_then(parse_seconds);
+        let refusal = |reason, description| Self::Refusal(Refusal { reason, description, interval, retry_after_ms });
+        let is_error = error_member(&members).is_some();
+        // What grants something may say anything else beside it.
+        let grants = ["access_token", "device_code"].iter().any(|name| members.contains_key(*name));
+        if (is_error || !grants)
+            && let Some(reason) = known_error(&members)
+        {
+            return refusal(refine(reason, &description), description);
+        }
+        if is_overloaded(status) && status != 511 {
+            return silence(Cause::Trouble(status));
+        }
+        if let Some(code) = unknown_error(&members) {
+            let cause = Cause::Refused { code, description: description.clone() };
+            return refusal(refine(Reason::Stop(cause), &description), description);
+        }
+        match status {
+            _ if is_success && form == Form::Object => Self::Members(members),
+            415 => refusal(Reason::Stop(Cause::FormRefused), description),
+            404 | 405 | 410 => silence(Cause::NoEndpoint(status)),
+            400..500 if status != 407 => {
+                let words = if form == Form::Object { description } else { fragment(&quoted_text(response)) };
+                let cause = Cause::Refused { code: format!("HTTP {status}"), description: words.clone() };
+                refusal(Reason::Unsaid(cause), words)
+            }
+            // A redirect, a proxy or a portal that wants to know who asks (407, 511), or a success without an object.
+            _ => silence(Cause::foreign(response)),
+        }
+    }
+}
+
+/// A body that is no JSON, as far as it is text.
+fn quoted_text(response: &Response) -> String {
+    str::from_utf8(content(response)).map(|text| quote(text, 100)).unwrap_or_default()
+}
+
+impl Cause {
+    /// Something else than the server has answered.
+    pub(crate) fn foreign(response: &Response) -> Self {
+        Self::Foreign(in_place_of("the sign-in server", response))
     }
 }
 
 impl Silence {
     /// An answer in which there is nothing to read.
-    pub(crate) fn of(response: &Response) -> Self {
-        Self { cause: Cause::Trouble(response.status), retry_after: parse_retry_after(response) }
+    pub(crate) fn of(response: &Response, now: Instant) -> Self {
+        let is_page = form(response) == Form::Html;
+        let cause = if is_page { Cause::foreign(response) } else { Cause::Trouble(response.status) };
+        Self { cause, retry_after_ms: parse_retry_after(response, now) }
     }
 
     /// What a failure means.
@@ -96,34 +124,16 @@ impl Silence {
     /// The cause of a failure that will not pass by itself.
     pub(crate) fn from_failure(failure: &Failure) -> Result<Self, Cause> {
         let cause = match failure {
-            Failure::Denied(said) => return Err(Cause::NotInReach(excerpt(said, 600))),
-            Failure::Invalid(reason) => return Err(Cause::NotSendable(excerpt(reason, 200))),
-            Failure::Missing(slot) => return Err(Cause::SlotEmpty(excerpt(slot, 64))),
-            Failure::Unsent(reason) | Failure::Interrupted(reason) => Cause::Unreachable(excerpt(reason, 200)),
+            Failure::Denied(said) => return Err(Cause::NotInReach(quote(said.trim_end_matches('.'), 600))),
+            Failure::Invalid(reason) => return Err(Cause::NotSendable(fragment(reason))),
+            Failure::Missing(slot) => return Err(Cause::SlotEmpty(quote(slot, 64))),
+            Failure::Unsent(reason) | Failure::Interrupted(reason) if reason.contains("certificate") => {
+                Cause::Certificate(fragment(reason))
+            }
+            Failure::Unsent(reason) | Failure::Interrupted(reason) => Cause::Unreachable(fragment(reason)),
             Failure::TooLarge(bytes) => Cause::TooLarge(*bytes),
         };
-        Ok(Self { cause, retry_after: None })
-    }
-}
-
-impl Reason {
-    fn from_code(code: &str, description: &str) -> Self {
-        let cause = match code {
-            "authorization_pending" => return Self::Pending,
-            "slow_down" => return Self::SlowDown,
-            "expired_token" => return Self::ExpiredToken,
-            "invalid_grant" => return Self::InvalidGrant,
-            "rate_limit_exceeded" => return Self::Busy(Cause::RateLimited),
-            "temporarily_unavailable" | "server_error" | "internal_failure" => return Self::Busy(Cause::Trouble(503)),
-            "access_denied" => Cause::Denied,
-            "invalid_client" => Cause::ClientRefused,
-            "org_internal" => Cause::OrganisationOnly,
-            "admin_policy_enforced" => Cause::AdminPolicy,
-            "unsupported_grant_type" | "unauthorized_client" => Cause::FlowRefused,
-            "invalid_scope" => Cause::ScopeRefused,
-            other => Cause::Refused { code: excerpt(other, 60), description: excerpt(description, 200) },
-        };
-        Self::Stop(cause)
+        Ok(Self { cause, retry_after_ms: None })
     }
 }
 
@@ -133,27 +143,13 @@ pub(crate) fn is_overloaded(status: u16) -> bool {
 }
 
 /// A JSON object of moderate size.
-pub(crate) fn parse_object(body: &[u8]) -> Option<Map<String, Value>> {
-    if body.len() > BODY_MAX {
+pub(crate) fn parse_object(response: &Response) -> Option<Map<String, Value>> {
+    if response.body.len() > BODY_MAX {
         return None;
     }
-    match serde_json::from_slice(body) {
+    match serde_json::from_slice(content(response)) {
         Ok(Value::Object(members)) => Some(members),
         _ => None,
-    }
-}
-
-/// Said where a server does not say which error it means.
-const NAMELESS: &str = "an error without a name";
-
-/// RFC 6749 §5.2 `error`; Google's quota on codes has `error_code`; Google's APIs have an object.
-fn error_code(members: &Map<String, Value>) -> Option<String> {
-    let error = members.get("error").filter(|error| !error.is_null()).or_else(|| members.get("error_code"))?;
-    match error {
-        Value::Null => None,
-        Value::String(code) => Some(code.clone()),
-        Value::Object(error) => Some(error.get("status").and_then(Value::as_str).unwrap_or(NAMELESS).to_owned()),
-        other => Some(other.as_i64().map_or_else(|| NAMELESS.to_owned(), |number| number.to_string())),
     }
 }
 
@@ -181,28 +177,44 @@ pub(crate) fn parse_seconds(value: &Value) -> Option<u64> {
     }
 }
 
-/// `Retry-After` in seconds (RFC 9110 §10.2.3); a date is left out, for the device's clock may be wrong.
-fn parse_retry_after(response: &Response) -> Option<u64> {
-    let header = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("retry-after"))?;
-    header.value.trim().parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use punchcard_sdk::http::Header;
 
     use super::*;
 
+    /// 2026-10-21T07:27:00Z.
+    const NOW: Instant = Instant { unix_micros: 1_792_567_620_000_000, utc_offset_minutes: 0 };
+
     fn answer(status: u16, body: &str) -> Answer {
-        Answer::read(&Response { status, headers: Vec::new(), body: body.into() })
+        Answer::read(&Response { status, headers: Vec::new(), body: body.into() }, NOW)
     }
 
     fn nothing(status: u16) -> Answer {
-        Answer::Silence(Silence { cause: Cause::Trouble(status), retry_after: None })
+        Answer::Silence(Silence { cause: Cause::Trouble(status), retry_after_ms: None })
     }
 
-    fn refusal(reason: Reason) -> Answer {
-        Answer::Refusal(Refusal { reason, interval: None })
+    fn silence(cause: Cause) -> Answer {
+        Answer::Silence(Silence { cause, retry_after_ms: None })
+    }
+
+    /// Something in the network answered.
+    fn foreign(status: u16, what: &str) -> Answer {
+        let text = format!("something in the network answers in place of the sign-in server (status {status}, {what})");
+        silence(Cause::Foreign(text))
+    }
+
+    /// A refusal without words.
+    fn unsaid(status: u16, words: &str) -> Reason {
+        Reason::Unsaid(Cause::Refused { code: format!("HTTP {status}"), description: words.into() })
+    }
+
+    /// The reason that an answer gives.
+    fn reason(status: u16, body: &str) -> Reason {
+        match answer(status, body) {
+            Answer::Refusal(refusal) => refusal.reason,
+            other => panic!("{body}: {other:?}"),
+        }
     }
 
     fn refused(code: &str) -> Reason {
@@ -233,44 +245,84 @@ mod tests {
             (400, r#"{"error":-1}"#, refused("-1")),
             (400, r#"{"error":[]}"#, refused("an error without a name")),
             (400, r#"{"error":true}"#, refused("an error without a name")),
-            (404, r#"{"message":"no such page"}"#, refused("HTTP 404")),
-            (302, "{}", refused("HTTP 302")),
-            (199, "{}", refused("HTTP 199")),
         ] {
-            assert_eq!(answer(status, body), refusal(reason), "{body}");
+            assert_eq!(self::reason(status, body), reason, "{body}");
         }
     }
 
     #[test]
     fn point_20_an_error_with_status_200_is_an_error() {
-        assert_eq!(answer(200, r#"{"error":"access_denied"}"#), refusal(Reason::Stop(Cause::Denied)));
-        assert_eq!(
-            answer(200, r#"{"error":"slow_down","access_token":"access-token","interval":"15"}"#),
-            Answer::Refusal(Refusal { reason: Reason::SlowDown, interval: Some(15) })
-        );
+        assert_eq!(reason(200, r#"{"error":"access_denied"}"#), Reason::Stop(Cause::Denied));
+        assert_eq!(reason(200, r#"{"message":"access_denied"}"#), Reason::Stop(Cause::Denied));
+        let slow_down = answer(200, r#"{"error":"slow_down","access_token":"access-token","interval":"15"}"#);
+        assert!(matches!(slow_down, Answer::Refusal(Refusal { reason: Reason::SlowDown, interval: Some(15), .. })));
+        let granted = answer(200, r#"{"access_token":"access-token","message":"slow_down"}"#);
+        assert!(matches!(granted, Answer::Members(_)), "what grants something may say anything beside it");
         let members = answer(200, r#"{"error":null,"error_code":null,"a":1}"#);
         assert!(matches!(members, Answer::Members(members) if members.len() == 3));
     }
 
     #[test]
     fn a_known_error_counts_whatever_the_status_and_an_unknown_one_with_5xx_does_not() {
-        assert_eq!(answer(500, r#"{"error":"invalid_grant"}"#), refusal(Reason::InvalidGrant));
+        assert_eq!(reason(500, r#"{"error":"invalid_grant"}"#), Reason::InvalidGrant);
         for status in [408, 429, 500, 503, 599] {
             assert_eq!(answer(status, r#"{"error":"odd"}"#), nothing(status));
             assert_eq!(answer(status, "{}"), nothing(status));
         }
-        assert_eq!(answer(400, r#"{"error":"odd"}"#), refusal(refused("odd")));
+        assert_eq!(reason(400, r#"{"error":"odd"}"#), refused("odd"));
     }
 
     #[test]
-    fn point_15_a_body_that_is_no_json_object_says_nothing() {
-        for body in ["", "<html>", "[]", "\"x\"", "{", "{}x", "null", "{\"a\":\"\u{0}\"}"] {
-            for status in [200, 302, 400, 404, 502] {
-                assert_eq!(answer(status, body), nothing(status), "{body}");
+    fn point_15_a_page_of_html_is_the_network_s_whatever_its_status() {
+        for body in ["<html>", "\n<!doctype html><p>Sign in to the hotel", "<?xml version=\"1.0\"?>"] {
+            for status in [200, 302, 400, 401, 403, 404, 407, 415, 429, 502, 511] {
+                assert_eq!(answer(status, body), foreign(status, "with a page of HTML"), "{body}");
             }
         }
+        let headers = vec![Header { name: "content-type".into(), value: "text/html".into() }];
+        let page = Answer::read(&Response { status: 403, headers, body: "Blocked".into() }, NOW);
+        assert_eq!(page, foreign(403, "with a page of HTML"));
+    }
+
+    #[test]
+    fn point_15_what_is_no_json_object_grants_and_ends_nothing() {
+        for body in ["", "[]", "\"x\"", "{", "{}x", "null", "ok"] {
+            let what = if body.is_empty() { "without content" } else { "with something else than JSON" };
+            for status in [200, 204, 302, 407, 511] {
+                assert_eq!(answer(status, body), foreign(status, what), "{body}");
+            }
+            for status in [404, 405, 410] {
+                assert_eq!(answer(status, body), silence(Cause::NoEndpoint(status)), "{body}");
+            }
+            for status in [408, 429, 500, 502] {
+                assert_eq!(answer(status, body), nothing(status), "{body}");
+            }
+            for status in [400, 401, 403, 422] {
+                assert_eq!(reason(status, body), unsaid(status, body), "{body}");
+            }
+            assert_eq!(reason(415, body), Reason::Stop(Cause::FormRefused));
+        }
         let deep = "[".repeat(100_000);
-        assert_eq!(answer(200, &format!(r#"{{"a":{deep}"#)), nothing(200));
+        assert_eq!(answer(200, &format!(r#"{{"a":{deep}"#)), foreign(200, "with something else than JSON"));
+    }
+
+    #[test]
+    fn an_object_without_an_error_s_name_is_what_its_status_is_and_its_words_are_kept() {
+        for (status, body, expected) in [
+            (404, r#"{"message":"no such page"}"#, silence(Cause::NoEndpoint(404))),
+            (404, r#"{"timestamp":1,"status":404,"error":"Not Found","path":"/"}"#, silence(Cause::NoEndpoint(404))),
+            (302, "{}", foreign(302, "with JSON of another form")),
+            (199, "{}", foreign(199, "with JSON of another form")),
+        ] {
+            assert_eq!(answer(status, body), expected, "{body}");
+        }
+        for (status, body, expected) in [
+            (415, r#"{"status":415,"error":"Unsupported Media Type"}"#, Reason::Stop(Cause::FormRefused)),
+            (400, r#"{"status":400,"error":"Bad Request","message":"No token."}"#, unsaid(400, "No token")),
+            (403, r#"{"message":"Forbidden"}"#, unsaid(403, "Forbidden")),
+        ] {
+            assert_eq!(reason(status, body), expected, "{body}");
+        }
     }
 
     #[test]
@@ -283,21 +335,19 @@ mod tests {
     #[test]
     fn what_a_server_says_about_its_error_is_cut() {
         let body = format!(r#"{{"error":"{}","error_description":"{}\n"}}"#, "e".repeat(99), "d".repeat(999));
-        let cause = Cause::Refused { code: "e".repeat(60), description: "d".repeat(200) };
-        assert_eq!(answer(400, &body), refusal(Reason::Stop(cause)));
+        let cut = |letter: &str, length| format!("{}…", letter.repeat(length));
+        let cause = Cause::Refused { code: cut("e", 60), description: cut("d", 200) };
+        assert_eq!(reason(400, &body), Reason::Stop(cause));
     }
 
     #[test]
-    fn retry_after_is_taken_in_seconds() {
-        for (value, retry_after) in
-            [("120", Some(120)), (" 5 ", Some(5)), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None)]
+    fn retry_after_is_taken_in_seconds_and_as_a_date() {
+        for (value, retry_after_ms) in
+            [("120", Some(120_000)), ("Wed, 21 Oct 2026 07:28:00 GMT", Some(60_000)), ("-1", None)]
         {
-            let headers = vec![
-                Header { name: "date".into(), value: "7".into() },
-                Header { name: "Retry-After".into(), value: value.into() },
-            ];
-            let answer = Answer::read(&Response { status: 503, headers, body: Vec::new() });
-            assert_eq!(answer, Answer::Silence(Silence { cause: Cause::Trouble(503), retry_after }), "{value}");
+            let headers = vec![Header { name: "Retry-After".into(), value: value.into() }];
+            let answer = Answer::read(&Response { status: 503, headers, body: Vec::new() }, NOW);
+            assert_eq!(answer, Answer::Silence(Silence { cause: Cause::Trouble(503), retry_after_ms }), "{value}");
         }
     }
 
@@ -333,12 +383,16 @@ mod tests {
 
     #[test]
     fn failures_that_pass_are_told_from_those_that_do_not() {
-        let silence = |cause| Ok(Silence { cause, retry_after: None });
+        let silence = |cause| Ok(Silence { cause, retry_after_ms: None });
         for (failure, expected) in [
             (Failure::Unsent("no route".into()), silence(Cause::Unreachable("no route".into()))),
             (Failure::Interrupted("reset".into()), silence(Cause::Unreachable("reset".into()))),
             (Failure::TooLarge(9), silence(Cause::TooLarge(9))),
-            (Failure::Denied("https://a".into()), Err(Cause::NotInReach("https://a".into()))),
+            (
+                Failure::Unsent("client error (Connect): invalid peer certificate: UnknownIssuer".into()),
+                silence(Cause::Certificate("client error (Connect): invalid peer certificate: UnknownIssuer".into())),
+            ),
+            (Failure::Denied("https://a.".into()), Err(Cause::NotInReach("https://a".into()))),
             (Failure::Invalid("odd".into()), Err(Cause::NotSendable("odd".into()))),
             (Failure::Missing("client-secret".into()), Err(Cause::SlotEmpty("client-secret".into()))),
         ] {

@@ -3,18 +3,12 @@
 //! Code and address are shown exactly as the server gave them. What a panel could not show, or a person not type, is
 //! refused here, with bounds on every length and span.
 
-use punchcard_sdk::auth_policy::{Directive, Prompt, Request};
+use punchcard_sdk::auth_policy::Prompt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::answer::{Answer, Reason, Silence, parse_seconds, text};
-use crate::form::{DEVICE_CODE, plain, post_authenticated, post_named};
-use crate::metadata::Errand;
-use crate::pace::{MINUTE, SECOND};
-use crate::problem::Cause;
-use crate::settings::Endpoints;
-use crate::state::Phase;
-use crate::turn::Turn;
+use crate::answer::{parse_seconds, text};
+use crate::pace::SECOND;
 
 /// RFC 8628 §3.2: "If no value is provided, clients MUST use 5 as the default." Seconds.
 const INTERVAL_DEFAULT: u64 = 5;
@@ -100,66 +94,6 @@ impl Code {
             complete_url: self.complete_url.clone(),
             purpose: purpose.to_owned(),
             expires_in_seconds: u32::try_from(remaining).unwrap_or(u32::MAX),
-        }
-    }
-}
-
-impl Turn<'_> {
-    /// Begins a sign-in from nothing: what an earlier one left is forgotten, so that no answer can be mistaken for it.
-    pub(crate) fn sign_in_anew(&mut self) -> Directive {
-        self.forget_sign_in();
-        self.state.identity = self.settings.identity();
-        self.discover(Errand::SignIn)
-    }
-
-    /// Asks for a code.
-    pub(crate) fn request_code(&mut self) -> Directive {
-        let Some(endpoints) = self.endpoints() else { return self.discover(Errand::SignIn) };
-        self.state.phase = Phase::RequestingCode;
-        let request = self.code_request(&endpoints);
-        self.send(request)
-    }
-
-    /// RFC 8628 §3.1. Google's form holds no secret; elsewhere the client authenticates as for tokens.
-    fn code_request(&self, endpoints: &Endpoints) -> Request {
-        let settings = self.settings;
-        let mut fields = Vec::new();
-        if !settings.scopes.is_empty() {
-            fields.push(plain("scope", &settings.scopes.join(" ")));
-        }
-        for (name, value) in [("audience", &settings.audience), ("resource", &settings.resource)] {
-            if let Some(value) = value {
-                fields.push(plain(name, value));
-            }
-        }
-        if settings.is_google() {
-            post_named(settings, &endpoints.device_authorization, fields)
-        } else {
-            post_authenticated(settings, self.slots, &endpoints.device_authorization, fields)
-        }
-    }
-
-    /// What the server answered to a request for a code.
-    pub(crate) fn code_answered(&mut self, answer: Answer) -> Directive {
-        match answer {
-            Answer::Members(members) => match parse_code(&members, self.slot_version(DEVICE_CODE), self.now_ms) {
-                Ok(code) => {
-                    self.succeed();
-                    self.show_code(code)
-                }
-                Err(member) => self.block(Cause::OddAnswer(member.to_owned())),
-            },
-            Answer::Silence(silence) => self.retry(silence),
-            Answer::Refusal(refusal) => match refusal.reason {
-                Reason::Stop(cause) => self.block(cause),
-                Reason::Busy(cause) => self.retry(Silence { cause, retry_after: Some(MINUTE / SECOND) }),
-                Reason::SlowDown => {
-                    self.retry(Silence { cause: Cause::RateLimited, retry_after: Some(MINUTE / SECOND) })
-                }
-                Reason::Pending | Reason::ExpiredToken | Reason::InvalidGrant => {
-                    self.block(Cause::OddAnswer("error".to_owned()))
-                }
-            },
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Signs a device in with the OAuth 2.0 device authorization grant: a code on the panel, which a person enters elsewhere.
+//! Signs a device in with the OAuth 2.0 device authorization grant: a code on the panel, which a person enters
+//! elsewhere.
 //!
 //! Made for RFC 8628, with Google's dialect as `provider = "google"`. It never sees a token: the host keeps them in
 //! slots, which requests name. It knows nothing of panels, of sheets, or of what the access is for.
@@ -12,36 +13,31 @@
 //! ```
 //!
 //! and from everywhere to signed out, when a person wants it.
+//!
+//! `turn` acts; what it reads with and remembers stands in the modules before it, which do not know it.
 
 mod address;
 mod scope;
 mod settings;
 
-mod state;
-mod turn;
-
-mod start;
-
-mod metadata;
-
-mod code;
-
-mod poll;
-
-mod token;
-
-mod renewal;
-
-mod revocation;
-
-mod answer;
 mod form;
 mod pace;
 mod problem;
 
+mod answer;
+mod refusal;
+
+mod code;
+mod metadata;
+mod token;
+
+mod state;
+
+mod turn;
+
 use punchcard_sdk::auth_policy::{Signal, Slot, Step};
 use punchcard_sdk::log::log;
-use punchcard_sdk::{AuthPolicy, Context, Error, export_auth_policy};
+use punchcard_sdk::{AuthPolicy, Context, Error, Needs, export_auth_policy};
 
 pub use settings::Settings;
 pub use state::State;
@@ -71,6 +67,10 @@ impl AuthPolicy for DeviceFlow {
             log(*level, text);
         }
         Ok(Step { status: turn.status(), forget: turn.forgotten, next })
+    }
+
+    fn needs(settings: &Settings) -> Needs {
+        settings.needs()
     }
 }
 

@@ -1,36 +1,35 @@
-//! Where an issuer's endpoints are: OAuth 2.0 Authorization Server Metadata (RFC 8414) and OpenID Connect Discovery 1.0.
+//! Where an issuer's endpoints are: OAuth 2.0 Authorization Server Metadata (RFC 8414) and OpenID Connect Discovery
+//! 1.0.
 //!
 //! Metadata are believed only if they name the very issuer that the settings name, character by character (RFC 8414
 //! §3.3), and their endpoints only over TLS, unless the settings themselves name an issuer without it.
 
-use punchcard_sdk::auth_policy::{Directive, Request};
+use punchcard_sdk::answer::{Form, form};
 use punchcard_sdk::http::Response;
+use punchcard_sdk::quote::quote;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
-use crate::answer::{Silence, is_overloaded, parse_object, text};
-use crate::pace::{MINUTE, SECOND};
-use crate::problem::{Cause, excerpt};
-use crate::settings::{Endpoints, Server};
-use crate::state::Phase;
-use crate::turn::Turn;
+use crate::answer::{parse_object, text};
+use crate::problem::Cause;
+use crate::settings::Endpoints;
 
 /// The endpoints that an issuer published.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Discovered {
-    issuer: Address,
-    endpoints: Endpoints,
+    pub(crate) issuer: Address,
+    pub(crate) endpoints: Endpoints,
 }
 
 /// A search for metadata.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Search {
     /// What the endpoints are wanted for.
-    errand: Errand,
+    pub(crate) errand: Errand,
     /// Position among [`well_known`] of the address being asked.
-    position: usize,
+    pub(crate) position: usize,
     /// What was wrong with the most telling answer so far.
-    cause: Option<Cause>,
+    pub(crate) cause: Option<Cause>,
 }
 
 impl Search {
@@ -69,18 +68,22 @@ pub(crate) fn well_known(issuer: &Address) -> Vec<String> {
 /// # Errors
 /// The cause to show if no other address has better.
 pub(crate) fn parse_metadata(issuer: &Address, response: &Response) -> Result<Endpoints, Cause> {
+    // Many servers have a page of HTML for every address that they don't know, so that the other addresses are asked
+    // too.
+    if form(response) == Form::Html {
+        return Err(Cause::foreign(response));
+    }
     let members =
-        parse_object(&response.body).filter(|_| response.status == 200).ok_or(Cause::NoMetadata(response.status))?;
+        parse_object(response).filter(|_| response.status == 200).ok_or(Cause::NoMetadata(response.status))?;
     match text(&members, "issuer") {
         Some(found) if found == issuer.as_str() => {}
-        Some(found) => return Err(Cause::IssuerDiffers(excerpt(found, 200))),
+        Some(found) => return Err(Cause::IssuerDiffers(quote(found, 200))),
         None => return Err(Cause::MetadataLack("issuer".to_owned())),
     }
     let endpoint = |name: &str| {
-        text(&members, name)
-            .and_then(|url| Address::try_from(url.to_owned()).ok())
-            .filter(|url| url.is_https() || !issuer.is_https())
-            .ok_or_else(|| Cause::MetadataLack(name.to_owned()))
+        let url = text(&members, name).and_then(|url| Address::try_from(url.to_owned()).ok());
+        let url = url.ok_or_else(|| Cause::MetadataLack(name.to_owned()))?;
+        if url.is_https() || !issuer.is_https() { Ok(url) } else { Err(Cause::PlainEndpoint(name.to_owned())) }
     };
     Ok(Endpoints {
         device_authorization: endpoint("device_authorization_endpoint")?,
@@ -90,74 +93,9 @@ pub(crate) fn parse_metadata(issuer: &Address, response: &Response) -> Result<En
 }
 
 /// What to show of two causes: one that comes of a document says more than the lack of one.
-fn more_telling(earlier: Option<Cause>, later: Cause) -> Cause {
+pub(crate) fn more_telling(earlier: Option<Cause>, later: Cause) -> Cause {
     match (earlier, later) {
-        (Some(earlier), Cause::NoMetadata(_)) => earlier,
+        (Some(earlier), Cause::NoMetadata(_) | Cause::Foreign(_)) => earlier,
         (_, later) => later,
-    }
-}
-
-impl Turn<'_> {
-    /// Where to send requests, as far as it is known.
-    pub(crate) fn endpoints(&self) -> Option<Endpoints> {
-        match &self.settings.server {
-            Server::Google { endpoints, .. } | Server::Endpoints(endpoints) => Some(endpoints.clone()),
-            Server::Issuer(issuer) => {
-                let known = self.state.discovered.as_ref().filter(|known| known.issuer == *issuer)?;
-                Some(known.endpoints.clone())
-            }
-        }
-    }
-
-    /// Finds out where to send requests, then does the errand.
-    pub(crate) fn discover(&mut self, errand: Errand) -> Directive {
-        match &self.settings.server {
-            Server::Issuer(_) => self.ask_metadata(Search { errand, position: 0, cause: None }),
-            Server::Google { .. } | Server::Endpoints(_) => self.do_errand(errand),
-        }
-    }
-
-    /// Asks the address at which the search stands, or gives up after the last.
-    pub(crate) fn ask_metadata(&mut self, search: Search) -> Directive {
-        let Server::Issuer(issuer) = &self.settings.server else { return self.do_errand(search.errand) };
-        match well_known(issuer).into_iter().nth(search.position) {
-            Some(address) => {
-                self.state.phase = Phase::Discovering(search);
-                self.send(Request::Get(address))
-            }
-            None => match search.cause.unwrap_or(Cause::NoMetadata(0)) {
-                // Perhaps a proxy whose server is still starting: nothing was decided, so it is asked again.
-                cause @ Cause::NoMetadata(_) => {
-                    self.state.phase = Phase::Discovering(Search { errand: search.errand, position: 0, cause: None });
-                    self.retry(Silence { cause, retry_after: Some(MINUTE / SECOND) })
-                }
-                cause => self.block(cause),
-            },
-        }
-    }
-
-    /// What an address answered that was asked for metadata.
-    pub(crate) fn metadata_answered(&mut self, search: Search, response: &Response) -> Directive {
-        let Server::Issuer(issuer) = &self.settings.server else { return self.do_errand(search.errand) };
-        if is_overloaded(response.status) {
-            return self.retry(Silence::of(response));
-        }
-        match parse_metadata(issuer, response) {
-            Ok(endpoints) => {
-                self.state.discovered = Some(Discovered { issuer: issuer.clone(), endpoints });
-                self.do_errand(search.errand)
-            }
-            Err(cause) => {
-                let Search { errand, position, cause: earlier } = search;
-                self.ask_metadata(Search { errand, position: position + 1, cause: Some(more_telling(earlier, cause)) })
-            }
-        }
-    }
-
-    fn do_errand(&mut self, errand: Errand) -> Directive {
-        match errand {
-            Errand::SignIn => self.request_code(),
-            Errand::Renewal => self.renew(),
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! Why there is no access, and what a person can do about it.
 //!
 //! A [`Cause`] is kept in the state; its words are made when they are shown. Every text that came from a server or the
-//! host is cut and freed of control characters when the cause is made, by [`excerpt`].
+//! host is cut and freed of control characters and of its full stop when the cause is made.
 
 use punchcard_sdk::Problem;
 use serde::{Deserialize, Serialize};
@@ -14,8 +14,18 @@ use crate::settings::Settings;
 pub(crate) enum Cause {
     /// Nobody entered the code in time: the local deadline, or `expired_token` (RFC 8628 §3.5).
     CodeExpired,
-    /// `access_denied` (RFC 8628 §3.5).
+    /// The code ran out while the token endpoint did not answer as it should: why.
+    CodeUnheard(Box<Cause>),
+    /// `access_denied` (RFC 8628 §3.5): the person's answer.
     Denied,
+    /// The server lets this account or this client in no more, or not for now: `access_denied` in a renewal and its
+    /// like.
+    Restricted {
+        /// The error's name.
+        code: String,
+        /// The server's own words, perhaps none.
+        description: String,
+    },
     /// `invalid_grant` while polling: unknown, or claimed already.
     CodeRefused,
     /// A required scope was not granted.
@@ -26,6 +36,10 @@ pub(crate) enum Cause {
     TokenType(String),
     /// `invalid_client`: configuration.
     ClientRefused,
+    /// `deleted_client`.
+    ClientDeleted,
+    /// `disabled_client`.
+    ClientDisabled,
     /// `org_internal`: the client serves one organisation.
     OrganisationOnly,
     /// `admin_policy_enforced`.
@@ -49,8 +63,16 @@ pub(crate) enum Cause {
     OddAnswer(String),
     /// The server could not be reached.
     Unreachable(String),
-    /// 5xx, 429 or no JSON.
+    /// The connection was refused for the server's certificate.
+    Certificate(String),
+    /// 5xx, 429 or an answer that is too long to be one.
     Trouble(u16),
+    /// Something in the network answered in place of the server: what it was.
+    Foreign(String),
+    /// 404, 405 or 410 without words: this endpoint is not there.
+    NoEndpoint(u16),
+    /// 415: the server takes no forms.
+    FormRefused,
     /// An answer of more bytes than the host takes.
     TooLarge(u64),
     /// The host does not grant an address: its own words, which say which one and what to add.
@@ -67,6 +89,8 @@ pub(crate) enum Cause {
     IssuerDiffers(String),
     /// The metadata lack this member, or it is unfit.
     MetadataLack(String),
+    /// An issuer with TLS publishes this endpoint without it.
+    PlainEndpoint(String),
 }
 
 impl Cause {
@@ -76,6 +100,7 @@ impl Cause {
         matches!(
             self,
             Self::CodeExpired
+                | Self::CodeUnheard(_)
                 | Self::Denied
                 | Self::CodeRefused
                 | Self::ScopesMissing(_)
@@ -85,18 +110,50 @@ impl Cause {
         )
     }
 
+    /// Whether it ends a code, and says nothing of a refresh token from before it.
+    pub(crate) fn is_about_code(&self) -> bool {
+        matches!(self, Self::CodeExpired | Self::CodeUnheard(_) | Self::Denied | Self::CodeRefused)
+    }
+
+    /// Whether the server does not let this account or this client in, which somebody may mend there: the tokens may be
+    /// good again then.
+    pub(crate) fn is_restriction(&self) -> bool {
+        matches!(
+            self,
+            Self::Restricted { .. }
+                | Self::ClientRefused
+                | Self::ClientDeleted
+                | Self::ClientDisabled
+                | Self::OrganisationOnly
+                | Self::AdminPolicy
+        )
+    }
+
     /// The words for panel and `status`.
     pub(crate) fn problem(&self, settings: &Settings) -> Problem {
         let (headline, advice) = self.words(settings);
         Problem { headline: headline.to_owned(), advice }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one line for each cause")]
     fn words(&self, settings: &Settings) -> (&'static str, String) {
         const AGAIN: &str = "Sign in again at the device to get a new code.";
-        const BY_ITSELF: &str = "It goes on trying by itself.";
         let google = settings.is_google();
         match self {
             Self::CodeExpired => ("code expired", format!("Nobody entered the code in time. {AGAIN}")),
+            Self::CodeUnheard(cause) => {
+                let advice = cause.words(settings).1;
+                let what = advice.strip_suffix(BY_ITSELF).unwrap_or(&advice).trim_end();
+                ("sign-in unanswered", format!("{what} Until the code expired, nothing else was heard. {AGAIN}"))
+            }
+            Self::Restricted { code, description } => (
+                "account restricted",
+                format!(
+                    "The server does not let this account or this client in (`{code}`{}): ask whoever administers it. \
+                     The device keeps its sign-in. {BY_ITSELF}",
+                    after_colon(description)
+                ),
+            ),
             Self::Denied => ("access was refused", format!("The person who entered the code refused access. {AGAIN}")),
             Self::CodeRefused => {
                 ("code not accepted", format!("The server does not know the code, or it was used already. {AGAIN}"))
@@ -133,6 +190,21 @@ impl Cause {
                  `client-authentication` and the secret `client-secret` in plugins.toml."
                     .to_owned(),
             ),
+            Self::ClientDeleted => (
+                "client was deleted",
+                format!(
+                    "The client {} was deleted at the server (deleted_client): restore it there, or make another one \
+                     and write its id as `client-id` and its secret as `client-secret` in plugins.toml.",
+                    settings.client_id
+                ),
+            ),
+            Self::ClientDisabled => (
+                "client was disabled",
+                format!(
+                    "The client {} is disabled at the server (disabled_client): enable it there. {BY_ITSELF}",
+                    settings.client_id
+                ),
+            ),
             Self::OrganisationOnly => (
                 "organisation only",
                 "The OAuth client serves only accounts of its own organisation (org_internal): sign in with such an \
@@ -149,8 +221,8 @@ impl Cause {
             ),
             Self::FlowRefused => (
                 "device flow refused",
-                "The server does not allow this client to sign in with a code on a device: enable the device \
-                 authorization grant for it, and refresh tokens."
+                "The server does not let this client get tokens in this way: enable the device authorization grant for \
+                 it, and refresh tokens."
                     .to_owned(),
             ),
             Self::ScopeRefused => (
@@ -162,7 +234,10 @@ impl Cause {
             ),
             Self::TokenRefused => (
                 "token was refused",
-                format!("A service refused the access token right after it was given. Another one is asked for. {BY_ITSELF}"),
+                format!(
+                    "A service refused the access token right after it was given. Another one is asked for. \
+                     {BY_ITSELF}"
+                ),
             ),
             Self::RateLimited => (
                 "too many sign-ins",
@@ -171,9 +246,8 @@ impl Cause {
             Self::Refused { code, description } => (
                 "sign-in failed",
                 format!(
-                    "The server answered `{code}`{}{description}. Look at the grant's settings in plugins.toml, then \
-                     sign in again.",
-                    if description.is_empty() { "" } else { ": " }
+                    "The server answered `{code}`{}. Look at the grant's settings in plugins.toml, then sign in again.",
+                    after_colon(description)
                 ),
             ),
             Self::OddAnswer(member) => (
@@ -183,6 +257,23 @@ impl Cause {
             Self::Unreachable(reason) => (
                 "server not reached",
                 format!("There was no answer from the server ({reason}): look at the network. {BY_ITSELF}"),
+            ),
+            Self::Certificate(reason) => ("certificate refused", certificate_advice(reason)),
+            Self::Foreign(what) => {
+                ("network in the way", format!("{}. Nothing is lost. {BY_ITSELF}", capitalised(what)))
+            }
+            Self::NoEndpoint(status) => (
+                "address not found",
+                format!(
+                    "At the address that was asked the server has nothing (status {status}): look at the grant's \
+                     `issuer` or `endpoints` in plugins.toml. {BY_ITSELF}"
+                ),
+            ),
+            Self::FormRefused => (
+                "server wants JSON",
+                "The server does not take forms (status 415), in which OAuth 2.0 asks (RFC 6749, RFC 8628): it can't \
+                 be signed in to with this plugin. Is the address really that of its OAuth endpoint?"
+                    .to_owned(),
             ),
             Self::Trouble(status) => (
                 "server has trouble",
@@ -203,8 +294,8 @@ impl Cause {
             Self::NoMetadata(status) => (
                 "no server metadata",
                 format!(
-                    "The issuer publishes no metadata (the last status was {status}): look at `issuer` in plugins.toml, \
-                     or give `endpoints` in its place. {BY_ITSELF}"
+                    "The issuer publishes no metadata (the last status was {status}): look at `issuer` in \
+                     plugins.toml, or give `endpoints` in its place. {BY_ITSELF}"
                 ),
             ),
             Self::NotRevoked(reason) => (
@@ -216,7 +307,10 @@ impl Cause {
             ),
             Self::IssuerDiffers(found) => (
                 "issuer differs",
-                format!("The server calls itself `{found}`: write exactly this as `issuer` in plugins.toml, if it is right."),
+                format!(
+                    "The server calls itself `{found}`: write exactly this as `issuer` in plugins.toml, if it is \
+                     right."
+                ),
             ),
             Self::MetadataLack(member) => (
                 "no device flow",
@@ -225,14 +319,48 @@ impl Cause {
                      authorization grant; otherwise give `endpoints` in place of `issuer`."
                 ),
             ),
+            Self::PlainEndpoint(member) => (
+                "endpoint without TLS",
+                format!(
+                    "The issuer has an https address and publishes `{member}` with an http one, where secrets would \
+                     not be protected: tell the server its own public address (behind a proxy often \
+                     `X-Forwarded-Proto`), or give `endpoints` in place of `issuer`."
+                ),
+            ),
         }
     }
 }
 
-/// The beginning of a text that others wrote, on one line and without control characters.
-pub(crate) fn excerpt(text: &str, characters: usize) -> String {
-    let kept = text.chars().map(|character| if character.is_control() { ' ' } else { character });
-    kept.take(characters).collect::<String>().trim().to_owned()
+/// Said of what is tried again without anybody's doing.
+const BY_ITSELF: &str = "It goes on trying by itself.";
+
+/// A server's words behind the name of its error.
+fn after_colon(description: &str) -> String {
+    if description.is_empty() { String::new() } else { format!(": {description}") }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map(|first| format!("{}{}", first.to_uppercase(), rest.as_str())).unwrap_or_default()
+}
+
+/// What to do about a certificate. The host's reason ends with what its TLS library says of it.
+fn certificate_advice(reason: &str) -> String {
+    let what = format!("The server's certificate was not accepted ({reason})");
+    if reason.contains("UnknownIssuer") {
+        format!(
+            "{what}: no authority that the device knows has signed it. If it is a private one, put its certificate \
+             into a file and name that as the grant's `ca` in plugins.toml, or, for all that the device asks, in the \
+             environment variable SSL_CERT_FILE of the service. {BY_ITSELF}"
+        )
+    } else if reason.contains("xpired") || reason.contains("NotValidYet") || reason.contains("not valid yet") {
+        format!("{what}: either it has run out, or the device's clock is wrong. {BY_ITSELF}")
+    } else {
+        format!(
+            "{what}: is the address in plugins.toml the one that the certificate names? Something in the network may \
+             also answer in the server's place. {BY_ITSELF}"
+        )
+    }
 }
 
 #[cfg(test)]
@@ -240,19 +368,26 @@ mod tests {
     use super::*;
 
     fn settings(server: &str) -> Settings {
-        serde_json::from_str(&format!(r#"{{{server},"client-id":"the-client","scopes":["email"]}}"#)).unwrap()
+        serde_json::from_str(&format!(
+            r#"{{{server},"client-id":"the-client.apps.googleusercontent.com","scopes":["email"]}}"#
+        ))
+        .unwrap()
     }
 
     #[test]
     fn every_headline_fits_the_panel_and_every_advice_is_a_sentence() {
         let causes = [
             Cause::CodeExpired,
+            Cause::CodeUnheard(Box::new(Cause::NoEndpoint(404))),
             Cause::Denied,
+            Cause::Restricted { code: "access_denied".into(), description: "Account restricted".into() },
             Cause::CodeRefused,
             Cause::ScopesMissing(vec!["a".into(), "b".into()]),
             Cause::TestingEnded,
             Cause::TokenType("mac".into()),
             Cause::ClientRefused,
+            Cause::ClientDeleted,
+            Cause::ClientDisabled,
             Cause::OrganisationOnly,
             Cause::AdminPolicy,
             Cause::FlowRefused,
@@ -262,6 +397,12 @@ mod tests {
             Cause::OddAnswer("user_code".into()),
             Cause::Unreachable("no route".into()),
             Cause::Trouble(502),
+            Cause::Certificate("invalid peer certificate: UnknownIssuer".into()),
+            Cause::Foreign("something in the network answers".into()),
+            Cause::NoEndpoint(404),
+            Cause::FormRefused,
+            Cause::TokenRefused,
+            Cause::PlainEndpoint("token_endpoint".into()),
             Cause::TooLarge(8_388_608),
             Cause::NotInReach("https://example.org is not within `grants.door.reach`".into()),
             Cause::NotRevoked("no answer".into()),
@@ -275,7 +416,7 @@ mod tests {
             for cause in &causes {
                 let Problem { headline, advice } = cause.problem(&settings(server));
                 assert!((1..=21).contains(&headline.chars().count()), "{headline}");
-                assert!(advice.ends_with(['.', '?']) && !advice.contains("  "), "{advice}");
+                assert!(advice.ends_with(['.', '?']) && !advice.contains("  ") && !advice.contains(".."), "{advice}");
             }
         }
     }
@@ -308,8 +449,17 @@ mod tests {
     }
 
     #[test]
-    fn an_excerpt_is_one_short_line() {
-        assert_eq!(excerpt("a\r\nb\u{1b}[2J", 20), "a  b [2J");
-        assert_eq!(excerpt(" \u{e9}\u{e9}\u{e9}", 3), "\u{e9}\u{e9}");
+    fn what_a_certificate_lacks_is_said_with_its_remedy() {
+        for (reason, words) in [
+            ("invalid peer certificate: UnknownIssuer", "SSL_CERT_FILE"),
+            ("invalid peer certificate: UnknownIssuer", "the grant's `ca`"),
+            ("invalid peer certificate: Expired", "the device's clock"),
+            ("invalid peer certificate: certificate expired: verification time 1", "the device's clock"),
+            ("invalid peer certificate: NotValidYet", "the device's clock"),
+            ("invalid peer certificate: NotValidForName", "the one that the certificate names"),
+        ] {
+            let advice = certificate_advice(reason);
+            assert!(advice.contains(words) && advice.contains(reason), "{advice}");
+        }
     }
 }

@@ -4,10 +4,14 @@
 
 use std::fmt;
 
+use punchcard_sdk::Needs;
+use punchcard_sdk::quote::quote;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::address::{Address, AddressError};
+use crate::form::CLIENT_SECRET;
+use crate::metadata::well_known;
 use crate::scope::{GOOGLE_DEVICE_SCOPES, describe_scopes, google_replacement, is_identity_scope, is_scope};
 
 /// Settings that can work.
@@ -70,6 +74,26 @@ impl Settings {
         };
         format!("{} at {server}", self.client_id)
     }
+
+    /// The addresses that are asked, as far as the settings name them, and the secret without which the server refuses
+    /// the client. Of an issuer that is where its metadata are asked for first.
+    pub(crate) fn needs(&self) -> Needs {
+        let urls = match &self.server {
+            Server::Google { endpoints, .. } | Server::Endpoints(endpoints) => {
+                let required = [&endpoints.device_authorization, &endpoints.token];
+                let addresses = required.into_iter().chain(&endpoints.revocation);
+                addresses.map(|address| address.as_str().to_owned()).collect()
+            }
+            Server::Issuer(issuer) => well_known(issuer).into_iter().take(1).collect(),
+        };
+        let needs_secret = match self.client_authentication {
+            ClientAuthentication::Basic => true,
+            ClientAuthentication::Form => self.is_google(),
+            ClientAuthentication::None => false,
+        };
+        let slots = if needs_secret { vec![CLIENT_SECRET.to_owned()] } else { Vec::new() };
+        Needs { urls, slots, authorization: false }
+    }
 }
 
 /// One thing that is wrong with settings.
@@ -92,6 +116,13 @@ pub(crate) enum SettingsError {
     Endpoint { key: &'static str },
     #[error("`client-id` accepts 1 to 512 printable characters without spaces: the id that the server gave the client")]
     ClientId,
+    #[error("`client-id` is `{found}`, which only stands for the id: write the one that the server gave the client")]
+    Placeholder { found: String },
+    #[error(
+        "`client-id` is `{found}`, which is not an id of Google's: it ends with `{GOOGLE_ID_END}`; copy it from the \
+         Google console (Clients, the client of the type `TVs and Limited Input devices`)"
+    )]
+    GoogleId { found: String },
     #[error("`client-authentication` is `{found}`; it accepts \"form\", \"basic\" or \"none\"")]
     ClientAuthentication { found: String },
     #[error("`{key}` holds `{found}`; it accepts a list of scopes, each without spaces")]
@@ -132,6 +163,9 @@ fn google_hint(scope: &str) -> String {
     })
 }
 
+/// The end of all client ids of Google's.
+const GOOGLE_ID_END: &str = ".apps.googleusercontent.com";
+
 /// Characters of `purpose`, `audience` and `resource`.
 const TEXT_MAX: usize = 200;
 
@@ -167,12 +201,8 @@ impl TryFrom<RawSettings> for Settings {
         let mut errors = Vec::new();
         let is_google = raw.provider.is_some();
         let server = parse_server(raw.provider, raw.issuer, raw.endpoints, &mut errors);
-        if raw.client_id.is_empty()
-            || raw.client_id.len() > 512
-            || !raw.client_id.bytes().all(|byte| byte.is_ascii_graphic())
-        {
-            errors.push(SettingsError::ClientId);
-        }
+        let is_google_itself = matches!(server, Some(Server::Google { elsewhere: false, .. }));
+        errors.extend(check_client_id(&raw.client_id, is_google_itself).err());
         let client_authentication = parse_authentication(raw.client_authentication.as_deref(), &mut errors);
         check_scopes(is_google, &raw.scopes, &mut errors);
         let required_scopes = parse_required(&raw.scopes, raw.required_scopes, &mut errors);
@@ -199,6 +229,24 @@ impl TryFrom<RawSettings> for Settings {
 
 fn is_plain(text: &str) -> bool {
     !text.trim().is_empty() && text.chars().count() <= TEXT_MAX && !text.chars().any(char::is_control)
+}
+
+/// Judges a client's id. Elsewhere than at Google itself an id may have any form, and name an example.
+fn check_client_id(id: &str, is_google: bool) -> Result<(), SettingsError> {
+    let found = || quote(id, 60);
+    if ["YOUR", "<", ">", "…", "..."].iter().any(|part| id.contains(part))
+        || is_google && id.to_ascii_lowercase().contains("example")
+    {
+        return Err(SettingsError::Placeholder { found: found() });
+    }
+    if id.is_empty() || id.len() > 512 || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(SettingsError::ClientId);
+    }
+    let is_of_google = id.strip_suffix(GOOGLE_ID_END).is_some_and(|number| !number.is_empty());
+    if is_google && !is_of_google {
+        return Err(SettingsError::GoogleId { found: found() });
+    }
+    Ok(())
 }
 
 fn parse_authentication(found: Option<&str>, errors: &mut Vec<SettingsError>) -> ClientAuthentication {

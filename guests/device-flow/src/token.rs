@@ -1,24 +1,30 @@
 //! The answer that grants access: RFC 6749 §5.1. The tokens themselves are in the host's slots before it is seen here.
 
-use punchcard_sdk::auth_policy::{Directive, Lease};
+use punchcard_sdk::auth_policy::Lease;
+use punchcard_sdk::backoff::Chance;
+use punchcard_sdk::quote::quote;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::answer::{parse_seconds, text};
-use crate::form::{ACCESS_TOKEN, DEVICE_CODE, ID_TOKEN, REFRESH_TOKEN};
-use crate::pace::{Chance, SECOND};
-use crate::problem::{Cause, excerpt};
-use crate::renewal::plan_renewal;
-use crate::scope::missing_scopes;
-use crate::state::Phase;
-use crate::turn::Turn;
+use crate::pace::{DAY, SECOND};
+use crate::problem::Cause;
 
 /// A longer validity is taken for this one, in seconds: a year.
 const LIFETIME_MAX: u64 = 365 * 24 * 60 * 60;
 
+/// The member without which an answer grants nothing.
+const ACCESS_TOKEN: &str = "access_token";
+
 /// More scopes, or longer ones, are not kept.
 const SCOPES_MAX: usize = 64;
 const SCOPE_LENGTH_MAX: usize = 256;
+
+/// However short a lease is, renewals are at least this far apart, in milliseconds.
+pub(crate) const GAP_MIN: u64 = 30 * SECOND;
+
+/// An idle grant is renewed at least this often, in milliseconds.
+const IDLE_MAX: u64 = 7 * DAY;
 
 /// What an answer says of its token.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,14 +60,14 @@ pub(crate) struct HeldLease {
 /// Why it can't be used.
 pub(crate) fn parse_token(members: &Map<String, Value>) -> Result<Token, Cause> {
     // The host took the token out and left the slot's name in its place.
-    if text(members, "access_token").is_none() {
-        return Err(Cause::OddAnswer("access_token".to_owned()));
+    if text(members, ACCESS_TOKEN).is_none() {
+        return Err(Cause::OddAnswer(ACCESS_TOKEN.to_owned()));
     }
     // RFC 6749 §7.1: a token of an unknown type must not be used. Servers that leave the type out mean Bearer.
     match members.get("token_type").filter(|found| !found.is_null()) {
         None => {}
         Some(Value::String(found)) if found.eq_ignore_ascii_case("bearer") => {}
-        Some(Value::String(found)) => return Err(Cause::TokenType(excerpt(found, 40))),
+        Some(Value::String(found)) => return Err(Cause::TokenType(quote(found, 40))),
         Some(_) => return Err(Cause::OddAnswer("token_type".to_owned())),
     }
     Ok(Token {
@@ -72,6 +78,11 @@ pub(crate) fn parse_token(members: &Map<String, Value>) -> Result<Token, Cause> 
             .map(|seconds| seconds.min(LIFETIME_MAX)),
         scopes: members.get("scope").and_then(parse_scopes),
     })
+}
+
+/// Whether an answer that could not be used is perhaps not the server's: it grants nothing, and names no error.
+pub(crate) fn is_not_its_form(cause: &Cause) -> bool {
+    matches!(cause, Cause::OddAnswer(member) if member == ACCESS_TOKEN)
 }
 
 /// RFC 6749 §3.3, or a list as some servers write it. None where nothing is said.
@@ -91,8 +102,15 @@ fn parse_scopes(value: &Value) -> Option<Vec<String>> {
     (!scopes.is_empty()).then_some(scopes)
 }
 
+/// When to renew a lease of so many seconds, in milliseconds from its beginning: at 80 to 90 per cent of it, by chance,
+/// so that a fleet that was switched on together does not renew together.
+fn plan_renewal(lifetime: Option<u64>, chance: Chance) -> u64 {
+    let lifetime = lifetime.map_or(IDLE_MAX, |seconds| seconds.saturating_mul(SECOND)).min(IDLE_MAX);
+    (lifetime / 10 * 8 + chance.part_of(lifetime / 10)).max(GAP_MIN)
+}
+
 impl HeldLease {
-    fn new(lifetime: Option<u64>, slot_version: u64, now_ms: u64, chance: Chance) -> Self {
+    pub(crate) fn new(lifetime: Option<u64>, slot_version: u64, now_ms: u64, chance: Chance) -> Self {
         Self {
             granted_at_ms: now_ms,
             ends_at_ms: lifetime.map(|seconds| now_ms.saturating_add(seconds * SECOND)),
@@ -111,64 +129,6 @@ impl HeldLease {
             },
         };
         Some(Lease { expires_in_seconds, scopes: scopes.to_vec() })
-    }
-}
-
-impl Turn<'_> {
-    /// The person has agreed, by all that is known; what exactly was granted comes with a lease.
-    pub(crate) fn begin_grant(&mut self) {
-        self.state.grant = Some(Grant { scopes: self.settings.scopes.clone(), signed_in_at: Some(self.now_s) });
-    }
-
-    /// The person has agreed, and here is the lease.
-    pub(crate) fn sign_in_granted(&mut self, token: Token) -> Directive {
-        self.begin_grant();
-        if self.slot_version(REFRESH_TOKEN).is_none() {
-            self.warn(
-                "the server gave no refresh token: a person must sign in each time that the lease ends; \
-                 perhaps `offline_access` is missing in `scopes`",
-            );
-        }
-        self.take_lease(token)
-    }
-
-    /// A new lease is there, by sign-in or renewal.
-    pub(crate) fn take_lease(&mut self, token: Token) -> Directive {
-        let Some(slot_version) = self.slot_version(ACCESS_TOKEN) else {
-            return self.block(Cause::OddAnswer("access_token".to_owned()));
-        };
-        let mut grant = self
-            .state
-            .grant
-            .take()
-            .unwrap_or_else(|| Grant { scopes: self.settings.scopes.clone(), signed_in_at: None });
-        if let Some(scopes) = token.scopes {
-            grant.scopes = scopes;
-        }
-        let missing = missing_scopes(&self.settings.required_scopes, &grant.scopes);
-        if !missing.is_empty() {
-            return self.block(Cause::ScopesMissing(missing));
-        }
-        self.state.grant = Some(grant);
-        self.state.lease = Some(HeldLease::new(token.lifetime, slot_version, self.now_ms, self.chance));
-        self.succeed();
-        // The code is spent (point 17), and nobody reads the statement about the person.
-        self.forget(&[DEVICE_CODE, ID_TOKEN]);
-        self.hold_lease()
-    }
-
-    /// Leaves the lease alone until it is to be renewed, or ends.
-    pub(crate) fn hold_lease(&mut self) -> Directive {
-        self.state.phase = Phase::Authorized;
-        let renewable = self.slot_version(REFRESH_TOKEN).is_some();
-        let wake_at = self.state.lease.as_ref().and_then(|lease| match renewable {
-            true => Some(lease.renew_at_ms),
-            false => lease.ends_at_ms,
-        });
-        match wake_at {
-            Some(at) => self.wait_until(at),
-            None => self.rest(),
-        }
     }
 }
 
@@ -232,6 +192,24 @@ mod tests {
         assert_eq!(scopes(&format!(r#""{}""#, "a ".repeat(1_000))).map(|scopes| scopes.len()), Some(SCOPES_MAX));
         let long = "a".repeat(SCOPE_LENGTH_MAX);
         assert_eq!(scopes(&format!(r#""{long} {long}a""#)), Some(vec![long]));
+    }
+
+    #[test]
+    fn a_lease_is_renewed_at_80_to_90_per_cent_of_it() {
+        let (least, most) = (Chance::from_entropy(&[]), Chance::from_entropy(&[3, 232]));
+        for (lifetime, earliest, latest) in [
+            (Some(3_600), 2_880, 3_240),
+            (Some(100), 80, 90),
+            (Some(40), 32, 36),
+            (Some(10), 30, 30),
+            (Some(1), 30, 30),
+            (Some(30 * 86_400), 483_840, 544_320),
+            (None, 483_840, 544_320),
+            (Some(u64::MAX), 483_840, 544_320),
+        ] {
+            assert_eq!(plan_renewal(lifetime, least), earliest * SECOND, "{lifetime:?}");
+            assert_eq!(plan_renewal(lifetime, most), latest * SECOND, "{lifetime:?}");
+        }
     }
 
     #[test]

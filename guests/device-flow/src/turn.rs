@@ -4,13 +4,28 @@
 //! holds: each way out of a turn says what is waited for ([`Pending`]), an answer counts only while one is waited for,
 //! and a wait that ended early is waited on.
 
+mod start;
+
+mod search;
+
+mod code;
+
+mod poll;
+
+mod lease;
+
+mod renewal;
+
+mod revocation;
+
 use punchcard_sdk::auth_policy::{Directive, Request, Signal, Slot, Status};
+use punchcard_sdk::backoff::{Chance, plan_retry};
 use punchcard_sdk::log::Level;
-use punchcard_sdk::{Context, http};
+use punchcard_sdk::{Context, Instant, http};
 
 use crate::answer::{Answer, Silence};
 use crate::form::{DEVICE_CODE, REFRESH_TOKEN, slot_version};
-use crate::pace::{Chance, SECOND, WAIT_MAX, plan_retry};
+use crate::pace::{SECOND, WAIT_MAX, longest_pause};
 use crate::problem::Cause;
 use crate::settings::Settings;
 use crate::state::{Pending, Phase, State};
@@ -25,8 +40,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) slots: &'a [Slot],
     /// On the monotonic clock, in milliseconds.
     pub(crate) now_ms: u64,
-    /// By the device's clock, in seconds since 1970.
-    pub(crate) now_s: i64,
+    /// By the device's clock.
+    pub(crate) now: Instant,
     pub(crate) boot: &'a str,
     pub(crate) chance: Chance,
     /// Slots to erase.
@@ -42,9 +57,9 @@ impl<'a> Turn<'a> {
             state,
             slots,
             now_ms: context.monotonic_ms,
-            now_s: context.now.unix_micros / 1_000_000,
+            now: context.now,
             boot: &context.boot,
-            chance: Chance::from_entropy(&context.entropy),
+            chance: Chance::of(context),
             forgotten: Vec::new(),
             notes: Vec::new(),
         }
@@ -64,16 +79,24 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// By the device's clock, in seconds since 1970.
+    pub(crate) fn now_s(&self) -> i64 {
+        self.now.unix_micros / 1_000_000
+    }
+
     /// What to show.
     pub(crate) fn status(&self) -> Status {
         match &self.state.phase {
             Phase::Fresh | Phase::SignedOut | Phase::Revoking(_) => Status::SignedOut,
             Phase::AwaitingPerson(code) => Status::AwaitingPerson(code.prompt(&self.settings.purpose, self.now_ms)),
             Phase::Blocked(cause) => Status::Blocked(cause.problem(self.settings)),
-            Phase::Authorized | Phase::Renewing | Phase::Discovering(_) | Phase::RequestingCode => {
+            Phase::Authorized | Phase::Renewing | Phase::Discovering(_) | Phase::Comparing | Phase::RequestingCode => {
                 let scopes = self.state.grant.as_ref().map_or(&[][..], |grant| &grant.scopes);
                 match self.state.lease.as_ref().and_then(|lease| lease.current(scopes, self.now_ms)) {
                     Some(lease) => Status::Authorized(lease),
+                    None if let Some(cause) = self.state.kept.as_ref().and_then(|kept| kept.blocked.as_ref()) => {
+                        Status::Blocked(cause.problem(self.settings))
+                    }
                     None if self.is_renewing() && !self.is_trouble_said() => Status::Renewing,
                     None => {
                         let trouble = self.state.trouble.as_ref();
@@ -103,14 +126,17 @@ impl<'a> Turn<'a> {
     }
 
     fn answered(&mut self, response: &http::Response) -> Directive {
-        let phase = self.state.phase.clone();
-        if let Phase::Discovering(search) = phase {
-            return self.metadata_answered(search, response);
+        match self.state.phase.clone() {
+            Phase::Discovering(search) => self.metadata_answered(search, response),
+            Phase::Revoking(_) => self.revocation_answered(response),
+            _ => self.learnt(Answer::read(response, self.now), response.status),
         }
-        self.learnt(Answer::read(response), response.status)
     }
 
     fn failed(&mut self, failure: &http::Failure) -> Directive {
+        if self.state.phase == Phase::Comparing {
+            return self.compared(failure);
+        }
         match Silence::from_failure(failure) {
             Ok(silence) => self.learnt(Answer::Silence(silence), 0),
             Err(_) if matches!(self.state.phase, Phase::Revoking(_)) => {
@@ -130,19 +156,21 @@ impl<'a> Turn<'a> {
             (Phase::RequestingCode, answer) => self.code_answered(answer),
             (Phase::AwaitingPerson(code), answer) => self.poll_answered(code, answer),
             (Phase::Renewing, answer) => self.renewal_answered(answer, status),
-            (Phase::Revoking(_), answer) => self.revocation_answered(&answer, status),
+            (Phase::Revoking(_), _) => self.revocation_failed("there was no answer"),
             _ => self.go_on(),
         }
     }
 
     /// Does what the phase waited to do.
-    pub(crate) fn act(&mut self) -> Directive {
+    pub(super) fn act(&mut self) -> Directive {
         let phase = self.state.phase.clone();
         match phase {
             Phase::Discovering(search) => self.ask_metadata(search),
+            Phase::Comparing => self.compare(),
             Phase::RequestingCode => self.request_code(),
             Phase::AwaitingPerson(code) => self.poll(&code),
-            Phase::Authorized | Phase::Renewing => self.renew(),
+            Phase::Authorized => self.renew_due_lease(),
+            Phase::Renewing => self.renew(),
             Phase::Blocked(_) => self.begin(),
             Phase::Revoking(tries) => self.revoke(tries.saturating_add(1)),
             Phase::Fresh | Phase::SignedOut => self.rest(),
@@ -157,7 +185,7 @@ impl<'a> Turn<'a> {
             // The host lets no signal overtake an answer. If one did, the answer is lost: as after a time-out.
             (Pending::Answer, Phase::AwaitingPerson(code)) => {
                 let code = code.clone();
-                self.show_code(code)
+                self.show_code(code, 0)
             }
             (Pending::Answer, _) => self.wait_until(self.now_ms.saturating_add(SECOND)),
         }
@@ -165,9 +193,10 @@ impl<'a> Turn<'a> {
 
     /// Nothing was learnt: waits, longer each time, and tries again. Never gives up, and discards nothing.
     pub(crate) fn retry(&mut self, silence: Silence) -> Directive {
-        let Silence { cause, retry_after } = silence;
-        self.state.failures = self.state.failures.saturating_add(1);
-        let wait_for = plan_retry(self.state.failures, retry_after, self.chance);
+        let Silence { cause, retry_after_ms } = silence;
+        let failures = self.state.failures.saturating_add(1);
+        self.state.failures = failures;
+        let wait_for = plan_retry(failures, longest_pause(failures), retry_after_ms, self.chance);
         self.warn(&format!("{} The next try is in {} s.", cause.problem(self.settings).advice, wait_for / SECOND));
         self.state.trouble = Some(cause);
         self.wait_until(self.now_ms.saturating_add(wait_for))
@@ -177,16 +206,20 @@ impl<'a> Turn<'a> {
     pub(crate) fn block(&mut self, cause: Cause) -> Directive {
         let problem = cause.problem(self.settings);
         self.warn(&format!("{}: {}", problem.headline, problem.advice));
-        let needs_person = cause.needs_person();
-        if needs_person {
+        let kept = self.state.kept.as_ref().map(|kept| kept.slot_version);
+        let keeps = cause.is_about_code() && kept.is_some() && self.slot_version(REFRESH_TOKEN) == kept;
+        if cause.needs_person() && !keeps {
             self.forget_sign_in();
             self.state.identity = self.settings.identity();
         } else {
             self.forget(&[DEVICE_CODE]);
             self.succeed();
         }
+        if let Some(kept) = self.state.kept.as_mut().filter(|_| keeps) {
+            kept.blocked = Some(cause.clone());
+        }
         self.state.phase = Phase::Blocked(cause);
-        if !needs_person && self.slot_version(REFRESH_TOKEN).is_some() { self.wait_for_mending() } else { self.rest() }
+        if self.can_renew() { self.wait_for_mending() } else { self.rest() }
     }
 
     /// A server answered as it should.
@@ -238,23 +271,44 @@ mod tests {
 
     use super::*;
 
-    /// What is logged when this answers the request that a state in `phase` waits for, with every slot filled.
-    fn notes(phase: Phase, status: u16, body: &str) -> Vec<String> {
-        let json = r#"{"provider":"google","client-id":"c","scopes":["https://www.googleapis.com/auth/drive.file"]}"#;
-        let settings: Settings = serde_json::from_str(json).unwrap();
-        let mut state = State { phase, pending: Pending::Answer, boot: "b".into(), ..State::default() };
-        let slot = |name: &str| Slot { name: name.into(), version: 1 };
-        let slots = ["access-token", "refresh-token", "device-code"].map(slot);
-        let context = Context {
+    fn context() -> Context {
+        Context {
             now: Instant { unix_micros: 0, utc_offset_minutes: 0 },
             monotonic_ms: 0,
             boot: "b".into(),
             entropy: vec![0; 32],
             device: "d".into(),
-        };
+        }
+    }
+
+    /// What is logged when this answers the request that a state in `phase` waits for, with every slot filled.
+    fn notes(phase: Phase, status: u16, body: &str) -> Vec<String> {
+        let json = r#"{"provider":"google","client-id":"c.apps.googleusercontent.com",
+            "scopes":["https://www.googleapis.com/auth/drive.file"]}"#;
+        let settings: Settings = serde_json::from_str(json).unwrap();
+        let mut state = State { phase, pending: Pending::Answer, boot: "b".into(), ..State::default() };
+        let slot = |name: &str| Slot { name: name.into(), version: 1 };
+        let slots = ["access-token", "refresh-token", "device-code"].map(slot);
+        let context = context();
         let mut turn = Turn::new(&settings, &mut state, &slots, &context);
         turn.take(Signal::Responded(http::Response { status, headers: Vec::new(), body: body.into() }));
         turn.notes.into_iter().map(|(_, text)| text).collect()
+    }
+
+    #[test]
+    fn that_a_person_has_to_come_each_time_is_said_once() {
+        let json = r#"{"issuer":"https://a.example","client-id":"c"}"#;
+        let settings: Settings = serde_json::from_str(json).unwrap();
+        let slots = [Slot { name: "access-token".into(), version: 1 }];
+        let mut state = State::default();
+        let mut said = 0;
+        for _ in 0..3 {
+            let context = context();
+            let mut turn = Turn::new(&settings, &mut state, &slots, &context);
+            turn.sign_in_granted(crate::token::Token { lifetime: Some(60), scopes: None });
+            said += turn.notes.len();
+        }
+        assert_eq!(said, 1);
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::iter::Peekable;
 
 use punchcard_sdk::connector::{Batch, Correction, CorrectionKind, Rejection};
 use punchcard_sdk::{Cell, Column, Row};
-use serde_json::json;
 
 use crate::cell::{render_cell, render_text, render_text_cell};
 use crate::state::Mark;
@@ -34,20 +33,12 @@ pub(crate) fn render_append(
     let mut json = Vec::with_capacity(1_024 + batch.rows.len() * order.len() * CELL_BYTES);
     json.extend_from_slice(br#"{"requests":["#);
     for id in &mark.deletes {
-        let delete = json!({ "deleteDeveloperMetadata": {
-            "dataFilter": { "developerMetadataLookup": { "metadataId": id } },
-        }});
-        json.extend_from_slice(delete.to_string().as_bytes());
-        json.push(b',');
+        let lookup = format!(r#"{{"developerMetadataLookup":{{"metadataId":{id}}}}}"#);
+        let delete = format!(r#"{{"deleteDeveloperMetadata":{{"dataFilter":{lookup}}}}},"#);
+        json.extend_from_slice(delete.as_bytes());
     }
-    let create = json!({ "createDeveloperMetadata": { "developerMetadata": {
-        "metadataId": mark.id,
-        "metadataKey": mark::KEY,
-        "metadataValue": batch.id,
-        "location": { "spreadsheet": true },
-        "visibility": tab::VISIBILITY,
-    }}});
-    json.extend_from_slice(create.to_string().as_bytes());
+    let create = tab::metadata(mark.id, mark::KEY, &batch.id, r#"{"spreadsheet":true}"#);
+    json.extend_from_slice(create.as_bytes());
     json.extend_from_slice(format!(r#",{{"appendCells":{{"sheetId":{tab},"rows":["#).as_bytes());
     let mut rejected = rejected.iter().map(|rejection| rejection.row).peekable();
     let rows = (0..).zip(&batch.rows).filter(|(position, _)| !take_if(&mut rejected, *position));
@@ -140,6 +131,7 @@ fn render_cells(order: &[Option<usize>], json: &mut Vec<u8>, mut render: impl Fn
 #[cfg(test)]
 mod tests {
     use punchcard_sdk::{ColumnKind, Row};
+    use serde_json::json;
 
     use super::*;
 

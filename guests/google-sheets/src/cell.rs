@@ -77,8 +77,9 @@ fn render_moment(moment: Instant, kind: ColumnKind, [date, time, date_time]: [&s
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Shown {
     Text(String),
-    /// To 12 digits, which are milliseconds of a date: the last ones do not come back as they were written.
-    Number(String),
+    /// To 40 bits of its fraction, which are 12 digits and milliseconds of a date: the last ones do not come back as they
+    /// were written.
+    Number(u64),
     Flag(bool),
 }
 
@@ -89,8 +90,8 @@ impl Shown {
     }
 
     pub(crate) fn number(number: f64) -> Self {
-        // There are two zeros.
-        Self::Number(format!("{:.11e}", number + 0.0))
+        // There are two zeros. Adding half of what is cut off rounds; what overflows a fraction counts up its exponent.
+        Self::Number((number + 0.0).to_bits().wrapping_add(1 << 11) >> 12)
     }
 }
 

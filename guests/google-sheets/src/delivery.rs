@@ -4,8 +4,9 @@ use punchcard_sdk::connector::{Directive, Receipt};
 use punchcard_sdk::{Error, log};
 
 use crate::answer::Answer;
+use crate::call::{Call, Next};
+use crate::pause::unanswered;
 use crate::state::{Asked, Look, State};
-use crate::step::{self, Call, Next, unanswered};
 use crate::tab::parse_applied;
 use crate::{append, cell, columns, finding, mark, pause, problem, request};
 
@@ -21,16 +22,16 @@ pub(crate) fn plan_known(state: &State, call: Call) -> Option<Directive> {
 }
 
 /// Sends the batch. The spreadsheet, the tab and its columns are ready.
-pub(crate) fn plan(state: &mut State, call: Call) -> Result<Directive, Error> {
+pub(crate) fn plan(state: &mut State, call: Call) -> Result<Next, Error> {
     let rejected = cell::plan_rejections(call.batch);
     let accepted = call.batch.rows.len() - rejected.len();
     if accepted == 0 {
-        return Ok(finish(state, call));
+        return Ok(Next::Finish);
     }
     if let Some(said) = state.mark.as_mut().and_then(|mark| mark.refusal.take())
         && let Some(directive) = weigh(state, call, &said)
     {
-        return Ok(directive);
+        return Ok(Next::Do(directive));
     }
     let not_ready = || Error::Other("rows came without a spreadsheet, a tab or columns for them".to_owned());
     let spreadsheet = state.spreadsheet.as_mut().ok_or_else(not_ready)?;
@@ -41,33 +42,31 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Directive, Error> {
     }
     if spreadsheet.full {
         if let Some(directive) = mark::plan_leave(state, call) {
-            return Ok(directive);
+            return Ok(Next::Do(directive));
         }
         state.mark = None;
         finding::leave_full(state, call)?;
-        return step::plan(state, call);
+        return Ok(Next::Plan);
     }
     let order = columns::plan_order(tab, call.columns).ok_or_else(not_ready)?;
     let (tab, url) = (tab.id, request::sheets_url(call.settings, &spreadsheet.id, ":batchUpdate"));
     let mark = mark::prepare(state, call)?;
     state.asked = Asked::Append;
-    Ok(Directive::Send(request::post(
-        url,
-        append::render_append(tab, &order, call.columns, call.batch, &mark, &rejected),
-    )))
+    let body = append::render_append(tab, &order, call.columns, call.batch, &mark, &rejected);
+    Ok(Next::Do(Directive::Send(request::post(url, body))))
 }
 
 /// Takes in what became of the batch.
 pub(crate) fn absorb(state: &mut State, call: Call, answer: Answer) -> Next {
     match parse_applied(answer) {
-        Ok(()) => Next::Do(finish(state, call)),
+        Ok(()) => Next::Finish,
         Err(Answer::Done(_) | Answer::TooLarge) => {
             mark::doubt(state, call);
             Next::Plan
         }
-        Err(Answer::Doubtful(why)) => {
+        Err(Answer::Doubtful(trouble)) => {
             mark::doubt(state, call);
-            Next::Do(pause::back_off(&mut state.failures, &why, call.context))
+            Next::Do(pause::back_off(&mut state.failures, &trouble, call.context))
         }
         Err(Answer::Refused(said)) => {
             // It may have been refused because it is there already.
@@ -84,7 +83,7 @@ pub(crate) fn absorb(state: &mut State, call: Call, answer: Answer) -> Next {
         }
         Err(answer @ (Answer::Busy(_) | Answer::Barred(_))) => {
             mark::clear(state);
-            Next::Do(unanswered(state, call, answer, "to append rows"))
+            Next::Do(unanswered(&mut state.failures, answer, "to append rows", call.context))
         }
     }
 }
@@ -112,8 +111,9 @@ fn delivered(state: &State, call: Call) -> Directive {
 
 /// Weighs why the batch was refused: the mark is not there and the tab is. `None`: to be sent again.
 fn weigh(state: &mut State, call: Call, said: &str) -> Option<Directive> {
-    let text = said.to_ascii_lowercase();
-    if text.contains("increase the number of cells") {
+    let says =
+        |words: &str| said.as_bytes().windows(words.len()).any(|part| part.eq_ignore_ascii_case(words.as_bytes()));
+    if says("increase the number of cells") {
         if let Some(spreadsheet) = &mut state.spreadsheet {
             spreadsheet.full = true;
         }
@@ -125,12 +125,9 @@ fn weigh(state: &mut State, call: Call, said: &str) -> Option<Directive> {
         return Some(pause::hold(problem::refused("to append rows", said)));
     }
     log::warn(&format!("Google refused to append rows: {said}"));
-    if text.contains("createdevelopermetadata") {
+    if says("createDeveloperMetadata") {
         // The id may be in use where this app can't see it.
-        return match mark::replace(state, call) {
-            Next::Plan => None,
-            Next::Do(directive) => Some(directive),
-        };
+        return mark::replace(state, call);
     }
     mark::drop_deletes(state);
     None

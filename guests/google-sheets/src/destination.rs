@@ -7,7 +7,7 @@
 use punchcard_sdk::Instant;
 use serde_json::Value;
 
-use crate::answer::text;
+use crate::member::text;
 use crate::{Settings, serial};
 
 pub(crate) const NAME: &str = "punchcard";
@@ -36,6 +36,8 @@ pub(crate) struct File {
     /// RFC 3339 in UTC with three decimals, so that the order of the text is that of time.
     created_time: String,
     nonce: Option<String>,
+    /// Where a person finds it.
+    pub(crate) link: String,
 }
 
 impl File {
@@ -49,6 +51,7 @@ impl File {
             volume: property(VOLUME).and_then(|volume| volume.parse().ok()).unwrap_or(1),
             created_time: text(entry, "createdTime").to_owned(),
             nonce: property(NONCE).map(ToOwned::to_owned),
+            link: text(entry, "webViewLink").to_owned(),
         })
     }
 

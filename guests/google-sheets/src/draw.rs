@@ -42,12 +42,6 @@ pub(crate) fn nonce(context: &Context) -> Result<String, Error> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// 0 to 1,000. Without entropy none: nothing depends on it.
-pub(crate) fn jitter_ms(context: &Context) -> u64 {
-    let bytes = context.entropy.get(24..26).and_then(|bytes| bytes.try_into().ok()).unwrap_or([0; 2]);
-    u64::from(u16::from_le_bytes(bytes)) * 1_000 / u64::from(u16::MAX)
-}
-
 fn too_little() -> Error {
     Error::Other("the call's context has fewer than 32 bytes of entropy".to_owned())
 }
@@ -74,14 +68,6 @@ mod tests {
             assert_eq!(id(purpose, &with(vec![0xff; 32])).unwrap(), most, "{purpose:?}");
             assert_eq!(id(purpose, &with(vec![0; 32])).unwrap(), least, "{purpose:?}");
         }
-    }
-
-    #[test]
-    fn jitter_is_at_most_a_second() {
-        assert_eq!(jitter_ms(&with(vec![0; 32])), 0);
-        assert_eq!(jitter_ms(&with(vec![0xff; 32])), 1_000);
-        assert_eq!(jitter_ms(&with([vec![0; 25], vec![0x80; 7]].concat())), 500);
-        assert_eq!(jitter_ms(&with(vec![])), 0);
     }
 
     #[test]

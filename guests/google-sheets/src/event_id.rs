@@ -13,7 +13,9 @@ use crate::Settings;
 pub(crate) const KEY: &str = "punchcard.event";
 const TITLE: &str = "Event";
 /// What a row's key has at most: a ULID, and behind strokes a position and which correction it is.
-pub(crate) const CHARACTERS: usize = 26 + 1 + 10 + 1 + 10;
+pub(crate) const CHARACTERS: usize = EVENT_CHARACTERS + 1 + 10 + 1 + 10;
+/// Of a ULID.
+const EVENT_CHARACTERS: usize = 26;
 
 /// Whether this is what a row's key looks like, and not a header or what a person wrote.
 pub(crate) fn is_key(text: &str) -> bool {
@@ -25,6 +27,12 @@ pub(crate) fn is_key(text: &str) -> bool {
         && event.bytes().all(|byte| byte.is_ascii_alphanumeric())
         && matches!(numbers.len(), 1 | 2)
         && numbers.into_iter().all(is_number)
+}
+
+/// The same, and the event is one of 26 letters and digits, as every device's: of other things that people write into cells,
+/// such as "1/2", it is told apart.
+pub(crate) fn is_full_key(text: &str) -> bool {
+    is_key(text) && text.find('/') == Some(EVENT_CHARACTERS)
 }
 
 /// The columns of the sheet: the formatter's, and the one of the event ids behind them.

@@ -1,28 +1,34 @@
 //! Finding: the spreadsheet of a name is looked for, and created where there is none.
 //!
-//! Creating can be repeated: the nonce is durable before the request leaves, and after a doubtful outcome the file is
-//! looked for twice, because a listing may lag behind a creation. After a certain one it is looked for too: two sinks
-//! that start at the same moment both find nothing and both create; all of them then agree on one, and the other stays
-//! behind empty.
+//! Creating can be repeated: the nonce is durable before the request leaves, and after a doubtful outcome the file is looked
+//! for until nothing of that request can happen any more, because it may be carried out late and a listing may lag behind it.
+//! That is counted in time and not in looks, so that restarts do not shorten it. After a certain outcome it is looked for
+//! too: two devices that start at the same moment both find nothing and both create; both see both before either uses one,
+//! agree on the older, and say that the other one stays behind (`stray`).
+
+use std::time::Duration;
 
 use punchcard_sdk::connector::Directive;
 use punchcard_sdk::{Error, log};
-use serde_json::json;
 
-use crate::answer::{Answer, list, text};
-use crate::destination::{self, File, choose};
-use crate::state::{Asked, Finding, Intent, Look, Spreadsheet, Stage, State};
-use crate::step::{Call, Next, unanswered};
-use crate::{draw, pause, problem, request};
+use crate::answer::{Answer, Trouble};
+use crate::call::{Call, Next};
+use crate::destination::{self, choose};
+use crate::member::text;
+use crate::pause::unanswered;
+use crate::state::{Asked, Finding, Intent, Look, Loss, Spreadsheet, Stage, Stamp, State};
+use crate::{draw, listing, pause, problem, request, stray};
 
-/// By which time a listing is expected to show what was just created.
+/// Until the first look after a creation.
 const SETTLE_MS: u64 = 2_000;
-/// The same, before creating again.
+/// By then a listing shows what was created for certain; if not, it is taken all the same.
+const SETTLE_LASTS: Duration = Duration::from_secs(120);
+/// Between two looks for what may have been created.
 const DOUBT_MS: u64 = 10_000;
-const SECOND_DOUBT_MS: u64 = 60_000;
-const LOOKS_IN_DOUBT: u32 = 2;
-/// How often a listing may lack what was created for certain before that is taken all the same.
-const LOOKS_TO_SETTLE: u32 = 3;
+/// By then what may have been created is listed: Google may carry it out 180 s late, and list it 60 s after that.
+const DOUBT_LASTS: Duration = Duration::from_secs(240);
+/// Spreadsheets that were left, of which is known.
+const MOST_LEFT: usize = 10;
 
 /// Takes up the wish for a new spreadsheet. What was in doubt goes to the new one.
 pub(crate) fn take_up_anew(state: &mut State, call: Call) -> Result<(), Error> {
@@ -89,31 +95,25 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Option<Directive>, E
     let request = match finding.stage {
         Stage::Create => {
             state.asked = Asked::File;
-            let body = json!({
-                "name": destination::title(&finding.name, finding.volume),
-                "mimeType": "application/vnd.google-apps.spreadsheet",
-                "appProperties": {
-                    destination::NAME: finding.name,
-                    destination::VOLUME: finding.volume.to_string(),
-                    destination::NONCE: finding.nonce,
-                },
-            });
-            request::post(request::drive_url(call.settings, "?fields=id"), body.to_string().into_bytes())
-        }
-        Stage::Look | Stage::Settle(_) | Stage::Doubt(_) => {
-            state.asked = Asked::Files;
-            // In a query string `\` and `'` are escaped by a `\`.
-            let value = finding.name.replace('\\', "\\\\").replace('\'', "\\'");
-            let key = destination::NAME;
-            let query = format!("appProperties has {{ key='{key}' and value='{value}' }} and trashed=false");
-            let fields = "incompleteSearch,files(id,createdTime,trashed,appProperties)";
-            let rest = format!(
-                "?q={}&fields={}&pageSize=100&orderBy={}",
-                request::encode(&query),
-                request::encode(fields),
-                request::encode("createdTime desc")
+            let title = destination::title(&finding.name, finding.volume);
+            let properties = format!(
+                r#"{{"{}":{},"{}":"{}","{}":{}}}"#,
+                destination::NAME,
+                request::quote(&finding.name),
+                destination::VOLUME,
+                finding.volume,
+                destination::NONCE,
+                request::quote(&finding.nonce)
             );
-            request::get(request::drive_url(call.settings, &rest))
+            let body = format!(
+                r#"{{"name":{},"mimeType":"application/vnd.google-apps.spreadsheet","appProperties":{properties}}}"#,
+                request::quote(&title)
+            );
+            request::post(request::drive_url(call.settings, "?fields=id&supportsAllDrives=true"), body.into_bytes())
+        }
+        Stage::Look | Stage::Settle { .. } | Stage::Doubt { .. } => {
+            state.asked = Asked::Files;
+            listing::request(call, &finding.name)
         }
     };
     Ok(Some(Directive::Send(request)))
@@ -122,48 +122,49 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Option<Directive>, E
 /// Takes in a listing.
 pub(crate) fn absorb_files(state: &mut State, call: Call, answer: Answer) -> Next {
     let Some(finding) = &mut state.finding else { return Next::Plan };
-    let listing = match answer.object() {
-        Ok(listing) if listing["incompleteSearch"] == true => {
-            Err(Answer::Busy("Google could not list the files of this device.".to_owned()))
+    let all = match listing::parse(answer, &finding.name) {
+        Ok(files) => files,
+        Err(answer) => {
+            return Next::Do(unanswered(&mut state.failures, answer, "to list the files of this device", call.context));
         }
-        other => other,
     };
-    let listing = match listing {
-        Ok(listing) => listing,
-        Err(answer) => return Next::Do(unanswered(state, call, answer, "to list the files of this device")),
-    };
-    let mut files: Vec<File> =
-        list(&listing, "files").iter().filter_map(|entry| File::parse(entry, &finding.name)).collect();
-    let highest = files.iter().map(|file| file.volume).max().unwrap_or(0).max(finding.above);
-    files.retain(|file| file.volume > finding.above);
+    let highest = all.iter().map(|file| file.volume).max().unwrap_or(0).max(finding.above);
+    // Of what was left only a search for what is lost goes back to, and only to its own.
+    let is_left = |id: &String| finding.intent == Intent::Find && state.left.contains(id);
+    let files: Vec<_> = all.iter().filter(|file| file.volume > finding.above || is_left(&file.id)).cloned().collect();
     let own = files.iter().find(|file| file.has_nonce(&finding.nonce));
-    if own.is_none() && matches!(finding.stage, Stage::Settle(_)) && state.failures < LOOKS_TO_SETTLE {
-        let lags = Answer::Busy("Google does not list the spreadsheet yet that it created.".to_owned());
-        return Next::Do(unanswered(state, call, lags, ""));
+    // Whoever chooses before the own one is listed may choose another one than those who see both.
+    if own.is_none() {
+        let title = destination::title(&finding.name, finding.volume);
+        match &finding.stage {
+            Stage::Settle { since, .. } if since.remaining(SETTLE_LASTS, call.context) > 0 => {
+                let lags = Trouble::google("Google does not list the spreadsheet yet that it created");
+                return Next::Do(pause::back_off(&mut state.failures, &lags, call.context));
+            }
+            Stage::Doubt { since } if since.remaining(DOUBT_LASTS, call.context) > 0 => {
+                let wait_ms = since.remaining(DOUBT_LASTS, call.context).min(DOUBT_MS);
+                return Next::Do(pause::wait_and_say(wait_ms, problem::creation_in_doubt(&title)));
+            }
+            _ => {}
+        }
     }
     let chosen = if finding.intent == Intent::Create { own } else { choose(&files) };
     let chosen = chosen.map(|file| (file.id.clone(), file.volume, file.has_nonce(&finding.nonce)));
     match (&finding.stage, chosen) {
-        (Stage::Settle(id), Some((chosen, volume, own))) => {
-            if let Some(note) = render_twin(own, &destination::title(&finding.name, volume), id) {
-                log::info(&note);
-            }
-            adopt(state, call, chosen, volume, own)
+        (_, Some((id, volume, own))) => {
+            stray::note(state, &all, &id, volume);
+            adopt(state, call, id, volume, own)
         }
         // The listing lags behind for long.
-        (Stage::Settle(id), None) => {
+        (Stage::Settle { id, .. }, None) => {
             let (id, volume) = (id.clone(), finding.volume);
             adopt(state, call, id, volume, true)
-        }
-        (_, Some((id, volume, own))) => adopt(state, call, id, volume, own),
-        (Stage::Doubt(looks), None) if looks + 1 < LOOKS_IN_DOUBT => {
-            finding.stage = Stage::Doubt(looks + 1);
-            Next::Do(pause::wait(SECOND_DOUBT_MS))
         }
         (_, None) if finding.intent == Intent::Find => {
             state.finding = None;
             let Some(lost) = &state.spreadsheet else { return Next::Plan };
-            Next::Do(pause::hold(problem::lost(lost)))
+            let title = destination::title(&lost.name, lost.volume);
+            Next::Do(pause::hold(problem::lost(lost.lost.unwrap_or(Loss::Deleted), &title)))
         }
         (stage, None) => {
             // Looked for again in doubt, it is still the one that was about to be created.
@@ -174,15 +175,6 @@ pub(crate) fn absorb_files(state: &mut State, call: Call, answer: Answer) -> Nex
             Next::Plan
         }
     }
-}
-
-/// What is said where another spreadsheet than this sink's own was chosen.
-fn render_twin(own: bool, title: &str, id: &str) -> Option<String> {
-    (!own).then(|| {
-        format!(
-            "another sink or device made \"{title}\" at the same moment; the empty one with the id {id} can be deleted"
-        )
-    })
 }
 
 /// Takes in what became of a creation.
@@ -198,23 +190,27 @@ pub(crate) fn absorb_file(state: &mut State, call: Call, answer: Answer) -> Next
             adopt(state, call, id, volume, true)
         }
         Ok(id) => {
-            finding.stage = Stage::Settle(id);
-            // From here on it counts the looks.
+            finding.stage = Stage::Settle { id, since: Stamp::now(call.context) };
             state.failures = 0;
             Next::Do(pause::wait(SETTLE_MS))
         }
         Err(Answer::Doubtful(_) | Answer::TooLarge) => {
-            doubt(state);
-            Next::Do(pause::wait(DOUBT_MS + draw::jitter_ms(call.context)))
+            let title = destination::title(&finding.name, finding.volume);
+            doubt(state, call);
+            Next::Do(pause::wait_and_say(DOUBT_MS, problem::creation_in_doubt(&title)))
         }
-        Err(answer) => Next::Do(unanswered(state, call, answer, "to create the spreadsheet")),
+        Err(answer) => {
+            // Another device may create it until the next try.
+            finding.stage = Stage::Look;
+            Next::Do(unanswered(&mut state.failures, answer, "to create the spreadsheet", call.context))
+        }
     }
 }
 
-/// Takes in that a spreadsheet may have been created.
-pub(crate) fn doubt(state: &mut State) {
+/// Takes in that a spreadsheet may have been created, or may yet be.
+pub(crate) fn doubt(state: &mut State, call: Call) {
     if let Some(finding) = &mut state.finding {
-        finding.stage = Stage::Doubt(0);
+        finding.stage = Stage::Doubt { since: Stamp::now(call.context) };
     }
 }
 
@@ -226,6 +222,12 @@ fn adopt(state: &mut State, call: Call, id: String, volume: u32, fresh: bool) ->
     }
     let verb = if fresh { "created" } else { "going on in" };
     log::info(&format!("{verb} the spreadsheet \"{}\"", destination::title(&finding.name, volume)));
+    state.left.retain(|left| *left != id);
+    if let Some(old) = state.spreadsheet.take().filter(|old| old.lost == Some(Loss::Deleted) && old.id != id) {
+        state.left.push(old.id);
+        let too_many = state.left.len().saturating_sub(MOST_LEFT);
+        state.left.drain(..too_many);
+    }
     state.spreadsheet = Some(Spreadsheet {
         name: finding.name,
         volume,
@@ -237,6 +239,7 @@ fn adopt(state: &mut State, call: Call, id: String, volume: u32, fresh: bool) ->
         cells: 0,
         look: Look::Tabs,
         looked_at: 0,
+        shown_at: call.context.now.unix_micros.div_euclid(1_000_000),
         blank: None,
         adding: None,
         tab: None,
@@ -247,16 +250,4 @@ fn adopt(state: &mut State, call: Call, id: String, volume: u32, fresh: bool) ->
     state.spent.clear();
     state.failures = 0;
     Next::Plan
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_made_for_nothing_is_said() {
-        assert_eq!(render_twin(true, "Time clock", "1x"), None);
-        let said = "another sink or device made \"Time clock\" at the same moment; the empty one with the id 1x can be deleted";
-        assert_eq!(render_twin(false, "Time clock", "1x").as_deref(), Some(said));
-    }
 }

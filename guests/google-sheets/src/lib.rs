@@ -20,6 +20,7 @@
 
 mod settings;
 mod state;
+mod stored;
 
 mod step;
 
@@ -31,15 +32,19 @@ mod destination;
 mod event_id;
 mod finding;
 mod guard;
+mod listing;
 mod look;
 mod mark;
 mod reading;
 mod serial;
+mod stray;
 mod tab;
 
 mod answer;
+mod call;
 mod draw;
 mod limits;
+mod member;
 mod pause;
 mod problem;
 mod request;
@@ -51,7 +56,7 @@ mod model;
 mod tests;
 
 use punchcard_sdk::connector::{Batch, Directive, Limits, Signal};
-use punchcard_sdk::{Column, Connector, Context, Error, Row, export_connector};
+use punchcard_sdk::{Column, Connector, Context, Error, Needs, Row, export_connector};
 
 pub use settings::Settings;
 pub use state::State;
@@ -70,6 +75,11 @@ impl Connector for GoogleSheets {
 
     fn fingerprint(_: &Settings, columns: &[Column], rows: &[Row]) -> Result<Vec<String>, Error> {
         Ok(rows.iter().map(|row| reading::fingerprint(columns, row)).collect())
+    }
+
+    fn needs(settings: &Settings) -> Needs {
+        let urls = vec![settings.sheets_url.clone(), settings.drive_url.clone()];
+        Needs { urls, slots: Vec::new(), authorization: true }
     }
 
     fn step(

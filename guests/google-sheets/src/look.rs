@@ -8,23 +8,32 @@
 
 use punchcard_sdk::connector::Directive;
 use punchcard_sdk::log;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::answer::{Answer, list, number, text};
+use crate::answer::{Answer, Trouble};
+use crate::call::{Call, Next};
 use crate::columns::{self, Found};
+use crate::member::{list, number, text};
+use crate::pause::unanswered;
 use crate::state::{Asked, Grid, Look, Loss, Spreadsheet, State, Tab};
-use crate::step::{Call, Next, unanswered};
 use crate::{destination, finding, guard, pause, problem, request, tab};
 
 /// Seconds after which a spreadsheet is looked at again before a batch. A person who moves columns meanwhile finds rows of
 /// so long in the old places; a look before each batch would be two requests more for each.
 const OLD_AFTER_S: i64 = 600;
+/// The same for whether it is in the bin, which is one request, and without which rows are lost with it.
+const SHOWN_FOR_S: i64 = 60;
 
-/// Whether it is time to look again. A clock that went back is a reason too.
-pub(crate) fn is_old(state: &State, call: Call) -> bool {
-    state.spreadsheet.as_ref().is_some_and(|spreadsheet| {
-        !(0..OLD_AFTER_S).contains(&unix_seconds(call).saturating_sub(spreadsheet.looked_at))
-    })
+/// Has the spreadsheet looked at before a batch, where that is so long ago. A clock that went back is a reason too.
+pub(crate) fn refresh(state: &mut State, call: Call) {
+    let now = unix_seconds(call);
+    let Some(spreadsheet) = &mut state.spreadsheet else { return };
+    let is_old = |at: i64, after: i64| !(0..after).contains(&now.saturating_sub(at));
+    if is_old(spreadsheet.looked_at, OLD_AFTER_S) {
+        spreadsheet.look = Look::Due;
+    } else if spreadsheet.look == Look::Settled && is_old(spreadsheet.shown_at, SHOWN_FOR_S) {
+        spreadsheet.look = Look::Bin;
+    }
 }
 
 fn unix_seconds(call: Call) -> i64 {
@@ -42,9 +51,9 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Option<Directive> {
     }
     let request = match &spreadsheet.look {
         Look::Settled => return None,
-        Look::Due => {
+        Look::Due | Look::Bin => {
             state.asked = Asked::Trashed;
-            let rest = format!("/{}?fields=trashed", request::encode(&spreadsheet.id));
+            let rest = format!("/{}?fields=trashed&supportsAllDrives=true", request::encode(&spreadsheet.id));
             request::get(request::drive_url(call.settings, &rest))
         }
         Look::Tabs => {
@@ -58,10 +67,10 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Option<Directive> {
         }
         Look::Columns(_) => {
             state.asked = Asked::Columns;
-            let lookup = |key: &str| json!({ "developerMetadataLookup": { "metadataKey": key } });
-            let body = json!({ "dataFilters": [lookup(tab::KEY), lookup(columns::KEY), lookup(guard::KEY)] });
+            let lookup = |key| format!(r#"{{"developerMetadataLookup":{{"metadataKey":"{key}"}}}}"#);
+            let filters = [tab::KEY, columns::KEY, guard::KEY].map(lookup).join(",");
             let url = request::sheets_url(call.settings, &spreadsheet.id, "/developerMetadata:search");
-            request::search(url, body.to_string().into_bytes())
+            request::search(url, format!(r#"{{"dataFilters":[{filters}]}}"#))
         }
     };
     Some(Directive::Send(request))
@@ -73,16 +82,22 @@ pub(crate) fn absorb_trashed(state: &mut State, call: Call, answer: Answer) -> N
     let trashed = match answer.object() {
         Ok(file) => file["trashed"].as_bool().ok_or_else(Answer::unreadable),
         // A file that is gone is one that the Sheets API does not know either: that one has the last word.
-        Err(Answer::Missing) => Ok(false),
+        Err(Answer::Missing) => {
+            spreadsheet.look = Look::Tabs;
+            Ok(false)
+        }
         Err(answer) => Err(answer),
     };
     match trashed {
         Ok(true) => absorb_loss(state, Loss::Binned),
         Ok(false) => {
-            spreadsheet.look = Look::Tabs;
+            spreadsheet.shown_at = unix_seconds(call);
+            spreadsheet.look = if spreadsheet.look == Look::Bin { Look::Settled } else { Look::Tabs };
             Next::Plan
         }
-        Err(answer) => Next::Do(unanswered(state, call, answer, "to show the spreadsheet's file")),
+        Err(answer) => {
+            Next::Do(unanswered(&mut state.failures, answer, "to show the spreadsheet's file", call.context))
+        }
     }
 }
 
@@ -101,7 +116,9 @@ pub(crate) fn absorb_tabs(state: &mut State, call: Call, answer: Answer) -> Next
             spreadsheet.fresh = false;
             return Next::Plan;
         }
-        Err(answer) => return Next::Do(unanswered(state, call, answer, "to show the spreadsheet")),
+        Err(answer) => {
+            return Next::Do(unanswered(&mut state.failures, answer, "to show the spreadsheet", call.context));
+        }
     };
     spreadsheet.lost = None;
     spreadsheet.link = shown["spreadsheetUrl"].as_str().filter(|url| url.len() <= 2_000).map(ToOwned::to_owned);
@@ -155,20 +172,21 @@ fn absorb_loss(state: &mut State, loss: Loss) -> Next {
         finding::follow(state);
         return Next::Plan;
     }
-    Next::Do(pause::hold(problem::lost(spreadsheet)))
+    let title = destination::title(&spreadsheet.name, spreadsheet.volume);
+    Next::Do(pause::hold(problem::lost(loss, &title)))
 }
 
 /// Takes in whose the tabs and columns are.
 pub(crate) fn absorb_columns(state: &mut State, call: Call, answer: Answer) -> Next {
     let Some(spreadsheet) = &mut state.spreadsheet else { return Next::Plan };
-    let matches = match answer.object() {
+    let matches = match answer.only_list("matchedDeveloperMetadata") {
         Ok(matches) => matches,
         Err(Answer::Missing) => {
             spreadsheet.look = Look::Tabs;
-            let gone = Answer::Busy("Google does not show the spreadsheet's columns.".to_owned());
-            return Next::Do(unanswered(state, call, gone, "to show the columns"));
+            let gone = Trouble::google("Google does not show the spreadsheet's columns");
+            return Next::Do(pause::back_off(&mut state.failures, &gone, call.context));
         }
-        Err(answer) => return Next::Do(unanswered(state, call, answer, "to show the columns")),
+        Err(answer) => return Next::Do(unanswered(&mut state.failures, answer, "to show the columns", call.context)),
     };
     let Look::Columns(grids) = std::mem::replace(&mut spreadsheet.look, Look::Tabs) else { return Next::Plan };
     let (mut tabs, mut found, mut taken) = (Vec::new(), Vec::new(), Vec::new());
@@ -200,8 +218,8 @@ pub(crate) fn absorb_columns(state: &mut State, call: Call, answer: Answer) -> N
         return Next::Plan;
     };
     if columns::is_newer(&found, grid) {
-        let newer = Answer::Busy("The sheet's columns changed while they were asked for.".to_owned());
-        return Next::Do(unanswered(state, call, newer, ""));
+        let newer = Trouble::google("the sheet's columns changed while they were asked for");
+        return Next::Do(pause::back_off(&mut state.failures, &newer, call.context));
     }
     if let Some(reading) = &mut state.reading {
         reading.title.clone_from(&grid.title);

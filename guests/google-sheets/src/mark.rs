@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use punchcard_sdk::connector::Directive;
 use punchcard_sdk::{Error, log};
-use serde_json::json;
 
-use crate::answer::{Answer, list, number, text};
+use crate::answer::{Answer, Trouble};
+use crate::call::{Call, Next};
 use crate::draw::Purpose;
+use crate::member::{list, number, text};
+use crate::pause::unanswered;
 use crate::state::{Asked, Look, Mark, Spent, Stamp, State};
-use crate::step::{Call, Next, unanswered};
-use crate::{delivery, draw, pause, problem, request};
+use crate::{draw, pause, problem, request};
 
 /// Key of the metadata; its value is the batch's id.
 pub(crate) const KEY: &str = "punchcard.batch";
@@ -120,9 +121,9 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Option<Directive> {
         // To find it is to know where the rows are, too.
         None if spreadsheet.look != Look::Settled => return None,
         None => {
-            let lookup = json!({ "metadataKey": KEY, "metadataValue": mark.batch });
-            let body = json!({ "dataFilters": [{ "developerMetadataLookup": lookup }] });
-            request::search(url("/developerMetadata:search"), body.to_string().into_bytes())
+            let lookup = format!(r#"{{"metadataKey":"{KEY}","metadataValue":{}}}"#, request::quote(&mark.batch));
+            let body = format!(r#"{{"dataFilters":[{{"developerMetadataLookup":{lookup}}}]}}"#);
+            request::search(url("/developerMetadata:search"), body)
         }
     };
     state.asked = Asked::Mark;
@@ -138,12 +139,10 @@ pub(crate) fn absorb(state: &mut State, call: Call, answer: Answer) -> Next {
         _ => Ok(found),
     });
     match found {
-        Ok(found) if text(&found, "metadataKey") == KEY && text(&found, "metadataValue") == mark.batch => {
-            Next::Do(delivery::finish(state, call))
-        }
+        Ok(found) if text(&found, "metadataKey") == KEY && text(&found, "metadataValue") == mark.batch => Next::Finish,
         Ok(_) => {
             log::warn(&format!("the metadata id {id} is in use by somebody else"));
-            replace(state, call)
+            replace(state, call).map_or(Next::Plan, Next::Do)
         }
         Err(Answer::Missing) => {
             mark.ask = false;
@@ -154,47 +153,45 @@ pub(crate) fn absorb(state: &mut State, call: Call, answer: Answer) -> Next {
             state.look_again(Look::Tabs);
             Next::Plan
         }
-        Err(answer) => Next::Do(unanswered(state, call, answer, "to show a mark")),
+        Err(answer) => Next::Do(unanswered(&mut state.failures, answer, "to show a mark", call.context)),
     }
 }
 
 /// Takes in whether there is a mark with the batch's id.
 fn absorb_search(state: &mut State, call: Call, answer: Answer) -> Next {
     let Some(mark) = &mut state.mark else { return Next::Plan };
-    let found = match answer.object() {
+    let found = match answer.only_list("matchedDeveloperMetadata") {
         Ok(found) => found,
         Err(Answer::Missing) => {
             state.look_again(Look::Due);
-            let gone = Answer::Busy("Google does not show the spreadsheet's marks.".to_owned());
-            return Next::Do(unanswered(state, call, gone, "to show marks"));
+            let gone = Trouble::google("Google does not show the spreadsheet's marks");
+            return Next::Do(pause::back_off(&mut state.failures, &gone, call.context));
         }
-        Err(answer) => return Next::Do(unanswered(state, call, answer, "to show marks")),
+        Err(answer) => return Next::Do(unanswered(&mut state.failures, answer, "to show marks", call.context)),
     };
     let marks = list(&found, "matchedDeveloperMetadata").iter().map(|matched| &matched["developerMetadata"]);
     let mut own = marks.filter(|found| text(found, "metadataKey") == KEY && text(found, "metadataValue") == mark.batch);
     if let Some(found) = own.next() {
         log::info("the batch that an earlier state of this sink began is there");
         mark.id = Some(number(found, "metadataId")).filter(|id| *id > 0);
-        return Next::Do(delivery::finish(state, call));
+        return Next::Finish;
     }
-    let next = replace(state, call);
-    if next == Next::Plan {
-        state.begun = true;
-        // So long after the last look somebody may have changed the sheet.
-        state.look_again(Look::Due);
+    if let Some(directive) = replace(state, call) {
+        return Next::Do(directive);
     }
-    next
+    state.begun = true;
+    // So long after the last look somebody may have changed the sheet.
+    state.look_again(Look::Due);
+    Next::Plan
 }
 
-/// Another id, once nothing with this one can happen any more.
-pub(crate) fn replace(state: &mut State, call: Call) -> Next {
-    match plan_leave(state, call) {
-        None => {
-            state.mark = None;
-            Next::Plan
-        }
-        Some(directive) => Next::Do(directive),
+/// Another id, once nothing with this one can happen any more; what has to be awaited until then.
+pub(crate) fn replace(state: &mut State, call: Call) -> Option<Directive> {
+    let awaited = plan_leave(state, call);
+    if awaited.is_none() {
+        state.mark = None;
     }
+    awaited
 }
 
 /// What has to be awaited before the batch may be sent with another mark or to another place. `None`: nothing.

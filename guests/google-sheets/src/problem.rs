@@ -1,19 +1,19 @@
 //! Problems: what a person has to mend, said so that they can.
 
 use punchcard_sdk::Problem;
+use punchcard_sdk::quote::{quote, sentence};
 
-use crate::state::{Loss, Spreadsheet};
-use crate::{Settings, destination};
+use crate::Settings;
+use crate::state::Loss;
 
 /// Google's own words are quoted up to here.
 const QUOTE_CHARACTERS: usize = 600;
 
-/// Of a spreadsheet that is not there, or not where it can stay.
-pub(crate) fn lost(spreadsheet: &Spreadsheet) -> Problem {
-    let name = destination::title(&spreadsheet.name, spreadsheet.volume);
-    match spreadsheet.lost {
-        Some(Loss::Binned) => in_the_bin(&name),
-        Some(Loss::Deleted) | None => deleted(&name),
+/// Of a spreadsheet of this title that is not there, or not where it can stay.
+pub(crate) fn lost(loss: Loss, title: &str) -> Problem {
+    match loss {
+        Loss::Binned => in_the_bin(title),
+        Loss::Deleted => deleted(title),
     }
 }
 
@@ -35,6 +35,27 @@ fn in_the_bin(name: &str) -> Problem {
             "The spreadsheet \"{name}\" is in the bin of Google Drive. Restore it there; or let the device make another \
              with `punchcard sinks create-anew SINK`. The rows wait on the device."
         ),
+    )
+}
+
+/// Of spreadsheets that nothing is written to.
+pub(crate) fn stray(title: &str, links: &[String]) -> Problem {
+    problem(
+        "a spare spreadsheet",
+        format!(
+            "There are more spreadsheets called \"{title}\" than the one that rows go into. Look whether somebody needs what \
+             is in them, and delete them if not: {} .",
+            links.join(" , ")
+        ),
+    )
+}
+
+pub(crate) fn changed_while_read() -> Problem {
+    problem(
+        "sheet was changed",
+        "Somebody moved, added or deleted columns of the sheet while its rows were read, so that what was read may be wrong. \
+         Compare once more."
+            .to_owned(),
     )
 }
 
@@ -75,7 +96,7 @@ pub(crate) fn refused(what: &str, said: &str) -> Problem {
         format!(
             "Google refused {what}: \"{}\". It is tried again by itself now and then; `punchcard sinks retry SINK` tries \
              at once.",
-            quote(said)
+            quote(said.trim_end_matches('.'), QUOTE_CHARACTERS)
         ),
     )
 }
@@ -89,8 +110,18 @@ pub(crate) fn ids_missing() -> Problem {
     )
 }
 
-pub(crate) fn no_answer(why: &str) -> Problem {
-    problem("no answer from Google", format!("{} It is tried again by itself.", sentence(why)))
+pub(crate) fn passing(headline: &str, why: &str) -> Problem {
+    problem(headline, format!("{} It is tried again by itself.", sentence(why, QUOTE_CHARACTERS)))
+}
+
+pub(crate) fn creation_in_doubt(title: &str) -> Problem {
+    problem(
+        "creation is in doubt",
+        format!(
+            "Whether Google created the spreadsheet \"{title}\" is not known, for no answer came. It is looked for during \
+             some minutes, and then created again. That happens by itself."
+        ),
+    )
 }
 
 pub(crate) fn in_doubt() -> Problem {
@@ -103,13 +134,13 @@ pub(crate) fn in_doubt() -> Problem {
 }
 
 pub(crate) fn api_disabled(said: &str) -> Problem {
-    let headline = if said.contains("Drive") { "Drive API is off" } else { "Sheets API is off" };
+    let headline = if said.split(' ').any(|word| word == "Drive") { "Drive API is off" } else { "Sheets API is off" };
     problem(
         headline,
         format!(
             "The Google Cloud project of the OAuth client has not enabled this API. Google says: \"{}\". The Sheets API \
              and the Drive API both have to be enabled.",
-            quote(said)
+            quote(said.trim_end_matches('.'), QUOTE_CHARACTERS)
         ),
     )
 }
@@ -131,19 +162,13 @@ pub(crate) fn storage_full() -> Problem {
     )
 }
 
-pub(crate) fn unauthenticated() -> Problem {
-    problem(
-        "access was refused",
-        "Google does not accept the device's sign-in any more, even renewed. Sign out with `punchcard sign-out`, \
-         then in with `punchcard sign-in`."
-            .to_owned(),
-    )
-}
-
 pub(crate) fn forbidden(said: &str) -> Problem {
     problem(
         "access was refused",
-        format!("Google says: \"{}\". Look whether the account may still edit the spreadsheet.", quote(said)),
+        format!(
+            "Google says: \"{}\". Look whether the account may still edit the spreadsheet.",
+            quote(said.trim_end_matches('.'), QUOTE_CHARACTERS)
+        ),
     )
 }
 
@@ -152,7 +177,7 @@ pub(crate) fn out_of_reach(said: &str, settings: &Settings) -> Problem {
         "address not granted",
         format!(
             "{} The sink's `reach` in plugins.toml needs \"{}\" and \"{}\", and so does the `audience` of its grant.",
-            sentence(said),
+            sentence(said, QUOTE_CHARACTERS),
             settings.sheets_url,
             settings.drive_url
         ),
@@ -164,40 +189,20 @@ pub(crate) fn unsendable(said: &str) -> Problem {
         "request was refused",
         format!(
             "The device could not send a request of this connector: {} That is a defect of one of them.",
-            sentence(said)
+            sentence(said, QUOTE_CHARACTERS)
         ),
     )
 }
 
 pub(crate) fn secret_missing(said: &str) -> Problem {
-    problem("secret is missing", format!("{} Look at the sink's `authorize` in plugins.toml.", sentence(said)))
+    problem(
+        "secret is missing",
+        format!("{} Look at the sink's `authorize` in plugins.toml.", sentence(said, QUOTE_CHARACTERS)),
+    )
 }
 
 fn problem(headline: &str, advice: String) -> Problem {
     Problem { headline: headline.to_owned(), advice }
-}
-
-/// As much of it as a person reads.
-fn quote(said: &str) -> String {
-    let said = said.trim().trim_end_matches('.');
-    match said.char_indices().nth(QUOTE_CHARACTERS) {
-        None => said.to_owned(),
-        Some((end, _)) => format!("{}…", said.get(..end).unwrap_or_default()),
-    }
-}
-
-/// With a capital at the beginning and a full stop at the end.
-fn sentence(text: &str) -> String {
-    let mut text = quote(text);
-    if text.is_empty() {
-        return "No reason was given.".to_owned();
-    }
-    // What the host says is English.
-    if let Some(first) = text.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    text.push('.');
-    text
 }
 
 #[cfg(test)]
@@ -215,13 +220,15 @@ mod tests {
             too_wide("a", "b"),
             refused("rows", "a"),
             ids_missing(),
-            no_answer("a"),
+            passing("no answer from Google", "a"),
+            creation_in_doubt("a"),
+            stray("a", &["https://a".to_owned()]),
+            changed_while_read(),
             in_doubt(),
             api_disabled("Google Drive API has not been used"),
             api_disabled("Google Sheets API has not been used"),
             scope_missing(),
             storage_full(),
-            unauthenticated(),
             forbidden("a"),
             out_of_reach("a", &settings),
             unsendable("a"),
@@ -232,15 +239,5 @@ mod tests {
         }
         assert_eq!(api_disabled("Google Drive API has not been used").headline, "Drive API is off");
         assert_eq!(api_disabled("Google Sheets API has not been used").headline, "Sheets API is off");
-    }
-
-    #[test]
-    fn what_others_said_is_quoted_up_to_600_characters() {
-        assert_eq!(quote(" said. "), "said");
-        assert_eq!(quote(&"ä".repeat(600)), "ä".repeat(600));
-        assert_eq!(quote(&"ä".repeat(601)), format!("{}…", "ä".repeat(600)));
-        assert_eq!(sentence(""), "No reason was given.");
-        assert_eq!(sentence("connection reset"), "Connection reset.");
-        assert_eq!(sentence("ärger."), "ärger.");
     }
 }

@@ -4,6 +4,10 @@
 //! is made of the cells of the device's own columns that are not empty, by their keys: it stays the same when a person moves
 //! columns or adds some, and when the formatter has a new one.
 //!
+//! Whole rows are read: what was written before the device noticed that a person inserted a column stands beside its columns,
+//! its id too. Where the column of the ids has none, the id is looked for in the whole row; such a row is there, and changed.
+//! After the last page the columns are looked at again. Where they are not what they were, nothing is said to be missing.
+//!
 //! Nothing is changed here: no spreadsheet, tab or column is made, and what is in doubt stays so.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,12 +16,13 @@ use punchcard_sdk::connector::{Directive, FoundRow, Page};
 use punchcard_sdk::{Column, Error, Row};
 use serde_json::Value;
 
-use crate::answer::{Answer, list};
+use crate::answer::{Answer, Trouble};
 use crate::append::WITHDRAWN;
+use crate::call::{Call, Next};
 use crate::cell::{Shown, show};
-use crate::pause::hold;
+use crate::member::list;
+use crate::pause::{back_off, hold, unanswered};
 use crate::state::{Asked, Look, Placed, Reading, State};
-use crate::step::{Call, Next, unanswered};
 use crate::{event_id, finding, look, problem, request};
 
 /// The row of the header, where nobody deleted it, or sorted it together with the rows.
@@ -34,7 +39,11 @@ pub(crate) fn take_up(state: &mut State, next: Option<&str>) -> Result<(), Error
             *reading = Some(Reading { first: HEADER, ..Reading::default() });
             state.look_again(Look::Due);
         }
-        (Some(next), Some(reading)) if next.parse() == Ok(reading.first) => {}
+        (Some(next), Some(reading)) if next.parse() == Ok(reading.first) => {
+            if reading.first > reading.through {
+                state.look_again(Look::Tabs);
+            }
+        }
         (Some(next), _) => return Err(Error::Other(format!("no page that was read ended before row {next}"))),
     }
     Ok(())
@@ -57,21 +66,27 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Directive, Error> {
         state.reading = None;
         return Ok(hold(problem::ids_missing()));
     }
-    let placed = tab.and_then(|(id, tab)| Some((id, span(&tab.columns)?)));
+    let layout = tab.map(|(_, tab)| digest_layout(&tab.columns));
+    if let Some(reading) = &mut state.reading
+        && *reading.layout.get_or_insert_with(|| layout.unwrap_or_default()) != layout.unwrap_or_default()
+    {
+        state.reading = None;
+        return Ok(hold(problem::changed_while_read()));
+    }
     // A tab that was looked at again may have become shorter.
     let unread = state.reading.as_mut().filter(|reading| reading.first <= reading.through);
-    let (Some((id, (start, end))), Some(reading)) = (placed, unread) else {
+    let (Some((id, tab)), Some(reading)) = (tab, unread) else {
         // There is nothing to read.
         state.reading = None;
         return Ok(finish(state, vec![]));
     };
     if reading.count == 0 {
-        reading.count = (CELLS / u64::from(end + 1 - start)).clamp(1, ROWS);
+        reading.count = (CELLS / u64::from(tab.width.max(1))).clamp(1, ROWS);
     }
     let last = reading.through.min(reading.first + reading.count - 1);
-    // In A1 notation a title stands in quotation marks, with its own doubled.
+    // In A1 notation a title stands in quotation marks, with its own doubled, and rows without columns are whole ones.
     let title = reading.title.replace('\'', "''");
-    let range = format!("'{title}'!{}{}:{}{last}", letters(start), reading.first, letters(end));
+    let range = format!("'{title}'!{}:{last}", reading.first);
     let options = "valueRenderOption=UNFORMATTED_VALUE&dateTimeRenderOption=SERIAL_NUMBER&fields=values";
     let rest = format!("/values/{}?{options}", request::encode(&range));
     let url = request::sheets_url(call.settings, id, &rest);
@@ -82,7 +97,7 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Directive, Error> {
 /// Takes in a page.
 pub(crate) fn absorb(state: &mut State, call: Call, answer: Answer) -> Next {
     let Some(reading) = &mut state.reading else { return Next::Plan };
-    let shown = match answer.object() {
+    let shown = match answer.only_list("values") {
         Ok(shown) => shown,
         Err(Answer::TooLarge) if reading.count > 1 => {
             reading.count /= 2;
@@ -90,39 +105,37 @@ pub(crate) fn absorb(state: &mut State, call: Call, answer: Answer) -> Next {
         }
         Err(Answer::Missing) => {
             state.look_again(Look::Due);
-            let gone = Answer::Busy("Google does not show the tab's rows.".to_owned());
-            return Next::Do(unanswered(state, call, gone, "to show rows"));
+            let gone = Trouble::google("Google does not show the tab's rows");
+            return Next::Do(back_off(&mut state.failures, &gone, call.context));
         }
-        Err(answer) => return Next::Do(unanswered(state, call, answer, "to show rows")),
+        Err(answer) => return Next::Do(unanswered(&mut state.failures, answer, "to show rows", call.context)),
     };
     state.failures = 0;
     let tab = state.spreadsheet.as_ref().and_then(|spreadsheet| spreadsheet.tab.as_ref());
     let columns = tab.map_or(&[][..], |tab| &tab.columns);
-    let start = span(columns).map_or(0, |(start, _)| start);
     let mut rows = Vec::new();
     for (at, values) in (reading.first..).zip(list(&shown, "values")) {
         let place = format!("row {at} of {}", reading.title);
-        let row = parse_row(columns, start, values, place);
+        let row = parse_row(columns, values, place);
         rows.extend(row.filter(|row| at > HEADER || row.key.as_deref().is_some_and(event_id::is_key)));
     }
     reading.first += reading.count;
     Next::Do(finish(state, rows))
 }
 
-/// A page of these rows, after which the next is read, if there is one.
+/// A page of these rows. The last one has none: before it the columns were looked at again.
 fn finish(state: &mut State, rows: Vec<FoundRow>) -> Directive {
-    state.reading.take_if(|reading| reading.first > reading.through);
     let next = state.reading.as_ref().map(|reading| reading.first.to_string());
     let link = state.spreadsheet.as_ref().and_then(|spreadsheet| spreadsheet.link.clone());
     Directive::Found(Page { rows, next, link })
 }
 
-/// A row with something in it, from its values from column `start` on.
-fn parse_row(columns: &[Placed], start: u32, values: &Value, place: String) -> Option<FoundRow> {
+/// A row with something in it.
+fn parse_row(columns: &[Placed], values: &Value, place: String) -> Option<FoundRow> {
     let mut key = None;
     let mut cells = Vec::new();
     for column in columns {
-        let value = values.get((column.at - start) as usize).unwrap_or(&Value::Null);
+        let value = values.get(column.at as usize).unwrap_or(&Value::Null);
         let shown = match value {
             Value::String(text) => Shown::text(text),
             Value::Number(number) => number.as_f64().map(Shown::number),
@@ -132,11 +145,16 @@ fn parse_row(columns: &[Placed], start: u32, values: &Value, place: String) -> O
         match shown {
             // A person may have put a number there.
             Some(_) if column.key == event_id::KEY => {
-                key = Some(value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned));
+                let written = || serde_json::to_string(value).unwrap_or_default();
+                key = Some(value.as_str().map_or_else(written, ToOwned::to_owned));
             }
             Some(shown) => cells.push((column.key.as_str(), shown)),
             None => {}
         }
+    }
+    if !key.as_deref().is_some_and(event_id::is_key) {
+        let elsewhere = values.as_array().into_iter().flatten().filter_map(Value::as_str);
+        key = elsewhere.into_iter().find(|text| event_id::is_full_key(text)).map(ToOwned::to_owned).or(key);
     }
     let is_empty = key.is_none() && cells.is_empty();
     (!is_empty).then(|| FoundRow { key, fingerprint: digest(cells), place })
@@ -155,24 +173,22 @@ fn digest(mut cells: Vec<(&str, Shown)>) -> String {
     {
         cells.clear();
     }
-    cells.sort_by_key(|(key, _)| *key);
-    // Two by the same component are compared, and nothing else.
-    let mut hasher = DefaultHasher::new();
-    cells.hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
+    format!("{:016x}", digest_all(&cells))
 }
 
-/// The first and the last of the columns.
-fn span(columns: &[Placed]) -> Option<(u32, u32)> {
-    let at = || columns.iter().map(|column| column.at);
-    Some((at().min()?, at().max()?))
+/// Where the columns are.
+fn digest_layout(columns: &[Placed]) -> u64 {
+    let places: Vec<_> = columns.iter().map(|column| (column.key.as_str(), column.at)).collect();
+    digest_all(&places)
 }
 
-/// A column's name: A, B, …, Z, AA.
-fn letters(column: u32) -> String {
-    let letter = char::from(b'A' + u8::try_from(column % 26).unwrap_or(0));
-    let before = if column < 26 { String::new() } else { letters(column / 26 - 1) };
-    format!("{before}{letter}")
+/// The same in whatever order they are. Two digests by the same component are compared, and nothing else.
+fn digest_all(parts: &[impl Hash]) -> u64 {
+    parts.iter().fold(0, |sum, part| {
+        let mut hasher = DefaultHasher::new();
+        part.hash(&mut hasher);
+        sum.wrapping_add(hasher.finish())
+    })
 }
 
 #[cfg(test)]
@@ -181,14 +197,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn columns_have_letters() {
-        let table = [(0, "A"), (25, "Z"), (26, "AA"), (51, "AZ"), (52, "BA"), (701, "ZZ"), (702, "AAA"), (999, "ALL")];
-        for (column, expected) in table {
-            assert_eq!(letters(column), expected);
-        }
-    }
 
     /// A column by its key, its cell, and what Google answers for it.
     type Known = (&'static str, ColumnKind, Cell, Value);
@@ -210,8 +218,9 @@ mod tests {
     fn found(columns: &[(&str, Value)]) -> Option<FoundRow> {
         let placed = |(at, (key, _)): (u32, &(&str, Value))| Placed { key: (*key).into(), title: None, at: at + 3 };
         let placed: Vec<_> = (0..).zip(columns).map(placed).collect();
-        let values = json!(columns.iter().map(|(_, value)| value).collect::<Vec<_>>());
-        parse_row(&placed, 3, &values, "there".into())
+        let own = columns.iter().map(|(_, value)| value.clone());
+        let values: Vec<Value> = [json!("a"), json!("person's"), json!("own")].into_iter().chain(own).collect();
+        parse_row(&placed, &json!(values), "there".into())
     }
 
     #[test]
@@ -248,6 +257,29 @@ mod tests {
         let column = Column { key: "a".into(), title: String::new(), kind: ColumnKind::Text };
         let key_only = found(&[("a", json!("")), (event_id::KEY, json!("k/0"))]).unwrap();
         assert_eq!(key_only.fingerprint, fingerprint(&[column], &row), "an empty text is an empty cell");
+    }
+
+    #[test]
+    fn an_id_is_found_wherever_it_stands_in_its_row() {
+        let placed = |(at, key): (u32, &str)| Placed { key: key.into(), title: None, at };
+        let columns: Vec<Placed> = (1..).zip(["a", "b", event_id::KEY]).map(placed).collect();
+        let (id, other) = ("01JD3ZQ8J5M2V9X7K4T6W8Y0A1/0", "01JD3ZQ8J5M2V9X7K4T6W8Y0A2/0");
+        for (values, key) in [
+            // As delivered; before a column was inserted, within the columns and before them; after one was deleted.
+            (json!(["", "x", "y", id]), Some(id)),
+            (json!(["x", "y", id]), Some(id)),
+            (json!([id, "x", "y"]), Some(id)),
+            (json!(["", "", "x", "y", id]), Some(id)),
+            // The column of the ids has the last word, but for what is no id.
+            (json!([other, "x", "y", id]), Some(id)),
+            (json!([id, "x", "y", "z"]), Some(id)),
+            (json!(["", "x", "y", 17]), Some("17")),
+            // What a person wrote may look like an id of a test.
+            (json!(["1/2", "x", "y"]), None),
+        ] {
+            let row = parse_row(&columns, &values, "there".into()).unwrap();
+            assert_eq!(row.key.as_deref(), key, "{values}");
+        }
     }
 
     #[test]

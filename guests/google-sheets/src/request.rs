@@ -1,4 +1,7 @@
 //! Requests: what all of them share.
+//!
+//! Their bodies are written as text, where each string that somebody chose is quoted: to build them as values and write
+//! those would be a tenth of this component.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use punchcard_sdk::http::{Content, Method, Request};
@@ -16,6 +19,12 @@ pub(crate) fn sheets_url(settings: &Settings, spreadsheet: &str, rest: &str) -> 
 /// `https://www.googleapis.com/drive/v3/files` and what follows.
 pub(crate) fn drive_url(settings: &Settings, rest: &str) -> String {
     format!("{}/v3/files{rest}", settings.drive_url)
+}
+
+/// A string of JSON.
+pub(crate) fn quote(text: &str) -> String {
+    // Writing text into memory has no way to fail.
+    serde_json::to_string(text).unwrap_or_default()
 }
 
 /// For a segment of a path or a value of a query.
@@ -37,8 +46,8 @@ pub(crate) fn get(url: String) -> Request {
 }
 
 /// Reads by a question that does not fit into an address.
-pub(crate) fn search(url: String, json: Vec<u8>) -> Request {
-    Request { idempotent: true, timeout_ms: None, ..post(url, json) }
+pub(crate) fn search(url: String, json: String) -> Request {
+    Request { idempotent: true, timeout_ms: None, ..post(url, json.into_bytes()) }
 }
 
 /// Writes. The host never repeats it by itself.
@@ -63,7 +72,7 @@ mod tests {
         let write = post("https://a/b".into(), vec![]);
         assert!(write.timeout_ms.is_some_and(|timeout| timeout > 180_000 && timeout <= 600_000));
         assert!(!write.idempotent && write.authorized);
-        for read in [search("https://a/b".into(), vec![]), get("https://a/b".into())] {
+        for read in [search("https://a/b".into(), String::new()), get("https://a/b".into())] {
             assert!(read.idempotent && read.authorized);
             assert_eq!(read.timeout_ms, None, "the host's own, which is shorter");
         }

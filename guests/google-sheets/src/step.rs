@@ -3,30 +3,12 @@
 //! This module only knows the order of things; what each of them means stands in the module of its name.
 
 use punchcard_sdk::connector::{Batch, Directive, Signal};
-use punchcard_sdk::{Column, Context, Error};
+use punchcard_sdk::{Context, Error};
 
 use crate::answer::{Answer, parse_failure, parse_response};
+use crate::call::{Call, Next};
 use crate::state::{Asked, Look, State};
-use crate::{Settings, delivery, event_id, finding, look, mark, pause, problem, reading, tab};
-
-/// What a step is given, beside the state.
-#[derive(Clone, Copy)]
-pub(crate) struct Call<'a> {
-    pub(crate) settings: &'a Settings,
-    pub(crate) batch: &'a Batch,
-    /// Of the sheet: the batch's, and the one of the event ids.
-    pub(crate) columns: &'a [Column],
-    pub(crate) context: &'a Context,
-}
-
-/// What taking in an answer leads to.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Next {
-    /// To whatever the state now calls for.
-    Plan,
-    /// To this.
-    Do(Directive),
-}
+use crate::{Settings, delivery, event_id, finding, look, mark, reading, stray, tab};
 
 /// One step.
 ///
@@ -43,7 +25,7 @@ pub(crate) fn step(
     let call = Call { settings, batch, columns: &columns, context };
     state.restamp(context);
     let next = match signal {
-        Signal::Responded(response) => absorb(state, call, parse_response(response)),
+        Signal::Responded(response) => absorb(state, call, parse_response(&response, context.now)),
         Signal::Failed(failure) => absorb(state, call, parse_failure(failure, settings)),
         signal => {
             interrupt(state, call);
@@ -53,6 +35,7 @@ pub(crate) fn step(
     };
     match next {
         Next::Plan => plan(state, call),
+        Next::Finish => Ok(delivery::finish(state, call)),
         Next::Do(directive) => Ok(directive),
     }
 }
@@ -71,17 +54,25 @@ fn absorb(state: &mut State, call: Call, answer: Answer) -> Next {
         Asked::Mark => mark::absorb(state, call, answer),
         Asked::Append => delivery::absorb(state, call, answer),
         Asked::Rows => reading::absorb(state, call, answer),
+        Asked::Strays => stray::absorb(state, answer),
     }
 }
 
 /// Takes in that the answer that was awaited will never come.
 fn interrupt(state: &mut State, call: Call) {
     match std::mem::take(&mut state.asked) {
-        Asked::File => finding::doubt(state),
+        Asked::File => finding::doubt(state, call),
         Asked::Setup | Asked::Extension => state.look_again(Look::Tabs),
         Asked::Append => mark::doubt(state, call),
         // Reading leaves nothing in doubt.
-        Asked::Nothing | Asked::Files | Asked::Trashed | Asked::Tabs | Asked::Columns | Asked::Mark | Asked::Rows => {}
+        Asked::Nothing
+        | Asked::Files
+        | Asked::Trashed
+        | Asked::Tabs
+        | Asked::Columns
+        | Asked::Mark
+        | Asked::Rows
+        | Asked::Strays => {}
     }
 }
 
@@ -92,12 +83,16 @@ fn take_up(state: &mut State, call: Call, signal: &Signal) -> Result<(), Error> 
     }
     match signal {
         Signal::Elapsed | Signal::Responded(_) | Signal::Failed(_) => return Ok(()),
-        Signal::Prepare | Signal::Retry => state.look_again(Look::Due),
+        Signal::Prepare => {
+            state.look_again(Look::Due);
+            stray::look_again(state);
+        }
+        Signal::Retry => state.look_again(Look::Due),
         Signal::Begin | Signal::Resumed => {
             mark::part_from_others(state, call);
             mark::take_up(state, call, *signal == Signal::Begin);
-            if state.mark.is_none() && look::is_old(state, call) {
-                state.look_again(Look::Due);
+            if state.mark.is_none() {
+                look::refresh(state, call);
             }
         }
         Signal::CreateAnew => finding::take_up_anew(state, call)?,
@@ -108,38 +103,38 @@ fn take_up(state: &mut State, call: Call, signal: &Signal) -> Result<(), Error> 
     Ok(())
 }
 
-/// Decides what comes next.
-pub(crate) fn plan(state: &mut State, call: Call) -> Result<Directive, Error> {
-    if state.reading.is_some() {
-        return reading::plan(state, call);
+/// Decides what comes next: each subject in its turn says what it needs, and the last one sends the batch.
+fn plan(state: &mut State, call: Call) -> Result<Directive, Error> {
+    loop {
+        match plan_once(state, call)? {
+            Next::Plan => {}
+            Next::Finish => return Ok(delivery::finish(state, call)),
+            Next::Do(directive) => return Ok(directive),
+        }
     }
-    if let Some(directive) = delivery::plan_known(state, call) {
-        return Ok(directive);
-    }
-    if let Some(directive) = mark::plan(state, call) {
-        return Ok(directive);
-    }
-    if let Some(directive) = finding::plan(state, call)? {
-        return Ok(directive);
-    }
-    if let Some(directive) = look::plan(state, call) {
-        return Ok(directive);
-    }
-    if let Some(directive) = tab::plan(state, call)? {
-        return Ok(directive);
-    }
-    delivery::plan(state, call)
 }
 
-/// What an answer leads to that brought nothing and did nothing: `what` was asked for.
-pub(crate) fn unanswered(state: &mut State, call: Call, answer: Answer, what: &str) -> Directive {
-    match answer {
-        Answer::Busy(why) | Answer::Doubtful(why) => pause::back_off(&mut state.failures, &why, call.context),
-        Answer::Done(_) | Answer::TooLarge => {
-            pause::back_off(&mut state.failures, "Google's answer is too long.", call.context)
-        }
-        Answer::Barred(problem) => pause::hold(problem),
-        Answer::Refused(said) => pause::hold(problem::refused(what, &said)),
-        Answer::Missing => pause::hold(problem::refused(what, "not found")),
+fn plan_once(state: &mut State, call: Call) -> Result<Next, Error> {
+    if state.reading.is_some() {
+        return reading::plan(state, call).map(Next::Do);
+    }
+    if let Some(directive) = delivery::plan_known(state, call) {
+        return Ok(Next::Do(directive));
+    }
+    if let Some(directive) = mark::plan(state, call) {
+        return Ok(Next::Do(directive));
+    }
+    if let Some(directive) = finding::plan(state, call)? {
+        return Ok(Next::Do(directive));
+    }
+    if let Some(directive) = stray::plan(state, call) {
+        return Ok(Next::Do(directive));
+    }
+    if let Some(directive) = look::plan(state, call) {
+        return Ok(Next::Do(directive));
+    }
+    match tab::plan(state, call)? {
+        Some(next) => Ok(next),
+        None => delivery::plan(state, call),
     }
 }

@@ -6,23 +6,24 @@
 
 use punchcard_sdk::connector::Directive;
 use punchcard_sdk::{Column, ColumnKind, Error};
-use serde_json::{Value, json};
 
-use crate::answer::{Answer, text};
+use crate::answer::Answer;
+use crate::call::{Call, Next};
 use crate::draw::Purpose;
+use crate::member::text;
+use crate::pause::unanswered;
 use crate::state::{Asked, Grid, Look, Placed, State, Tab};
-use crate::step::{Call, Next, unanswered};
-use crate::{Settings, columns, destination, draw, event_id, guard, look, pause, problem, request};
+use crate::{Settings, columns, destination, draw, event_id, guard, pause, problem, request};
 
 /// Key of the metadata on a tab.
 pub(crate) const KEY: &str = "punchcard.tab";
 /// Of who may see metadata: everybody who may see the spreadsheet.
-pub(crate) const VISIBILITY: &str = "DOCUMENT";
+const VISIBILITY: &str = "DOCUMENT";
 
 /// The header, and one row: all of a tab can't be frozen.
 const ROWS: u32 = 2;
 /// A date with its time does not fit into the usual 100 pixels.
-const DATE_TIME_PIXELS: u32 = 150;
+const DATE_TIME_PIXELS: &str = "150";
 /// Refusals in a row after which a person is told. The first may be due to what another sink did at the same moment.
 const REFUSALS: u32 = 2;
 
@@ -43,7 +44,7 @@ pub(crate) fn same_title(one: &str, other: &str) -> bool {
 }
 
 /// What is to be changed before rows of these columns can be appended.
-pub(crate) fn plan(state: &mut State, call: Call) -> Result<Option<Directive>, Error> {
+pub(crate) fn plan(state: &mut State, call: Call) -> Result<Option<Next>, Error> {
     let Some(spreadsheet) = &mut state.spreadsheet else { return Ok(None) };
     let columns = call.columns;
     if columns.is_empty() {
@@ -64,7 +65,7 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Option<Directive>, E
                 tab.extending = None;
                 return if columns::is_too_wide(tab, columns) {
                     let title = destination::title(&spreadsheet.name, spreadsheet.volume);
-                    Ok(Some(pause::hold(problem::too_wide(&tab.name, &title))))
+                    Ok(Some(Next::Do(pause::hold(problem::too_wide(&tab.name, &title)))))
                 } else {
                     Ok(None)
                 };
@@ -74,15 +75,15 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Option<Directive>, E
                 // would be written over.
                 tab.extending = Some(draw::id(Purpose::Column, call.context)?);
                 spreadsheet.look = Look::Tabs;
-                return Ok(look::plan(state, call));
+                return Ok(Some(Next::Plan));
             };
             (Asked::Extension, render_extension(tab, &extension, first))
         }
     };
     let url = request::sheets_url(call.settings, &spreadsheet.id, ":batchUpdate");
-    let body = json!({ "requests": requests }).to_string().into_bytes();
+    let body = format!(r#"{{"requests":[{}]}}"#, requests.join(",")).into_bytes();
     state.asked = asked;
-    Ok(Some(Directive::Send(request::post(url, body))))
+    Ok(Some(Next::Do(Directive::Send(request::post(url, body)))))
 }
 
 /// A batchUpdate that was carried out says where.
@@ -176,45 +177,55 @@ fn not_applied(state: &mut State, call: Call, answer: Answer, what: &str) -> Nex
         // Even where nothing was done: it may take days until the next try.
         Answer::Doubtful(_) | Answer::Busy(_) => {
             state.look_again(Look::Tabs);
-            Next::Do(unanswered(state, call, answer, what))
+            Next::Do(unanswered(&mut state.failures, answer, what, call.context))
         }
         Answer::Refused(_) => {
             state.refusals += 1;
-            if state.refusals < REFUSALS { Next::Plan } else { Next::Do(unanswered(state, call, answer, what)) }
+            if state.refusals < REFUSALS {
+                Next::Plan
+            } else {
+                Next::Do(unanswered(&mut state.failures, answer, what, call.context))
+            }
         }
-        Answer::Barred(_) => Next::Do(unanswered(state, call, answer, what)),
+        Answer::Barred(_) => Next::Do(unanswered(&mut state.failures, answer, what, call.context)),
     }
 }
 
-fn render_setup(id: i32, call: Call, blank: Option<&Grid>) -> Vec<Value> {
+fn render_setup(id: i32, call: Call, blank: Option<&Grid>) -> Vec<String> {
     let columns: Vec<&Column> = call.columns.iter().collect();
     let title = &call.settings.tab;
     let mut requests = Vec::new();
     if let Some(blank) = blank {
         // It goes in the same request, but a moment too late to make room for its title, should that be the same.
-        requests.push(json!({ "updateSheetProperties": {
-            "properties": { "sheetId": blank.id, "title": format!("{title} {id}") },
-            "fields": "title",
-        }}));
+        let title = request::quote(&format!("{title} {id}"));
+        requests.push(format!(
+            r#"{{"updateSheetProperties":{{"properties":{{"sheetId":{},"title":{title}}},"fields":"title"}}}}"#,
+            blank.id
+        ));
     }
-    let grid = json!({ "rowCount": ROWS, "columnCount": columns.len(), "frozenRowCount": 1 });
-    requests.push(json!({ "addSheet": { "properties": { "sheetId": id, "title": title, "gridProperties": grid } } }));
-    requests.push(metadata(None, KEY, title, &json!({ "sheetId": id })));
+    let grid = format!(r#"{{"rowCount":{ROWS},"columnCount":{},"frozenRowCount":1}}"#, columns.len());
+    requests.push(format!(
+        r#"{{"addSheet":{{"properties":{{"sheetId":{id},"title":{},"gridProperties":{grid}}}}}}}"#,
+        request::quote(title)
+    ));
+    requests.push(metadata(None, KEY, title, &format!(r#"{{"sheetId":{id}}}"#)));
     requests.extend(render_columns(id, 0, &columns, None));
     if let Some(blank) = blank {
-        requests.push(json!({ "deleteSheet": { "sheetId": blank.id } }));
+        requests.push(format!(r#"{{"deleteSheet":{{"sheetId":{}}}}}"#, blank.id));
     }
     requests
 }
 
-fn render_extension(tab: &Tab, extension: &columns::Extension, first: i32) -> Vec<Value> {
+fn render_extension(tab: &Tab, extension: &columns::Extension, first: i32) -> Vec<String> {
     let mut requests = Vec::new();
     if !extension.added.is_empty() {
-        requests.push(json!({ "appendDimension": {
-            "sheetId": tab.id, "dimension": "COLUMNS", "length": extension.added.len(),
-        }}));
+        requests.push(format!(
+            r#"{{"appendDimension":{{"sheetId":{},"dimension":"COLUMNS","length":{}}}}}"#,
+            tab.id,
+            extension.added.len()
+        ));
         requests.extend(render_columns(tab.id, tab.width, &extension.added, Some(first)));
-        let place = json!({ "dimensionRange": column_range(tab.id, tab.width) });
+        let place = format!(r#"{{"dimensionRange":{}}}"#, column_range(tab.id, tab.width));
         requests.push(metadata(Some(tab.guard), guard::KEY, &tab.width.to_string(), &place));
     }
     for (placed, title) in &extension.renamed {
@@ -224,52 +235,50 @@ fn render_extension(tab: &Tab, extension: &columns::Extension, first: i32) -> Ve
 }
 
 /// What makes columns of the grid columns of ours: header, width, metadata, that of the first with this id.
-fn render_columns(tab: i32, start: u32, columns: &[&Column], first: Option<i32>) -> Vec<Value> {
+fn render_columns(tab: i32, start: u32, columns: &[&Column], first: Option<i32>) -> Vec<String> {
     let titles: Vec<&String> = columns.iter().map(|column| &column.title).collect();
     let mut requests = vec![render_header(tab, start, &titles, true)];
     for (at, column) in (start..).zip(columns) {
         let range = column_range(tab, at);
+        let mut set = |property: &str, value: &str| {
+            requests.push(format!(
+                r#"{{"updateDimensionProperties":{{"range":{range},"properties":{{"{property}":{value}}},"fields":"{property}"}}}}"#
+            ));
+        };
         if column.kind == ColumnKind::DateTime {
-            requests.push(json!({ "updateDimensionProperties": {
-                "range": range, "properties": { "pixelSize": DATE_TIME_PIXELS }, "fields": "pixelSize",
-            }}));
+            set("pixelSize", DATE_TIME_PIXELS);
         }
         if column.key == event_id::KEY {
-            requests.push(json!({ "updateDimensionProperties": {
-                "range": range, "properties": { "hiddenByUser": true }, "fields": "hiddenByUser",
-            }}));
+            set("hiddenByUser", "true");
         }
         let id = first.filter(|_| at == start);
-        requests.push(metadata(id, columns::KEY, &column.key, &json!({ "dimensionRange": range })));
+        requests.push(metadata(id, columns::KEY, &column.key, &format!(r#"{{"dimensionRange":{range}}}"#)));
     }
     requests
 }
 
-fn column_range(tab: i32, at: u32) -> Value {
-    json!({ "sheetId": tab, "dimension": "COLUMNS", "startIndex": at, "endIndex": at + 1 })
+fn column_range(tab: i32, at: u32) -> String {
+    format!(r#"{{"sheetId":{tab},"dimension":"COLUMNS","startIndex":{at},"endIndex":{}}}"#, at + 1)
 }
 
-fn render_header(tab: i32, start: u32, titles: &[&String], bold: bool) -> Value {
-    let cell = |title: &&String| {
-        let mut cell = json!({ "userEnteredValue": { "stringValue": title } });
-        if bold {
-            cell["userEnteredFormat"] = json!({ "textFormat": { "bold": true } });
-        }
-        cell
+fn render_header(tab: i32, start: u32, titles: &[&String], bold: bool) -> String {
+    let (format, fields) = if bold {
+        (r#","userEnteredFormat":{"textFormat":{"bold":true}}"#, "userEnteredValue,userEnteredFormat.textFormat.bold")
+    } else {
+        ("", "userEnteredValue")
     };
-    json!({ "updateCells": {
-        "start": { "sheetId": tab, "rowIndex": 0, "columnIndex": start },
-        "rows": [{ "values": titles.iter().map(cell).collect::<Vec<_>>() }],
-        "fields": if bold { "userEnteredValue,userEnteredFormat.textFormat.bold" } else { "userEnteredValue" },
-    }})
+    let cell =
+        |title: &&String| format!(r#"{{"userEnteredValue":{{"stringValue":{}}}{format}}}"#, request::quote(title));
+    let cells = titles.iter().map(cell).collect::<Vec<_>>().join(",");
+    let start = format!(r#"{{"sheetId":{tab},"rowIndex":0,"columnIndex":{start}}}"#);
+    format!(r#"{{"updateCells":{{"start":{start},"rows":[{{"values":[{cells}]}}],"fields":"{fields}"}}}}"#)
 }
 
-fn metadata(id: Option<i32>, key: &str, value: &str, location: &Value) -> Value {
-    let mut metadata = json!({
-        "metadataKey": key, "metadataValue": value, "location": location, "visibility": VISIBILITY,
-    });
-    if let Some(id) = id {
-        metadata["metadataId"] = json!(id);
-    }
-    json!({ "createDeveloperMetadata": { "developerMetadata": metadata } })
+/// A request for metadata of this key and value at a place, which is JSON; Google chooses the id where none is given.
+pub(crate) fn metadata(id: Option<i32>, key: &str, value: &str, location: &str) -> String {
+    let id = id.map_or_else(String::new, |id| format!(r#""metadataId":{id},"#));
+    let value = request::quote(value);
+    format!(
+        r#"{{"createDeveloperMetadata":{{"developerMetadata":{{{id}"metadataKey":"{key}","metadataValue":{value},"location":{location},"visibility":"{VISIBILITY}"}}}}}}"#
+    )
 }

@@ -10,9 +10,10 @@ mod refusal;
 mod sharing;
 mod sheet;
 mod snapshot;
+mod stand_in;
 
 use punchcard_sdk::connector::Receipt;
-use punchcard_sdk::{Context, Instant};
+use punchcard_sdk::{Column, ColumnKind, Context, Instant};
 
 use crate::Settings;
 use crate::model::End;
@@ -37,6 +38,11 @@ pub(crate) fn settings() -> Settings {
         sheets_url: "https://sheets.googleapis.com".into(),
         drive_url: "https://www.googleapis.com/drive".into(),
     }
+}
+
+/// A column of text.
+pub(crate) fn column(key: &str) -> Column {
+    Column { key: key.into(), title: key.to_uppercase(), kind: ColumnKind::Text }
 }
 
 /// Delivered, with every row, into this file.

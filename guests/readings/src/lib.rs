@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use punchcard_sdk::quote::quote;
 use punchcard_sdk::{
     Cell, Column, ColumnKind, Context, Error, Event, Formatter, Value, Verdict, export_formatter, log, row,
 };
@@ -14,6 +15,8 @@ use serde::{Deserialize, Serialize};
 
 /// The key of the column that holds the reading's moment. No field can have it: it has a space.
 const TIME: &str = "the time";
+/// A text that does not fit is quoted up to here, in characters.
+const QUOTE: usize = 100;
 
 /// `format.settings` of the sink.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -141,13 +144,13 @@ impl Formatter for Readings {
         }
         let mut cells = vec![event.moment()];
         for column in &settings.columns {
-            let value = event.fields.iter().find(|field| field.name == column.field).map(|field| &field.value);
-            match cell(column.kind, value) {
+            let Some(field) = event.fields.iter().find(|field| field.name == column.field) else {
+                cells.push(Cell::Empty);
+                continue;
+            };
+            match cell(column.kind, &field.value) {
                 Some(cell) => cells.push(cell),
-                None => {
-                    let reason = format!("the field `{}` is not what its column holds", column.field);
-                    return Ok(Verdict::Reject(reason));
-                }
+                None => return Ok(Verdict::Reject(misfit(column, &field.value))),
             }
         }
         for (column, cell) in settings.columns.iter().zip(&cells[1..]) {
@@ -194,8 +197,7 @@ fn check(settings: &Settings) -> Result<(), Error> {
 }
 
 /// The cell of a value, unless it is of another kind than its column.
-fn cell(kind: Kind, value: Option<&Value>) -> Option<Cell> {
-    let Some(value) = value else { return Some(Cell::Empty) };
+fn cell(kind: Kind, value: &Value) -> Option<Cell> {
     Some(match (kind, value) {
         (Kind::Number, Value::Number(number)) => Cell::Number(*number),
         (Kind::Number, Value::Integer(integer)) => Cell::Number(number(*integer)),
@@ -208,6 +210,25 @@ fn cell(kind: Kind, value: Option<&Value>) -> Option<Cell> {
         (Kind::Duration, Value::Integer(seconds)) => Cell::Seconds(number(*seconds)),
         _ => return None,
     })
+}
+
+/// Why a value can't stand in its column.
+fn misfit(column: &Measured, value: &Value) -> String {
+    let found = match value {
+        Value::Text(text) => format!("the text \"{}\"", quote(text, QUOTE)),
+        Value::Integer(integer) => format!("the integer {integer}"),
+        Value::Number(number) => format!("the number {number}"),
+        Value::Flag(flag) => format!("the flag {flag}"),
+        Value::Moment(moment) => format!("the moment {}", moment.to_rfc_3339()),
+    };
+    let wanted = match column.kind {
+        Kind::Number => "a number",
+        Kind::Text => "a text or a number",
+        Kind::Flag => "a flag, true or false",
+        Kind::DateTime => "a moment",
+        Kind::Duration => "a number of seconds",
+    };
+    format!("the field `{}` is {found}; its column \"{}\" wants {wanted}", column.field, column.title)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a sheet's numbers have 53 bits too")]

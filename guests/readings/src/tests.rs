@@ -183,15 +183,19 @@ fn what_columns_have_is_remembered() {
 
 #[test]
 fn a_value_of_another_kind_rejects_the_reading() {
-    for (kind, value) in [
-        ("number", Value::Text("21.5".into())),
-        ("text", Value::Flag(true)),
-        ("flag", Value::Integer(1)),
-        ("date-time", Value::Number(1.0)),
-        ("duration", Value::Moment(AT)),
+    for (kind, value, found, wanted) in [
+        ("number", Value::Text("21.5\n".into()), "the text \"21.5\"", "a number"),
+        ("number", Value::Flag(false), "the flag false", "a number"),
+        ("text", Value::Flag(true), "the flag true", "a text or a number"),
+        ("flag", Value::Integer(1), "the integer 1", "a flag, true or false"),
+        ("date-time", Value::Number(1.5), "the number 1.5", "a moment"),
+        ("duration", Value::Moment(AT), "the moment 1970-01-01T01:00:00.000001+01:00", "a number of seconds"),
     ] {
         let settings = settings(&format!(r#"{{"columns":[{{"field":"f","kind":"{kind}"}}]}}"#));
         let Verdict::Reject(reason) = verdict(&settings, &[("f", value)]) else { panic!("{kind} accepted") };
-        assert_eq!(reason, "the field `f` is not what its column holds");
+        assert_eq!(reason, format!("the field `f` is {found}; its column \"F\" wants {wanted}"));
     }
+    let settings = settings(r#"{"columns":["f"]}"#);
+    let Verdict::Reject(reason) = verdict(&settings, &[("f", Value::Text("x".repeat(1 << 20)))]) else { panic!() };
+    assert_eq!(reason, format!("the field `f` is the text \"{}…\"; its column \"F\" wants a number", "x".repeat(100)));
 }

@@ -66,3 +66,20 @@ pub mod auth_policy {
         default_bindings_module: "punchcard_sdk::bindings::auth_policy",
     });
 }
+
+/// The world of sensors.
+pub mod sensor {
+    wit_bindgen::generate!({
+        path: "../../wit/v0.1",
+        world: "sensor",
+        with: {
+            "punchcard:plugin/types@0.1.0": super::shared::punchcard::plugin::types,
+            "punchcard:plugin/records@0.1.0": super::shared::punchcard::plugin::records,
+            "punchcard:plugin/logging@0.1.0": super::shared::punchcard::plugin::logging,
+        },
+        additional_derives: [PartialEq],
+        generate_all,
+        pub_export_macro: true,
+        default_bindings_module: "punchcard_sdk::bindings::sensor",
+    });
+}

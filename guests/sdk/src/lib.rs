@@ -1,7 +1,7 @@
 //! What an author of a Punchcard plugin uses.
 //!
-//! A plugin is a type that implements [`Formatter`], [`Connector`] or [`AuthPolicy`] over typed settings and a typed
-//! state, and one line that exports it:
+//! A plugin is a type that implements [`Formatter`], [`Connector`], [`AuthPolicy`] or [`Sensor`] over typed settings and a
+//! typed state, and one line that exports it:
 //!
 //! ```
 //! use punchcard_sdk::{export_formatter, Cell, Column, ColumnKind, Context, Error, Event, Formatter, Verdict};
@@ -42,9 +42,15 @@ pub mod state;
 mod moment;
 mod reader;
 
+pub mod answer;
+pub mod backoff;
+pub mod quote;
+pub mod retry_after;
+
 pub mod auth_policy;
 pub mod connector;
 pub mod formatter;
+pub mod sensor;
 
 pub mod log;
 
@@ -58,6 +64,7 @@ pub use bindings::shared::punchcard::plugin::records::{Cell, Certainty, Column, 
 pub use bindings::shared::punchcard::plugin::types::{Context, Error, Instant, Needs, Problem};
 pub use connector::Connector;
 pub use formatter::{Accepted, Formatter, Verdict, row};
+pub use sensor::Sensor;
 
 /// HTTP as data: what a connector asks for and what came back.
 pub mod http {

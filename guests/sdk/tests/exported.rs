@@ -4,10 +4,11 @@ use punchcard_sdk::auth_policy::{AuthPolicy, Directive as Next, Signal as Happen
 use punchcard_sdk::bindings::auth_policy::exports::punchcard::plugin::auth_flow::Guest as ExportedPolicy;
 use punchcard_sdk::bindings::connector::exports::punchcard::plugin::delivery::Guest as ExportedConnector;
 use punchcard_sdk::bindings::formatter::exports::punchcard::plugin::row_format::Guest as ExportedFormatter;
+use punchcard_sdk::bindings::sensor::exports::punchcard::plugin::source::Guest as ExportedSensor;
 use punchcard_sdk::connector::{Batch, Connector, Directive, Limits, Receipt, Signal};
 use punchcard_sdk::{
-    Cell, Certainty, Column, ColumnKind, Context, Error, Event, Formatter, Instant, Verdict, auth_policy, connector,
-    formatter,
+    Cell, Certainty, Column, ColumnKind, Context, Error, Event, Field, Formatter, Instant, Sensor, Value, Verdict,
+    auth_policy, connector, formatter, sensor,
 };
 use serde::Deserialize;
 
@@ -78,9 +79,28 @@ impl AuthPolicy for Tally {
     }
 }
 
+impl Sensor for Tally {
+    type Settings = Settings;
+    type State = u64;
+
+    fn check(settings: &Settings) -> Result<(), Error> {
+        check(settings)
+    }
+
+    fn poll(settings: &Settings, count: &mut u64, context: &Context) -> Result<Vec<sensor::Reading>, Error> {
+        if context.boot.is_empty() {
+            return Err(Error::Other("no boot".into()));
+        }
+        *count += 1;
+        let field = Field { name: settings.title.clone(), value: Value::Text(count.to_string()) };
+        Ok(vec![sensor::Reading { kind: "reading".into(), fields: vec![field] }])
+    }
+}
+
 type Sheet = formatter::Export<Tally>;
 type Service = connector::Export<Tally>;
 type Account = auth_policy::Export<Tally>;
+type Thermometer = sensor::Export<Tally>;
 
 const SETTINGS: &str = r#"{"title":"Count"}"#;
 /// Settings that are refused, with what is said.
@@ -118,10 +138,12 @@ fn settings_are_checked_by_every_kind_of_plugin() {
     let limits = <Service as ExportedConnector>::check(SETTINGS.into(), columns.clone()).unwrap();
     assert_eq!(limits.rows_per_batch, 1);
     assert_eq!(<Account as ExportedPolicy>::check(SETTINGS.into()), Ok(()));
+    assert_eq!(<Thermometer as ExportedSensor>::check(SETTINGS.into()), Ok(()));
     for (settings, said) in REFUSED {
         let refusal = Error::InvalidSettings(said.into());
         assert_eq!(<Sheet as ExportedFormatter>::columns(settings.into()), Err(refusal.clone()));
         assert_eq!(<Service as ExportedConnector>::check(settings.into(), columns.clone()), Err(refusal.clone()));
+        assert_eq!(<Thermometer as ExportedSensor>::check(settings.into()), Err(refusal.clone()));
         assert_eq!(<Account as ExportedPolicy>::check(settings.into()), Err(refusal));
     }
 }
@@ -149,6 +171,19 @@ fn the_state_goes_from_one_call_to_the_next() {
     let outcome = step(&step(b"").unwrap().state).unwrap();
     assert_eq!((outcome.state.as_slice(), outcome.next), (&b"[1,2]"[..], Next::Wait(2)));
     assert_eq!((outcome.status, outcome.forget), (Status::SignedOut, vec!["access-token".to_owned()]));
+}
+
+#[test]
+fn a_sensor_reads_and_remembers() {
+    let poll = |state: &[u8]| <Thermometer as ExportedSensor>::poll(SETTINGS.into(), state.to_vec(), context());
+    let polled = poll(&poll(b"").unwrap().state).unwrap();
+    let field = Field { name: "Count".into(), value: Value::Text("2".into()) };
+    assert_eq!(polled.readings, [sensor::Reading { kind: "reading".into(), fields: vec![field] }]);
+    assert_eq!(polled.state, b"[1,2]");
+    assert_eq!(poll(b"[0,7]").map(|_| ()), Err(Error::UnknownState));
+    let unknown = Context { boot: String::new(), ..context() };
+    let failed = <Thermometer as ExportedSensor>::poll(SETTINGS.into(), vec![], unknown);
+    assert_eq!(failed.map(|_| ()), Err(Error::Other("no boot".into())));
 }
 
 #[test]

@@ -9,7 +9,7 @@
 //! behind that, `UUID/0-500`. A receiver may go by either.
 
 use punchcard_sdk::connector::{Correction, CorrectionKind};
-use punchcard_sdk::{Cell, Column, ColumnKind, Error, Instant, Row};
+use punchcard_sdk::{Cell, Column, ColumnKind, Error, Row};
 use serde_json::{Map, Value, json};
 
 use crate::state::Piece;
@@ -79,40 +79,14 @@ fn value(cell: &Cell) -> Value {
         Cell::Text(text) => json!(text),
         Cell::Number(number) | Cell::Seconds(number) => json!(number),
         Cell::Flag(flag) => json!(flag),
-        Cell::Moment(moment) | Cell::Estimated(moment) => json!(rfc_3339(*moment)),
+        Cell::Moment(moment) | Cell::Estimated(moment) => json!(moment.to_rfc_3339()),
     }
-}
-
-/// `2026-11-21T22:58:43.000001+10:00` (RFC 3339 §5.6). Days to a date by the civil calendar's 400-year cycle.
-fn rfc_3339(at: Instant) -> String {
-    let offset = i64::from(at.utc_offset_minutes);
-    let local = at.unix_micros.saturating_add(offset * 60_000_000);
-    let (days, micros) = (local.div_euclid(86_400_000_000), local.rem_euclid(86_400_000_000));
-    let (year, month, day) = civil(days);
-    let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
-    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    let (sign, offset) = (if offset < 0 { '-' } else { '+' }, offset.abs());
-    let (offset_hour, offset_minute) = (offset / 60, offset % 60);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:06}{sign}{offset_hour:02}:{offset_minute:02}"
-    )
-}
-
-/// The date of a day counted from 1970-01-01, by counting years from 0000-03-01 in eras of 400.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let since_march = days + 719_468;
-    let (era, day_of_era) = (since_march.div_euclid(146_097), since_march.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
 }
 
 #[cfg(test)]
 mod tests {
+    use punchcard_sdk::Instant;
+
     use super::*;
 
     #[test]
@@ -127,21 +101,5 @@ mod tests {
         let guess = shown(vec![Cell::Moment(at), Cell::Estimated(at)]);
         let expected = json!({ "key": "01J/0", "cells": { "start": time, "finish": time }, "estimated": ["finish"] });
         assert_eq!(guess, expected);
-    }
-
-    #[test]
-    fn moments_are_rfc_3339_with_the_devices_offset() {
-        let table = [
-            (0, 0, "1970-01-01T00:00:00.000000+00:00"),
-            (-1, 0, "1969-12-31T23:59:59.999999+00:00"),
-            (1_709_164_800_000_000, 0, "2024-02-29T00:00:00.000000+00:00"),
-            (1_709_251_199_000_000, 600, "2024-03-01T09:59:59.000000+10:00"),
-            (1_704_067_199_123_456, -210, "2023-12-31T20:29:59.123456-03:30"),
-            (951_782_400_000_000, 0, "2000-02-29T00:00:00.000000+00:00"),
-            (4_107_542_400_000_000, 0, "2100-03-01T00:00:00.000000+00:00"),
-        ];
-        for (unix_micros, utc_offset_minutes, text) in table {
-            assert_eq!(rfc_3339(Instant { unix_micros, utc_offset_minutes }), text);
-        }
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! A batch has an id that stays the same however often it is sent, in the body and as the header `Idempotency-Key`. Whether
 //! a batch arrived can't be asked of an unknown service, so it is sent until it is answered: a receiver that remembers the
-//! ids has every row exactly once; one that does not has every row at least once. A batch that is too large for its receiver
-//! goes in pieces; each has an id of its own. Rows that may have arrived are cut into other pieces only for their size: a
-//! repeat is the same to the byte, so what is too large now was too large before, unless the receiver's limit was lowered
-//! between the two.
+//! ids has every row exactly once; one that does not has every row at least once. A receiver answers 200 to an id whose rows
+//! it has, 409 while it is at work on it, and 400 or 422 only where it took no row of it.
+//!
+//! A batch that is refused goes in pieces; each has an id of its own. So the receiver finds the row that it can't take: that
+//! one is set aside with its words, and the others go on.
 
 mod settings;
 mod state;
@@ -13,10 +14,11 @@ mod state;
 mod answer;
 mod body;
 
-use answer::{Meaning, parse_answer, says};
+use answer::{Meaning, Stop, parse_answer, says};
+use punchcard_sdk::backoff::{Chance, plan_retry};
 use punchcard_sdk::connector::{Batch, Connector, Directive, Limits, Pause, Receipt, Rejection, Signal};
 use punchcard_sdk::http::{Content, Failure, Header, Request, Response};
-use punchcard_sdk::{Column, ColumnKind, Context, Error, Problem, export_connector, log};
+use punchcard_sdk::{Column, ColumnKind, Context, Error, Needs, Problem, export_connector, log};
 pub use settings::Settings;
 pub use state::State;
 
@@ -29,8 +31,15 @@ const RECHECK_MS: u64 = 15 * 60_000;
 /// The same, in milliseconds, where the receiver may have the rows: one that does not remember ids has them once more with
 /// each repeat.
 const RARE_RECHECK_MS: u64 = 24 * 60 * 60_000;
+/// What is not tried again before a person says so: in no lifetime, in milliseconds.
+const NEVER_MS: u64 = u64::MAX;
 /// The longest pause between two tries, in milliseconds.
 const LONGEST_PAUSE_MS: u64 = 5 * 60_000;
+/// The tries that a wrong address gets, for a server that is just being set up.
+const FIRST_TRIES: u32 = 5;
+/// Rows in a row that are set aside before that is held against the receiver: from then on one goes for each
+/// [`RECHECK_MS`], so that a receiver which has come to refuse everything does not have everything set aside.
+const REFUSALS_IN_A_ROW: u32 = 10;
 /// Of a request's rows, what may go into everything but text: the host carries 16 MiB, and text that JSON makes longer
 /// comes on top.
 const FRAME_BYTES: usize = 2 << 20;
@@ -85,18 +94,25 @@ impl Connector for Webhook {
             _ => state.take_up(batch, &context.device, signal != Signal::Begin),
         }
         match signal {
-            Signal::Responded(response) => {
-                state.came_back();
-                absorb(settings, state, batch, &response, context)
-            }
-            Signal::Failed(failure) => {
-                state.came_back();
-                Ok(fail(state, failure, context))
-            }
-            _ => {
-                state.resume();
+            Signal::Responded(response) => absorb(settings, state, batch, &response, context),
+            Signal::Failed(failure) => Ok(fail(state, failure, context)),
+            Signal::Retry => {
+                state.go_on();
                 go_on(settings, state, batch)
             }
+            // After a restart it is as before, unless a person has set another address.
+            _ => match state.stopped(settings.address()).map(Stop::problem) {
+                Some(problem) => Ok(hold(state, NEVER_MS, problem)),
+                None => go_on(settings, state, batch),
+            },
+        }
+    }
+
+    fn needs(settings: &Settings) -> Needs {
+        Needs {
+            urls: vec![settings.address().to_owned()],
+            slots: Vec::new(),
+            authorization: settings.authorized == Some(true),
         }
     }
 }
@@ -110,7 +126,7 @@ fn absorb(
     context: &Context,
 ) -> Result<Directive, Error> {
     let posted = state.posted();
-    match parse_answer(response, posted) {
+    match parse_answer(response, settings.receipt.as_ref(), posted, context.now) {
         Meaning::Taken(rejected) => state.taken(rejected),
         Meaning::TooLarge => match state.halve() {
             Some(half) => log::info(&format!("the server answers 413 to {posted} rows; {half} are tried")),
@@ -125,28 +141,36 @@ fn absorb(
                 state.refused(format!("the server answers 413: {bytes} bytes with this row alone are too many"));
             }
         },
-        Meaning::Unaccepted { status, said } => {
-            // Smaller pieces bring the rows before the one that is meant, and find it. But not rows that may be there
-            // already: the answer may mean just that, and under another key they would be taken once more.
-            let half = if state.is_in_doubt() { None } else { state.halve() };
-            let Some(half) = half else {
-                // It is not set aside: such an answer may be about everything that this device sends.
-                let advice = unaccepted(state, batch, settings, status) + &says(&said);
-                return Ok(hold(state, RECHECK_MS, problem("webhook refuses rows", advice)));
-            };
-            log::warn(&format!("the server answers {status} to {posted} rows; {half} are tried{}", says(&said)));
-        }
+        Meaning::Unaccepted { status, said } => match state.halve() {
+            Some(half) => {
+                log::warn(&format!("the server answers {status} to {posted} rows; {half} are tried{}", says(&said)));
+            }
+            None => {
+                state.refused(format!("the server answers {status}{}", says(&said)));
+                state.refusals = state.refusals.saturating_add(1);
+                if state.refusals >= REFUSALS_IN_A_ROW {
+                    return Ok(hold(state, RECHECK_MS, refuses_all(state.refusals, status, &said)));
+                }
+            }
+        },
         Meaning::Unreadable(why) => {
-            state.doubt();
             let key = state.plan_piece(batch, settings.rows_per_request).map_or_else(String::new, |piece| piece.key);
             let advice = format!("{why}; the `Idempotency-Key` is {key}");
             return Ok(hold(state, RARE_RECHECK_MS, problem("answer not readable", advice)));
         }
-        Meaning::Later { pause_ms, why, doubtful } => {
-            if doubtful {
-                state.doubt();
-            }
-            return Ok(later(state, pause_ms, &why, context));
+        Meaning::Later { pause_ms, why } => return Ok(later(state, pause_ms, &why, context)),
+        Meaning::Unknown { problem, is_receivers } => {
+            let longest_ms = if is_receivers { RARE_RECHECK_MS } else { LONGEST_PAUSE_MS };
+            let milliseconds = pause(state, longest_ms, None, context);
+            return Ok(Directive::Wait(Pause { milliseconds, problem: Some(problem) }));
+        }
+        Meaning::Misdirected(stop) if stop.is_redirect() || state.failures.saturating_add(1) >= FIRST_TRIES => {
+            let problem = stop.problem();
+            state.stop(settings.address(), stop);
+            return Ok(hold(state, NEVER_MS, problem));
+        }
+        Meaning::Misdirected(Stop { status, said }) => {
+            return Ok(later(state, None, &format!("the server answers {status}{}", says(&said)), context));
         }
         Meaning::Refused(problem) => return Ok(hold(state, RECHECK_MS, problem)),
     }
@@ -154,36 +178,23 @@ fn absorb(
     go_on(settings, state, batch)
 }
 
-/// What a person can do about rows that the receiver does not accept.
-fn unaccepted(state: &mut State, batch: &Batch, settings: &Settings, status: u16) -> String {
-    let in_doubt = state.is_in_doubt();
-    let Some(piece) = state.plan_piece(batch, settings.rows_per_request) else { return String::new() };
-    let (key, row) = (&piece.key, piece.rows.first().map_or("", |row| row.key.as_str()));
-    if in_doubt {
-        format!(
-            "the server answers {status} to rows that it may have from an earlier try with the same `Idempotency-Key`, \
-             {key}; let it answer 200 to that key if it has them, and take them if not or name those that it refuses in \
-             `rejected`"
-        )
-    } else {
-        format!(
-            "the server answers {status} to the row {row} with the `Idempotency-Key` {key}; let it take the row, or answer \
-             200 and name it in `rejected`"
-        )
-    }
+/// What a person is told of a receiver that has refused so many rows one after the other.
+fn refuses_all(refusals: u32, status: u16, said: &str) -> Problem {
+    let advice = format!(
+        "the server refused {refusals} rows in a row, the last with {status}; look whether it still takes what this device \
+         sends. They are set aside, and `punchcard rejects` has them; the next row is tried in 15 minutes, or with \
+         `punchcard sinks retry SINK`{}",
+        says(said)
+    );
+    problem("webhook refuses rows", advice)
 }
 
 /// Does what a missing answer calls for.
 fn fail(state: &mut State, failure: Failure, context: &Context) -> Directive {
     match failure {
-        Failure::Unsent(why) => later(state, None, &why, context),
-        Failure::Interrupted(why) => {
-            state.doubt();
-            later(state, None, &why, context)
-        }
+        Failure::Unsent(why) | Failure::Interrupted(why) => later(state, None, &why, context),
         // Of any status: it may be the server's own trouble at length, or a long list of refused rows.
         Failure::TooLarge(bytes) => {
-            state.doubt();
             let advice = format!(
                 "the server's answer has more than {bytes} bytes, so it is not known which rows it took; let it answer \
                  briefly"
@@ -200,10 +211,7 @@ fn fail(state: &mut State, failure: Failure, context: &Context) -> Directive {
 /// Posts what is left of the batch, or says that nothing is.
 fn go_on(settings: &Settings, state: &mut State, batch: &Batch) -> Result<Directive, Error> {
     Ok(match post(settings, state, batch)? {
-        Some(request) => {
-            state.leave();
-            Directive::Send(request)
-        }
+        Some(request) => Directive::Send(request),
         None => delivered(state.finish()),
     })
 }
@@ -219,7 +227,7 @@ fn post(settings: &Settings, state: &mut State, batch: &Batch) -> Result<Option<
             media_type: "application/json".into(),
             bytes: body::render_body(&batch.columns, &piece)?,
         }),
-        authorized: settings.authorized,
+        authorized: settings.authorized != Some(false),
         // It carries its own key, but whether it is a repeat has to be known here.
         idempotent: false,
         timeout_ms: Some(settings.timeout_ms),
@@ -239,16 +247,18 @@ fn hold(state: &mut State, milliseconds: u64, problem: Problem) -> Directive {
     Directive::Hold(Pause { milliseconds, problem: Some(problem) })
 }
 
-/// A pause that doubles with each failure, unless the server names one; and up to a second more, so that devices which
-/// failed together do not return together.
+/// Waits, the longer the more tries brought nothing, and says why from the third on.
 fn later(state: &mut State, asked_ms: Option<u64>, why: &str, context: &Context) -> Directive {
-    let doubled = 1_000_u64.checked_shl(state.failures).unwrap_or(u64::MAX);
-    let jitter = context.entropy.first().map_or(0, |byte| u64::from(*byte) * 4);
-    state.failures = state.failures.saturating_add(1).min(32);
-    let milliseconds = asked_ms.unwrap_or(doubled).min(LONGEST_PAUSE_MS) + jitter;
+    let milliseconds = pause(state, LONGEST_PAUSE_MS, asked_ms, context);
     let advice = format!("the rows wait and are sent again by themselves: {why}");
     let problem = (state.failures > 2).then(|| problem("webhook unreachable", advice));
     Directive::Wait(Pause { milliseconds, problem })
+}
+
+/// Counts one more try that brought nothing. Returns the milliseconds before the next.
+fn pause(state: &mut State, longest_ms: u64, asked_ms: Option<u64>, context: &Context) -> u64 {
+    state.failures = state.failures.saturating_add(1);
+    plan_retry(state.failures, longest_ms, asked_ms, Chance::of(context))
 }
 
 export_connector!(Webhook);

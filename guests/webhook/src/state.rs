@@ -1,15 +1,17 @@
 //! What is remembered of the batch that is on its way: how much of it is there, and what was posted last.
 //!
-//! A batch goes in one request unless its receiver finds that too large; then in pieces, one after the other, each under a
-//! key of its own. What always holds: rows that were posted and are without an answer are posted again as the same piece,
-//! under the same key and the same device's name, whatever the settings say by then. A receiver that remembers keys could
-//! not know them again otherwise.
+//! A batch goes in one request unless its receiver refuses that; then in pieces, one after the other, each under a key of its
+//! own. What always holds: rows that were posted and are without an answer are posted again as the same piece, under the
+//! same key and the same device's name, whatever the settings say by then. A receiver that remembers keys could not know
+//! them again otherwise. Rows go under another key only after the receiver said that it took none of them.
 
 use std::ops::Range;
 
 use punchcard_sdk::Row;
 use punchcard_sdk::connector::{Batch, Correction, Rejection};
 use serde::{Deserialize, Serialize};
+
+use crate::answer::Stop;
 
 /// Bytes of reasons that are kept while a batch is on its way. The host keeps 1 MiB of a state; ten thousand refused rows
 /// whose reasons are all quotation marks, two bytes each in JSON, stay below it.
@@ -25,13 +27,15 @@ pub struct State {
     // Between batches an older version, which knows neither this nor what follows, can take over again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     most: Option<u32>,
+    /// Rows in a row that were set aside for what the receiver said of them, and none was taken in between.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) refusals: u32,
     /// The batch on its way; one without an id when there is none.
     #[serde(default, skip_serializing_if = "Open::is_none")]
     open: Open,
 }
 
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Open {
     batch: String,
     /// What the device was called when the batch was begun: a repeat is the same, byte by byte.
@@ -40,12 +44,9 @@ struct Open {
     done: u32,
     /// Where the piece ends that was posted and is without an answer.
     end: Option<u32>,
-    /// It is out: no answer has come, and no word that there is none.
-    #[serde(default)]
-    out: bool,
-    /// It was posted before, and may have been taken then.
-    #[serde(default)]
-    doubt: bool,
+    /// Why it is not posted again before a person says so, and the address that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stopped: Option<(String, Stop)>,
     /// Rows that the receiver never takes, by their positions in the batch.
     rejected: Vec<(u32, String)>,
 }
@@ -68,8 +69,7 @@ impl State {
     pub(crate) fn take_up(&mut self, batch: &Batch, device: &str, begun: bool) {
         if self.open.batch != batch.id {
             let end = begun.then(|| count(&batch.rows));
-            self.open =
-                Open { batch: batch.id.clone(), device: device.to_owned(), end, doubt: begun, ..Open::default() };
+            self.open = Open { batch: batch.id.clone(), device: device.to_owned(), end, ..Open::default() };
         }
     }
 
@@ -99,34 +99,25 @@ impl State {
     /// The posted rows are done, but for these, which the receiver never takes; their positions are those in the request.
     pub(crate) fn taken(&mut self, rejected: Vec<Rejection>) {
         self.settle(rejected);
+        self.refusals = 0;
         // What was too large may have been one long row, so the pieces grow again. Slowly: at a receiver that takes only
         // so many rows, each piece that is larger travels for nothing.
         self.most = self.most.map(|most| most.saturating_add(most / 4 + 1));
     }
 
-    /// The planned rows leave with this step.
-    pub(crate) fn leave(&mut self) {
-        self.open.out = true;
+    /// The posted rows are not posted again to this address before a person says so.
+    pub(crate) fn stop(&mut self, address: &str, stop: Stop) {
+        self.open.stopped = Some((address.to_owned(), stop));
     }
 
-    /// What was out is no more: an answer has come, or word that none will.
-    pub(crate) fn came_back(&mut self) {
-        self.open.out = false;
+    /// Why the posted rows are not posted again to this address.
+    pub(crate) fn stopped(&self, address: &str) -> Option<&Stop> {
+        self.open.stopped.as_ref().filter(|(stopped, _)| stopped == address).map(|(_, stop)| stop)
     }
 
-    /// The host began anew: what was out may have been taken.
-    pub(crate) fn resume(&mut self) {
-        self.open.doubt |= self.open.out;
-    }
-
-    /// The posted rows may have been taken.
-    pub(crate) fn doubt(&mut self) {
-        self.open.doubt = true;
-    }
-
-    /// Whether the rows that were posted last may have been taken when they were posted before.
-    pub(crate) fn is_in_doubt(&self) -> bool {
-        self.open.doubt
+    /// The rows may be posted.
+    pub(crate) fn go_on(&mut self) {
+        self.open.stopped = None;
     }
 
     /// The posted rows were not taken, and half as many go next, under a key of their own. None where it was one row.
@@ -137,7 +128,6 @@ impl State {
         }
         self.most = Some(half);
         self.open.end = None;
-        self.open.doubt = false;
         Some(half)
     }
 
@@ -157,7 +147,6 @@ impl State {
         self.open.rejected.extend(rejected.into_iter().map(|Rejection { row, reason }| (posted.start + row, reason)));
         self.open.done = posted.end;
         self.open.end = None;
-        self.open.doubt = false;
     }
 }
 
@@ -182,6 +171,10 @@ impl Open {
             }
         }
     }
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// The host's batches are far smaller.

@@ -10,6 +10,10 @@ use punchcard_sdk::{Cell, ColumnKind, Instant, Row};
 
 use super::*;
 
+mod answer;
+mod piece;
+mod refusal;
+
 fn settings(more: &str) -> Settings {
     parse_settings(&format!(r#"{{"url":"https://example.com/rows"{more}}}"#)).unwrap()
 }
@@ -180,7 +184,7 @@ fn a_batch_is_posted_with_its_id() {
         assert_eq!(request.url, "https://example.com/rows");
         assert_eq!(request.method, punchcard_sdk::http::Method::Post);
         assert_eq!(request.headers, [Header { name: "Idempotency-Key".into(), value: "5f0c".into() }]);
-        assert!(!request.idempotent && !request.authorized);
+        assert!(!request.idempotent);
         assert_eq!(request.timeout_ms, Some(60_000));
         let body = request.body.unwrap();
         assert_eq!(body.media_type, "application/json");
@@ -208,15 +212,6 @@ fn a_batch_is_posted_with_its_id() {
 }
 
 #[test]
-fn the_sinks_authority_is_added_where_the_settings_want_it() {
-    let settings = settings(r#","authorized":true,"timeout-ms":5000"#);
-    let directive = Webhook::step(&settings, &mut State::default(), &batch(), Signal::Begin, &context(0)).unwrap();
-    let Directive::Send(request) = directive else { panic!("not sent") };
-    assert!(request.authorized);
-    assert_eq!(request.timeout_ms, Some(5_000));
-}
-
-#[test]
 fn there_is_nothing_to_prepare() {
     for signal in [Signal::Prepare, Signal::CreateAnew] {
         assert_eq!(rejected(step(&mut State::default(), signal)), []);
@@ -225,48 +220,6 @@ fn there_is_nothing_to_prepare() {
     for signal in [Signal::Begin, Signal::Retry] {
         let done = Webhook::step(&settings(""), &mut State::default(), &empty, signal, &context(0)).unwrap();
         assert_eq!(rejected(done), []);
-    }
-}
-
-#[test]
-fn any_2xx_means_that_the_batch_is_there() {
-    for (status, body) in [
-        (200, ""),
-        (204, ""),
-        (299, "<html>"),
-        (201, "{}"),
-        (200, r#"{"rejected":null}"#),
-        (200, r#"["rejected"]"#),
-        (200, r#"[[{"row":0}]]"#),
-        (200, "{"),
-        (200, "{'ok': true, 'batch': 1}"),
-    ] {
-        let mut state = failing(3);
-        assert_eq!(rejected(step(&mut state, answered(status, &[], body))), []);
-        assert_eq!(state, State::default());
-    }
-}
-
-#[test]
-fn a_refusal_that_can_not_be_read_is_no_delivery() {
-    for (body, found) in [
-        (r#"{"rejected":"no"}"#, "invalid type: string \"no\""),
-        (r#"{"rejected":[{"row":"0","reason":"old"}]}"#, "invalid type: string \"0\""),
-        (r#"{"rejected":[{"reason":"old"}]}"#, "missing field `row`"),
-        (r#"{"rejected":[{"row":-1}]}"#, "invalid value: integer `-1`"),
-        (r#"{"rejected":[{"row":1,"reason":"counted from one"}]}"#, "no row 1 among 1"),
-        (r#"{"rejected":[{"row":0}"#, "EOF"),
-        (r#"{'batch':1,"rejected":[]}"#, "key must be a string"),
-        ("\u{feff}{\"rejected\":7}", "invalid type: integer `7`"),
-    ] {
-        let mut state = failing(3);
-        let (milliseconds, problem) = held(step(&mut state, answered(200, &[], body)));
-        assert_eq!((problem.headline.as_str(), state.failures), ("answer not readable", 0));
-        assert!(problem.advice.contains(found), "{}", problem.advice);
-        assert!(problem.advice.ends_with("the `Idempotency-Key` is 5f0c"), "{}", problem.advice);
-        // Each repeat is a copy at a receiver that does not remember ids.
-        assert_eq!(milliseconds, 24 * 60 * 60_000);
-        assert_eq!(sent(step(&mut state, Signal::Retry)).headers[0].value, "5f0c");
     }
 }
 
@@ -304,242 +257,6 @@ fn a_repeat_is_the_same_byte_by_byte_even_when_the_device_has_another_name() {
 }
 
 #[test]
-fn a_batch_that_is_too_large_goes_in_halves() {
-    let mut script = Script::new(10);
-    let (asked, done) = script.run(|rows| (if rows.len() > 3 { 413 } else { 200 }, String::new()));
-    assert_eq!(rejected(done), []);
-    assert_eq!(asked, [0..10, 0..5, 0..2, 2..5, 5..9, 5..7, 7..10]);
-    // The next batch begins with what passed last, and a quarter more.
-    script.batch.id = "77aa".into();
-    assert_eq!(sent(script.step(Signal::Begin)).headers[0].value, "77aa/0-4");
-}
-
-#[test]
-fn a_row_that_is_too_large_alone_is_refused_and_holds_up_no_other() {
-    let mut script = Script::new(1_000);
-    script.batch.rows[700].cells = vec![Cell::Text("x".repeat(70_000))];
-    let (asked, done) = script.run(|rows| (if rows.contains(&700) { 413 } else { 200 }, String::new()));
-    let reason = "the server answers 413: 70143 bytes with this row alone are too many".to_owned();
-    assert_eq!(rejected(done), [Rejection { row: 700, reason }]);
-    assert!(asked.len() < 60, "{}", asked.len());
-    // Every other row arrived once, in order.
-    let arrived: Vec<u32> = asked.into_iter().filter(|rows| !rows.contains(&700)).flatten().collect();
-    assert_eq!(arrived, (0..1_000).filter(|row| *row != 700).collect::<Vec<_>>());
-}
-
-#[test]
-fn every_row_too_large_is_a_batch_without_a_row_that_arrives() {
-    let (asked, done) = Script::of_bytes(4, 70_000).run(|_| (413, String::new()));
-    assert_eq!(rejected(done).iter().map(|rejection| rejection.row).collect::<Vec<_>>(), [0, 1, 2, 3]);
-    assert_eq!(asked, [0..4, 0..2, 0..1, 1..2, 2..3, 3..4]);
-}
-
-#[test]
-fn a_receiver_to_which_everything_is_too_large_loses_no_row() {
-    let mut script = Script::new(4);
-    let (asked, held_up) = script.run(|_| (413, String::new()));
-    assert_eq!(asked, [0..4, 0..2, 0..1]);
-    let (milliseconds, problem) = held(held_up);
-    assert_eq!((milliseconds, problem.headline.as_str()), (900_000, "webhook refuses rows"));
-    let bytes = sent(script.step(Signal::Retry)).body.unwrap().bytes.len();
-    assert_eq!(problem.advice, format!("the server answers 413 to {bytes} bytes with a single row; let it take more"));
-    // At the border.
-    for (more, refused) in [(0, false), (1, true)] {
-        let mut script = Script::of_bytes(1, (64 << 10) - bytes + "/0-1".len() + more);
-        let request = sent(script.step(Signal::Begin));
-        assert_eq!(request.body.unwrap().bytes.len(), (64 << 10) + more);
-        assert_eq!(matches!(script.answer(413, ""), Directive::Delivered(_)), refused);
-    }
-    // Mended, it goes on where it was.
-    assert_eq!(range(&sent(script.answer(200, ""))), 1..3);
-}
-
-#[test]
-fn what_is_too_large_for_a_while_is_waited_for() {
-    let mut script = Script::new(4);
-    let first = sent(script.step(Signal::Begin));
-    assert_eq!(pause(&script.step(answered(413, &[("Retry-After", "9")], ""))), (9_000, false));
-    assert_eq!(sent(script.step(Signal::Elapsed)), first);
-    assert_eq!(range(&sent(script.answer(413, ""))), 0..2);
-}
-
-/// What leaves it open whether rows were taken, and what does not.
-fn doubts() -> [(Signal, bool); 12] {
-    [
-        (Signal::Resumed, true),
-        (Signal::Failed(Failure::Interrupted("reset".into())), true),
-        (Signal::Failed(Failure::TooLarge(8)), true),
-        (answered(200, &[], r#"{"rejected":7}"#), true),
-        (answered(409, &[], ""), true),
-        (answered(500, &[], ""), true),
-        (answered(599, &[], ""), true),
-        (Signal::Failed(Failure::Unsent("no route".into())), false),
-        (answered(408, &[], ""), false),
-        (answered(429, &[], ""), false),
-        (answered(403, &[], ""), false),
-        // It would have overtaken an answer.
-        (Signal::Elapsed, true),
-    ]
-}
-
-#[test]
-fn a_restart_doubts_only_what_was_out() {
-    for (signal, doubtful) in doubts() {
-        let mut script = Script::new(4);
-        script.step(Signal::Begin);
-        script.step(signal.clone());
-        let sends_at_once = matches!(signal, Signal::Resumed | Signal::Elapsed);
-        assert_eq!(range(&sent(script.step(Signal::Resumed))), 0..4);
-        let held_up = matches!(script.answer(422, ""), Directive::Hold(_));
-        assert_eq!(held_up, doubtful || sends_at_once, "{signal:?}");
-    }
-}
-
-#[test]
-fn rows_that_may_have_arrived_are_not_sent_under_other_keys() {
-    for status in [400, 422] {
-        for (signal, doubtful) in doubts() {
-            let mut script = Script::new(4);
-            let first = sent(script.step(Signal::Begin));
-            script.step(signal.clone());
-            let answer = script.answer(status, "seen");
-            if !doubtful {
-                assert_eq!(range(&sent(answer)), 0..2, "{signal:?}");
-                continue;
-            }
-            let (milliseconds, problem) = held(answer);
-            assert_eq!((milliseconds, problem.headline.as_str()), (900_000, "webhook refuses rows"));
-            assert_eq!(
-                problem.advice,
-                format!(
-                    "the server answers {status} to rows that it may have from an earlier try with the same \
-                     `Idempotency-Key`, 5f0c; let it answer 200 to that key if it has them, and take them if not or \
-                     name those that it refuses in `rejected`; it says: seen"
-                )
-            );
-            assert_eq!(sent(script.step(Signal::Retry)), first, "{signal:?}");
-            // Too large is too large: it is the same to the byte.
-            assert_eq!(range(&sent(script.answer(413, ""))), 0..2);
-            // What follows is in no doubt.
-            assert_eq!(range(&sent(script.answer(422, ""))), 0..1);
-            assert!(matches!(script.step(Signal::Failed(Failure::Interrupted("reset".into()))), Directive::Wait(_)));
-            assert_eq!(range(&sent(script.answer(200, ""))), 1..3);
-            assert_eq!(range(&sent(script.answer(400, ""))), 1..2);
-        }
-    }
-}
-
-#[test]
-fn after_one_row_that_is_too_large_later_batches_go_whole_again() {
-    let mut script = Script::new(8);
-    script.run(|rows| (if rows.contains(&0) { 413 } else { 200 }, String::new()));
-    for _ in 0..9 {
-        script.run(|_| (200, String::new()));
-    }
-    assert_eq!(script.run(|_| (200, String::new())).0.first(), Some(&(0..8)));
-}
-
-#[test]
-fn fewer_rows_in_the_settings_count_for_the_batch_on_its_way_once_it_is_in_no_doubt() {
-    let mut script = Script::new(10);
-    assert_eq!(range(&sent(script.step(Signal::Begin))), 0..10);
-    script.settings.rows_per_request = 4;
-    // The first may have arrived, and is known by its key only.
-    assert_eq!(range(&sent(script.step(Signal::Resumed))), 0..10);
-    assert_eq!(range(&sent(script.answer(413, ""))), 0..4);
-    assert_eq!(range(&sent(script.answer(200, ""))), 4..8);
-    assert_eq!(range(&sent(script.answer(200, ""))), 8..10);
-    assert_eq!(rejected(script.answer(200, "")), []);
-}
-
-#[test]
-fn a_piece_is_repeated_as_it_was_after_a_restart() {
-    let mut script = Script::new(4);
-    assert_eq!(range(&sent(script.step(Signal::Begin))), 0..4);
-    let first = sent(script.answer(413, ""));
-    assert_eq!(sent(script.step(Signal::Resumed)), first);
-    let second = sent(script.answer(200, ""));
-    assert_eq!((range(&first), range(&second)), (0..2, 2..4));
-    assert!(matches!(script.step(Signal::Failed(Failure::Interrupted("reset".into()))), Directive::Wait(_)));
-    assert_eq!(sent(script.step(Signal::Elapsed)), second);
-    assert_eq!(rejected(script.answer(200, "")), []);
-    assert_eq!(script.state.failures, 0);
-}
-
-#[test]
-fn rows_that_are_refused_in_a_piece_are_counted_from_its_first() {
-    let mut script = Script::new(4);
-    let (_, done) = script.run(|rows| match rows.len() {
-        4 => (413, String::new()),
-        _ => (200, r#"{"rejected":[{"row":1,"reason":"old"}]}"#.to_owned()),
-    });
-    assert_eq!(rejected(done).iter().map(|rejection| rejection.row).collect::<Vec<_>>(), [1, 3]);
-    let mut script = Script::new(4);
-    script.step(Signal::Begin);
-    script.answer(413, "");
-    let (_, problem) = held(script.answer(200, r#"{"rejected":[{"row":2}]}"#));
-    assert!(problem.advice.contains("no row 2 among 2"), "{}", problem.advice);
-}
-
-#[test]
-fn the_reasons_of_a_batch_in_pieces_fit_into_a_state() {
-    let mut script = Script::new(10_000);
-    script.settings.rows_per_request = 10_000;
-    let quotes = "\\\"".repeat(400);
-    let (_, done) = script.run(|rows| {
-        let refusals: Vec<_> = (0..rows.len()).map(|row| format!(r#"{{"row":{row},"reason":"{quotes}"}}"#)).collect();
-        let small = rows.len() <= 5_000;
-        if small { (200, format!(r#"{{"rejected":[{}]}}"#, refusals.join(","))) } else { (413, String::new()) }
-    });
-    let rows = rejected(done);
-    assert_eq!((rows.len(), rows[0].reason.len()), (10_000, 300));
-    assert_eq!(rows[4_999].reason, "no room for the reason");
-    assert_eq!(script.state.failures, 0);
-}
-
-#[test]
-fn a_row_that_the_receiver_does_not_accept_is_found_and_held_with_its_words() {
-    for status in [400, 422] {
-        let mut script = Script::new(8);
-        let words = "no such\nproject\u{1b}[2J";
-        let (asked, held_up) = script.run(|rows| (if rows.contains(&5) { status } else { 200 }, words.to_owned()));
-        assert_eq!(asked, [0..8, 0..4, 4..8, 4..6, 4..5, 5..7, 5..6]);
-        let (_, problem) = held(held_up);
-        assert_eq!(problem.headline, "webhook refuses rows");
-        assert_eq!(
-            problem.advice,
-            format!(
-                "the server answers {status} to the row 01J/5 with the `Idempotency-Key` 5f0c/5-6; let it take the row, \
-                 or answer 200 and name it in `rejected`; it says: no such project [2J"
-            )
-        );
-        // Mended, the others follow.
-        assert_eq!(range(&sent(script.step(Signal::Retry))), 5..6);
-        assert_eq!(range(&sent(script.answer(200, r#"{"rejected":[{"row":0}]}"#))), 6..8);
-        assert_eq!(rejected(script.answer(204, "")).len(), 1);
-    }
-}
-
-#[test]
-fn a_receivers_words_are_quoted_from_their_beginning() {
-    let advice = |status, body: &str| {
-        let mut script = Script::new(1);
-        script.step(Signal::Begin);
-        held(script.answer(status, body)).1.advice
-    };
-    for character in ["x", "é", "€", "🦀"] {
-        let long = advice(400, &character.repeat(2_000));
-        let (_, said) = long.split_once("; it says: ").unwrap();
-        assert_eq!(said, character.repeat(300));
-    }
-    for status in [400, 422] {
-        let silent = advice(status, " \r\n");
-        assert!(silent.ends_with("`rejected`") && !silent.contains("`url`"), "{silent}");
-    }
-    assert_eq!(advice(404, "gone"), "the server answers 404; check the sink's `url`; it says: gone");
-}
-
-#[test]
 fn a_receiver_that_is_still_at_work_on_the_batch_is_asked_again_and_its_words_are_said() {
     let mut script = Script::new(1);
     let first = sent(script.step(Signal::Begin));
@@ -561,7 +278,7 @@ fn what_an_older_version_posted_was_the_whole_batch() {
         let mut script = Script { state: older(), ..Script::new(3) };
         script.settings.rows_per_request = 2;
         assert_eq!(sent(script.step(signal)).headers[0].value, "5f0c");
-        assert!(matches!(script.answer(422, ""), Directive::Hold(_)), "it may be there");
+        assert_eq!(range(&sent(script.answer(422, ""))), 0..1, "it took none");
     }
 }
 
@@ -633,47 +350,10 @@ fn what_heals_by_itself_is_waited_for_ever_longer() {
     }
     let mut many = failing(32);
     assert_eq!(pause(&step(&mut many, answered(500, &[], ""))).0, 300_000);
-    assert_eq!(many.failures, 32);
+    assert_eq!(many.failures, 33);
 }
 
-#[test]
-fn devices_do_not_return_together() {
-    let directive =
-        Webhook::step(&settings(""), &mut State::default(), &batch(), answered(500, &[], ""), &context(250)).unwrap();
-    assert_eq!(pause(&directive).0, 2_000);
-}
-
-#[test]
-fn the_servers_own_pause_is_kept_within_reason() {
-    for (value, milliseconds) in [("7", 7_000), (" 7 ", 7_000), ("99999", 300_000), ("tomorrow", 1_000)] {
-        let signal = answered(503, &[("Retry-After", value)], "");
-        assert_eq!(pause(&step(&mut State::default(), signal)).0, milliseconds, "{value}");
-    }
-}
-
-#[test]
-fn what_a_person_has_to_mend_is_held() {
-    for (status, says) in [
-        (401, "webhook refuses us"),
-        (403, "webhook refuses us"),
-        (300, "webhook has moved"),
-        (399, "webhook has moved"),
-        (400, "webhook refuses rows"),
-        (404, "webhook refuses rows"),
-        (199, "webhook refuses rows"),
-    ] {
-        let mut state = failing(3);
-        assert_eq!(headline(step(&mut state, answered(status, &[], ""))), says, "{status}");
-        assert_eq!(state.failures, 0);
-    }
-    for (failure, says) in [
-        (Failure::Denied("x".into()), "address not granted"),
-        (Failure::Invalid("x".into()), "address not granted"),
-        (Failure::Missing("key".into()), "secret is missing"),
-    ] {
-        assert_eq!(headline(step(&mut State::default(), Signal::Failed(failure))), says);
-    }
-}
+const RECEIPT: &str = "`receipt` is { member = \"…\", value = … } with a text, a number or a flag, or { text = \"…\" }";
 
 #[test]
 fn settings_are_checked_by_name() {
@@ -685,16 +365,63 @@ fn settings_are_checked_by_name() {
         (r#","rows-per-request":10001"#, "`rows-per-request` is 10001; 1 to 10000 is accepted"),
         (r#","requests-per-minute":0"#, "`requests-per-minute` is 0; 1 to 6000 is accepted"),
         (r#","timeout-ms":999"#, "`timeout-ms` is 999; 1000 to 600000 is accepted"),
+        (r#","receipt":{}"#, RECEIPT),
+        (r#","receipt":{"member":"ok"}"#, RECEIPT),
+        (r#","receipt":{"value":true}"#, RECEIPT),
+        (r#","receipt":{"member":"ok","value":[]}"#, RECEIPT),
+        (r#","receipt":{"member":"ok","value":true,"text":"ok"}"#, RECEIPT),
+        (r#","receipt":{"text":" "}"#, RECEIPT),
     ] {
         assert_eq!(Webhook::check(&settings(more), &[]), Err(Error::InvalidSettings(says.into())));
     }
-    let mut elsewhere = settings("");
-    for url in ["ftp://example.com", "example.com"] {
-        elsewhere.url = url.into();
-        assert!(Webhook::check(&elsewhere, &[]).is_err());
+}
+
+#[test]
+fn an_address_is_https_or_http_and_names_no_user() {
+    let checked = |url: &str| Webhook::check(&Settings { url: url.into(), ..settings("") }, &[]).map(|_| ());
+    let refused = |said: &str| Err(Error::InvalidSettings(said.into()));
+    for url in ["ftp://example.com", "example.com", "user:hidden@example.com", ""] {
+        assert_eq!(checked(url), refused("`url` begins with neither https:// nor http://"), "{url}");
     }
-    elsewhere.url = "http://192.168.1.5/".into();
-    assert!(Webhook::check(&elsewhere, &[]).is_ok());
+    for url in [
+        "https://user@example.com/",
+        "https://user:hidden@example.com",
+        "http://@example.com/rows",
+        "https:///user@example.com/",
+        "https://\\user@example.com/",
+        "https://user:a@b@example.com/",
+    ] {
+        assert_eq!(
+            checked(url),
+            refused("`url` names a user; take that out, and give the sink an `authorize`"),
+            "{url}"
+        );
+    }
+    for url in ["http://192.168.1.5/", "https://h.example/@me", "https://h.example?to=a@b", "https://h.example#a@b"] {
+        assert_eq!(checked(url), Ok(()), "{url}");
+    }
+}
+
+#[test]
+fn what_the_settings_need_is_said() {
+    for (more, authorization) in [("", false), (r#","authorized":false"#, false), (r#","authorized":true"#, true)] {
+        let urls = vec!["https://example.com/rows".to_owned()];
+        assert_eq!(Webhook::needs(&settings(more)), Needs { urls, slots: vec![], authorization });
+    }
+    let secret = Settings { url: "https://h.example/in?key=hidden#x".into(), ..settings("") };
+    assert_eq!(Webhook::needs(&secret).urls, ["https://h.example/in"]);
+}
+
+#[test]
+fn what_plugins_toml_authorizes_is_authorized_unless_a_setting_says_no() {
+    for (more, authorized) in [("", true), (r#","authorized":true"#, true), (r#","authorized":false"#, false)] {
+        let begun = Webhook::step(&settings(more), &mut State::default(), &batch(), Signal::Begin, &context(0));
+        assert_eq!(sent(begun.unwrap()).authorized, authorized, "{more}");
+    }
+    assert_eq!(sent(step(&mut State::default(), Signal::Begin)).timeout_ms, Some(60_000));
+    let begun =
+        Webhook::step(&settings(r#","timeout-ms":5000"#), &mut State::default(), &batch(), Signal::Begin, &context(0));
+    assert_eq!(sent(begun.unwrap()).timeout_ms, Some(5_000));
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod reference;
 mod table;
 
 pub mod diagnostic;
+pub mod drawing;
 pub mod part;
 
 pub mod choice;
@@ -36,7 +37,8 @@ pub mod sink;
 
 use std::collections::BTreeMap;
 
-pub use diagnostic::{Diagnostic, Place, render_diagnostics};
+pub use diagnostic::{Diagnostic, Place, Severity, render_diagnostics};
+pub use drawing::warn_of_undrawable;
 pub use part::Part;
 
 use crate::name::{ChoiceName, GrantName, InputName, PluginName, SinkName};

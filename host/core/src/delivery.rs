@@ -123,6 +123,7 @@ pub struct Carrier {
     retry: bool,
     failures: u32,
     idle_steps: Pace,
+    notice: Option<Problem>,
 }
 
 impl Default for Carrier {
@@ -135,6 +136,7 @@ impl Default for Carrier {
             retry: false,
             failures: 0,
             idle_steps: Pace::new(IDLE_STEPS),
+            notice: None,
         }
     }
 }
@@ -144,6 +146,12 @@ impl Carrier {
     #[must_use]
     pub fn standing(&self) -> &Standing {
         if self.rests() { &Standing::Paused } else { &self.standing }
+    }
+
+    /// What the connector wants a person to know, and what stops nothing.
+    #[must_use]
+    pub fn notice(&self) -> Option<&Problem> {
+        self.notice.as_ref()
     }
 
     /// A person paused the sink, or resumed it.
@@ -262,6 +270,11 @@ impl Carrier {
             Directive::Send(request) => {
                 self.phase = Phase::Due(work, again(work));
                 if self.paused { Next::Later } else { Next::Send(request) }
+            }
+            Directive::Notice(problem) => {
+                self.notice = problem;
+                self.phase = Phase::Due(work, Signal::Elapsed);
+                Next::Later
             }
             Directive::Wait(pause) => {
                 self.phase = Phase::Waiting { work, until_ms: now_ms.saturating_add(pause.milliseconds) };

@@ -1,35 +1,72 @@
-//! From what a button or key did to presses: one held down, or bouncing, is one press.
+//! From what an input reported to what a person meant: a press, or a choice turned so far.
 //!
-//! What it deliberately does not know: which button or key it is, and what a press means. Times are milliseconds of a
-//! clock that never decreases, and are given; the caller keeps one [`Button`] for each button or key.
+//! What it deliberately does not know: which input it is, and what a press means. Times are milliseconds of a clock that
+//! never decreases, and are given; the caller keeps one [`Recognizer`] for each input.
 //!
 //! Two kinds of sources need two rules. Where press and release are both known (GPIO, terminals that report releases),
 //! a contact that bounces is told from a person by time, and a hold by the missing release. Where a terminal only
 //! repeats what it would type, a hold is a train of strokes, the first of which is followed by a longer gap; any stroke
 //! close enough to the one before it belongs to the same hold.
 
-/// What a button or key did.
+use crate::config::input::{Action, Input, Step};
+use crate::input::Motion;
+
+/// What a person meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Motion {
-    /// It went down. A release will be reported.
-    Down,
-    /// It is still down, says a source that reports releases.
-    Repeat,
-    /// It went up.
-    Up,
-    /// It typed once, says a source that cannot tell a new press from a held key.
-    Stroke,
-    /// It went down and up, says a source in which nothing is ever held: a script.
-    Tap,
+pub enum Gesture {
+    /// One press.
+    Press,
+    /// A choice turned on by so many items; back where negative.
+    Turn(i32),
+}
+
+/// Recognizes the gestures of one input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recognizer {
+    button: Button,
+    /// The items by which an edge or a detent turns a choice. None where the input presses.
+    turns_by: Option<i32>,
+}
+
+impl Recognizer {
+    /// For an input that has not moved yet.
+    #[must_use]
+    pub fn new(input: &Input) -> Self {
+        let debounce_ms = u64::try_from(input.debounce_for.as_millis()).unwrap_or(u64::MAX);
+        let timing = Timing { bounce_ms: debounce_ms.min(Timing::default().bounce_ms), hold_ms: debounce_ms };
+        let turns_by = match &input.action {
+            Action::Press(_) => None,
+            Action::Turn(turn) => Some(match turn.step {
+                Step::Forward => 1,
+                Step::Back => -1,
+            }),
+        };
+        Self { button: Button::new(timing), turns_by }
+    }
+
+    /// What an edge means, if anything.
+    pub fn edge(&mut self, motion: Motion, at_ms: u64) -> Option<Gesture> {
+        match self.turns_by {
+            None => self.button.press(motion, at_ms).then_some(Gesture::Press),
+            Some(steps) => self.button.turn(motion, at_ms).then_some(Gesture::Turn(steps)),
+        }
+    }
+
+    /// What so many detents of an encoder mean. Nothing for an input that presses.
+    #[must_use]
+    pub fn turn(&self, detents: i32) -> Option<Gesture> {
+        let steps = self.turns_by?.saturating_mul(detents);
+        (steps != 0).then_some(Gesture::Turn(steps))
+    }
 }
 
 /// The two windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timing {
+struct Timing {
     /// Milliseconds for which an edge makes those that follow it bounces.
-    pub bounce_ms: u64,
+    bounce_ms: u64,
     /// Milliseconds within which a stroke continues the hold of the stroke before it.
-    pub hold_ms: u64,
+    hold_ms: u64,
 }
 
 impl Default for Timing {
@@ -42,7 +79,7 @@ impl Default for Timing {
 
 /// One button or key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Button {
+struct Button {
     timing: Timing,
     down: bool,
     moved_at: Option<u64>,
@@ -50,13 +87,12 @@ pub struct Button {
 
 impl Button {
     /// A button that is up and has not moved yet.
-    #[must_use]
-    pub fn new(timing: Timing) -> Self {
+    fn new(timing: Timing) -> Self {
         Self { timing, down: false, moved_at: None }
     }
 
     /// Whether this motion is a press.
-    pub fn press(&mut self, motion: Motion, now_ms: u64) -> bool {
+    fn press(&mut self, motion: Motion, now_ms: u64) -> bool {
         // Every motion counts as the one before the next, also one that is not a press: both windows slide.
         let rested_ms = self.moved_at.replace(now_ms).map(|moved_at| now_ms.saturating_sub(moved_at));
         let rested = |window_ms| rested_ms.is_none_or(|rested_ms| rested_ms >= window_ms);
@@ -79,7 +115,7 @@ impl Button {
     }
 
     /// Whether this motion turns a choice by one: as a press does, and again for each repeat while the key is held.
-    pub fn turn(&mut self, motion: Motion, now_ms: u64) -> bool {
+    fn turn(&mut self, motion: Motion, now_ms: u64) -> bool {
         self.press(motion, now_ms) || matches!(motion, Motion::Repeat | Motion::Stroke)
     }
 }
@@ -88,8 +124,10 @@ impl Button {
 mod tests {
     use proptest::prelude::*;
 
-    use super::Motion::{Down, Repeat, Stroke, Tap, Up};
     use super::*;
+    use crate::config::parse_what_is_valid;
+    use crate::input::Motion::{Down, Repeat, Stroke, Tap, Up};
+    use crate::name::InputName;
 
     /// The times at which a script of motions makes presses.
     fn presses(script: &[(u64, Motion)]) -> Vec<u64> {
@@ -132,6 +170,45 @@ mod tests {
         let turns: Vec<u64> =
             script.iter().filter(|(at, motion)| button.turn(*motion, *at)).map(|(at, _)| *at).collect();
         assert_eq!(turns, [0, 500, 530, 600, 610]);
+    }
+
+    /// The recognizer of an input that plugins.toml describes.
+    fn recognizer(input: &str) -> Recognizer {
+        let text = format!("[choices.project]\nlabel = \"Project\"\nitems = [\"a\", \"b\"]\n[inputs.x]\n{input}\n");
+        let (configuration, _) = parse_what_is_valid(&text);
+        Recognizer::new(&configuration.inputs[&InputName::parse("x").unwrap()])
+    }
+
+    #[test]
+    fn an_input_means_what_plugins_toml_says_in_the_direction_that_it_says() {
+        let press = "driver = \"keyboard\"\nkey = \"p\"\npress = { event = \"punch\" }";
+        let mut press = recognizer(press);
+        assert_eq!(press.edge(Down, 0), Some(Gesture::Press));
+        assert_eq!(press.edge(Repeat, 500), None);
+        assert_eq!(press.turn(1), None, "a button has no detents");
+
+        for (step, forward) in [(1, 1), (-1, -1)] {
+            let turn = format!("turn = {{ choice = \"project\", step = {step} }}");
+            let mut key = recognizer(&format!("driver = \"keyboard\"\nkey = \"t\"\n{turn}"));
+            assert_eq!(key.edge(Down, 0), Some(Gesture::Turn(forward)));
+            assert_eq!(key.edge(Repeat, 500), Some(Gesture::Turn(forward)), "held, it goes on turning");
+            assert_eq!(key.edge(Up, 600), None);
+
+            let encoder = recognizer(&format!("driver = \"encoder\"\nlines = [5, 6]\n{turn}"));
+            for (detents, expected) in [(0, None), (1, Some(forward)), (-3, Some(-3 * forward))] {
+                assert_eq!(encoder.turn(detents), expected.map(Gesture::Turn), "{detents} detents");
+            }
+        }
+    }
+
+    #[test]
+    fn the_debounce_of_plugins_toml_tells_a_held_key_from_two_presses() {
+        let press = "driver = \"keyboard\"\nkey = \"p\"\npress = { event = \"punch\" }";
+        for (setting, hold_ms) in [("", 700), ("debounce-ms = 100", 100)] {
+            let mut key = recognizer(&format!("{press}\n{setting}"));
+            let presses = [0, hold_ms - 1, 2 * hold_ms - 1].map(|at_ms| key.edge(Stroke, at_ms));
+            assert_eq!(presses, [Some(Gesture::Press), None, Some(Gesture::Press)], "{setting}");
+        }
     }
 
     /// A person's press: the rest before it, how long it is held, and the bounces at both ends.

@@ -74,6 +74,16 @@ impl Standing {
             _ => None,
         }
     }
+
+    /// Where it stands at this moment. A lease ends by the clock, and while a renewal takes long the policy has not said so
+    /// yet: whoever waits for the grant waits for that renewal.
+    #[must_use]
+    pub fn at(self, now_ms: u64) -> Self {
+        match &self {
+            Self::Authorized { .. } if self.lease(now_ms).is_none() => Self::Renewing,
+            _ => self,
+        }
+    }
 }
 
 /// What is to be done for a grant.

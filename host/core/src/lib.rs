@@ -3,16 +3,19 @@
 //! Deliberately absent: sockets, files, clocks, threads, async, the sandbox. Time, random bytes and what the outside
 //! world answered are parameters, so that whatever happened once can be made to happen again in a test.
 
+pub mod encoding;
 pub mod name;
 pub mod printable;
 pub mod secret;
 pub mod time;
 
-pub mod belief;
-pub mod lateness;
+pub mod clock_trust;
+pub mod time_lower_bound;
 
 pub mod config;
+pub mod supervisor;
 
+pub mod input;
 pub mod key;
 
 pub mod choice;
@@ -38,6 +41,7 @@ pub mod backoff;
 pub mod pace;
 
 pub mod http;
+pub mod needs;
 pub mod reach;
 pub mod redact;
 pub mod request;

@@ -15,6 +15,26 @@ pub struct Problem {
     pub advice: String,
 }
 
+impl Problem {
+    /// With the sink's name where the advice has a command with the word `SINK`: a plugin does not know what its sink is
+    /// called. Whatever else is in the advice may be a server's words, and stays.
+    #[must_use]
+    pub fn naming(mut self, sink: &str) -> Self {
+        let name = |(position, piece): (usize, &str)| {
+            // Every other piece stands between two backticks.
+            if position % 2 == 0 || !piece.starts_with("punchcard ") {
+                return piece.to_owned();
+            }
+            // A command may go on in the next line.
+            let words = piece.split_whitespace().map(|word| if word == "SINK" { sink } else { word });
+            words.collect::<Vec<_>>().join(" ")
+        };
+        let pieces: Vec<String> = self.advice.split('`').enumerate().map(name).collect();
+        self.advice = pieces.join("`");
+        self
+    }
+}
+
 /// What a plugin needs from plugins.toml under given settings (`types.needs`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
@@ -22,7 +42,7 @@ pub struct Needs {
     pub urls: Vec<String>,
     /// Slots that plugins.toml must fill.
     pub slots: Vec<String>,
-    /// Whether it sends requests that are authorized.
+    /// Whether its requests can't do without what `authorize` adds.
     pub authorization: bool,
 }
 
@@ -236,6 +256,19 @@ pub mod delivery {
         Hold(Pause),
         /// Rows that are there.
         Found(Page),
+        /// Something that stops nothing, said from now on; or nothing any more.
+        Notice(Option<Problem>),
+    }
+
+    impl Directive {
+        /// With the sink's name in the advice of what is wrong: see [`Problem::naming`].
+        #[must_use]
+        pub fn naming(mut self, sink: &str) -> Self {
+            if let Self::Wait(pause) | Self::Hold(pause) = &mut self {
+                pause.problem = pause.problem.take().map(|problem| problem.naming(sink));
+            }
+            self
+        }
     }
 
     /// The answer to a step (`delivery.outcome`).
@@ -367,5 +400,28 @@ pub mod sensor {
         pub state: Vec<u8>,
         /// In the order in which they happened; perhaps none.
         pub readings: Vec<Reading>,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::delivery::{Directive, Pause};
+    use super::*;
+
+    #[test]
+    fn a_command_in_an_advice_names_the_sink() {
+        let table = [
+            ("`punchcard sinks create-anew SINK` makes another", "`punchcard sinks create-anew sheet` makes another"),
+            ("do `punchcard sinks retry SINK`; or SINK", "do `punchcard sinks retry sheet`; or SINK"),
+            ("Google said: `SINK` is full", "Google said: `SINK` is full"),
+            ("`punchcard SINKS`, `punchcard x", "`punchcard SINKS`, `punchcard x"),
+            ("", ""),
+        ];
+        for (advice, named) in table {
+            let problem = |advice: &str| Problem { headline: "SINK".to_owned(), advice: advice.to_owned() };
+            assert_eq!(problem(advice).naming("sheet"), problem(named));
+            let hold = |advice| Directive::Hold(Pause { milliseconds: 1, problem: Some(problem(advice)) });
+            assert_eq!(hold(advice).naming("sheet"), hold(named));
+        }
     }
 }

@@ -42,21 +42,29 @@ pub struct Reach<'a> {
     pub prefixes: &'a [Prefix],
 }
 
-/// A request that may leave. It has no `Debug`: it holds secrets.
-pub struct Prepared {
+/// A request that may leave, with the body of the one that a connector asked for, or with one of its own. It has no `Debug`:
+/// it holds secrets.
+pub struct Prepared<'a> {
     method: Method,
     url: Url,
     headers: Vec<Header>,
     credential: Option<(String, Secret)>,
-    body: Option<Zeroizing<Vec<u8>>>,
-    secrets: Vec<Secret>,
+    body: Option<Body<'a>>,
     idempotent: bool,
     timeout_ms: u32,
     network: Network,
     largest_answer: u64,
 }
 
-impl Prepared {
+/// The bytes of a body. A connector's may have megabytes, and are not copied.
+enum Body<'a> {
+    /// Without secrets.
+    Asked(&'a [u8]),
+    /// With secrets of slots.
+    Made(Zeroizing<Vec<u8>>),
+}
+
+impl Prepared<'_> {
     /// The method.
     #[must_use]
     pub fn method(&self) -> Method {
@@ -84,13 +92,10 @@ impl Prepared {
     /// The body. It may hold secrets.
     #[must_use]
     pub fn body(&self) -> Option<&[u8]> {
-        self.body.as_ref().map(|body| body.as_slice())
-    }
-
-    /// The secrets that it carries, as a server may echo them.
-    #[must_use]
-    pub fn secrets(&self) -> &[Secret] {
-        &self.secrets
+        self.body.as_ref().map(|body| match body {
+            Body::Asked(bytes) => bytes,
+            Body::Made(bytes) => bytes.as_slice(),
+        })
     }
 
     /// Whether sending it twice does no more than sending it once.

@@ -178,6 +178,7 @@ fn every_key_is_read() {
         grant.settings.to_json(),
         r#"{"factor":0.5,"more":{"x":[]},"provider":"google","retries":3,"scopes":["a","b"],"strict":false}"#
     );
+    assert_eq!(grant.ca.as_deref(), Some(Path::new("certificates/authority.pem")));
     let spare = &grant.secrets[&SlotName::parse("spare").unwrap()];
     assert_eq!(spare, &SecretSource::File("spare.txt".into()));
 
@@ -331,8 +332,16 @@ fn a_time_zone_is_known_by_its_iana_name() {
         ("Etc/Unknown", "such as `Europe/Berlin`"),
         ("", "such as `Europe/Berlin`"),
         ("Middle-earth/Shire", "such as `Europe/Berlin`"),
+        // By their letters these resemble `EST`, on the other side of the world, and others.
+        ("AEST", "used in `Australia/Brisbane`, `Australia/Canberra`, "),
+        ("NZDT", "`Pacific/Auckland` uses this abbreviation"),
+        ("PDT", "used in `America/Ensenada`, `America/Los_Angeles`, "),
+        ("ist", "used in `Asia/Calcutta`, "),
     ] {
         assert!(matches!(zone(bad).as_slice(), [one] if one.contains(help)), "{bad}: {:?}", zone(bad));
+    }
+    for none in ["XST", "GTM", "AESTT"] {
+        assert!(matches!(zone(none).as_slice(), [one] if one.ends_with("such as `Europe/Berlin`")), "{:?}", zone(none));
     }
 }
 
@@ -477,6 +486,7 @@ fn a_part_has_a_place() {
         (Part::Grant(google()), "grants.google", "[grants.google]"),
         (Part::GrantPlugin(google()), "grants.google.plugin", "plugin = \"device-flow\""),
         (Part::GrantSettings(google()), "grants.google.settings", "settings = { provider"),
+        (Part::GrantCa(google()), "grants.google.ca", "ca = "),
         (Part::GrantSecret(google(), SlotName::parse("spare").unwrap()), "grants.google.secrets.spare", "spare = "),
         (Part::Sink(sink("house")), "sinks.house", "[sinks.house]"),
         (
@@ -639,7 +649,7 @@ fn fixed_keys(text: &str) -> Vec<(std::ops::Range<usize>, Vec<String>)> {
 
 #[test]
 fn all_fixed_keys_are_tried() {
-    assert_eq!(fixed_keys(FULL).len(), 95);
+    assert_eq!(fixed_keys(FULL).len(), 96);
 }
 
 proptest! {

@@ -7,7 +7,8 @@ use google_sim::{Action, Config, Decision, Effect, Fault, RefreshTokens};
 use tokio::time::{sleep, timeout};
 
 use crate::headline::{
-    ACCESS_REFUSED, CODE, CODE_EXPIRED, CODE_NOT_ACCEPTED, PERMISSION_MISSING, SIGNED_OUT, TOKEN_REFUSED,
+    ACCESS_REFUSED, CODE, CODE_EXPIRED, CODE_NOT_ACCEPTED, PERMISSION_MISSING, SIGN_IN_NOT_ACCEPTED, SIGNED_OUT,
+    TOKEN_REFUSED,
 };
 use crate::request::{UPDATE, error};
 use crate::row::{Group, Row};
@@ -26,8 +27,8 @@ pub(crate) fn rows() -> Vec<Row> {
     vec![
         Row::new(Access, "token-refused", "401 once, though the token is new", refused_once).says(&[TOKEN_REFUSED]),
         Row::new(Access, "token-always-refused", "401 whatever the token", refused_always)
-            .says(&[ACCESS_REFUSED])
-            .may_say(&[TOKEN_REFUSED, CODE, SIGNED_OUT]),
+            .says(&[TOKEN_REFUSED])
+            .may_say(&[SIGN_IN_NOT_ACCEPTED]),
         Row::new(Access, "revoked", "a person took the access back", revoked)
             .says(&[CODE])
             // The other one until the server has given it a code.
@@ -90,10 +91,16 @@ async fn refused_always(surroundings: Surroundings) -> Result<Trial> {
             trial.arm(unauthenticated("/v4/*", 1_000));
             trial.arm(unauthenticated("/drive/*", 1_000));
             trial.device.press_and_wait().await?;
-            trial.device.wait_for(ACCESS_REFUSED).await?;
+            trial.device.wait_for(TOKEN_REFUSED).await?;
+            let Trial { google, device, .. } = trial;
+            let before = google.count("oauth.token");
+            let renewed = |_: &serde_json::Value| (google.count("oauth.token") > before).then_some(());
+            device.wait("it is given another token", renewed).await?;
+            // That one is refused as well, and neither is sent again while the next has to wait.
+            device.wait_for(TOKEN_REFUSED).await?;
             trial.stays_quiet().await?;
             trial.disarm();
-            sign_in_anew(trial).await
+            Ok(())
         })
         .await?;
     Ok(trial)

@@ -2,11 +2,18 @@
 
 /// From the fourth failure in a row on.
 pub(crate) const NO_ANSWER: &str = "no answer from Google";
+/// The same, of what Google itself answers.
+pub(crate) const GOOGLE_NOT_READY: &str = "Google is not ready";
 pub(crate) const NOT_REACHED: &str = "server not reached";
 pub(crate) const SERVER_IN_TROUBLE: &str = "server has trouble";
+/// Of whatever answers in place of a server, to the sink and to the sign-in.
+pub(crate) const NOT_GOOGLE: &str = "not Google's answer";
+pub(crate) const NETWORK_IN_THE_WAY: &str = "network in the way";
 
 /// While a token waits to be renewed that is not 30 s old, as those of a trial are.
 pub(crate) const TOKEN_REFUSED: &str = "token was refused";
+/// Of a sink that waits for another token.
+pub(crate) const SIGN_IN_NOT_ACCEPTED: &str = "sign-in not accepted";
 pub(crate) const ACCESS_REFUSED: &str = "access was refused";
 pub(crate) const PERMISSION_MISSING: &str = "permission is missing";
 /// Instead of a headline: somebody has to enter it.
@@ -20,6 +27,7 @@ pub(crate) const SHEET_DELETED: &str = "sheet was deleted";
 pub(crate) const IN_THE_BIN: &str = "sheet is in the bin";
 pub(crate) const TAB_DELETED: &str = "tab was deleted";
 pub(crate) const IN_DOUBT: &str = "rows are in doubt";
+pub(crate) const CREATION_IN_DOUBT: &str = "creation is in doubt";
 
 /// A press was refused, and none was recorded since.
 pub(crate) const NOT_RECORDED: &str = "NOT recorded";

@@ -6,7 +6,9 @@ use anyhow::Result;
 use google_sim::{Config, Effect, Fault};
 use tokio::time::sleep;
 
-use crate::headline::{NO_ANSWER, NOT_REACHED, SERVER_IN_TROUBLE};
+use crate::headline::{
+    CREATION_IN_DOUBT, GOOGLE_NOT_READY, NETWORK_IN_THE_WAY, NO_ANSWER, NOT_GOOGLE, NOT_REACHED, SERVER_IN_TROUBLE,
+};
 use crate::request::UPDATE;
 use crate::row::{Group, Row};
 use crate::trial::{Surroundings, Trial};
@@ -18,7 +20,15 @@ pub(crate) fn rows(kills: u32, seed: u64) -> Vec<Row> {
     // Requests that get lost at each of some starts in a row are said.
     vec![
         Row::new(Group::Power, "kill", what, script)
-            .may_say(&[NO_ANSWER, NOT_REACHED, SERVER_IN_TROUBLE])
+            .may_say(&[
+                NO_ANSWER,
+                GOOGLE_NOT_READY,
+                NOT_GOOGLE,
+                CREATION_IN_DOUBT,
+                NOT_REACHED,
+                SERVER_IN_TROUBLE,
+                NETWORK_IN_THE_WAY,
+            ])
             .within(Duration::from_mins(15) + Duration::from_secs(10) * kills)
             .with_seed(seed),
     ]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::device::Device;
-use crate::headline::{IN_DOUBT, IN_THE_BIN, SHEET_DELETED, TAB_DELETED};
+use crate::headline::{CREATION_IN_DOUBT, IN_DOUBT, IN_THE_BIN, SHEET_DELETED, TAB_DELETED};
 use crate::request::{UPDATE, error};
 use crate::row::{Group, Row};
 use crate::trial::{Surroundings, Trial};
@@ -46,7 +46,9 @@ pub(crate) fn rows() -> Vec<Row> {
             noticed_in_the_bin,
         )
         .says(&[IN_THE_BIN]),
-        Row::new(Sheet, "creation-lost", "the answer to the creation of the spreadsheet is lost", creation_lost).slow(),
+        Row::new(Sheet, "creation-lost", "the answer to the creation of the spreadsheet is lost", creation_lost)
+            .may_say(&[CREATION_IN_DOUBT])
+            .slow(),
         Row::new(Sheet, "tab-renamed", "a person renames the tab", tab_renamed),
         Row::new(Sheet, "tab-deleted", "a person deletes the tab", tab_deleted).says(&[TAB_DELETED]),
         Row::new(Sheet, "header-edited", "a person writes another title", header_edited),

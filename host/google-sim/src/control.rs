@@ -56,6 +56,8 @@ pub enum FileAction {
     Trash,
     /// Out of the bin.
     Untrash,
+    /// Into a shared drive.
+    Share,
     /// For good.
     Delete,
     /// Another name.
@@ -227,6 +229,7 @@ impl World {
         match action {
             FileAction::Trash => file.trashed_at = file.trashed_at.or(Some(now)),
             FileAction::Untrash => file.trashed_at = None,
+            FileAction::Share => file.is_shared = true,
             FileAction::Rename { name } => file.name.clone_from(name),
             FileAction::Copy => {
                 let copy = file.copied(now);

@@ -27,6 +27,9 @@ use crate::switch::Switches;
 /// The media type of a spreadsheet.
 pub(crate) const SPREADSHEET: &str = "application/vnd.google-apps.spreadsheet";
 
+/// The parameter by which a client says that it can cope with shared drives.
+const ALL_DRIVES: &str = "supportsAllDrives";
+
 /// All files.
 #[derive(Default)]
 pub(crate) struct Drive {
@@ -65,6 +68,12 @@ impl Drive {
         self.files.get_mut(id).filter(|file| file.is_visible_to(caller))
     }
 
+    /// The same for a call of Drive's own, which is shown what is in a shared drive only if it says that it can cope.
+    fn shown(&self, id: &str, call: &Call, caller: &Caller) -> Result<&File, Refusal> {
+        let shown = self.visible(id, caller).filter(|file| !file.is_shared || call.flag(ALL_DRIVES));
+        shown.ok_or_else(|| Refusal::file_not_found(id))
+    }
+
     /// Answers one of Drive's methods. The call was compared with the discovery document before.
     pub(crate) fn perform(
         &mut self,
@@ -75,18 +84,18 @@ impl Drive {
         now: Timestamp,
     ) -> Result<Answer, Refusal> {
         let id = found.path_value("fileId");
-        let not_found = || Refusal::file_not_found(id);
         match found.method.id.as_str() {
             "drive.files.create" => self.perform_create(&call.body, call, caller, now),
             "drive.files.list" => self.perform_list(call, caller, switches, now),
-            "drive.files.get" => render_file(self.visible(id, caller).ok_or_else(not_found)?, call),
+            "drive.files.get" => render_file(self.shown(id, call, caller)?, call),
             "drive.files.update" => {
-                let file = self.visible_mut(id, caller).ok_or_else(not_found)?;
+                self.shown(id, call, caller)?;
+                let file = self.visible_mut(id, caller).ok_or_else(|| Refusal::file_not_found(id))?;
                 body::perform_update(file, &call.body, now)?;
                 render_file(file, call)
             }
             "drive.files.delete" => {
-                self.visible(id, caller).ok_or_else(not_found)?;
+                self.shown(id, call, caller)?;
                 self.remove(id);
                 Ok(Answer::no_content())
             }
@@ -134,8 +143,12 @@ impl Drive {
                 .and_then(|start| start.parse::<usize>().ok())
                 .ok_or_else(|| Refusal::invalid_parameter("pageToken", "Invalid Value"))?,
         };
+        let lists_shared = parse_corpora(call)?;
         let is_listed = |file: &&File| {
-            file.is_visible_to(caller) && query.matches(file) && now >= later(file.created_at, switches.listing_lag())
+            file.is_visible_to(caller)
+                && (lists_shared || !file.is_shared)
+                && query.matches(file)
+                && now >= later(file.created_at, switches.listing_lag())
         };
         let mut files: Vec<&File> = self.files().filter(is_listed).collect();
         files.sort_by(|a, b| order.compare(a, b));
@@ -150,6 +163,25 @@ impl Drive {
             body["nextPageToken"] = json!(format!("~!!~{}", start + page.len()));
         }
         Ok(Answer::json(StatusCode::OK, &mask.apply(body)))
+    }
+}
+
+/// Whether a listing shows what is in shared drives. That those have to be asked for is documented; whether a listing of the
+/// person's own corpus shows them is not confirmed, so it does not.
+fn parse_corpora(call: &Call) -> Result<bool, Refusal> {
+    let includes_shared = call.flag("includeItemsFromAllDrives");
+    if includes_shared && !call.flag(ALL_DRIVES) {
+        let message = "The supportsAllDrives parameter must be set if includeItemsFromAllDrives is set.";
+        return Err(Refusal::invalid_parameter("includeItemsFromAllDrives", message));
+    }
+    match call.query("corpora") {
+        None | Some("user") => Ok(false),
+        Some("allDrives") if includes_shared => Ok(true),
+        Some("allDrives") => {
+            let message = "The includeItemsFromAllDrives parameter must be set to true when corpora is allDrives.";
+            Err(Refusal::invalid_parameter("includeItemsFromAllDrives", message))
+        }
+        Some(_) => Err(Refusal::invalid_parameter("corpora", "The stand-in has the corpora user and allDrives only")),
     }
 }
 

@@ -90,6 +90,22 @@ pub enum Effect {
     /// 429 of the Sheets API, 403 `userRateLimitExceeded` of the Drive API, 403 `rate_limit_exceeded` of the OAuth
     /// endpoints. Not carried out.
     TooManyRequests,
+    /// Google's refusal with this status, and a wish to be left alone. Not carried out.
+    RetryLater {
+        /// 503, if left out.
+        #[serde(default = "unavailable")]
+        status: u16,
+        /// The value of `Retry-After`: seconds or a date.
+        after: String,
+    },
+    /// Something in the network answers in place of Google, with a page.
+    Intercepted {
+        /// With this status.
+        status: u16,
+        /// Whether Google carried it out before.
+        #[serde(default)]
+        applied: bool,
+    },
     /// 403 `SERVICE_DISABLED`. Not carried out.
     ServiceDisabled,
     /// Carried out; the answer comes after this many milliseconds of real time.

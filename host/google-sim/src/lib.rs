@@ -1,6 +1,6 @@
 //! A strict stand-in for Google's device flow, Drive and Sheets, for tests and for looking at.
 //!
-//! One origin on loopback answers what `oauth2.googleapis.com`, `www.googleapis.com/drive/v3` and
+//! One origin, on loopback where nobody asks for another address, answers what `oauth2.googleapis.com`, `www.googleapis.com/drive/v3` and
 //! `sheets.googleapis.com/v4` answer to a device, with Google's shapes, limits and refusals. Requests are compared with
 //! Google's discovery documents; what they do not know is refused. What is unconfirmed about Google is a switch
 //! ([`Switches`]), what goes wrong with Google is a fault ([`Fault`]), and time can be advanced.
@@ -47,11 +47,13 @@ mod fault;
 mod journal;
 
 mod control;
+mod direct;
 mod page;
 mod server;
 mod sim;
 
 pub use control::{Action, ControlError, FileAction};
+pub use direct::{Direct, DirectAnswer, SignInError};
 pub use fault::{Effect, Fault};
 pub use journal::Entry;
 pub use oauth::{ACCOUNT, ClientKind, Decision, OauthClient, Publishing, UnknownCode};

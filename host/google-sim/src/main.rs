@@ -1,20 +1,24 @@
 //! `google-sim`: the stand-in as a program.
 //!
-//! Its first line on standard output is `listening on http://127.0.0.1:PORT`. It runs until it is interrupted, or, where
+//! Its first line on standard output is `listening on http://ADDRESS:PORT`. It runs until it is interrupted, or, where
 //! that is asked for, until its standard input ends.
 
 use std::io::Write as _;
+use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use google_sim::{Config, GoogleSim, OauthClient};
 
-/// A strict stand-in for Google's device flow, Drive and Sheets, on loopback
+/// A strict stand-in for Google's device flow, Drive and Sheets
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// Port on 127.0.0.1; 0 takes any that is free
+    /// Address of this machine to listen on; whoever reaches it can do everything with the stand-in
+    #[arg(long, default_value_t = Ipv4Addr::LOCALHOST)]
+    address: Ipv4Addr,
+    /// Port; 0 takes any that is free
     #[arg(long, default_value_t = 0)]
     port: u16,
     /// Whether 60 reads and 60 writes a minute are the limit, as at Google
@@ -71,6 +75,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let mut clients = OauthClient::defaults();
     clients.extend(arguments.client);
     let sim = GoogleSim::start(Config {
+        address: arguments.address,
         port: arguments.port,
         quota: arguments.quota == Toggle::On,
         interval: Duration::from_secs(arguments.interval),

@@ -13,16 +13,21 @@ use crate::world::World;
 /// Rows of a tab that the page shows: the newest.
 const MOST_ROWS: usize = 500;
 
+// A phone makes text smaller than 16 px unreadable and zooms into a field with less; a finger needs 44 px.
 const STYLE: &str = "
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; -webkit-text-size-adjust: 100%; }
+body { margin: 1rem auto; max-width: 70rem; padding: 0 1rem; overflow-wrap: anywhere; }
+h1 { font-size: 1.4rem; line-height: 1.25; } h2 { font-size: 1.1rem; margin-top: 2rem; }
+ul { padding-left: 1.2rem; }
+.table { overflow-x: auto; overflow-wrap: normal; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 td, th { border: 1px solid #8886; padding: .2rem .6rem; text-align: left; white-space: pre-wrap; }
-th { color: #888; font-weight: normal; text-align: right; }
+th { color: #767676; font-weight: normal; text-align: right; }
 tr:first-child td { font-weight: bold; }
-.problem { color: #c22; } .quiet { color: #888; }
-button, input { font: inherit; padding: .3rem .6rem; }
+label { display: block; margin: 1rem 0; } input { display: block; width: 100%; max-width: 24rem; box-sizing: border-box; }
+button, input { font: inherit; min-height: 44px; padding: .3rem 1rem; }
+.problem { color: #c22; } .quiet { color: #767676; }
+@media (max-width: 30rem) { td, th { padding: .2rem .35rem; } button { width: 100%; margin: .3rem 0; } }
 ";
 
 /// Fetches the changing part every second and shows it if it changed.
@@ -45,7 +50,7 @@ pub(crate) fn render_page(title: &str, body: &Markup) -> Markup {
         html lang="en" {
             head {
                 meta charset="utf-8";
-                meta name="viewport" content="width=device-width";
+                meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
@@ -109,14 +114,17 @@ fn render_tab(tab: &TabTable) -> Markup {
     html! {
         h2 { (tab.title) }
         @if tab.rows.is_empty() { p.quiet { "No rows yet." } }
-        table {
-            @for (index, row) in tab.seen().into_iter().enumerate() {
-                tr {
-                    th { (index + 1 + if index > 0 { tab.skipped } else { 0 }) }
-                    @for text in &row { td { (text) } }
-                }
-                @if index == 0 && tab.skipped > 0 {
-                    tr { th { "…" } td.quiet colspan=(row.len()) { (tab.skipped) " rows are not shown" } }
+        // Wider than a phone, it scrolls by itself and the page stays.
+        div.table {
+            table {
+                @for (index, row) in tab.seen().into_iter().enumerate() {
+                    tr {
+                        th { (index + 1 + if index > 0 { tab.skipped } else { 0 }) }
+                        @for text in &row { td { (text) } }
+                    }
+                    @if index == 0 && tab.skipped > 0 {
+                        tr { th { "…" } td.quiet colspan=(row.len()) { (tab.skipped) " rows are not shown" } }
+                    }
                 }
             }
         }

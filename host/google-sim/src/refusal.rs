@@ -178,6 +178,11 @@ impl Refusal {
         refusal
     }
 
+    /// 503, or another status for a service that can't do it now.
+    pub(crate) fn unavailable(code: StatusCode) -> Self {
+        Self::new(code, "UNAVAILABLE", "The service is currently unavailable.").reason("backendError", None)
+    }
+
     /// 429 of the Sheets API: no `Retry-After`, no `errors[]`.
     pub(crate) fn quota(details: Vec<Value>, message: String) -> Self {
         let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "RESOURCE_EXHAUSTED", message);

@@ -1,10 +1,10 @@
 //! The socket: reads calls, lets the world answer them, and sends answers the way that faults want them sent.
 //!
-//! It serves HTTP/1.1 on loopback only. Each connection can be told to close once it is idle.
+//! It serves HTTP/1.1 on one address, which is loopback where nobody asks for another one. Each connection can be told to close once it is idle.
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -66,9 +66,9 @@ impl Shared {
     }
 }
 
-/// Opens the port; zero is any that is free.
-pub(crate) async fn bind(port: u16) -> io::Result<TcpListener> {
-    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await
+/// Opens a port; zero is any that is free.
+pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await
 }
 
 /// Serves until `stop` is set or its sender is gone.

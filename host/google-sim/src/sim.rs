@@ -1,7 +1,7 @@
 //! The stand-in as a value: started in a tokio runtime, controlled in-process, stopped when it is dropped.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,7 +25,9 @@ use crate::world::World;
 /// What the stand-in is started with.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The port on 127.0.0.1; zero is any that is free.
+    /// The address of this machine to listen on.
+    pub address: Ipv4Addr,
+    /// The port; zero is any that is free.
     pub port: u16,
     /// Whether the Sheets API's quotas hold.
     pub quota: bool,
@@ -48,9 +50,10 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// Google's own numbers, quotas on, the clients of [`OauthClient::defaults`], any free port, a running clock.
+    /// Google's own numbers, quotas on, the clients of [`OauthClient::defaults`], any free port of 127.0.0.1, a running clock.
     fn default() -> Self {
         Self {
+            address: Ipv4Addr::LOCALHOST,
             port: 0,
             quota: true,
             interval: Duration::from_secs(5),
@@ -67,9 +70,9 @@ impl Default for Config {
 
 /// The stand-in could not be started.
 #[derive(Debug, thiserror::Error)]
-#[error("the stand-in cannot listen on 127.0.0.1:{port}")]
+#[error("the stand-in cannot listen on {address}")]
 pub struct StartError {
-    port: u16,
+    address: SocketAddr,
     #[source]
     source: io::Error,
 }
@@ -85,9 +88,9 @@ pub struct GoogleSim {
 impl GoogleSim {
     /// Starts it in the current tokio runtime; it takes connections when this returns.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let port = config.port;
-        let start_error = |source| StartError { port, source };
-        let listener = server::bind(port).await.map_err(start_error)?;
+        let address = SocketAddr::from((config.address, config.port));
+        let start_error = |source| StartError { address, source };
+        let listener = server::bind(address).await.map_err(start_error)?;
         let address = listener.local_addr().map_err(start_error)?;
         let settings = OauthSettings {
             interval: config.interval,
@@ -108,7 +111,7 @@ impl GoogleSim {
         Ok(Self { address, shared, stop, server })
     }
 
-    /// `http://127.0.0.1:PORT`, without a slash at its end: OAuth, Drive and Sheets have this one origin.
+    /// `http://ADDRESS:PORT`, without a slash at its end: OAuth, Drive and Sheets have this one origin.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Method, StatusCode};
 use jiff::Timestamp;
 
@@ -135,6 +136,20 @@ impl World {
                 Some(Api::Drive) => Refusal::user_rate_limit().render(Api::Drive).into(),
                 None => forced(self, Forced::RateLimit),
             },
+            Effect::RetryLater { status, after } => {
+                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+                let api = api_of(&call.path).unwrap_or(Api::Sheets);
+                let mut answer = Refusal::unavailable(status).render(api);
+                answer.headers.extend(HeaderValue::from_str(&after).ok().map(|value| (RETRY_AFTER, value)));
+                answer.into()
+            }
+            Effect::Intercepted { status, applied } => {
+                if applied {
+                    drop(self.perform(&call, None, now));
+                }
+                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
+                Answer::html(status, "<!DOCTYPE html>\n<title>Blocked</title>\n<p>Ask your administrator.\n").into()
+            }
             Effect::ServiceDisabled => {
                 let api = api_of(&call.path).unwrap_or(Api::Sheets);
                 Refusal::service_disabled(api, 123_456_789_012).render(api).into()

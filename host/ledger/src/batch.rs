@@ -1,6 +1,6 @@
 //! From rows to batches: what travels together, and what became of it.
 //!
-//! A batch is a contiguous range of its sink's rows, at most one of a sink on its way. Which range is decided once; from
+//! A batch is a contiguous range of its sink's outbox, at most one of a sink on its way. Which range is decided once; from
 //! then on the batch has the same id and rows until it is complete, whatever limits a newer connector has.
 
 use punchcard_core::batch::{MOST_ROWS, Measure, weigh};
@@ -14,13 +14,12 @@ use ulid::Ulid;
 use uuid::Uuid;
 
 use super::Ledger;
-use super::correction;
 use super::encoding;
 use super::error::StorageError;
-use super::event::from_column;
+use super::outbox::{RowId, correction_from_column};
 use super::reader::Reader;
-use super::row_key::render_key;
-use super::sink::{self, SetAsideBy};
+use super::set_aside;
+use super::sink;
 
 pub(super) const FORMED: i64 = 0;
 const TRIED: i64 = 1;
@@ -118,8 +117,7 @@ impl Ledger {
                 if last_batch(snapshot, id)?.is_some_and(|last| last.stage < DELIVERED) {
                     return Ok(true);
                 }
-                // The totals tell without reading the rows.
-                let waiting = "SELECT rows_made - rows_delivered - rows_set_aside FROM sink WHERE id = ?1";
+                let waiting = "SELECT last_ordinal - settled_through FROM sink WHERE id = ?1";
                 let waiting: i64 = snapshot.prepare_cached(waiting)?.query_row([id], |row| row.get(0))?;
                 Ok(waiting >= i64::from(limits.rows_per_batch.min(MOST_ROWS)))
             })
@@ -162,9 +160,7 @@ impl Ledger {
                 keep_state(transaction, id, &state)?;
                 if batch_begun {
                     let begin = "UPDATE batch SET stage = ?2 WHERE sink = ?1 AND stage = ?3
-                                 AND (first_sequence, first_position) = (
-                                     SELECT first_sequence, first_position FROM batch WHERE sink = ?1
-                                     ORDER BY first_sequence DESC, first_position DESC LIMIT 1)";
+                                 AND first_ordinal = (SELECT max(first_ordinal) FROM batch WHERE sink = ?1)";
                     transaction.prepare_cached(begin)?.execute((id, TRIED, FORMED))?;
                 }
                 Ok(())
@@ -212,15 +208,15 @@ impl Ledger {
                 let refused = refuse_rows(transaction, &last.range, &receipt)?;
                 keep_state(transaction, id, &state)?;
                 let now = now.map(|now| now.unix_micros);
-                let done = "UPDATE batch SET stage = ?4, delivered_at = ?5, link = ?6
-                            WHERE sink = ?1 AND first_sequence = ?2 AND first_position = ?3";
-                let (sequence, position) = last.range.first;
-                transaction.prepare_cached(done)?.execute((id, sequence, position, DELIVERED, now, &receipt.link))?;
-                let count =
-                    "UPDATE sink SET rows_delivered = rows_delivered + ?2, rows_set_aside = rows_set_aside + ?3,
-                                    delivered_at = coalesce(?4, delivered_at), link = coalesce(?5, link) WHERE id = ?1";
-                let arrived = i64::from(last.range.rows) - refused;
-                transaction.prepare_cached(count)?.execute((id, arrived, refused, now, &receipt.link))?;
+                let Range { first, last, .. } = last.range;
+                let done = "UPDATE batch SET stage = ?3, delivered_at = ?4, link = ?5
+                            WHERE sink = ?1 AND first_ordinal = ?2";
+                transaction.prepare_cached(done)?.execute((id, first, DELIVERED, now, &receipt.link))?;
+                let count = "UPDATE sink SET settled_through = ?2, rows_delivered = rows_delivered + ?3,
+                                 rows_set_aside = rows_set_aside + ?4, delivered_at = coalesce(?5, delivered_at),
+                                 link = coalesce(?6, link) WHERE id = ?1";
+                let arrived = last - first + 1 - refused;
+                transaction.prepare_cached(count)?.execute((id, last, arrived, refused, now, &receipt.link))?;
                 Ok(())
             })
         })
@@ -228,18 +224,18 @@ impl Ledger {
     }
 }
 
-/// A row's place in its sink's order: the event's sequence, and the position among that event's rows.
-pub(super) type Place = (i64, i64);
-
-/// The rows of a batch.
+/// The rows of a batch, by their ordinals.
 struct Range {
     sink: i64,
-    /// The last row before it; (0, 0) before the first. No event has sequence 0.
-    after: Place,
-    first: Place,
-    last: Place,
-    rows: u32,
+    first: i64,
+    last: i64,
     column_set: i64,
+}
+
+impl Range {
+    fn rows(&self) -> u32 {
+        u32::try_from(self.last - self.first + 1).unwrap_or(u32::MAX)
+    }
 }
 
 struct StoredBatch {
@@ -265,19 +261,13 @@ fn find_or_plan(reader: &mut Reader, sink: &SinkName, limits: &Limits, fresh: Uu
                 let tried = if open.stage == FORMED { Tried::Never } else { Tried::Before };
                 Ok(Found::Open(OpenBatch { batch: filled.batch(open.id, columns), tried }))
             }
-            last => plan(snapshot, id, last.map_or((0, 0), |last| last.range.last), limits, fresh),
+            _ => plan(snapshot, id, limits, fresh),
         }
     })
 }
 
-/// Rows, and what they correct. Of the rows only, `WHERE` and `ORDER BY` are still to come.
-const ROWS: &str =
-    "SELECT row.sequence, row.position, event_id, column_set, cells, of_position, revision, correction.kind
-                    FROM row LEFT JOIN correction ON correction.sink = row.sink
-                        AND correction.sequence = row.sequence AND correction.position = row.position";
-
-struct PlacedRow {
-    place: Place,
+/// What is read of rows, and what they correct.
+struct BatchRow {
     column_set: i64,
     row: Row,
     /// The key of the row that it corrects, and how.
@@ -305,49 +295,42 @@ impl Filled {
     }
 }
 
-impl PlacedRow {
+impl BatchRow {
+    const COLUMNS: &str = "event_id, column_set, cells, correction";
+
     fn parse(row: &rusqlite::Row<'_>) -> Result<Self, StorageError> {
-        let place: Place = (row.get(0)?, row.get(1)?);
-        let event = Ulid(u128::from_be_bytes(row.get(2)?));
-        let cells = encoding::parse_cells(row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?)?;
-        let correction: Option<(i64, u32, i64)> = match row.get(5)? {
-            Some(of) => Some((of, row.get(6)?, row.get(7)?)),
-            None => None,
-        };
-        let (key, corrects) = match correction {
-            None => (render_key(event, place.1, None), None),
-            Some((of, revision, kind)) => {
-                let corrected = render_key(event, of, None);
-                (render_key(event, of, Some(revision)), Some((corrected, correction::kind_from_column(kind))))
-            }
-        };
-        Ok(Self { place, column_set: row.get(3)?, row: Row { key, cells }, corrects })
+        let event = Ulid(u128::from_be_bytes(row.get(0)?));
+        let cells = encoding::parse_cells(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?)?;
+        let id = RowId::parse(row, 4)?;
+        let correction: Option<i64> = row.get(3)?;
+        let corrects = correction.map(|kind| (RowId { revision: 0, ..id }.key(event), correction_from_column(kind)));
+        Ok(Self { column_set: row.get(1)?, row: Row { key: id.key(event), cells }, corrects })
     }
 }
 
 /// The rows that come next: as many as the limits take, all made for the same columns.
-fn plan(snapshot: &Connection, sink: i64, after: Place, limits: &Limits, fresh: Uuid) -> Result<Found, BatchError> {
+fn plan(snapshot: &Connection, sink: i64, limits: &Limits, fresh: Uuid) -> Result<Found, BatchError> {
+    let first = settled_through(snapshot, sink)? + 1;
     let select = format!(
-        "{ROWS} WHERE row.sink = ?1 AND (row.sequence, row.position) > (?2, ?3) ORDER BY row.sequence, row.position"
+        "SELECT {}, {} FROM outbox WHERE sink = ?1 AND ordinal >= ?2 ORDER BY ordinal",
+        BatchRow::COLUMNS,
+        RowId::COLUMNS
     );
     let mut select = snapshot.prepare_cached(&select)?;
-    let mut found = select.query((sink, after.0, after.1))?;
+    let mut found = select.query((sink, first))?;
     let mut measure = Measure::new(limits);
     let mut filled = Filled::default();
     let mut range: Option<Range> = None;
     while let Some(row) = found.next()? {
-        let placed = PlacedRow::parse(row)?;
-        let same_columns = range.as_ref().is_none_or(|range| range.column_set == placed.column_set);
-        let weight = weigh(&placed.row);
-        let weight = if placed.corrects.is_some() { weight.of_correction() } else { weight };
+        let BatchRow { column_set, row, corrects } = BatchRow::parse(row)?;
+        let same_columns = range.as_ref().is_none_or(|range| range.column_set == column_set);
+        let weight = weigh(&row);
+        let weight = if corrects.is_some() { weight.of_correction() } else { weight };
         if !(same_columns && measure.admits(weight)) {
             break;
         }
-        let PlacedRow { place, column_set, row, corrects } = placed;
         filled.push(row, corrects);
-        let range = range.get_or_insert(Range { sink, after, first: place, last: place, rows: 0, column_set });
-        range.last = place;
-        range.rows += 1;
+        range.get_or_insert(Range { sink, first, last: first - 1, column_set }).last += 1;
     }
     let Some(range) = range else { return Ok(Found::Nothing) };
     let columns = read_columns(snapshot, range.column_set)?;
@@ -356,15 +339,15 @@ fn plan(snapshot: &Connection, sink: i64, after: Place, limits: &Limits, fresh: 
 
 fn read_rows(snapshot: &Connection, range: &Range) -> Result<Filled, BatchError> {
     let select = format!(
-        "{ROWS} WHERE row.sink = ?1
-             AND (row.sequence, row.position) >= (?2, ?3) AND (row.sequence, row.position) <= (?4, ?5)
-         ORDER BY row.sequence, row.position"
+        "SELECT {}, {} FROM outbox WHERE sink = ?1 AND ordinal BETWEEN ?2 AND ?3 ORDER BY ordinal",
+        BatchRow::COLUMNS,
+        RowId::COLUMNS
     );
     let mut select = snapshot.prepare_cached(&select)?;
-    let mut found = select.query((range.sink, range.first.0, range.first.1, range.last.0, range.last.1))?;
+    let mut found = select.query((range.sink, range.first, range.last))?;
     let mut filled = Filled::default();
     while let Some(row) = found.next()? {
-        let PlacedRow { row, corrects, .. } = PlacedRow::parse(row)?;
+        let BatchRow { row, corrects, .. } = BatchRow::parse(row)?;
         filled.push(row, corrects);
     }
     Ok(filled)
@@ -378,39 +361,30 @@ pub(super) fn read_columns(snapshot: &Connection, set: i64) -> Result<Vec<punchc
 
 /// Writes a planned batch down, unless another one was formed since it was planned.
 fn form(transaction: &Transaction<'_>, range: &Range, fresh: Uuid) -> Result<bool, BatchError> {
-    let last = last_batch(transaction, range.sink)?;
-    let unchanged = match &last {
-        Some(last) => last.stage == DELIVERED && last.range.last == range.after,
-        None => range.after == (0, 0),
-    };
-    if !unchanged {
+    let is_open = last_batch(transaction, range.sink)?.is_some_and(|last| last.stage < DELIVERED);
+    if is_open || settled_through(transaction, range.sink)? != range.first - 1 {
         return Ok(false);
     }
-    let form = "INSERT INTO batch (sink, first_sequence, first_position, last_sequence, last_position,
-                                   rows, column_set, id, stage) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    let ((first, first_position), (last, last_position)) = (range.first, range.last);
-    transaction.prepare_cached(form)?.execute((
-        range.sink,
-        first,
-        first_position,
-        last,
-        last_position,
-        range.rows,
-        range.column_set,
-        fresh.to_string(),
-        FORMED,
-    ))?;
+    let form = "INSERT INTO batch (sink, first_ordinal, last_ordinal, column_set, id, stage)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let values = (range.sink, range.first, range.last, range.column_set, fresh.to_string(), FORMED);
+    transaction.prepare_cached(form)?.execute(values)?;
     Ok(true)
+}
+
+/// The last row up to which all arrived or were refused; 0 before the first.
+fn settled_through(connection: &Connection, sink: i64) -> Result<i64, rusqlite::Error> {
+    let settled = "SELECT settled_through FROM sink WHERE id = ?1";
+    connection.prepare_cached(settled)?.query_row([sink], |row| row.get(0))
 }
 
 /// The sink's newest batch: the only one that may still be on its way.
 fn last_batch(connection: &Connection, sink: i64) -> Result<Option<StoredBatch>, StorageError> {
-    let select = "SELECT id, stage, first_sequence, first_position, last_sequence, last_position, rows, column_set
-                  FROM batch WHERE sink = ?1 ORDER BY first_sequence DESC, first_position DESC LIMIT 1";
+    let select = "SELECT id, stage, first_ordinal, last_ordinal, column_set
+                  FROM batch WHERE sink = ?1 ORDER BY first_ordinal DESC LIMIT 1";
     let mut select = connection.prepare_cached(select)?;
     let found = select.query_row([sink], |row| {
-        let (first, last) = ((row.get(2)?, row.get(3)?), (row.get(4)?, row.get(5)?));
-        let range = Range { sink, after: (0, 0), first, last, rows: row.get(6)?, column_set: row.get(7)? };
+        let range = Range { sink, first: row.get(2)?, last: row.get(3)?, column_set: row.get(4)? };
         Ok(StoredBatch { id: row.get(0)?, stage: row.get(1)?, range })
     });
     Ok(found.optional()?)
@@ -418,22 +392,13 @@ fn last_batch(connection: &Connection, sink: i64) -> Result<Option<StoredBatch>,
 
 /// Sets the rows aside that the service refused. Returns how many.
 fn refuse_rows(transaction: &Transaction<'_>, range: &Range, receipt: &Receipt) -> Result<i64, BatchError> {
-    if receipt.rejected.is_empty() {
-        return Ok(0);
-    }
-    let places = "SELECT sequence, position FROM row
-                  WHERE sink = ?1 AND (sequence, position) >= (?2, ?3) ORDER BY sequence, position LIMIT ?4";
-    let mut places = transaction.prepare_cached(places)?;
-    let from = (range.sink, range.first.0, range.first.1, range.rows);
-    let places = places.query_map(from, |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let places: Vec<Place> = places.collect::<Result<_, _>>()?;
     let mut refused = 0;
     for rejection in &receipt.rejected {
-        let place = places.get(rejection.row as usize);
-        let (sequence, position) = *place.ok_or(BatchError::NoSuchRow { row: rejection.row, rows: range.rows })?;
-        let (sequence, position) = (from_column(sequence), Some(position));
-        let by = SetAsideBy::Service;
-        refused += sink::put_aside(transaction, range.sink, sequence, position, by, &rejection.reason)?;
+        if rejection.row >= range.rows() {
+            return Err(BatchError::NoSuchRow { row: rejection.row, rows: range.rows() });
+        }
+        let ordinal = range.first + i64::from(rejection.row);
+        refused += set_aside::set_row_aside(transaction, range.sink, ordinal, &rejection.reason)?;
     }
     Ok(refused)
 }

@@ -97,10 +97,9 @@ struct Last {
 
 /// Finds a boot's last event, from the one before which it lies (see [`last_of`]). A test counts its steps.
 pub(super) const LAST: &str = "SELECT sequence, iif(boot = ?1, monotonic, 0) FROM event
-                    WHERE only_for IS NULL AND boot <= ?1 AND sequence <= ?2 ORDER BY sequence DESC LIMIT 1";
+                    WHERE boot <= ?1 AND sequence <= ?2 ORDER BY sequence DESC LIMIT 1";
 
-/// The last event of a boot, or of those before it, none of which is after `through`. Boots follow one another in the ledger,
-/// but for copies of events that were put back.
+/// The last event of a boot, or of those before it, none of which is after `through`. Boots follow one another in the ledger.
 fn last_of(transaction: &Transaction<'_>, boot: i64, through: i64) -> Result<Last, rusqlite::Error> {
     let mut last = transaction.prepare_cached(LAST)?;
     let found = last.query_row((boot, through), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;

@@ -1,9 +1,8 @@
 //! Rows that stand in the place of earlier ones, because their formatter was mended after it had made those.
 //!
-//! A row that was made is never changed, nor is its place: a batch may be being formed of it. A correction is another row,
-//! with a key of its own, at the end of its sink's order: at the cursor, behind every position that a row of an event can
-//! have, so that whatever is formatted later comes behind it. The formatter's state goes with the corrections, and so do the
-//! states that are kept for replay, in one transaction, and only from where the rows were compared.
+//! A row that was made is never changed, nor is its ordinal: a batch may be being formed of it. A correction is another row,
+//! with a revision and a key of its own, at the end of its sink's outbox. The formatter's state goes with the corrections,
+//! and so do the states that are kept for replay, in one transaction, and only from where the rows were compared.
 
 use punchcard_core::event::Sequence;
 use punchcard_core::name::SinkName;
@@ -12,18 +11,13 @@ use punchcard_core::row::{Cell, Column};
 use rusqlite::{OptionalExtension as _, Transaction};
 
 use super::Ledger;
-use super::batch::Place;
+use super::boot_times::BootTimes;
 use super::encoding;
-use super::error::StorageError;
 use super::event::to_column;
 use super::formatting::{CommitError, at_cursor, keep_columns, keep_state, with_times};
-use super::moment::BootTimes;
-use super::put_back::{AS_EVENT, render_put_back};
-use super::repeat::AGAIN;
-use super::sink::{self, SetAsideBy};
-
-/// The first position of a correction. A formatter makes fewer rows of an event.
-pub(super) const FIRST_POSITION: i64 = 1 << 32;
+use super::outbox::{Appending, NewRow, RowId, latest_revision};
+use super::requeue::event_at;
+use super::set_aside::{self, SetAsideBy};
 
 /// What a replay found, to be delivered.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +47,7 @@ pub struct CorrectionCommit {
 /// A row in the place of another.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CorrectedRow {
-    /// The event that the other is made of,
+    /// The event that the other is made of, or the place at which it was formatted again,
     pub event: Sequence,
     /// and its position among that event's rows.
     pub position: u32,
@@ -89,28 +83,27 @@ impl Ledger {
                 let mut dropped = 0;
                 if !made.rows.is_empty() {
                     let column_set = keep_columns(transaction, &columns)?;
-                    let first = next_position(transaction, id, made.at)?;
-                    for (position, (row, cells)) in (first..).zip(made.rows.iter().zip(&cells)) {
+                    let mut appending = Appending::begin(transaction, id)?;
+                    for (row, cells) in made.rows.iter().zip(&cells) {
                         way.ask()?;
-                        let place = (to_column(made.at), position);
-                        keep_row(transaction, id, place, row, (column_set, cells))?;
-                        dropped += drop_earlier(transaction, id, (to_column(row.event), row.position.into()))?;
+                        let event = formatted_event(transaction, id, row.event, made.at)?;
+                        append(transaction, &mut appending, (id, event), row, (column_set, cells))?;
+                        dropped += set_aside::drop_replaced_rows(transaction, id, event, row.position)?;
                     }
+                    appending.end()?;
                 }
-                sink::count_dropped(transaction, &sink, dropped)?;
+                set_aside::count_dropped(transaction, id, dropped)?;
                 let mut set_aside = 0;
-                for (event, reason) in &made.set_aside {
-                    if *event > made.at {
-                        return Err(CommitError::NotRead(*event));
-                    }
-                    set_aside += sink::put_aside(transaction, id, *event, None, SetAsideBy::Formatter, reason)?;
+                for (sequence, reason) in &made.set_aside {
+                    let event = formatted_event(transaction, id, *sequence, made.at)?;
+                    let place = (event, to_column(*sequence));
+                    let by = SetAsideBy::Formatter;
+                    set_aside += set_aside::set_event_aside(transaction, id, place, by, reason)?;
                 }
                 keep_state(transaction, id, &made.state)?;
                 keep_states(transaction, id, &made)?;
-                let count = "UPDATE sink SET standing = ?2, rows_made = rows_made + ?3,
-                                             events_set_aside = events_set_aside + ?4 WHERE id = ?1";
-                let rows = i64::try_from(made.rows.len()).unwrap_or(i64::MAX);
-                transaction.prepare_cached(count)?.execute((id, &made.standing, rows, set_aside))?;
+                let count = "UPDATE sink SET standing = ?2, events_set_aside = events_set_aside + ?3 WHERE id = ?1";
+                transaction.prepare_cached(count)?.execute((id, &made.standing, set_aside))?;
                 Ok(())
             })
         })
@@ -118,119 +111,39 @@ impl Ledger {
     }
 }
 
-/// The next free position of a correction at a place.
-fn next_position(transaction: &Transaction<'_>, sink: i64, at: Sequence) -> Result<i64, CommitError> {
-    let last = "SELECT max(position) FROM row WHERE sink = ?1 AND sequence = ?2 AND position >= ?3";
-    let mut last = transaction.prepare_cached(last)?;
-    let last: Option<i64> = last.query_row((sink, to_column(at), FIRST_POSITION), |row| row.get(0))?;
-    Ok(last.map_or(FIRST_POSITION, |last| last + 1))
-}
-
-fn keep_row(
+/// The event that was formatted at this place of the ledger's order.
+fn formatted_event(
     transaction: &Transaction<'_>,
     sink: i64,
-    (sequence, position): (i64, i64),
+    sequence: Sequence,
+    at: Sequence,
+) -> Result<i64, CommitError> {
+    let event = if sequence <= at { event_at(transaction, sink, to_column(sequence))? } else { None };
+    event.ok_or(CommitError::NotRead(sequence))
+}
+
+fn append(
+    transaction: &Transaction<'_>,
+    appending: &mut Appending<'_>,
+    (sink, event): (i64, i64),
     row: &CorrectedRow,
     (column_set, cells): (i64, &str),
 ) -> Result<(), CommitError> {
-    let of = (sink, to_column(row.event), row.position);
-    let before = "SELECT coalesce(max(revision), 0) FROM correction
-                  WHERE sink = ?1 AND of_sequence = ?2 AND of_position = ?3";
-    let before: u32 = transaction.prepare_cached(before)?.query_row(of, |row| row.get(0))?;
-    if before != row.revision {
+    let before = latest_revision(transaction, sink, event, row.position)?;
+    if before.map_or(0, |(revision, _)| revision) != row.revision {
         return Err(CommitError::Corrected(row.event));
     }
     let event_id = "SELECT id FROM event WHERE sequence = ?1";
     let mut event_id = transaction.prepare_cached(event_id)?;
-    let event_id: Option<[u8; 16]> = event_id.query_row([of.1], |row| row.get(0)).optional()?;
-    let event_id = event_id.filter(|_| of.1 <= sequence).ok_or(CommitError::NotRead(row.event))?;
-    let insert =
-        "INSERT INTO row (sink, sequence, position, event_id, column_set, cells) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    transaction.prepare_cached(insert)?.execute((sink, sequence, position, event_id, column_set, cells))?;
-    let insert = "INSERT INTO correction (sink, of_sequence, of_position, revision, kind, sequence, position)
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    let kind = kind_column(row.kind);
-    transaction.prepare_cached(insert)?.execute((of.0, of.1, of.2, before + 1, kind, sequence, position))?;
+    let event_id: Option<[u8; 16]> = event_id.query_row([event], |row| row.get(0)).optional()?;
+    appending.push(&NewRow {
+        id: RowId { event, position: row.position, revision: row.revision + 1 },
+        correction: Some(row.kind),
+        event_id: event_id.ok_or(CommitError::NotRead(row.event))?,
+        column_set,
+        cells,
+    })?;
     Ok(())
-}
-
-/// Drops what the service refused of a row that is corrected now: of the row, however often it was repeated, and of its
-/// earlier corrections. Brought once more, it would stand behind the correction, and count. Returns how many these are.
-fn drop_earlier(
-    transaction: &Transaction<'_>,
-    sink: i64,
-    (sequence, position): (i64, i64),
-) -> Result<i64, StorageError> {
-    let refused = "WITH RECURSIVE copy (sequence) AS (
-                       SELECT ?2
-                       UNION ALL
-                       SELECT CAST(substr(reason, length(?4) + 1) AS INTEGER) FROM copy JOIN set_aside
-                       ON set_aside.sink = ?1 AND set_aside.sequence = copy.sequence AND set_aside.position = ?3
-                           AND set_aside.stage = ?5)
-                   SELECT set_aside.sequence, set_aside.position FROM copy JOIN set_aside
-                   ON set_aside.sink = ?1 AND set_aside.sequence = copy.sequence AND set_aside.position = ?3
-                   WHERE stage = ?6
-                   UNION
-                   SELECT set_aside.sequence, set_aside.position FROM correction JOIN set_aside
-                   USING (sink, sequence, position)
-                   WHERE sink = ?1 AND of_sequence = ?2 AND of_position = ?3 AND stage = ?6";
-    let (put_back, service) = (SetAsideBy::PutBack.column(), SetAsideBy::Service.column());
-    let mut refused = transaction.prepare_cached(refused)?;
-    let found = refused
-        .query_map((sink, sequence, position, AS_EVENT, put_back, service), |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let found: Vec<Place> = found.collect::<Result<_, _>>()?;
-    for place in &found {
-        drop_replaced(transaction, sink, *place)?;
-    }
-    Ok(i64::try_from(found.len()).unwrap_or(i64::MAX))
-}
-
-/// Drops a row that the service refused: a correction goes in its place.
-pub(super) fn drop_replaced(transaction: &Transaction<'_>, sink: i64, place: Place) -> Result<(), StorageError> {
-    let drop =
-        "UPDATE set_aside SET stage = ?4, reason = substr('a correction goes in its place; before: ' || reason, 1, ?5)
-                WHERE sink = ?1 AND sequence = ?2 AND position = ?3";
-    let values = (sink, place.0, place.1, SetAsideBy::Dropped.column(), sink::REASON_CHARACTERS);
-    transaction.prepare_cached(drop)?.execute(values)?;
-    Ok(())
-}
-
-/// Whether a later correction goes in the place of the row that stands here.
-pub(super) fn is_replaced(transaction: &Transaction<'_>, sink: i64, place: Place) -> Result<bool, StorageError> {
-    let Some((sequence, position, revision)) = find_corrected(transaction, sink, place)? else { return Ok(true) };
-    let later = "SELECT EXISTS (SELECT 1 FROM correction WHERE sink = ?1 AND of_sequence = ?2 AND of_position = ?3
-                                    AND revision > ?4)";
-    Ok(transaction.prepare_cached(later)?.query_row((sink, sequence, position, revision), |row| row.get(0))?)
-}
-
-/// Where a row stood before it was repeated. The stage is that of [`SetAsideBy::PutBack`], as the index names it.
-pub(super) const EARLIER: &str =
-    "SELECT sequence FROM set_aside WHERE sink = ?1 AND position = ?2 AND stage = 3 AND reason = ?3";
-
-/// Which row it is that stands at a place: its event, its position, and as which correction of it, from 1; 0 where it is no
-/// correction. `None`: a correction that went on elsewhere.
-pub(super) fn find_corrected(
-    transaction: &Transaction<'_>,
-    sink: i64,
-    (mut sequence, position): Place,
-) -> Result<Option<(i64, i64, u32)>, StorageError> {
-    if position >= FIRST_POSITION {
-        let of = "SELECT of_sequence, of_position, revision FROM correction
-                  WHERE sink = ?1 AND sequence = ?2 AND position = ?3";
-        let mut of = transaction.prepare_cached(of)?;
-        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-        return Ok(of.query_row((sink, sequence, position), read).optional()?);
-    }
-    let is_copy = "SELECT EXISTS (SELECT 1 FROM event WHERE sequence = ?1 AND instr(kind, ?2) = 1)";
-    let mut is_copy = transaction.prepare_cached(is_copy)?;
-    let mut first = transaction.prepare_cached(EARLIER)?;
-    while is_copy.query_row((sequence, AGAIN), |row| row.get(0))? {
-        match first.query_row((sink, position, render_put_back(sequence)), |row| row.get(0)).optional()? {
-            Some(earlier) => sequence = earlier,
-            None => break,
-        }
-    }
-    Ok(Some((sequence, position, 0)))
 }
 
 /// Puts the states of the replay into the calls that are kept. With the old ones, a later replay would undo this one.
@@ -243,20 +156,4 @@ fn keep_states(transaction: &Transaction<'_>, sink: i64, made: &CorrectionCommit
         keep.execute((sink, to_column(*after), state, &made.settings, made.plugin_sha256))?;
     }
     Ok(())
-}
-
-fn kind_column(kind: CorrectionKind) -> i64 {
-    match kind {
-        CorrectionKind::Changed => 0,
-        CorrectionKind::Added => 1,
-        CorrectionKind::Withdrawn => 2,
-    }
-}
-
-pub(super) fn kind_from_column(column: i64) -> CorrectionKind {
-    match column {
-        1 => CorrectionKind::Added,
-        2 => CorrectionKind::Withdrawn,
-        _ => CorrectionKind::Changed,
-    }
 }

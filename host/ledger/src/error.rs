@@ -116,14 +116,14 @@ pub enum OpenError {
         found: u32,
     },
     /// A step to a newer form failed. The file still has its old form.
-    #[error("the ledger {path} could not be brought from version {from} to the next; it is unchanged")]
+    #[error("the ledger {path} could not be brought up to date from version {from}; it is unchanged")]
     Migration {
         /// The file.
         path: PathBuf,
         /// The version that it has.
         from: u32,
         /// Why.
-        source: rusqlite::Error,
+        source: rusqlite_migration::Error,
     },
     /// The file could not be created in full. There is none now.
     #[error("the ledger {path} could not be created")]
@@ -172,9 +172,14 @@ impl OpenError {
     }
 
     /// The same for a step to a newer form.
-    pub(super) fn migrating(path: &Path, from: u32, source: rusqlite::Error) -> Self {
+    pub(super) fn migrating(path: &Path, from: u32, source: rusqlite_migration::Error) -> Self {
         let path = path.to_owned();
-        if is_full(&source) { Self::Full { path, source } } else { Self::Migration { path, from, source } }
+        match source {
+            rusqlite_migration::Error::RusqliteError { err: source, .. } if is_full(&source) => {
+                Self::Full { path, source }
+            }
+            source => Self::Migration { path, from, source },
+        }
     }
 }
 
@@ -208,7 +213,7 @@ mod tests {
             let error = || rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
             let said = OpenError::reading(Path::new("l"), error()).to_string();
             assert!(said.contains(expected), "{code}: {said}");
-            let migrating = OpenError::migrating(Path::new("l"), 1, error()).to_string();
+            let migrating = OpenError::migrating(Path::new("l"), 1, error().into()).to_string();
             assert_eq!(migrating.contains("make room"), expected == "make room", "{code}: {migrating}");
         }
     }

@@ -1,12 +1,11 @@
 //! Recording what happens.
 
-use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use punchcard_core::event::{Event, NewEvent, Sequence};
 use punchcard_core::name::InputName;
 use punchcard_core::time::Monotonic;
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction};
+use rusqlite::{Connection, Row, Transaction};
 use thiserror::Error;
 use ulid::Ulid;
 
@@ -18,8 +17,6 @@ use super::moment::{self, StoredMoment};
 
 /// Bytes of an event's kind and fields together, as they are stored.
 const MOST_BYTES: usize = 64 << 10;
-/// So many of the newest events are known again by their id: several commits full.
-const KNOWN_AGAIN: usize = 1024;
 
 /// Why an event was not recorded.
 #[derive(Debug, Error)]
@@ -40,8 +37,8 @@ pub enum AcceptError {
 
 impl Ledger {
     /// Records an event. When this returns the event is on the disk, whatever happens to the power; after an error it is
-    /// not in the ledger, also when the host is killed and started anew. An event whose id is among the newest 1,024 is the
-    /// one that is there: giving it again after a doubtful outcome, through a restart too, never makes a second.
+    /// not in the ledger, also when the host is killed and started anew. An id is one that nobody used: an event that is
+    /// given twice is recorded twice.
     ///
     /// # Errors
     /// When the event can't be stored as it is, or the disk refuses or is full. There are two exceptions to what holds after
@@ -93,69 +90,9 @@ impl Press {
     }
 }
 
-/// The newest events by their ids. In the file an index of ids would cost each press another page.
-#[derive(Default)]
-pub(super) struct Recent {
-    sequences: HashMap<Ulid, Sequence>,
-    /// The oldest first; of the last ones, `unsure` many are not committed yet.
-    order: VecDeque<Ulid>,
-    unsure: usize,
-}
-
-impl Recent {
-    /// As the file has them.
-    pub(super) fn read(connection: &Connection) -> Result<Self, rusqlite::Error> {
-        let mut recent = Self::default();
-        let mut select = connection.prepare("SELECT id, sequence FROM event ORDER BY sequence DESC LIMIT ?1")?;
-        let mut rows = select.query([KNOWN_AGAIN])?;
-        while let Some(row) = rows.next()? {
-            let id = Ulid(u128::from_be_bytes(row.get(0)?));
-            recent.sequences.insert(id, from_column(row.get(1)?));
-            recent.order.push_front(id);
-        }
-        Ok(recent)
-    }
-
-    /// Notes an event that is about to be committed.
-    fn note(&mut self, id: Ulid, sequence: Sequence) {
-        self.sequences.insert(id, sequence);
-        self.order.push_back(id);
-        self.unsure += 1;
-    }
-
-    /// What was noted is committed. Forgets as many of the oldest.
-    pub(super) fn keep(&mut self) {
-        self.unsure = 0;
-        while self.order.len() > KNOWN_AGAIN
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.sequences.remove(&oldest);
-        }
-    }
-
-    /// What was noted was not committed.
-    pub(super) fn undo(&mut self) {
-        for _ in 0..std::mem::take(&mut self.unsure) {
-            if let Some(id) = self.order.pop_back() {
-                self.sequences.remove(&id);
-            }
-        }
-    }
-}
-
-/// Records one event, or finds it recorded.
-pub(super) fn record(transaction: &Transaction<'_>, press: &Press, recent: &mut Recent) -> Result<Event, StorageError> {
+/// Records one event.
+pub(super) fn record(transaction: &Transaction<'_>, press: &Press) -> Result<Event, StorageError> {
     let event = &press.event;
-    if let Some(sequence) = recent.sequences.get(&event.id) {
-        let known = format!(
-            "SELECT {} FROM event JOIN boot ON boot.id = event.boot WHERE event.sequence = ?1",
-            EventRow::COLUMNS
-        );
-        let mut known = transaction.prepare_cached(&known)?;
-        let known = known.query_row([to_column(*sequence)], |row| EventRow::parse(row, 0)).optional()?;
-        // One that was pruned since was recorded all the same.
-        return known.map_or_else(|| Ok(Event { sequence: *sequence, happened: event.clone() }), EventRow::event);
-    }
     let seen = moment::last_time_seen(transaction)?;
     let boot = boot::record(transaction, event, seen)?;
     if let Some(seen) = seen
@@ -177,14 +114,31 @@ pub(super) fn record(transaction: &Transaction<'_>, press: &Press, recent: &mut 
         &event.kind,
         &press.fields,
     ))?;
-    recent.note(event.id, sequence);
     Ok(Event { sequence, happened: event.clone() })
 }
 
-/// The newest event's sequence, pruned ones included; 0 before the first.
+/// The last place of the ledger's order that is taken, by an event or by one that is requeued, pruned ones included; 0
+/// before the first.
 pub(super) fn newest(connection: &Connection) -> Result<Sequence, rusqlite::Error> {
-    let newest = "SELECT max(coalesce((SELECT max(sequence) FROM event), 0), (SELECT pruned_through FROM history))";
+    let newest = "SELECT max(coalesce((SELECT max(sequence) FROM event), 0),
+                             coalesce((SELECT max(sequence) FROM requeue), 0),
+                             (SELECT pruned_through FROM history))";
     connection.prepare_cached(newest)?.query_row([], |row| Ok(from_column(row.get(0)?)))
+}
+
+/// Reads the places of the ledger's order at which a sink's formatter may get something, after one (?1) and up to another
+/// (?3), in their order: the place, whether an event was requeued to it for the sink (?2), and the event.
+pub(super) fn read_places() -> String {
+    let columns = EventRow::COLUMNS;
+    format!(
+        "SELECT event.sequence, 0, {columns} FROM event CROSS JOIN boot ON boot.id = event.boot
+         WHERE event.sequence > ?1 AND event.sequence <= ?3
+         UNION ALL
+         SELECT requeue.sequence, 1, {columns} FROM requeue CROSS JOIN event ON event.sequence = requeue.event
+             CROSS JOIN boot ON boot.id = event.boot
+         WHERE requeue.sequence > ?1 AND requeue.sequence <= ?3 AND +requeue.sink = ?2
+         ORDER BY 1"
+    )
 }
 
 /// SQLite's integers have a sign; a ledger never comes near it.
@@ -212,9 +166,9 @@ impl EventRow {
                                       event.at, event.utc_offset, event.monotonic, boot.name, boot.zero, boot.floor, \
                                       boot.synchronised";
 
-    /// Only the sequence and the kind: enough to tell that an event is not wanted.
-    pub(super) fn glance<'row>(row: &'row Row<'_>, first: usize) -> Result<(Sequence, &'row str), rusqlite::Error> {
-        Ok((from_column(row.get(first)?), row.get_ref(first + 3)?.as_str()?))
+    /// Reads only the kind: enough to tell that an event is not wanted.
+    pub(super) fn kind<'row>(row: &'row Row<'_>, first: usize) -> Result<&'row str, rusqlite::Error> {
+        Ok(row.get_ref(first + 3)?.as_str()?)
     }
 
     pub(super) fn parse(row: &Row<'_>, first: usize) -> Result<Self, rusqlite::Error> {

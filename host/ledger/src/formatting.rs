@@ -5,6 +5,7 @@
 
 use punchcard_core::event::Sequence;
 use punchcard_core::name::SinkName;
+use punchcard_core::plugin::delivery::CorrectionKind;
 use punchcard_core::plugin::format::TimedEvent;
 use punchcard_core::row::{Column, Row};
 use punchcard_core::time::Certainty;
@@ -12,13 +13,17 @@ use rusqlite::{OptionalExtension as _, Transaction};
 use thiserror::Error;
 
 use super::Ledger;
+use super::boot_times::BootTimes;
 use super::checkpoint::{self, Checkpoint};
 use super::encoding::{self, NotFinite};
 use super::error::StorageError;
 use super::event::{self, EventRow, from_column, to_column};
-use super::moment::{BootTimes, Moment};
+use super::moment::Moment;
+use super::outbox::{Appending, NewRow, RowId, latest_revision};
 use super::reader::Reader;
-use super::sink::{self, SetAsideBy, SinkError};
+use super::requeue::event_at;
+use super::set_aside::{self, SetAsideBy};
+use super::sink::{self, SinkError};
 use super::writer::Way;
 
 /// Bytes of events that are read at once, about.
@@ -35,7 +40,8 @@ pub struct Unformatted {
     pub state: Vec<u8>,
     /// Where it stood when this was read.
     pub cursor: Sequence,
-    /// The sink's events after the cursor, in the ledger's order, all with a time or with an estimate that stays.
+    /// The sink's events after the cursor, in the ledger's order, all with a time or with an estimate that stays. One that
+    /// goes through the formatter once more has the sequence of its further place.
     pub events: Vec<TimedEvent>,
     /// How far was looked. Up to here, no other event is the sink's.
     pub through: Sequence,
@@ -156,14 +162,13 @@ impl Ledger {
                 keep_rows(transaction, id, &prepared, way)?;
                 let mut set_aside = 0;
                 for (sequence, reason) in &made.set_aside {
-                    set_aside += sink::put_aside(transaction, id, *sequence, None, SetAsideBy::Formatter, reason)?;
+                    set_aside += set_read_aside(transaction, id, *sequence, SetAsideBy::Formatter, reason)?;
                 }
                 keep_state(transaction, id, &made.state)?;
-                let advance = "UPDATE sink SET cursor = ?2, standing = ?3, rows_made = rows_made + ?4,
-                                               events_set_aside = events_set_aside + ?5 WHERE id = ?1";
-                let through = to_column(made.through);
-                let counts = (id, through, &made.standing, prepared.count(), set_aside);
-                transaction.prepare_cached(advance)?.execute(counts)?;
+                let advance = "UPDATE sink SET cursor = ?2, standing = ?3, events_set_aside = events_set_aside + ?4
+                               WHERE id = ?1";
+                let values = (id, to_column(made.through), &made.standing, set_aside);
+                transaction.prepare_cached(advance)?.execute(values)?;
                 forget_failures(transaction, id, made.through)
             })
         })
@@ -175,7 +180,7 @@ impl Ledger {
     /// # Errors
     /// When there is no such sink, or the disk refuses.
     pub async fn note_failure(&self, sink: &SinkName, sequence: Sequence, reason: &str) -> Result<u32, SinkError> {
-        let (sink, reason) = (sink.clone(), sink::shorten(reason));
+        let (sink, reason) = (sink.clone(), set_aside::shorten(reason));
         let note = "INSERT INTO failure (sink, sequence, attempts, reason) VALUES (?1, ?2, 1, ?3)
                     ON CONFLICT (sink, sequence) DO UPDATE SET attempts = attempts + 1, reason = ?3
                     RETURNING attempts";
@@ -205,16 +210,10 @@ impl Ledger {
         self.write(move |store| {
             store.transact(|transaction| {
                 let id = at_cursor(transaction, &sink, from)?;
-                let next = "SELECT sequence FROM event
-                            WHERE sequence > ?2 AND (only_for IS NULL OR only_for = ?1) AND kind IN (
-                                SELECT value FROM json_each((SELECT kinds FROM sink WHERE id = ?1)))
-                            ORDER BY sequence LIMIT 1";
-                let mut next = transaction.prepare_cached(next)?;
-                let next: Option<i64> = next.query_row((id, to_column(from)), |row| row.get(0)).optional()?;
-                if next != Some(to_column(sequence)) {
+                if sink::next_taken(transaction, id, to_column(from), i64::MAX)? != Some(to_column(sequence)) {
                     return Err(CommitError::NotRead(sequence));
                 }
-                let count = sink::put_aside(transaction, id, sequence, None, SetAsideBy::Failure, &reason)?;
+                let count = set_read_aside(transaction, id, sequence, SetAsideBy::Failure, &reason)?;
                 let advance = "UPDATE sink SET cursor = ?2, events_set_aside = events_set_aside + ?3 WHERE id = ?1";
                 transaction.prepare_cached(advance)?.execute((id, to_column(sequence), count))?;
                 forget_failures(transaction, id, sequence)
@@ -259,24 +258,20 @@ fn read_unformatted(reader: &mut Reader, sink: &SinkName, max: usize, boot: &str
             failures: 0,
             boots: BootTimes::default(),
         };
-        let events = format!(
-            "SELECT only_for IS NULL OR only_for = ?2, {} FROM event JOIN boot ON boot.id = event.boot
-             WHERE event.sequence > ?1 ORDER BY event.sequence",
-            EventRow::COLUMNS
-        );
-        let mut events = snapshot.prepare_cached(&events)?;
-        let mut events = events.query((cursor, id))?;
+        let mut events = snapshot.prepare_cached(&event::read_places())?;
+        let mut events = events.query((cursor, id, i64::MAX))?;
         let mut bytes = 0;
         while let Some(row) = events.next()? {
-            let (sequence, kind) = EventRow::glance(row, 1)?;
+            let sequence = from_column(row.get(0)?);
             let looked_at = sequence.0.saturating_sub(start.0);
             if unformatted.events.len() >= max || bytes >= MOST_BYTES || looked_at > MOST_LOOKED_AT {
                 unformatted.more = true;
                 break;
             }
-            // What is for another sink is gone past like what is of another kind: it keeps nothing from being pruned.
-            if row.get(0)? && kinds.iter().any(|wanted| wanted == kind) {
-                let event = EventRow::parse(row, 1)?;
+            let (is_requeued, kind): (bool, _) = (row.get(1)?, EventRow::kind(row, 2)?);
+            if is_requeued || kinds.iter().any(|wanted| wanted == kind) {
+                let mut event = EventRow::parse(row, 2)?;
+                event.sequence = sequence;
                 let (at, certainty) = match event.moment.resolve(zone) {
                     Moment::Known(at) => (at, Certainty::Known),
                     // The clock of this boot may still become known; that of an earlier one won't. When this one does,
@@ -347,11 +342,6 @@ impl Prepared {
         }
         Ok(Self { columns: encoding::render_columns(&made.columns)?, rows })
     }
-
-    fn count(&self) -> i64 {
-        let count: usize = self.rows.iter().map(|(_, rows)| rows.len()).sum();
-        i64::try_from(count).unwrap_or(i64::MAX)
-    }
 }
 
 /// The sink's number, when it still stands where it was read.
@@ -377,24 +367,45 @@ pub(super) fn with_times(transaction: &Transaction<'_>, boots: &BootTimes) -> Re
     if boots.hold(transaction)? { Ok(()) } else { Err(CommitError::TimesLearnt) }
 }
 
+/// Sets an event aside that the formatter got at this place of the ledger's order.
+fn set_read_aside(
+    transaction: &Transaction<'_>,
+    sink: i64,
+    sequence: Sequence,
+    by: SetAsideBy,
+    reason: &str,
+) -> Result<i64, CommitError> {
+    let place = to_column(sequence);
+    let event = event_at(transaction, sink, place)?.ok_or(CommitError::NotRead(sequence))?;
+    Ok(set_aside::set_event_aside(transaction, sink, (event, place), by, reason)?)
+}
+
 fn keep_rows(transaction: &Transaction<'_>, sink: i64, made: &Prepared, way: &Way<'_>) -> Result<(), CommitError> {
-    if made.count() == 0 {
+    if made.rows.iter().all(|(_, rows)| rows.is_empty()) {
         return Ok(());
     }
     let column_set = keep_columns(transaction, &made.columns)?;
     let mut id_of = transaction.prepare_cached("SELECT id FROM event WHERE sequence = ?1")?;
-    let insert =
-        "INSERT INTO row (sink, sequence, position, event_id, column_set, cells) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    let mut insert = transaction.prepare_cached(insert)?;
+    let mut appending = Appending::begin(transaction, sink)?;
     for (sequence, rows) in &made.rows {
-        let event_id: Option<[u8; 16]> = id_of.query_row([to_column(*sequence)], |row| row.get(0)).optional()?;
+        let place = to_column(*sequence);
+        let event = event_at(transaction, sink, place)?.ok_or(CommitError::NotRead(*sequence))?;
+        let event_id: Option<[u8; 16]> = id_of.query_row([event], |row| row.get(0)).optional()?;
         let event_id = event_id.ok_or(CommitError::NotRead(*sequence))?;
-        for (position, cells) in (0_i64..).zip(rows) {
+        for (position, cells) in (0_u32..).zip(rows) {
             way.ask()?;
-            insert.execute((sink, to_column(*sequence), position, event_id, column_set, cells))?;
+            // Only an event that went through the formatter before may have such a row: a correction withdrew it.
+            let before = if event == place { None } else { latest_revision(transaction, sink, event, position)? };
+            let (revision, correction) = match before {
+                None => (0, None),
+                Some((revision, Some(CorrectionKind::Withdrawn))) => (revision + 1, Some(CorrectionKind::Added)),
+                Some((revision, _)) => (revision + 1, Some(CorrectionKind::Changed)),
+            };
+            let id = RowId { event, position, revision };
+            appending.push(&NewRow { id, correction, event_id, column_set, cells })?;
         }
     }
-    Ok(())
+    Ok(appending.end()?)
 }
 
 /// The number of a set of columns, in its stored form.

@@ -1,8 +1,9 @@
 //! How much of the past is kept.
 //!
 //! An event goes only when every sink that plugins.toml names is done with it, or does not take it; what a sink waits for is
-//! never pruned, however old or large it is. What was set aside waits for a person, until the file is too large. Its rows, batches and reasons go with it; rows of a removed sink that did not arrive stay.
-//! The file does not shrink: its free pages are used again.
+//! never pruned, however old or large it is. What was set aside waits for a person, until the file is too large. Its rows,
+//! batches and reasons go with it; rows of a removed sink that did not arrive stay. The file does not shrink: its free pages
+//! are used again.
 //!
 //! Each transaction that prunes writes some pages for the tables' order and the list of free ones, and hardly any more for a
 //! thousand events than for one. So it is worth it only when enough has gathered ([`Keep::with_slack`]).
@@ -17,7 +18,8 @@ use super::Ledger;
 use super::error::StorageError;
 use super::event::{EventRow, to_column};
 use super::moment::{self, Moment};
-use super::sink::{self, SetAsideBy};
+use super::set_aside::{self, SetAsideBy};
+use super::sink;
 use super::writer::Way;
 
 /// Events that one call prunes at most: some milliseconds of the writer's time.
@@ -112,7 +114,8 @@ fn last_that_may_go(
 ) -> Result<Option<(i64, bool)>, StorageError> {
     let too_large = is_too_large(transaction, keep)?;
     let span = i64::try_from(keep.keep_for.as_micros()).unwrap_or(i64::MAX);
-    let now = moment::surely(transaction)?.map_or(now.unix_micros, |surely| surely.min(now.unix_micros));
+    let bound = moment::time_lower_bound(transaction)?;
+    let now = bound.map_or(now.unix_micros, |bound| bound.min(now.unix_micros));
     let oldest_kept = now.saturating_sub(span);
     let select =
         format!("SELECT {} FROM event JOIN boot ON boot.id = event.boot ORDER BY event.sequence", EventRow::COLUMNS);
@@ -166,12 +169,16 @@ fn done_by_all(
     let (mut done, mut slowest) = (i64::MAX, None);
     while let Some(row) = sinks.next()? {
         let (id, name, cursor): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let formatted = formatted_through(transaction, id, cursor, wanted)?;
-        let undelivered = first_undelivered(transaction, id)?;
-        let mut done_here = undelivered.map_or(formatted, |(sequence, _)| formatted.min(sequence - 1));
-        if !too_large && let Some(undecided) = first_undecided(transaction, id)? {
-            done_here = done_here.min(undecided - 1);
-        }
+        // Its cursor moves over events that it does not take only now and then, and would hold many.
+        let next = sink::next_taken(transaction, id, cursor, wanted)?;
+        let held = [
+            next,
+            first_requeued(transaction, id, cursor)?,
+            first_undelivered(transaction, id, wanted)?,
+            if too_large { None } else { first_undecided(transaction, id)? },
+        ];
+        let first = held.into_iter().flatten().min();
+        let done_here = first.map_or(wanted.max(cursor), |first| first - 1);
         if done_here < done {
             (done, slowest) = (done_here, Some(sink::parse_name(&name)?));
         }
@@ -179,53 +186,38 @@ fn done_by_all(
     Ok((done, slowest))
 }
 
-/// The last event, of those up to `wanted`, before the next that a sink takes. Its cursor moves over others only now and
-/// then, and a sink that takes few would hold many.
-fn formatted_through(
-    transaction: &Transaction<'_>,
-    sink: i64,
-    cursor: i64,
-    wanted: i64,
-) -> Result<i64, rusqlite::Error> {
-    let next = "SELECT sequence FROM event
-                WHERE sequence > ?2 AND sequence <= ?3 AND (only_for IS NULL OR only_for = ?1) AND kind IN (
-                    SELECT value FROM json_each((SELECT kinds FROM sink WHERE id = ?1)))
-                ORDER BY sequence LIMIT 1";
-    let mut next = transaction.prepare_cached(next)?;
-    let next: Option<i64> = next.query_row((sink, cursor, wanted), |row| row.get(0)).optional()?;
-    Ok(next.map_or(wanted.max(cursor), |next| next - 1))
+/// The oldest event that the formatter is still to get once more.
+fn first_requeued(transaction: &Transaction<'_>, sink: i64, cursor: i64) -> Result<Option<i64>, rusqlite::Error> {
+    let first = "SELECT min(event) FROM requeue
+                 WHERE sink = ?1 AND sequence > ?2 AND event > (SELECT pruned_through FROM history)";
+    transaction.prepare_cached(first)?.query_row((sink, cursor), |row| row.get(0))
 }
 
-/// The first row that has not arrived: of the batch that is on its way, or after the last one.
-fn first_undelivered(transaction: &Transaction<'_>, sink: i64) -> Result<Option<(i64, i64)>, StorageError> {
-    let last = "SELECT last_sequence, last_position FROM batch WHERE sink = ?1 AND stage = 2
-                ORDER BY first_sequence DESC, first_position DESC LIMIT 1";
-    let place = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    let last: Option<(i64, i64)> = transaction.prepare_cached(last)?.query_row([sink], place).optional()?;
-    let (sequence, position) = last.unwrap_or((0, 0));
-    let next = "SELECT sequence, position FROM row WHERE sink = ?1 AND (sequence, position) > (?2, ?3)
-                ORDER BY sequence, position LIMIT 1";
-    Ok(transaction.prepare_cached(next)?.query_row((sink, sequence, position), place).optional()?)
+/// The oldest event, of those up to `wanted`, of which a row has not arrived.
+fn first_undelivered(transaction: &Transaction<'_>, sink: i64, wanted: i64) -> Result<Option<i64>, rusqlite::Error> {
+    let first = "SELECT event FROM outbox WHERE sink = ?1 AND event <= ?2
+                     AND ordinal > (SELECT settled_through FROM sink WHERE id = ?1)
+                 ORDER BY event LIMIT 1";
+    transaction.prepare_cached(first)?.query_row((sink, wanted), |row| row.get(0)).optional()
 }
 
-/// The first event that is left of which a person has not decided what becomes of something that was set aside.
+/// The oldest event that is left of which a person has not decided what becomes of something that was set aside.
 fn first_undecided(transaction: &Transaction<'_>, sink: i64) -> Result<Option<i64>, rusqlite::Error> {
-    let first = "SELECT min(coalesce(of_sequence, sequence)) FROM (
-                     SELECT of_sequence, sequence FROM set_aside LEFT JOIN correction USING (sink, sequence, position)
-                     WHERE sink = ?1 AND stage < 3)
-                 WHERE coalesce(of_sequence, sequence) > (SELECT pruned_through FROM history)";
+    let first = "SELECT min(event) FROM set_aside
+                 WHERE sink = ?1 AND stage < 3 AND event > (SELECT pruned_through FROM history)";
     transaction.prepare_cached(first)?.query_row([sink], |row| row.get(0))
 }
 
-/// The last event up to which no sink has more rows to prune than go at once; but the oldest one goes with all that stand at
-/// it, which may be thousands of corrections.
+/// The last event up to which no sink has more rows to prune than go at once; but the oldest one goes with all of its rows,
+/// which may be thousands.
 fn within_rows(transaction: &Transaction<'_>, through: i64) -> Result<i64, StorageError> {
-    let first_too_many = "SELECT sequence FROM row WHERE sink = ?1 AND sequence <= ?2
-                          ORDER BY sequence, position LIMIT 1 OFFSET ?3";
+    let first_too_many = "SELECT event FROM outbox WHERE sink = ?1 AND event <= ?2
+                              AND ordinal <= (SELECT settled_through FROM sink WHERE id = ?1)
+                          ORDER BY event LIMIT 1 OFFSET ?3";
     let mut first_too_many = transaction.prepare_cached(first_too_many)?;
     let mut within = through;
-    for (sink, goes_through) in sinks_that_prune(transaction, through)? {
-        let found = first_too_many.query_row((sink, goes_through, MOST_ROWS_AT_ONCE), |row| row.get(0)).optional()?;
+    for sink in all_sinks(transaction)? {
+        let found = first_too_many.query_row((sink, through, MOST_ROWS_AT_ONCE), |row| row.get(0)).optional()?;
         within = within.min(found.map_or(through, |too_many: i64| too_many - 1));
     }
     let oldest = "SELECT coalesce(min(sequence), 0) FROM event";
@@ -233,36 +225,43 @@ fn within_rows(transaction: &Transaction<'_>, through: i64) -> Result<i64, Stora
     Ok(within.max(oldest).min(through))
 }
 
-/// Every sink, and up to which event what belongs to it goes: of a removed one, only what arrived.
-fn sinks_that_prune(transaction: &Transaction<'_>, through: i64) -> Result<Vec<(i64, i64)>, StorageError> {
+fn all_sinks(transaction: &Transaction<'_>) -> Result<Vec<i64>, rusqlite::Error> {
     let mut sinks = transaction.prepare_cached("SELECT id FROM sink")?;
-    let sinks: Vec<i64> = sinks.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let goes_through = |sink: i64| {
-        let undelivered = first_undelivered(transaction, sink)?;
-        Ok((sink, undelivered.map_or(through, |(sequence, _)| through.min(sequence - 1))))
-    };
-    sinks.into_iter().map(goes_through).collect()
+    sinks.query_map([], |row| row.get(0))?.collect()
 }
 
 /// Prunes every event up to one. Returns how many that were, and how much goes of what was set aside and nobody decided on.
+/// Rows that did not arrive stay: they are those of a removed sink.
 fn perform_prune(transaction: &Transaction<'_>, through: i64, way: &Way<'_>) -> Result<(u64, u64), StorageError> {
     let mut undecided = 0;
     let seen = moment::last_time_seen(transaction)?;
     if let Some(seen) = seen {
         moment::keep_time_seen(transaction, seen)?;
     }
-    for (sink, through) in sinks_that_prune(transaction, through)? {
+    for sink in all_sinks(transaction)? {
         undecided += drop_undecided(transaction, sink, through)?;
-        for table in ["row", "correction", "set_aside", "failure"] {
+        let settled = "SELECT settled_through FROM sink WHERE id = ?1";
+        let settled: i64 = transaction.prepare_cached(settled)?.query_row([sink], |row| row.get(0))?;
+        way.ask()?;
+        let rows = "DELETE FROM outbox WHERE sink = ?1 AND event <= ?2 AND ordinal <= ?3";
+        transaction.prepare_cached(rows)?.execute((sink, through, settled))?;
+        // A replay that begins before the place of such an event would not find it.
+        let calls = "DELETE FROM checkpoint WHERE sink = ?1 AND after < max(?2, (
+                         SELECT coalesce(max(sequence), 0) FROM requeue WHERE sink = ?1 AND event <= ?2))";
+        transaction.prepare_cached(calls)?.execute((sink, through))?;
+        for delete in [
+            "DELETE FROM set_aside WHERE sink = ?1 AND event <= ?2",
+            "DELETE FROM failure WHERE sink = ?1 AND sequence <= ?2",
+            // A place that is taken stays taken until all before it are pruned: otherwise a press would get it anew.
+            "DELETE FROM requeue WHERE sink = ?1 AND sequence <= ?2",
+        ] {
             way.ask()?;
-            let delete = format!("DELETE FROM {table} WHERE sink = ?1 AND sequence <= ?2");
-            transaction.prepare_cached(&delete)?.execute((sink, through))?;
+            transaction.prepare_cached(delete)?.execute((sink, through))?;
         }
-        let batches =
-            "DELETE FROM batch WHERE sink = ?1 AND first_sequence <= ?2 AND last_sequence <= ?2 AND stage = 2";
-        transaction.prepare_cached(batches)?.execute((sink, through))?;
-        let checkpoints = "DELETE FROM checkpoint WHERE sink = ?1 AND after < ?2";
-        transaction.prepare_cached(checkpoints)?.execute((sink, through))?;
+        let oldest = "SELECT coalesce(min(ordinal), ?2 + 1) FROM outbox WHERE sink = ?1";
+        let oldest: i64 = transaction.prepare_cached(oldest)?.query_row((sink, settled), |row| row.get(0))?;
+        let batches = "DELETE FROM batch WHERE sink = ?1 AND first_ordinal < ?2 AND last_ordinal < ?2 AND stage = 2";
+        transaction.prepare_cached(batches)?.execute((sink, oldest))?;
     }
     // A declared sink takes nothing of what it has not come to: it misses nothing.
     let pass = "UPDATE sink SET cursor = ?1 WHERE declared = 1 AND cursor < ?1";
@@ -274,19 +273,10 @@ fn perform_prune(transaction: &Transaction<'_>, through: i64, way: &Way<'_>) -> 
     Ok((events as u64, undecided))
 }
 
-/// Drops what was set aside of events that go, and of corrections of them: nobody can decide on it any more. Returns how
-/// many that were.
+/// Drops what was set aside of events that go: nobody can decide on it any more. Returns how many that were.
 fn drop_undecided(transaction: &Transaction<'_>, sink: i64, through: i64) -> Result<u64, StorageError> {
-    let drop = "UPDATE set_aside SET stage = ?3 WHERE sink = ?1 AND stage < 3 AND (
-                    sequence <= ?2
-                    OR (sequence, position) IN (
-                        SELECT sequence, position FROM correction WHERE sink = ?1 AND of_sequence <= ?2))";
+    let drop = "UPDATE set_aside SET stage = ?3 WHERE sink = ?1 AND stage < 3 AND event <= ?2";
     let dropped = transaction.prepare_cached(drop)?.execute((sink, through, SetAsideBy::Dropped.column()))?;
-    if dropped > 0 {
-        let name = "SELECT name FROM sink WHERE id = ?1";
-        let name: String = transaction.prepare_cached(name)?.query_row([sink], |row| row.get(0))?;
-        let count = i64::try_from(dropped).unwrap_or(i64::MAX);
-        sink::count_dropped(transaction, &sink::parse_name(&name)?, count)?;
-    }
+    set_aside::count_dropped(transaction, sink, i64::try_from(dropped).unwrap_or(i64::MAX))?;
     Ok(dropped as u64)
 }

@@ -4,9 +4,9 @@
 //! bytes, and any moment only because somebody told it.
 //!
 //! What always holds in it:
-//! - What [`Ledger::accept`] returned is on the disk, once, also when it is given again after a doubtful outcome.
+//! - What [`Ledger::accept`] returned is on the disk.
 //! - A sink's state, rows and cursor move together, and only from where the caller read them.
-//! - A row that was made stays as it is, and where it is. What corrects it is another row, behind all that were made.
+//! - A row that was made stays as it is, and where it is. What corrects it, or goes again, is a further ordinal of the outbox.
 //! - A batch that was handed out keeps its id and its rows until it is complete, through restarts.
 //! - One thread writes. Reading never holds it up, and a press overtakes every other job that waits.
 //! - One host owns a state folder; anybody may read beside it ([`Reader`]).
@@ -19,35 +19,43 @@ mod error;
 mod lock;
 mod schema;
 
-mod remnant;
-mod renewal;
+mod failed_commit;
+mod fsync_recovery;
+mod log_frames;
 mod wal;
 mod writer;
 
 mod reader;
 
 mod boot;
+mod boot_times;
+mod clock_correction;
 mod encoding;
+mod known_time;
 mod moment;
 
 mod event;
+mod forget;
+mod set_aside;
 mod sink;
 mod waiting;
 
 mod batch;
-mod brought;
 mod checkpoint;
 mod correction;
+mod delivered_rows;
 mod formatting;
-mod put_back;
+mod outbox;
+mod redelivery;
 mod reject;
-mod repeat;
 mod replay;
+mod requeue;
 mod row_key;
+mod row_owner;
+mod sent;
 
-mod fate;
+mod event_status;
 mod history;
-mod mistimed;
 
 mod grant;
 mod memory;
@@ -64,27 +72,33 @@ use punchcard_core::time::Instant;
 use tokio::sync::watch;
 
 pub use batch::{BatchError, OpenBatch, Tried};
-pub use brought::{Brought, BroughtRow, EventIndex, Owner, RowPlace};
+pub use boot_times::BootTimes;
 pub use checkpoint::{Checkpoint, CheckpointInterval, StoredCheckpoint};
+pub use clock_correction::ClockCorrection;
 pub use correction::{CorrectedRow, CorrectionCommit};
+pub use delivered_rows::{DeliveredRow, Delivery};
 pub use encoding::NotFinite;
 pub use error::{OpenError, StorageError};
 pub use event::AcceptError;
-pub use fate::{Fate, Listed, Stage};
+pub use event_status::{EventPage, EventStatus, ListedEvent, Stage};
+pub use forget::ForgetError;
 pub use formatting::{CommitError, FormattedCommit, Unformatted};
 pub use grant::RememberedGrant;
 pub use history::{Keep, Pruned};
-pub use mistimed::Mistimed;
-pub use moment::{BootTimes, KnownTime, Moment};
-pub use put_back::{PutBack, PutBackError};
+pub use known_time::KnownTime;
+pub use moment::Moment;
+pub use outbox::Ordinal;
 pub use reader::Reader;
-pub use reject::{Reject, RejectPlace};
+pub use reject::{Reject, RejectPage, RejectPlace};
 pub use replay::{KeptRow, ReplayGround, ReplayPage, ReplayedEvent, Stretch};
-pub use sink::{Declaration, Declared, SetAside, SetAsideBy, SinkCounts, SinkError};
+pub use requeue::{RequeueError, Requeued};
+pub use row_owner::{EventIndex, RowOwner};
+pub use set_aside::{SetAside, SetAsideBy};
+pub use sink::{Declaration, Declared, SinkCounts, SinkError};
 
+use failed_commit::FailedCommit;
 use lock::StateLock;
 use reader::Readers;
-use remnant::Remnant;
 pub use writer::SHARED_COMMIT;
 use writer::{Store, Writer};
 
@@ -147,7 +161,7 @@ impl Ledger {
         let classify = |source| OpenError::reading(&path, source);
         let newest = event::newest(&file.connection).map_err(classify)?;
         let seen = moment::last_time_seen(&file.connection).map_err(classify)?;
-        let known_time = moment::known_time(&file.connection, &setup.boot).map_err(classify)?;
+        let known_time = known_time::known_time(&file.connection, &setup.boot).map_err(classify)?;
         let opened = Opened {
             known_time,
             created: file.created,
@@ -156,13 +170,11 @@ impl Ledger {
             last_time_seen: seen.map(|micros| moment::instant(micros, &setup.zone)),
         };
         let (announce, accepted) = watch::channel(newest);
-        let recent = event::Recent::read(&file.connection).map_err(classify)?;
         let store = Store {
             connection: file.connection,
             announce,
             path: path.clone(),
-            recent,
-            remnant: Remnant::default(),
+            failed_commit: FailedCommit::default(),
             queue: Arc::default(),
             _lock: lock,
         };

@@ -4,20 +4,12 @@
 //! synchronised, it gives another one to those before that which had theirs from a clock that was only believed: no event is
 //! formatted any more with a time that is known to be wrong. Events of a boot that ended before it knew the time are as
 //! long after a guess of when it began ([`super::boot`]) as it had lasted, so that their distances are true. The clock
-//! itself is asked elsewhere.
-
-use std::collections::BTreeMap;
+//! itself is asked elsewhere; what it says is kept by [`known_time`](super::known_time).
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use punchcard_core::lateness::Lateness;
-use punchcard_core::time::{Instant, Now, Standing};
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction};
-
-use super::Ledger;
-use super::boot;
-use super::error::StorageError;
-use super::mistimed;
+use punchcard_core::time::Instant;
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
 /// What is known of an event's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,120 +33,6 @@ impl Moment {
     }
 }
 
-/// What was known of boots when times of their events were given out. What is made of those times is kept only while this
-/// holds: it changes when the time of a boot becomes known, or known better.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BootTimes(BTreeMap<String, [Option<i64>; 3]>);
-
-impl BootTimes {
-    /// An event's time is given out.
-    pub(super) fn note(&mut self, of: &StoredMoment) {
-        if !self.0.contains_key(&of.boot) {
-            self.0.insert(of.boot.clone(), [of.zero, of.floor, of.synchronised]);
-        }
-    }
-
-    /// Adds what was known later on. Of a boot that is in both, what was known first stays.
-    pub fn extend(&mut self, later: Self) {
-        for (boot, known) in later.0 {
-            self.0.entry(boot).or_insert(known);
-        }
-    }
-
-    /// Whether nothing else is known by now.
-    pub(super) fn hold(&self, connection: &Connection) -> Result<bool, rusqlite::Error> {
-        let mut known = connection.prepare_cached("SELECT zero, floor, synchronised FROM boot WHERE name = ?1")?;
-        for (boot, before) in &self.0 {
-            let now = known.query_row([boot], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?])).optional()?;
-            if now.as_ref() != Some(before) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-}
-
-impl Ledger {
-    /// Tells what time it is, once the device knows it: this gives all events of the boot their time. Does nothing while
-    /// it does not know. What is known of a boot first stays, for its events may have been formatted; but what the kernel
-    /// says when it is synchronised takes the place of what was only believed, once, and a later time than that was never
-    /// seen. [`Ledger::mistimed`] says which sinks' formatters were given such times by then.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub async fn learn_time(&self, now: &Now) -> Result<(), StorageError> {
-        if !now.is_known() {
-            return Ok(());
-        }
-        let now = now.clone();
-        self.write(move |store| store.transact(|transaction| learn(transaction, &now))).await
-    }
-
-    /// The clock is never earlier than this.
-    ///
-    /// # Errors
-    /// When the file can't be read.
-    pub async fn last_time_seen(&self) -> Result<Option<Instant>, StorageError> {
-        self.read(|reader| {
-            reader.snapshot(|snapshot, zone| Ok(last_time_seen(snapshot)?.map(|micros| instant(micros, zone))))
-        })
-        .await
-    }
-
-    /// Remembers how late it is where no event tells, from time to time. `ran_for_ms`: how long the device has run, knowing
-    /// the time, since it said so last. An hour of it counts at most.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub async fn see_time(&self, now: Instant, ran_for_ms: u64) -> Result<(), StorageError> {
-        self.write(move |store| {
-            store.transact(|transaction| {
-                keep_time_seen(transaction, now.unix_micros)?;
-                Ok(keep_lateness(transaction, now.unix_micros, ran_for_ms)?)
-            })
-        })
-        .await
-    }
-}
-
-/// What was known of the time before in this boot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KnownTime {
-    /// Where the kernel was synchronised: when its monotonic clock stood at 0, as it had it last, in µs since 1970.
-    pub synchronised: Option<i64>,
-}
-
-fn learn(transaction: &Transaction<'_>, now: &Now) -> Result<(), StorageError> {
-    let (boot, wall, zero) = (&now.monotonic.boot, now.wall.unix_micros, now.zero());
-    let seen = last_time_seen(transaction)?;
-    boot::learn(transaction, boot, zero, seen)?;
-    if now.standing == Standing::Synchronised {
-        mistimed::note(transaction, boot, zero)?;
-        let synchronised = "UPDATE boot SET zero = iif(synchronised IS NULL, ?2, zero), latest = ?2,
-                            synchronised = coalesce(synchronised, ?3) WHERE name = ?1";
-        let monotonic = i64::try_from(now.monotonic.milliseconds).unwrap_or(i64::MAX);
-        transaction.prepare_cached(synchronised)?.execute((boot, zero, monotonic))?;
-        boot::place_before(transaction, boot)?;
-        if seen.is_some_and(|seen| seen > wall) {
-            forget_time_seen(transaction, wall)?;
-        }
-    }
-    keep_time_seen(transaction, wall)?;
-    keep_lateness(transaction, wall, 0)?;
-    Ok(())
-}
-
-/// Nothing was seen later than this: a clock that said so was wrong. No event's time is held back by it.
-fn forget_time_seen(transaction: &Transaction<'_>, unix_micros: i64) -> Result<(), rusqlite::Error> {
-    let newest = super::event::to_column(super::event::newest(transaction)?);
-    let forget = "UPDATE history SET seen = ?1, seen_after = ?2";
-    transaction.prepare_cached(forget)?.execute((unix_micros, newest))?;
-    transaction
-        .prepare_cached("UPDATE boot SET floor = NULL WHERE floor > ?1 AND zero IS NOT NULL")?
-        .execute([unix_micros])?;
-    Ok(())
-}
-
 /// A moment with the device's offset from UTC then.
 pub(super) fn instant(unix_micros: i64, zone: &TimeZone) -> Instant {
     let offset = Timestamp::from_microsecond(unix_micros).map_or(0, |at| zone.to_offset(at).seconds() / 60);
@@ -172,43 +50,15 @@ pub(super) fn last_time_seen(connection: &Connection) -> Result<Option<i64>, rus
     Ok(kept.max(newest.flatten()))
 }
 
-/// What is known of a boot's time, where it is known.
-pub(super) fn known_time(connection: &Connection, boot: &str) -> Result<Option<KnownTime>, rusqlite::Error> {
-    let known = "SELECT latest FROM boot WHERE name = ?1 AND zero IS NOT NULL";
-    connection.query_row(known, [boot], |row| Ok(KnownTime { synchronised: row.get(0)? })).optional()
-}
-
-/// How late it surely is, in µs since 1970.
-pub(super) fn surely(connection: &Connection) -> Result<Option<i64>, rusqlite::Error> {
-    connection.prepare_cached("SELECT surely FROM history")?.query_row([], |row| row.get(0))
-}
-
-fn keep_lateness(transaction: &Transaction<'_>, now: i64, ran_for_ms: u64) -> Result<(), rusqlite::Error> {
-    let kept = "SELECT surely, doubted_for FROM history";
-    let kept = transaction.prepare_cached(kept)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (surely, doubted_for): (Option<i64>, i64) = kept;
-    let lateness = match surely {
-        Some(at) => Lateness { at, doubted_for_ms: u64::try_from(doubted_for).unwrap_or(0) }.hear(now, ran_for_ms),
-        None => Lateness::new(now),
-    };
-    let doubted_for = i64::try_from(lateness.doubted_for_ms).unwrap_or(i64::MAX);
-    let keep = "UPDATE history SET surely = ?1, doubted_for = ?2";
-    transaction.prepare_cached(keep)?.execute((lateness.at, doubted_for))?;
-    Ok(())
+/// A time than which it is not earlier, in µs since 1970.
+pub(super) fn time_lower_bound(connection: &Connection) -> Result<Option<i64>, rusqlite::Error> {
+    connection.prepare_cached("SELECT lower_bound FROM history")?.query_row([], |row| row.get(0))
 }
 
 /// Keeps a time where the newest event does not: before it is pruned, or is followed by one that is earlier or has none.
 pub(super) fn keep_time_seen(connection: &Connection, unix_micros: i64) -> Result<(), rusqlite::Error> {
     let keep = "UPDATE history SET seen = ?1 WHERE seen IS NULL OR seen < ?1";
     connection.prepare_cached(keep)?.execute([unix_micros])?;
-    Ok(())
-}
-
-/// Sees to it that copies of events, which are the newest now, say nothing about the last time seen: theirs may be that of
-/// a clock that was wrong. What is known without them was kept before they were made.
-pub(super) fn pass_copies(connection: &Connection) -> Result<(), rusqlite::Error> {
-    let newest = super::event::to_column(super::event::newest(connection)?);
-    connection.prepare_cached("UPDATE history SET seen_after = ?1")?.execute([newest])?;
     Ok(())
 }
 
@@ -251,6 +101,11 @@ impl StoredMoment {
     pub(super) fn given(&self) -> Option<Instant> {
         let utc_offset_minutes = self.utc_offset.unwrap_or(0);
         self.at.map(|unix_micros| Instant { unix_micros, utc_offset_minutes })
+    }
+
+    /// What is known of its boot: when it began, what none of its events is before, and when it was synchronised.
+    pub(super) fn boot_times(&self) -> [Option<i64>; 3] {
+        [self.zero, self.floor, self.synchronised]
     }
 
     /// As it is known now. Not earlier than what was seen before the boot, but where the kernel knows better.

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::FILE_NAME;
 use super::error::{OpenError, StorageError};
 use super::schema;
-use super::waiting::Tallies;
+use super::waiting::Waiting;
 
 /// Connections that are kept open between reads.
 const KEPT_OPEN: usize = 2;
@@ -18,7 +18,7 @@ const KEPT_OPEN: usize = 2;
 pub struct Reader {
     connection: Connection,
     pub(super) zone: TimeZone,
-    pub(super) tallies: Arc<Tallies>,
+    pub(super) waiting: Arc<Waiting>,
 }
 
 impl Reader {
@@ -30,8 +30,8 @@ impl Reader {
         Self::of_file(&state_dir.join(FILE_NAME), zone, Arc::default())
     }
 
-    fn of_file(path: &Path, zone: TimeZone, tallies: Arc<Tallies>) -> Result<Self, OpenError> {
-        Ok(Self { connection: schema::open_read_only(path)?, zone, tallies })
+    fn of_file(path: &Path, zone: TimeZone, waiting: Arc<Waiting>) -> Result<Self, OpenError> {
+        Ok(Self { connection: schema::open_read_only(path)?, zone, waiting })
     }
 
     /// Reads on one snapshot: what is written meanwhile is not seen.
@@ -50,12 +50,12 @@ pub(super) struct Readers {
     path: PathBuf,
     zone: TimeZone,
     idle: Arc<Mutex<Option<Vec<Reader>>>>,
-    tallies: Arc<Tallies>,
+    waiting: Arc<Waiting>,
 }
 
 impl Readers {
     pub(super) fn new(path: PathBuf, zone: TimeZone) -> Self {
-        Self { path, zone, idle: Arc::new(Mutex::new(Some(Vec::new()))), tallies: Arc::default() }
+        Self { path, zone, idle: Arc::new(Mutex::new(Some(Vec::new()))), waiting: Arc::default() }
     }
 
     pub(super) async fn run<T, E>(&self, job: impl FnOnce(&mut Reader) -> Result<T, E> + Send + 'static) -> Result<T, E>
@@ -64,14 +64,14 @@ impl Readers {
         E: From<StorageError> + Send + 'static,
     {
         let idle = Arc::clone(&self.idle);
-        let waiting = lock(&idle).as_mut().map(Vec::pop);
-        let Some(waiting) = waiting else { return Err(StorageError::Stopped.into()) };
-        let (path, zone, tallies) = (self.path.clone(), self.zone.clone(), Arc::clone(&self.tallies));
+        let free = lock(&idle).as_mut().map(Vec::pop);
+        let Some(free) = free else { return Err(StorageError::Stopped.into()) };
+        let (path, zone, waiting) = (self.path.clone(), self.zone.clone(), Arc::clone(&self.waiting));
         let read = tokio::task::spawn_blocking(move || {
-            let mut reader = match waiting {
+            let mut reader = match free {
                 Some(reader) => reader,
                 None => {
-                    Reader::of_file(&path, zone, tallies).map_err(|source| StorageError::Reopen(Box::new(source)))?
+                    Reader::of_file(&path, zone, waiting).map_err(|source| StorageError::Reopen(Box::new(source)))?
                 }
             };
             let result = job(&mut reader);

@@ -7,19 +7,25 @@ use super::error::StorageError;
 use super::event::EventRow;
 use super::moment::Moment;
 use super::reader::Reader;
-use super::sink::{SetAside, SetAsideBy};
+use super::set_aside::{SetAside, SetAsideBy};
 
-/// Where something stands among what a sink set aside.
+/// Where something stands among what was set aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RejectPlace {
-    sequence: i64,
-    position: i64,
+pub struct RejectPlace(i64);
+
+/// Some of what a sink set aside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RejectPage {
+    /// In the order in which it was set aside.
+    pub rejects: Vec<Reject>,
+    /// There is more after these.
+    pub more: bool,
 }
 
 /// Something that a sink set aside.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reject {
-    /// Where it stands. Of a correction, this is not where its event does.
+    /// Where it stands, to read on from.
     pub place: RejectPlace,
     /// What, and why.
     pub set_aside: SetAside,
@@ -30,46 +36,48 @@ pub struct Reject {
 }
 
 impl Reader {
-    /// What a sink set aside and is still in the history, in the sink's order: at most `most`, after one. What was put back
-    /// and dropped since is among it.
+    /// Lists what a sink set aside and is still in the history: at most `most`, after one. `decided`: also what was requeued
+    /// or dropped since.
     ///
     /// # Errors
     /// When the file can't be read.
     pub fn rejects(
         &mut self,
         sink: &SinkName,
+        decided: bool,
         after: Option<RejectPlace>,
         most: u32,
-    ) -> Result<Vec<Reject>, StorageError> {
+    ) -> Result<RejectPage, StorageError> {
         self.snapshot(|snapshot, zone| {
-            // A correction that the service refused is a row of the event that it corrects.
             let select = format!(
-                "SELECT set_aside.sequence, set_aside.position, coalesce(of_position, set_aside.position), stage, reason, {} FROM set_aside
-                 LEFT JOIN correction USING (sink, sequence, position)
-                 JOIN event ON event.sequence = coalesce(of_sequence, set_aside.sequence)
-                 JOIN boot ON boot.id = event.boot
-                 WHERE sink = (SELECT id FROM sink WHERE name = ?1)
-                     AND (set_aside.sequence, set_aside.position) > (?2, ?3)
-                 ORDER BY set_aside.sequence, set_aside.position LIMIT ?4",
+                "SELECT set_aside.id, outbox.position, set_aside.stage, set_aside.reason, {} FROM set_aside
+                 JOIN event ON event.sequence = set_aside.event JOIN boot ON boot.id = event.boot
+                 LEFT JOIN outbox ON outbox.sink = set_aside.sink AND outbox.ordinal = set_aside.ordinal
+                 WHERE set_aside.sink = (SELECT id FROM sink WHERE name = ?1) AND set_aside.id > ?2
+                     AND (set_aside.stage < 3 OR ?3)
+                 ORDER BY set_aside.id LIMIT ?4",
                 EventRow::COLUMNS
             );
             let mut select = snapshot.prepare_cached(&select)?;
-            let after = after.unwrap_or(RejectPlace { sequence: 0, position: -1 });
-            let mut rows = select.query((sink.as_str(), after.sequence, after.position, most))?;
-            let mut found = Vec::new();
+            let RejectPlace(after) = after.unwrap_or(RejectPlace(0));
+            let mut rows = select.query((sink.as_str(), after, decided, u64::from(most) + 1))?;
+            let (mut rejects, mut more) = (Vec::new(), false);
             while let Some(row) = rows.next()? {
-                let place = RejectPlace { sequence: row.get(0)?, position: row.get(1)? };
-                let event = EventRow::parse(row, 5)?;
+                if rejects.len() >= most as usize {
+                    more = true;
+                    break;
+                }
+                let event = EventRow::parse(row, 4)?;
                 let set_aside = SetAside {
                     sequence: event.sequence,
-                    position: u32::try_from(row.get::<_, i64>(2)?).ok(),
-                    by: SetAsideBy::from_column(row.get(3)?),
-                    reason: row.get(4)?,
+                    position: row.get(1)?,
+                    by: SetAsideBy::from_column(row.get(2)?),
+                    reason: row.get(3)?,
                 };
-                let at = event.moment.resolve(zone);
-                found.push(Reject { place, set_aside, event: event.event()?, at });
+                let (place, at) = (RejectPlace(row.get(0)?), event.moment.resolve(zone));
+                rejects.push(Reject { place, set_aside, event: event.event()?, at });
             }
-            Ok(found)
+            Ok(RejectPage { rejects, more })
         })
     }
 }

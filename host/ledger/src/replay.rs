@@ -18,15 +18,16 @@ use rusqlite::{Connection, OptionalExtension as _};
 use ulid::Ulid;
 
 use super::Ledger;
-use super::brought::{self, Brought};
+use super::boot_times::BootTimes;
 use super::checkpoint::{self, StoredCheckpoint};
-use super::correction::{self, FIRST_POSITION};
 use super::encoding;
 use super::error::StorageError;
-use super::event::{EventRow, from_column, to_column};
-use super::moment::{BootTimes, Moment};
+use super::event::{self, EventRow, from_column, to_column};
+use super::moment::Moment;
+use super::outbox::correction_from_column;
 use super::reader::Reader;
-use super::sink::SinkError;
+use super::sent::{Sent, find_sent};
+use super::sink::{self, SinkError};
 
 /// Bytes of events that are read at once, about, and of the rows that were made of them.
 const MOST_BYTES: usize = 1 << 20;
@@ -75,11 +76,11 @@ pub struct ReplayPage {
 /// An event that was formatted before.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReplayedEvent {
-    /// It.
+    /// It. One that went through the formatter once more has the sequence of its further place there, and is here twice.
     pub timed: TimedEvent,
-    /// The sink set it aside.
+    /// The sink set it aside at this place.
     pub set_aside: bool,
-    /// The rows that were made of it, by their positions.
+    /// The rows that were made of it, by their positions: at the last place at which it was formatted.
     pub rows: BTreeMap<u32, KeptRow>,
 }
 
@@ -143,15 +144,16 @@ impl Reader {
     /// When there is no such sink, or the file can't be read.
     pub fn replay_page(&mut self, sink: &SinkName, stretch: &Stretch) -> Result<ReplayPage, SinkError> {
         self.snapshot(|snapshot, zone| {
-            let id = super::sink::find(snapshot, sink)?.ok_or_else(|| SinkError::UnknownSink(sink.clone()))?;
+            let id = sink::find(snapshot, sink)?.ok_or_else(|| SinkError::UnknownSink(sink.clone()))?;
             let pruned = "SELECT pruned_through FROM history";
             let pruned_through = from_column(snapshot.prepare_cached(pruned)?.query_row([], |row| row.get(0))?);
             let mut boots = BootTimes::default();
-            let (mut events, mut through) = read_events(snapshot, zone, id, stretch, &mut boots)?;
-            if let Some(first_left) = read_rows(snapshot, id, &mut events, stretch.rows_from)? {
-                events.retain(|event| event.timed.event.sequence < first_left);
+            let (mut places, mut through) = read_places(snapshot, zone, id, stretch, &mut boots)?;
+            if let Some(first_left) = read_rows(snapshot, id, &mut places, stretch.rows_from)? {
+                places.retain(|place| place.replayed.timed.event.sequence < first_left);
                 through = Sequence(first_left.0.saturating_sub(1));
             }
+            let events = places.into_iter().map(|place| place.replayed).collect();
             Ok(ReplayPage { events, through, pruned_through, boots })
         })
     }
@@ -169,33 +171,39 @@ impl Reader {
     }
 }
 
-fn read_events(
+/// A place of the ledger's order at which the sink's formatter got an event.
+struct Place {
+    event: i64,
+    /// It did not get the event again later.
+    is_last: bool,
+    replayed: ReplayedEvent,
+}
+
+fn read_places(
     snapshot: &Connection,
     zone: &TimeZone,
     sink: i64,
     stretch: &Stretch,
     boots: &mut BootTimes,
-) -> Result<(Vec<ReplayedEvent>, Sequence), SinkError> {
-    let select = format!(
-        "SELECT EXISTS (SELECT 1 FROM set_aside
-                        WHERE set_aside.sink = ?1 AND set_aside.sequence = event.sequence AND position = -1), {}
-         FROM event JOIN boot ON boot.id = event.boot
-         WHERE event.sequence > ?2 AND event.sequence <= ?3 AND (only_for IS NULL OR only_for = ?1)
-         ORDER BY event.sequence",
-        EventRow::COLUMNS
-    );
-    let mut select = snapshot.prepare_cached(&select)?;
-    let mut rows = select.query((sink, to_column(stretch.after), to_column(stretch.through)))?;
-    let (mut events, mut bytes) = (Vec::new(), 0);
+) -> Result<(Vec<Place>, Sequence), SinkError> {
+    let mut select = snapshot.prepare_cached(&event::read_places())?;
+    let mut rows = select.query((to_column(stretch.after), sink, to_column(stretch.through)))?;
+    let set_aside = "SELECT EXISTS (SELECT 1 FROM set_aside WHERE sink = ?1 AND event = ?2 AND sequence = ?3)";
+    let mut set_aside = snapshot.prepare_cached(set_aside)?;
+    let later = "SELECT EXISTS (SELECT 1 FROM requeue WHERE sink = ?1 AND event = ?2 AND sequence > ?3
+                     AND sequence <= (SELECT cursor FROM sink WHERE id = ?1))";
+    let mut later = snapshot.prepare_cached(later)?;
+    let (mut places, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
-        let (sequence, kind) = EventRow::glance(row, 1)?;
-        if events.len() >= stretch.most || bytes >= MOST_BYTES {
-            return Ok((events, Sequence(sequence.0.saturating_sub(1))));
+        let sequence = from_column(row.get(0)?);
+        let (is_requeued, kind): (bool, _) = (row.get(1)?, EventRow::kind(row, 2)?);
+        if places.len() >= stretch.most || bytes >= MOST_BYTES {
+            return Ok((places, Sequence(sequence.0.saturating_sub(1))));
         }
-        if !stretch.kinds.iter().any(|wanted| wanted == kind) {
+        if !is_requeued && !stretch.kinds.iter().any(|wanted| wanted == kind) {
             continue;
         }
-        let event = EventRow::parse(row, 1)?;
+        let mut event = EventRow::parse(row, 2)?;
         let (at, certainty) = match event.moment.resolve(zone) {
             Moment::Known(at) => (at, Certainty::Known),
             Moment::Estimated(at) => (at, Certainty::Estimated),
@@ -204,54 +212,54 @@ fn read_events(
         };
         bytes += event.bytes();
         boots.note(&event.moment);
-        let set_aside = row.get(0)?;
+        let happened = to_column(event.sequence);
+        event.sequence = sequence;
+        let key = (sink, happened, to_column(sequence));
+        let set_aside = set_aside.query_row(key, |row| row.get(0))?;
+        let is_last = !later.query_row(key, |row| row.get::<_, bool>(0))?;
         let timed = TimedEvent { event: event.event()?, at, certainty };
-        events.push(ReplayedEvent { timed, set_aside, rows: BTreeMap::new() });
+        let replayed = ReplayedEvent { timed, set_aside, rows: BTreeMap::new() };
+        places.push(Place { event: happened, is_last, replayed });
     }
-    Ok((events, stretch.through))
+    Ok((places, stretch.through))
 }
 
-/// Adds the rows that were made of the events, from one on. Returns the first event whose rows would be too much.
+/// Adds the rows that were made of the events, from one on. Returns the first place whose rows would be too much.
 fn read_rows(
     snapshot: &Connection,
     sink: i64,
-    events: &mut [ReplayedEvent],
+    places: &mut [Place],
     from: Sequence,
 ) -> Result<Option<Sequence>, StorageError> {
-    let wanted = events.partition_point(|event| event.timed.event.sequence < from);
-    let events = &mut events[wanted..];
-    let (Some(first), Some(last)) = (events.first(), events.last()) else { return Ok(None) };
-    let (first, last) = (first.timed.event.sequence, last.timed.event.sequence);
-    let mut column_sets = BTreeMap::new();
-    let select = "SELECT sequence, position, column_set, cells, 0, 0, sequence, position FROM row
-                  WHERE sink = ?1 AND sequence BETWEEN ?2 AND ?3 AND position < ?4
-                  UNION ALL
-                  SELECT of_sequence, of_position, column_set, cells, revision, kind, sequence, position
-                  FROM correction JOIN row USING (sink, sequence, position)
-                  WHERE sink = ?1 AND of_sequence BETWEEN ?2 AND ?3
-                  ORDER BY 1, 2, 5";
+    // Of each row every revision, as it went last.
+    let select = "SELECT position, revision, max(ordinal), correction, column_set, cells FROM outbox
+                  WHERE sink = ?1 AND event = ?2 GROUP BY position, revision ORDER BY position, revision";
     let mut select = snapshot.prepare_cached(select)?;
-    let mut rows = select.query((sink, to_column(first), to_column(last), FIRST_POSITION))?;
-    let (mut bytes, mut last_read) = (0, first);
-    // Of several, the last one stays.
-    while let Some(row) = rows.next()? {
-        let sequence = from_column(row.get(0)?);
-        if sequence > last_read && bytes >= MOST_BYTES {
+    let mut column_sets = BTreeMap::new();
+    let mut bytes = 0;
+    for place in places.iter_mut().filter(|place| place.is_last) {
+        let sequence = place.replayed.timed.event.sequence;
+        if sequence < from {
+            continue;
+        }
+        if bytes >= MOST_BYTES {
             return Ok(Some(sequence));
         }
-        last_read = sequence;
-        let Ok(at) = events.binary_search_by_key(&sequence, |event| event.timed.event.sequence) else { continue };
-        let columns = columns_of(snapshot, &mut column_sets, row.get(2)?)?;
-        let cells = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
-        bytes += cells.len();
-        let cells = encoding::parse_cells(cells)?;
-        let revision = row.get(4)?;
-        let withdrawn = correction::kind_from_column(row.get(5)?) == CorrectionKind::Withdrawn;
-        let position = row.get(1)?;
-        let place = (row.get(6)?, row.get(7)?);
-        let arrives = events[at].rows.get(&position).is_some_and(|earlier| earlier.arrives)
-            || brought::find_brought(snapshot, sink, place, None)? != Brought::Aside;
-        events[at].rows.insert(position, KeptRow { revision, withdrawn, arrives, columns, cells });
+        let mut rows = select.query((sink, place.event))?;
+        // Of several revisions, the last one stays.
+        while let Some(row) = rows.next()? {
+            let position = row.get(0)?;
+            let correction: Option<i64> = row.get(3)?;
+            let withdrawn = correction.map(correction_from_column) == Some(CorrectionKind::Withdrawn);
+            let columns = columns_of(snapshot, &mut column_sets, row.get(4)?)?;
+            let cells = row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?;
+            bytes += cells.len();
+            let cells = encoding::parse_cells(cells)?;
+            let arrives = place.replayed.rows.get(&position).is_some_and(|earlier| earlier.arrives)
+                || find_sent(snapshot, sink, place.event, row.get(2)?)? != Sent::SetAside;
+            let kept = KeptRow { revision: row.get(1)?, withdrawn, arrives, columns, cells };
+            place.replayed.rows.insert(position, kept);
+        }
     }
     Ok(None)
 }

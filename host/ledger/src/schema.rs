@@ -1,17 +1,18 @@
 //! The file's form: how it is made, recognised, and brought up to date.
 //!
 //! The ledger appears in the folder whole or not at all (made under another name, then renamed), so that an empty or
-//! headless file is always damage and never a beginning. A step to the next version is one transaction with the new
-//! version's number in it. Steps that were released never change; `version-1.sql` is the first.
+//! headless file is always damage and never a beginning. All steps to the newest version are one transaction, with the
+//! version's number (`user_version`) in it. Steps that were released never change; `version-1.sql` is the first.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
+use rusqlite_migration::{M, Migrations};
 
 use super::error::OpenError;
-use super::{renewal, wal};
+use super::{fsync_recovery, wal};
 
 /// Marks the file as ours in its header (`PUNC`): `file` and other programs can tell.
 const APPLICATION_ID: i32 = 0x5055_4e43;
@@ -24,15 +25,8 @@ const LEAST_BYTES: u64 = 512;
 /// hold too few rows.
 const PAGE_BYTES: i64 = 1024;
 
-/// Step `n` makes version `n + 1` of version `n`.
-pub(super) const STEPS: &[&str] = &[
-    include_str!("schema/version-1.sql"),
-    include_str!("schema/version-2.sql"),
-    include_str!("schema/version-3.sql"),
-    include_str!("schema/version-4.sql"),
-    include_str!("schema/version-5.sql"),
-    include_str!("schema/version-6.sql"),
-];
+/// Step `n`, from 0, makes version `n + 1` of version `n`.
+pub(super) const STEPS: &[M<'static>] = &[M::up(include_str!("schema/version-1.sql"))];
 
 /// A ledger that is ready.
 pub(super) struct OpenFile {
@@ -43,13 +37,18 @@ pub(super) struct OpenFile {
 
 /// Opens the file for writing, makes it where there is none, and brings it up to date. The caller holds the lock.
 pub(super) fn open(path: &Path) -> Result<OpenFile, OpenError> {
+    open_with(path, STEPS)
+}
+
+/// The same with these steps.
+pub(super) fn open_with(path: &Path, steps: &[M<'_>]) -> Result<OpenFile, OpenError> {
     let created = !path.exists();
     if created {
         create(path)?;
     }
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let found = recognise(&connection, path)?;
-    let known = version_known(STEPS);
+    let known = version_known(steps);
     if found > known {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
@@ -63,9 +62,9 @@ pub(super) fn open(path: &Path) -> Result<OpenFile, OpenError> {
     };
     set(&connection).map_err(|source| OpenError::reading(path, source))?;
     // Before anything is written. Where the disk refuses, what is recorded might hang on what it has not got.
-    let renewed = renewal::renew_log(&connection).and_then(|()| renewal::renew_moved(&connection, true));
+    let renewed = fsync_recovery::renew_log(&connection).and_then(|()| fsync_recovery::renew_moved(&connection));
     renewed.map_err(|source| OpenError::reading(path, source))?;
-    perform_migrations(&mut connection, STEPS, path)?;
+    perform_migrations(&mut connection, steps, path)?;
     tune(&connection).map_err(|source| OpenError::reading(path, source))?;
     Ok(OpenFile { connection, created, migrated_from: (0 < found && found < known).then_some(found) })
 }
@@ -85,7 +84,7 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-fn version_known(steps: &[&str]) -> u32 {
+fn version_known(steps: &[M<'_>]) -> u32 {
     u32::try_from(steps.len()).unwrap_or(u32::MAX)
 }
 
@@ -160,20 +159,11 @@ fn recognise(connection: &Connection, path: &Path) -> Result<u32, OpenError> {
         .map_err(|_| OpenError::Damaged { path: path.to_owned(), what: format!("its version is {version}") })
 }
 
-/// Performs the steps that the file has not seen yet, each in a transaction of its own.
-fn perform_migrations(connection: &mut Connection, steps: &[&str], path: &Path) -> Result<(), OpenError> {
-    let at = recognise(connection, path)?;
-    for (from, step) in steps.iter().enumerate().skip(at as usize) {
-        let from = u32::try_from(from).unwrap_or(u32::MAX);
-        let perform = |connection: &mut Connection| -> Result<(), rusqlite::Error> {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            transaction.execute_batch(step)?;
-            transaction.pragma_update(None, "user_version", from + 1)?;
-            transaction.commit()
-        };
-        perform(connection).map_err(|source| OpenError::migrating(path, from, source))?;
-    }
-    Ok(())
+/// Performs the steps that the file has not seen yet, in one transaction.
+fn perform_migrations(connection: &mut Connection, steps: &[M<'_>], path: &Path) -> Result<(), OpenError> {
+    let from = recognise(connection, path)?;
+    let migrated = Migrations::from_slice(steps).to_latest(connection);
+    migrated.map_err(|source| OpenError::migrating(path, from, source))
 }
 
 fn log_ahead(connection: &Connection) -> Result<(), rusqlite::Error> {
@@ -216,8 +206,14 @@ mod tests {
         select.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
     }
 
-    const FIRST: &str = "CREATE TABLE step (number INTEGER); INSERT INTO step VALUES (1)";
-    const SECOND: &str = "INSERT INTO step VALUES (2)";
+    const FIRST: M<'_> = M::up("CREATE TABLE step (number INTEGER); INSERT INTO step VALUES (1)");
+    const SECOND: M<'_> = M::up("INSERT INTO step VALUES (2)");
+    const THIRD: M<'_> = M::up("INSERT INTO step VALUES (3)");
+
+    #[test]
+    fn the_steps_to_the_newest_version_are_sound() {
+        assert_eq!(Migrations::from_slice(STEPS).validate(), Ok(()));
+    }
 
     #[test]
     fn every_step_is_performed_once_and_in_order() {
@@ -225,18 +221,19 @@ mod tests {
         perform_migrations(&mut connection, &[FIRST], &path).unwrap();
         assert_eq!((recognise(&connection, &path).unwrap(), numbers(&connection)), (1, vec![1]));
         for _ in 0..2 {
-            perform_migrations(&mut connection, &[FIRST, SECOND, "INSERT INTO step VALUES (3)"], &path).unwrap();
+            perform_migrations(&mut connection, &[FIRST, SECOND, THIRD], &path).unwrap();
             assert_eq!((recognise(&connection, &path).unwrap(), numbers(&connection)), (3, vec![1, 2, 3]));
         }
     }
 
     #[test]
-    fn a_step_that_fails_leaves_the_version_before_it() {
+    fn a_step_that_fails_leaves_the_version_that_the_file_had() {
         let (_folder, path, mut connection) = file();
-        let failing = "INSERT INTO step VALUES (3); INSERT INTO nowhere VALUES (1)";
+        perform_migrations(&mut connection, &[FIRST], &path).unwrap();
+        let failing = M::up("INSERT INTO step VALUES (3); INSERT INTO nowhere VALUES (1)");
         let failed = perform_migrations(&mut connection, &[FIRST, SECOND, failing], &path);
-        assert!(matches!(failed, Err(OpenError::Migration { from: 2, .. })));
-        assert_eq!((recognise(&connection, &path).unwrap(), numbers(&connection)), (2, vec![1, 2]));
+        assert!(matches!(failed, Err(OpenError::Migration { from: 1, .. })));
+        assert_eq!((recognise(&connection, &path).unwrap(), numbers(&connection)), (1, vec![1]));
     }
 
     #[test]

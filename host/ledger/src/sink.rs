@@ -15,10 +15,7 @@ use super::error::StorageError;
 use super::event::{self, from_column, to_column};
 use super::moment;
 use super::reader::Reader;
-use super::waiting::Tallies;
-
-/// Characters of a reason that are kept.
-pub(super) const REASON_CHARACTERS: usize = 500;
+use super::waiting::Waiting;
 
 /// Why something about a sink could not be read or kept.
 #[derive(Debug, Error)]
@@ -78,10 +75,10 @@ pub struct SinkCounts {
     pub rows_in_flight: u64,
     /// Rows that arrived, ever.
     pub rows_delivered: u64,
-    /// Rows that the service refused, ever, but for those that were put back.
+    /// Rows that the service refused, ever, but for those that were requeued.
     pub rows_set_aside: u64,
     /// Events that never became rows because the formatter refused them or failed, ever, but for those that were
-    /// put back.
+    /// requeued.
     pub events_set_aside: u64,
     /// Of these rows and events, those that a person dropped, or that were pruned before anybody decided on them.
     pub dropped: u64,
@@ -91,57 +88,6 @@ pub struct SinkCounts {
     pub delivered_at: Option<Instant>,
     /// Where a person finds the rows.
     pub link: Option<String>,
-}
-
-/// Who gave up on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SetAsideBy {
-    /// The formatter refused the event.
-    Formatter,
-    /// The formatter failed on the event, again and again.
-    Failure,
-    /// The service refused the row.
-    Service,
-    /// Nobody any more: the event or row was put back, and goes on under another number.
-    PutBack,
-    /// A person, for good, after one of the others.
-    Dropped,
-}
-
-impl SetAsideBy {
-    /// In `set_aside.stage`.
-    pub(super) fn column(self) -> i64 {
-        match self {
-            Self::Formatter => 0,
-            Self::Failure => 1,
-            Self::Service => 2,
-            Self::PutBack => 3,
-            Self::Dropped => 4,
-        }
-    }
-
-    pub(super) fn from_column(column: i64) -> Self {
-        match column {
-            0 => Self::Formatter,
-            1 => Self::Failure,
-            2 => Self::Service,
-            3 => Self::PutBack,
-            _ => Self::Dropped,
-        }
-    }
-}
-
-/// An event or row that will not arrive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetAside {
-    /// The event.
-    pub sequence: Sequence,
-    /// The row's position among the event's rows; `None`: the whole event.
-    pub position: Option<u32>,
-    /// Who gave up on it.
-    pub by: SetAsideBy,
-    /// Why.
-    pub reason: String,
 }
 
 impl Ledger {
@@ -168,15 +114,31 @@ impl Ledger {
     /// # Errors
     /// When the file can't be read.
     pub async fn is_paused(&self, sink: &SinkName) -> Result<bool, StorageError> {
-        Ok(self.recall(&pause_key(sink)).await?.is_some_and(|paused| !paused.is_empty()))
+        let sink = sink.clone();
+        self.read(move |reader| {
+            reader.snapshot(|snapshot, _| {
+                let paused = "SELECT EXISTS (SELECT 1 FROM sink WHERE name = ?1 AND paused)";
+                Ok(snapshot.prepare_cached(paused)?.query_row([sink.as_str()], |row| row.get(0))?)
+            })
+        })
+        .await
     }
 
     /// Keeps that a person paused a sink, or resumed it. It is on the disk when this returns.
     ///
     /// # Errors
-    /// When the disk refuses.
-    pub async fn set_paused(&self, sink: &SinkName, paused: bool) -> Result<(), StorageError> {
-        self.remember(&pause_key(sink), if paused { "paused" } else { "" }).await
+    /// When there is no such sink, or the disk refuses.
+    pub async fn set_paused(&self, sink: &SinkName, paused: bool) -> Result<(), SinkError> {
+        let sink = sink.clone();
+        self.write(move |store| {
+            store.transact(|transaction| {
+                let id = find(transaction, &sink)?.ok_or(SinkError::UnknownSink(sink))?;
+                let keep = "UPDATE sink SET paused = ?2 WHERE id = ?1 AND paused <> ?2";
+                transaction.prepare_cached(keep)?.execute((id, paused))?;
+                Ok(())
+            })
+        })
+        .await
     }
 
     /// How every sink stands that was ever declared, by name.
@@ -194,13 +156,13 @@ impl Ledger {
     pub async fn sink_counts(&self, sink: &SinkName) -> Result<SinkCounts, SinkError> {
         let sink = sink.clone();
         self.read(move |reader| {
-            let tallies = Arc::clone(&reader.tallies);
+            let waiting = Arc::clone(&reader.waiting);
             reader.snapshot(|snapshot, zone| {
                 let select = format!("{COUNTS} WHERE name = ?1");
                 let mut select = snapshot.prepare_cached(&select)?;
                 let found = select.query_row([sink.as_str()], RawCounts::parse).optional()?;
                 let found = found.ok_or(SinkError::UnknownSink(sink))?;
-                Ok(found.count(snapshot, zone, &tallies)?)
+                Ok(found.count(snapshot, zone, &waiting)?)
             })
         })
         .await
@@ -213,18 +175,14 @@ impl Reader {
     /// # Errors
     /// When the file can't be read.
     pub fn sinks(&mut self) -> Result<Vec<SinkCounts>, StorageError> {
-        let tallies = Arc::clone(&self.tallies);
+        let waiting = Arc::clone(&self.waiting);
         self.snapshot(|snapshot, zone| {
             let select = format!("{COUNTS} ORDER BY name");
             let mut select = snapshot.prepare_cached(&select)?;
             let found: Vec<_> = select.query_map([], RawCounts::parse)?.collect::<Result<_, _>>()?;
-            found.into_iter().map(|sink| sink.count(snapshot, zone, &tallies)).collect()
+            found.into_iter().map(|sink| sink.count(snapshot, zone, &waiting)).collect()
         })
     }
-}
-
-fn pause_key(sink: &SinkName) -> String {
-    format!("paused/{sink}")
 }
 
 fn declare(
@@ -284,45 +242,27 @@ pub(super) fn find(connection: &Connection, sink: &SinkName) -> Result<Option<i6
     Ok(connection.prepare_cached(find)?.query_row([sink.as_str()], |row| row.get(0)).optional()?)
 }
 
-/// Sets an event (`position` is `None`) or a row aside. Returns how many that are: a second time for the same changes
-/// nothing.
-pub(super) fn put_aside(
-    transaction: &Transaction<'_>,
+/// The first place of the ledger's order after one, and up to another, at which a sink takes something.
+pub(super) fn next_taken(
+    connection: &Connection,
     sink: i64,
-    sequence: Sequence,
-    position: Option<i64>,
-    by: SetAsideBy,
-    reason: &str,
-) -> Result<i64, StorageError> {
-    let put = "INSERT OR IGNORE INTO set_aside (sink, sequence, position, stage, reason) VALUES (?1, ?2, ?3, ?4, ?5)";
-    let position = position.unwrap_or(-1);
-    let reason = shorten(reason);
-    let put = transaction.prepare_cached(put)?.execute((sink, to_column(sequence), position, by.column(), reason))?;
-    Ok(i64::try_from(put).unwrap_or(i64::MAX))
+    after: i64,
+    through: i64,
+) -> Result<Option<i64>, rusqlite::Error> {
+    let next = "SELECT min(place) FROM (
+                    SELECT (SELECT sequence FROM event
+                            WHERE sequence > ?2 AND sequence <= ?3
+                                AND kind IN (SELECT value FROM json_each((SELECT kinds FROM sink WHERE id = ?1)))
+                            ORDER BY sequence LIMIT 1) AS place
+                    UNION ALL
+                    SELECT (SELECT sequence FROM requeue WHERE sink = ?1 AND sequence > ?2 AND sequence <= ?3
+                                AND event > (SELECT pruned_through FROM history)
+                            ORDER BY sequence LIMIT 1))";
+    connection.prepare_cached(next)?.query_row((sink, after, through), |row| row.get(0))
 }
 
-/// Counts what a person dropped, or put back after that, and what was pruned before that was decided.
-pub(super) fn count_dropped(transaction: &Transaction<'_>, sink: &SinkName, change: i64) -> Result<(), StorageError> {
-    if change == 0 {
-        return Ok(());
-    }
-    let count = "INSERT INTO memory (key, value) VALUES (?1, ?2)
-                 ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + ?2";
-    transaction.prepare_cached(count)?.execute((dropped_key(sink.as_str()), change))?;
-    Ok(())
-}
-
-fn dropped_key(sink: &str) -> String {
-    format!("dropped/{sink}")
-}
-
-/// A reason comes from a plugin or a server, and may be of any length.
-pub(super) fn shorten(reason: &str) -> String {
-    reason.chars().take(REASON_CHARACTERS).collect()
-}
-
-const COUNTS: &str = "SELECT id, name, declared, kinds, cursor, rows_made, rows_delivered, rows_set_aside,
-                             events_set_aside, standing, delivered_at, link FROM sink";
+const COUNTS: &str = "SELECT id, name, declared, kinds, cursor, last_ordinal, settled_through, rows_delivered,
+                             rows_set_aside, events_set_aside, dropped, standing, delivered_at, link FROM sink";
 
 struct RawCounts {
     sink: i64,
@@ -330,10 +270,12 @@ struct RawCounts {
     declared: bool,
     kinds: String,
     cursor: i64,
-    made: i64,
+    last_ordinal: i64,
+    settled_through: i64,
     delivered: i64,
     rows_set_aside: i64,
     events_set_aside: i64,
+    dropped: i64,
     standing: Option<String>,
     delivered_at: Option<i64>,
     link: Option<String>,
@@ -347,13 +289,15 @@ impl RawCounts {
             declared: row.get(2)?,
             kinds: row.get(3)?,
             cursor: row.get(4)?,
-            made: row.get(5)?,
-            delivered: row.get(6)?,
-            rows_set_aside: row.get(7)?,
-            events_set_aside: row.get(8)?,
-            standing: row.get(9)?,
-            delivered_at: row.get(10)?,
-            link: row.get(11)?,
+            last_ordinal: row.get(5)?,
+            settled_through: row.get(6)?,
+            delivered: row.get(7)?,
+            rows_set_aside: row.get(8)?,
+            events_set_aside: row.get(9)?,
+            dropped: row.get(10)?,
+            standing: row.get(11)?,
+            delivered_at: row.get(12)?,
+            link: row.get(13)?,
         })
     }
 
@@ -361,27 +305,25 @@ impl RawCounts {
         self,
         connection: &Connection,
         zone: &jiff::tz::TimeZone,
-        tallies: &Tallies,
+        waiting: &Waiting,
     ) -> Result<SinkCounts, StorageError> {
-        let waiting = tallies.count(connection, self.sink, &self.kinds, self.cursor)?;
+        let events_waiting = waiting.count(connection, self.sink, &parse_kinds(&self.kinds)?, self.cursor)?;
         // Only the newest can be on its way; a search for one that is would go through the whole history.
-        let newest = "SELECT rows, stage < 2 FROM batch WHERE sink = ?1
-                      ORDER BY first_sequence DESC, first_position DESC LIMIT 1";
-        let newest = connection.prepare_cached(newest)?.query_row([self.sink], |row| Ok((row.get(0)?, row.get(1)?)));
-        let in_flight = newest.optional()?.filter(|(_, open)| *open).map_or(0, |(rows, _): (i64, bool)| rows);
-        let dropped = "SELECT CAST(value AS INTEGER) FROM memory WHERE key = ?1";
-        let dropped = connection.prepare_cached(dropped)?.query_row([dropped_key(&self.name)], |row| row.get(0));
+        let newest = "SELECT last_ordinal FROM batch WHERE sink = ?1 ORDER BY first_ordinal DESC LIMIT 1";
+        let newest: Option<i64> =
+            connection.prepare_cached(newest)?.query_row([self.sink], |row| row.get(0)).optional()?;
+        let sent = newest.unwrap_or(0).max(self.settled_through);
         let count = |column: i64| u64::try_from(column).unwrap_or(0);
         Ok(SinkCounts {
             sink: parse_name(&self.name)?,
             declared: self.declared,
-            events_waiting: count(waiting),
-            rows_waiting: count(self.made - self.delivered - self.rows_set_aside - in_flight),
-            rows_in_flight: count(in_flight),
+            events_waiting: count(events_waiting),
+            rows_waiting: count(self.last_ordinal - sent),
+            rows_in_flight: count(sent - self.settled_through),
             rows_delivered: count(self.delivered),
             rows_set_aside: count(self.rows_set_aside),
             events_set_aside: count(self.events_set_aside),
-            dropped: count(dropped.optional()?.unwrap_or(0)),
+            dropped: count(self.dropped),
             standing: self.standing,
             delivered_at: self.delivered_at.map(|micros| moment::instant(micros, zone)),
             link: self.link,

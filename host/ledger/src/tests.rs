@@ -2,21 +2,22 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "tests count in numbers that fit")]
 
-mod brought;
 mod correction;
 mod cut;
 mod damage;
 mod declaration;
+mod delivered_rows;
 mod delivery;
 mod device;
+mod forget;
 mod formatting;
 mod histories;
 mod history;
 mod model;
 mod precedence;
-mod put_back;
 mod refusal;
 mod replay;
+mod requeue;
 mod time;
 mod truth;
 mod writing;
@@ -31,10 +32,12 @@ use punchcard_core::name::{GrantName, InputName, PluginName, SinkName};
 use punchcard_core::plugin::delivery::{Limits, Receipt};
 use punchcard_core::row::{Cell, Column, ColumnKind, Row};
 use punchcard_core::time::{Certainty, Context, Instant, Monotonic, Now, Standing};
+use rusqlite_migration::M;
 use ulid::Ulid;
 use uuid::Uuid;
 
 use super::event::Press;
+use super::schema;
 use super::{Checkpoint, CheckpointInterval, Declaration, FormattedCommit, Ledger, OpenBatch, Setup, Unformatted};
 
 fn setup(boot: &str) -> Setup {
@@ -201,6 +204,18 @@ fn power_cut(from: &Path, to: &Path) {
     for name in ["ledger.sqlite", "ledger.sqlite-wal"] {
         std::fs::copy(from.join(name), to.join(name)).unwrap();
     }
+}
+
+/// The steps to a version after the newest: an example of one.
+fn next_version() -> Vec<M<'static>> {
+    let example =
+        "CREATE TABLE next_memory (key TEXT PRIMARY KEY, value TEXT NOT NULL, at INTEGER) STRICT, WITHOUT ROWID;
+                   INSERT INTO next_memory (key, value) SELECT key, value FROM memory;
+                   DROP TABLE memory;
+                   ALTER TABLE next_memory RENAME TO memory;
+                   ALTER TABLE sink ADD COLUMN example TEXT;
+                   UPDATE sink SET example = upper(name)";
+    schema::STEPS.iter().cloned().chain([M::up(example)]).collect()
 }
 
 const FIRST: Sequence = Sequence(1);

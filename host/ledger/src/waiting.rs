@@ -1,129 +1,142 @@
 //! How many events wait for a sink's formatter, without looking at all of them again.
 //!
-//! After each press the panel says how much waits. A million events that wait are counted once; then only what came, and
-//! what the formatter has done since, is. What is remembered here is never more than the file says: where it does not fit
-//! to what is asked, everything is counted.
+//! After each press the panel says how much waits, and `status` asks for every sink. A history is counted by kind once, in
+//! chunks of the ledger's order that all sinks share, and only the chunks' sums are added after that. A chunk that is full
+//! never changes: an event is neither changed nor added before another. What pruning took of it is before every sum that is
+//! asked for.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-/// What was counted last, by the sinks' numbers.
+/// Sequences of a chunk. A count reads less than two chunks that it does not know yet or needs in part.
+const CHUNK: i64 = 512;
+
+/// How many events of each kind there are in a chunk.
+type Counts = Arc<Vec<(String, i64)>>;
+
+/// The chunks that were counted, by their numbers: chunk 0 begins with sequence 0.
 #[derive(Default)]
-pub(super) struct Tallies(Mutex<HashMap<i64, Tally>>);
+pub(super) struct Waiting(Mutex<HashMap<i64, Counts>>);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Tally {
-    /// As they stand in the file.
-    kinds: String,
-    /// The events after this one,
-    cursor: i64,
-    /// up to this one,
-    through: i64,
-    /// of those kinds.
-    waiting: i64,
-}
-
-impl Tallies {
-    /// The events of these kinds after the sink's cursor.
+impl Waiting {
+    /// Counts the events of these kinds after the sink's cursor, and those that are requeued for it.
     pub(super) fn count(
         &self,
         snapshot: &Connection,
         sink: i64,
-        kinds: &str,
+        kinds: &[String],
         cursor: i64,
     ) -> Result<i64, rusqlite::Error> {
         let newest = "SELECT sequence FROM event ORDER BY sequence DESC LIMIT 1";
-        let newest = snapshot.prepare_cached(newest)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(0);
-        let pruned = snapshot.prepare_cached("SELECT pruned_through FROM history")?.query_row([], |row| row.get(0))?;
-        let before = self.lock().get(&sink).cloned();
-        let between = |after: i64, through: i64| count(snapshot, sink, kinds, after, through);
-        let waiting = match before.as_ref().filter(|before| before.leads_to(kinds, cursor, newest, pruned)) {
-            Some(before) => {
-                let done = between(before.cursor, cursor.min(before.through))?;
-                before.waiting - done + between(cursor.max(before.through), newest)?
-            }
-            None => between(cursor, newest)?,
-        };
-        // Another snapshot may have been newer.
-        if before.is_none_or(|before| before.through <= newest || before.kinds != kinds) {
-            self.lock().insert(sink, Tally { kinds: kinds.to_owned(), cursor, through: newest, waiting });
+        let newest: i64 = snapshot.prepare_cached(newest)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(0);
+        let pruned = "SELECT pruned_through FROM history";
+        let pruned: i64 = snapshot.prepare_cached(pruned)?.query_row([], |row| row.get(0))?;
+        self.lock().retain(|chunk, _| (chunk + 1) * CHUNK > pruned);
+        let requeued = "SELECT count(*) FROM requeue WHERE sink = ?1 AND sequence > ?2 AND event > ?3";
+        let mut count: i64 = snapshot.prepare_cached(requeued)?.query_row((sink, cursor, pruned), |row| row.get(0))?;
+        let mut next = cursor.max(pruned) + 1;
+        while next <= newest {
+            let chunk = next / CHUNK;
+            let (first, end) = (chunk * CHUNK, (chunk + 1) * CHUNK);
+            let counts = if first == next && end - 1 <= newest {
+                self.count_chunk(snapshot, chunk)?
+            } else {
+                Arc::new(count_between(snapshot, next, end.min(newest + 1))?)
+            };
+            let wanted = counts.iter().filter(|(kind, _)| kinds.contains(kind));
+            count += wanted.map(|(_, count)| count).sum::<i64>();
+            next = end;
         }
-        Ok(waiting)
+        Ok(count)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<i64, Tally>> {
+    /// The counts of a whole chunk, which is full.
+    fn count_chunk(&self, snapshot: &Connection, chunk: i64) -> Result<Counts, rusqlite::Error> {
+        if let Some(known) = self.lock().get(&chunk) {
+            return Ok(Arc::clone(known));
+        }
+        let counts = Arc::new(count_between(snapshot, chunk * CHUNK, (chunk + 1) * CHUNK)?);
+        self.lock().insert(chunk, Arc::clone(&counts));
+        Ok(counts)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<i64, Counts>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Tally {
-    /// Whether nothing but the difference has to be counted: what the formatter did since is still there to be counted, too.
-    fn leads_to(&self, kinds: &str, cursor: i64, newest: i64, pruned_through: i64) -> bool {
-        self.kinds == kinds && self.cursor <= cursor && self.through <= newest && pruned_through <= self.cursor
-    }
-}
-
-fn count(snapshot: &Connection, sink: i64, kinds: &str, after: i64, through: i64) -> Result<i64, rusqlite::Error> {
-    if through <= after {
-        return Ok(0);
-    }
-    let count = "SELECT count(*) FROM event
-                 WHERE sequence > ?1 AND sequence <= ?2 AND kind IN (SELECT value FROM json_each(?3))
-                     AND (only_for IS NULL OR only_for = ?4)";
-    snapshot.prepare_cached(count)?.query_row((after, through, kinds, sink), |row| row.get(0))
+/// Counts by kind from one sequence up to, and without, another.
+fn count_between(snapshot: &Connection, from: i64, end: i64) -> Result<Vec<(String, i64)>, rusqlite::Error> {
+    let count = "SELECT kind, count(*) FROM event WHERE sequence >= ?1 AND sequence < ?2 GROUP BY kind";
+    let mut count = snapshot.prepare_cached(count)?;
+    count.query_map((from, end), |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn tally() -> Tally {
-        Tally { kinds: r#"["punch"]"#.to_owned(), cursor: 5, through: 9, waiting: 3 }
-    }
+    const BOTH: [&str; 2] = ["punch", "reading"];
 
-    #[test]
-    fn a_tally_is_gone_on_from_while_nothing_of_the_difference_is_lost() {
-        let table = [
-            (r#"["punch"]"#, 5, 9, 0, true),
-            (r#"["punch"]"#, 5, 9, 5, true),
-            (r#"["punch"]"#, 7, 9, 5, true),
-            (r#"["punch"]"#, 12, 20, 5, true),
-            // What was done since is partly pruned.
-            (r#"["punch"]"#, 7, 9, 6, false),
-            // An older snapshot, whose events or cursor are those of before.
-            (r#"["punch"]"#, 4, 9, 0, false),
-            (r#"["punch"]"#, 5, 8, 0, false),
-            (r#"["other"]"#, 5, 9, 0, false),
-        ];
-        for (kinds, cursor, newest, pruned, expected) in table {
-            assert_eq!(tally().leads_to(kinds, cursor, newest, pruned), expected, "{kinds} {cursor} {newest} {pruned}");
-        }
-    }
-
-    #[test]
-    fn only_the_difference_is_counted() {
+    /// 10,000 events, every other a punch.
+    fn events() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
         let make = "CREATE TABLE history (pruned_through INTEGER); INSERT INTO history VALUES (0);
-                    CREATE TABLE event (sequence INTEGER PRIMARY KEY, kind TEXT, only_for INTEGER);
-                    WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 100)
-                    INSERT INTO event SELECT n, iif(n % 2, 'punch', 'reading'), iif(n % 5, NULL, 7) FROM number";
+                    CREATE TABLE requeue (sequence INTEGER PRIMARY KEY, sink INTEGER, event INTEGER);
+                    CREATE TABLE event (sequence INTEGER PRIMARY KEY, kind TEXT);
+                    WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 10000)
+                    INSERT INTO event SELECT n, iif(n % 2, 'punch', 'reading') FROM number";
         connection.execute_batch(make).unwrap();
-        let tallies = Tallies::default();
-        let both = r#"["punch","reading"]"#;
-        let count = |kinds: &str, cursor: i64| tallies.count(&connection, 7, kinds, cursor).unwrap();
-        assert_eq!((count(both, 0), count(both, 40), count(both, 100)), (100, 60, 0));
-        assert_eq!(count(r#"["punch"]"#, 0), 50);
-        assert_eq!(tallies.count(&connection, 8, both, 0).unwrap(), 80, "those that are only for another");
-        // What was counted before is not looked at again.
-        assert_eq!(count(both, 40), 60);
         connection
-            .execute_batch("DELETE FROM event WHERE sequence = 50; INSERT INTO event VALUES (101, 'punch', NULL)")
-            .unwrap();
-        assert_eq!(count(both, 40), 61);
-        // But where the difference can't be counted, everything is.
-        connection.execute_batch("UPDATE history SET pruned_through = 41").unwrap();
-        assert_eq!(count(both, 42), 58);
+    }
+
+    fn count(waiting: &Waiting, connection: &Connection, kinds: &[&str], cursor: i64) -> i64 {
+        let kinds: Vec<String> = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+        waiting.count(connection, 7, &kinds, cursor).unwrap()
+    }
+
+    #[test]
+    fn what_is_counted_is_what_is_there_wherever_chunks_begin_and_end() {
+        let (connection, waiting) = (events(), Waiting::default());
+        for cursor in (0..=10_000).step_by(97).chain([1022, 1023, 1024, 1025, 9215, 9216, 9999, 10_000]) {
+            assert_eq!(count(&waiting, &connection, &BOTH, cursor), 10_000 - cursor, "after {cursor}");
+            let punches = (cursor + 1..=10_000).filter(|number| number % 2 == 1).count() as i64;
+            assert_eq!(count(&waiting, &connection, &["punch"], cursor), punches, "after {cursor}");
+        }
+        assert_eq!(count(&waiting, &connection, &[], 0), 0);
+        // The rest of a chunk comes, and what is requeued, for this sink alone.
+        let more = "INSERT INTO event VALUES (10001, 'punch'), (10003, 'punch');
+                    INSERT INTO requeue VALUES (10002, 7, 1), (10004, 8, 2)";
+        connection.execute_batch(more).unwrap();
+        assert_eq!((count(&waiting, &connection, &BOTH, 0), count(&waiting, &connection, &BOTH, 10_002)), (10_003, 1));
+    }
+
+    #[test]
+    fn what_was_pruned_does_not_wait_and_is_forgotten() {
+        let (connection, waiting) = (events(), Waiting::default());
+        assert_eq!(count(&waiting, &connection, &BOTH, 0), 10_000);
+        let prune = "DELETE FROM event WHERE sequence <= 3000; UPDATE history SET pruned_through = 3000";
+        connection.execute_batch(prune).unwrap();
+        assert_eq!(count(&waiting, &connection, &BOTH, 0), 7_000);
+        assert!(waiting.lock().keys().all(|chunk| (chunk + 1) * CHUNK > 3_000));
+    }
+
+    /// With a million events and fifty sinks, the first `status` took five seconds: each sink had all of them counted.
+    #[test]
+    fn all_sinks_together_have_the_history_read_once() {
+        let (connection, waiting) = (events(), Waiting::default());
+        assert_eq!(count(&waiting, &connection, &BOTH, 0), 10_000);
+        // Whoever reads these once more finds none.
+        connection.execute_batch("DELETE FROM event WHERE sequence BETWEEN 1024 AND 9215").unwrap();
+        let (punch, reading) = ("punch".to_owned(), "reading".to_owned());
+        for sink in 1..50 {
+            let both = waiting.count(&connection, sink, &[punch.clone(), reading.clone()], 0).unwrap();
+            assert_eq!(both, 10_000, "sink {sink}");
+            // Nor do those that stand elsewhere or take other kinds.
+            let punches = waiting.count(&connection, sink, std::slice::from_ref(&punch), 1023).unwrap();
+            assert_eq!(punches, 4_488, "sink {sink}");
+        }
     }
 }

@@ -3,7 +3,8 @@
 //! Three queues feed it: presses, readings that may wait for company, and everything else. Presses come first; those that
 //! wait at the same time share a commit, and take the readings along. A job that fails leaves nothing behind, or says that it
 //! may have ([`StorageError::InDoubt`]). One that takes long gives way: when a press comes it is undone, and done again after
-//! the press.
+//! the press. Small transactions alone would not do: the corrections of a replay are one transaction of up to thousands of
+//! rows, and `tests/precedence` holds that a press goes before whatever takes long.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -18,10 +19,10 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{oneshot, watch};
 
 use super::error::StorageError;
-use super::event::{self, Press, Recent};
+use super::event::{self, Press};
+use super::failed_commit::FailedCommit;
 use super::lock::StateLock;
-use super::remnant::Remnant;
-use super::wal::{self, Mover};
+use super::wal::{self, Checkpoints};
 
 /// Events that share a commit.
 pub const SHARED_COMMIT: usize = 256;
@@ -36,10 +37,8 @@ pub(super) struct Store {
     pub(super) connection: Connection,
     pub(super) announce: watch::Sender<Sequence>,
     pub(super) path: PathBuf,
-    /// What is known again.
-    pub(super) recent: Recent,
     /// What a commit that failed has left for whoever opens the file anew.
-    pub(super) remnant: Remnant,
+    pub(super) failed_commit: FailedCommit,
     /// What waits for this thread.
     pub(super) queue: Arc<Queue>,
     /// Given back when the file is closed, not before.
@@ -52,8 +51,8 @@ impl Store {
         &mut self,
         steps: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let Self { connection, path, remnant, .. } = self;
-        transact(connection, path, remnant, steps)
+        let Self { connection, path, failed_commit, .. } = self;
+        transact(connection, path, failed_commit, steps)
     }
 
     /// The same for steps that take long. They ask their [`Way`] again and again, and end where it says so: then everything
@@ -75,9 +74,8 @@ impl Store {
         self.transact(|transaction| steps(transaction, &Way { queue: None, given: Cell::new(false) }))
     }
 
-    /// Wakes whoever waits for events, after a transaction that may have added some by itself.
+    /// Wakes whoever waits for events, after a transaction that may have requeued some.
     pub(super) fn announce_newest(&mut self) -> Result<(), StorageError> {
-        self.recent = Recent::read(&self.connection)?;
         self.announce(event::newest(&self.connection)?);
         Ok(())
     }
@@ -91,14 +89,13 @@ impl Store {
     }
 
     fn accept(&mut self, presses: Vec<(Press, Reply)>) {
-        let Self { connection, recent, path, remnant, .. } = self;
-        let recorded = transact(connection, path, remnant, |transaction| {
-            let record = |(press, _): &(Press, Reply)| event::record(transaction, press, recent);
+        let Self { connection, path, failed_commit, .. } = self;
+        let recorded = transact(connection, path, failed_commit, |transaction| {
+            let record = |(press, _): &(Press, Reply)| event::record(transaction, press);
             presses.iter().map(record).collect::<Result<Vec<_>, StorageError>>()
         });
         match recorded {
             Ok(events) => {
-                self.recent.keep();
                 if let Some(newest) = events.iter().map(|event| event.sequence).max() {
                     self.announce(newest);
                 }
@@ -108,18 +105,15 @@ impl Store {
             }
             // All of them may be in the log, whatever became of one that is tried alone.
             Err(StorageError::InDoubt(source)) => {
-                self.recent.undo();
                 for (_, reply) in presses {
                     answer(reply, Err(StorageError::InDoubt(Arc::clone(&source))));
                 }
             }
             // What one press meets says nothing of the others: each is tried alone.
             Err(_) if presses.len() > 1 => {
-                self.recent.undo();
                 presses.into_iter().for_each(|press| self.accept(vec![press]));
             }
             Err(error) => {
-                self.recent.undo();
                 if let Some((_, reply)) = presses.into_iter().next() {
                     answer(reply, Err(error));
                 }
@@ -149,26 +143,26 @@ impl Way<'_> {
 fn transact<T, E: From<StorageError>>(
     connection: &mut Connection,
     path: &Path,
-    remnant: &mut Remnant,
+    failed_commit: &mut FailedCommit,
     steps: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
-    remnant.settle(connection, path);
+    failed_commit.settle(connection, path);
     let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
     let transaction = begun.map_err(StorageError::from)?;
     let result = match steps(&transaction) {
         Ok(result) => result,
         Err(error) => {
             drop(transaction);
-            remnant.undone(connection, path);
+            failed_commit.undone(connection, path);
             return Err(error);
         }
     };
     match transaction.commit() {
         Ok(()) => {
-            remnant.committed(connection);
+            failed_commit.committed(connection);
             Ok(result)
         }
-        Err(error) => Err(remnant.failed(error, connection, path).into()),
+        Err(error) => Err(failed_commit.failed(error, connection, path).into()),
     }
 }
 
@@ -194,8 +188,6 @@ struct Waiting {
     /// One of them has waited for long enough.
     due: bool,
     jobs: VecDeque<Job>,
-    /// The log is too long: only presses.
-    held: bool,
     closed: bool,
 }
 
@@ -227,7 +219,7 @@ impl Waiting {
         let ready = presses > 0 || readings == SHARED_COMMIT || (readings > 0 && (self.due || self.closed));
         if ready {
             Turn::Commit(presses, readings)
-        } else if !self.jobs.is_empty() && (!self.held || self.closed) {
+        } else if !self.jobs.is_empty() {
             Turn::Job
         } else if self.closed {
             Turn::End
@@ -258,17 +250,6 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on only presses are served.
-    pub(super) fn hold(&self) {
-        self.lock().held = true;
-    }
-
-    /// Everything is served again.
-    pub(super) fn release(&self) {
-        self.lock().held = false;
-        self.changed.notify_one();
-    }
-
     /// Adds something, unless the ledger is closed.
     fn add(&self, add: impl FnOnce(&mut Waiting)) {
         let mut waiting = self.lock();
@@ -276,6 +257,11 @@ impl Queue {
             add(&mut waiting);
             self.changed.notify_one();
         }
+    }
+
+    /// Whether nothing waits to be done now.
+    fn is_idle(&self) -> bool {
+        matches!(self.lock().plan(), Turn::Wait | Turn::End)
     }
 
     /// Whether a press waits.
@@ -342,12 +328,11 @@ impl Writer {
     pub(super) fn start(store: Store) -> io::Result<Self> {
         let queue = Arc::clone(&store.queue);
         let page_bytes = store.connection.pragma_query_value(None, "page_size", |row| row.get(0));
-        let page_bytes = page_bytes.map_err(io::Error::other)?;
-        let mover = Mover::start(&store.path, page_bytes, Arc::clone(&queue))?;
+        let checkpoints = Checkpoints::of_pages(page_bytes.map_err(io::Error::other)?);
         let (end, ended) = oneshot::channel();
         let served = Arc::clone(&queue);
         Builder::new().name("ledger".to_owned()).spawn(move || {
-            serve(store, &served, mover);
+            serve(store, &served, checkpoints);
             answer(end, ());
         })?;
         Ok(Self { queue, ended: Mutex::new(Some(ended)) })
@@ -439,19 +424,18 @@ impl Drop for Served<'_> {
     }
 }
 
-fn serve(mut store: Store, queue: &Queue, mover: Mover) {
+fn serve(mut store: Store, queue: &Queue, mut checkpoints: Checkpoints) {
     let _served = Served(queue);
     while let Some(work) = queue.next() {
         match work {
             Work::Presses(presses) => store.accept(presses),
             Work::Job(job) => job(&mut store),
         }
-        mover.look(&store.connection, queue);
+        checkpoints.look(&store.connection, queue.is_idle());
     }
     // The log stays where somebody reads it.
-    store.remnant.settle(&mut store.connection, &store.path);
-    let failed = mover.stop();
-    wal::empty(&store.connection, &wal::log_of(&store.path), &failed);
+    store.failed_commit.settle(&mut store.connection, &store.path);
+    checkpoints.empty(&store.connection, &wal::log_of(&store.path));
 }
 
 #[cfg(test)]
@@ -473,7 +457,6 @@ mod tests {
     #[test]
     fn presses_go_at_once_and_readings_with_them_or_when_they_are_full_due_or_the_last() {
         let due = |of: Waiting| Waiting { due: true, ..of };
-        let held = |of: Waiting| Waiting { held: true, ..of };
         let closed = |of: Waiting| Waiting { closed: true, ..of };
         let table = [
             (waiting(0, 0, 0), Turn::Wait),
@@ -488,11 +471,8 @@ mod tests {
             (waiting(300, 9, 0), Turn::Commit(256, 0)),
             (due(waiting(0, 9, 1)), Turn::Commit(0, 9)),
             (due(waiting(0, 0, 0)), Turn::Wait),
-            (held(waiting(0, 0, 1)), Turn::Wait),
-            (held(waiting(1, 1, 1)), Turn::Commit(1, 1)),
-            (held(due(waiting(0, 1, 1))), Turn::Commit(0, 1)),
             (closed(waiting(0, 9, 1)), Turn::Commit(0, 9)),
-            (closed(held(waiting(0, 0, 1))), Turn::Job),
+            (closed(waiting(0, 0, 1)), Turn::Job),
             (closed(waiting(0, 0, 0)), Turn::End),
         ];
         for (waiting, expected) in table {

@@ -2,6 +2,9 @@
 
 use super::frame::Frame;
 
+/// The pixels of a character that stands for four.
+const QUADRANTS: &[(u32, u32)] = &[(0, 0), (1, 0), (0, 1), (1, 1)];
+
 /// Two pixels, one above the other, in a character. The pixels are square. 128 columns.
 #[must_use]
 pub fn render_half_blocks(frame: &Frame) -> String {
@@ -9,11 +12,32 @@ pub fn render_half_blocks(frame: &Frame) -> String {
     render(frame, 1, 2, |cell| BLOCKS.get(bits(cell, &[(0, 0), (0, 1)])).copied())
 }
 
+/// The same in ASCII.
+#[must_use]
+pub fn render_ascii_halves(frame: &Frame) -> String {
+    const SIGNS: [char; 4] = [' ', '\'', '.', '#'];
+    render(frame, 1, 2, |cell| SIGNS.get(bits(cell, &[(0, 0), (0, 1)])).copied())
+}
+
 /// Four pixels in a character. The pixels are twice as high as wide. 64 columns.
 #[must_use]
 pub fn render_quadrants(frame: &Frame) -> String {
     const BLOCKS: [char; 16] = [' ', '▘', '▝', '▀', '▖', '▌', '▞', '▛', '▗', '▚', '▐', '▜', '▄', '▙', '▟', '█'];
-    render(frame, 2, 2, |cell| BLOCKS.get(bits(cell, &[(0, 0), (1, 0), (0, 1), (1, 1)])).copied())
+    render(frame, 2, 2, |cell| BLOCKS.get(bits(cell, QUADRANTS)).copied())
+}
+
+/// The same with half blocks, and with the signs of ASCII that resemble the others.
+#[must_use]
+pub fn render_half_block_quadrants(frame: &Frame) -> String {
+    const SIGNS: [char; 16] = [' ', '`', '\'', '▀', '.', '[', '/', 'F', '.', '\\', ']', '7', '▄', 'L', 'J', '█'];
+    render(frame, 2, 2, |cell| SIGNS.get(bits(cell, QUADRANTS)).copied())
+}
+
+/// The same in ASCII.
+#[must_use]
+pub fn render_ascii_quadrants(frame: &Frame) -> String {
+    const SIGNS: [char; 16] = [' ', '`', '\'', '"', '.', '[', '/', 'F', '.', '\\', ']', '7', '_', 'L', 'J', '#'];
+    render(frame, 2, 2, |cell| SIGNS.get(bits(cell, QUADRANTS)).copied())
 }
 
 /// Eight pixels in a character of Braille. The pixels are square, and dots. 64 columns.
@@ -78,7 +102,10 @@ mod tests {
         let frame = frame(&[(0, 0), (1, 1), (2, 0), (2, 1), (5, 0), (4, 1), (0, 2), (3, 3), (1, 3)]);
         starts_with(&render_half_blocks(&frame), 0, "▀▄█ ▄▀");
         starts_with(&render_half_blocks(&frame), 1, "▀▄ ▄");
+        starts_with(&render_ascii_halves(&frame), 0, "'.# .'");
         starts_with(&render_quadrants(&frame), 0, "▚▌▞");
+        starts_with(&render_half_block_quadrants(&frame), 0, "\\[/");
+        starts_with(&render_ascii_quadrants(&frame), 0, "\\[/");
         starts_with(&render_quadrants(&frame), 1, "▚▗");
         starts_with(&render_braille(&frame), 0, "⢕⢃⠊");
         starts_with(&render_pixels(&frame), 0, "#.#..#");
@@ -89,7 +116,10 @@ mod tests {
         let frame = frame(&[]);
         let table = [
             (render_half_blocks(&frame), 128, 16),
+            (render_ascii_halves(&frame), 128, 16),
             (render_quadrants(&frame), 64, 16),
+            (render_half_block_quadrants(&frame), 64, 16),
+            (render_ascii_quadrants(&frame), 64, 16),
             (render_braille(&frame), 64, 8),
             (render_pixels(&frame), 128, 32),
         ];

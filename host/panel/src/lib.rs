@@ -1,7 +1,7 @@
 //! The panel: scenes become frames, and frames are shown.
 //!
 //! A [`Painter`] draws a [`punchcard_core::scene::View`] into a [`Frame`]; a [`Driver`] shows frames. `frame`, `text`,
-//! `scroll`, `matrix_code`, `icon` and `layout` are pure: the same view gives the same frame. Only the drivers touch
+//! `font`, `scroll`, `matrix_code`, `icon` and `layout` are pure: the same view gives the same frame. Only the drivers touch
 //! anything.
 //!
 //! What it deliberately does not know: why a scene is shown, and any clock. What always holds: a frame's bytes are those
@@ -10,6 +10,7 @@
 
 pub mod frame;
 
+mod font;
 mod icon;
 mod layout;
 mod matrix_code;
@@ -19,6 +20,7 @@ mod text;
 pub mod painter;
 
 pub mod blocks;
+pub mod charset;
 pub mod picture;
 
 pub mod driver;
@@ -27,3 +29,4 @@ pub mod terminal;
 pub use self::driver::Driver;
 pub use self::frame::{Frame, FrameSize};
 pub use self::painter::{Painter, Painting};
+pub use self::text::undrawable;

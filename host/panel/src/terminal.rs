@@ -12,8 +12,13 @@ use crossterm::cursor::{Hide, MoveTo, RestorePosition, SavePosition, Show};
 use crossterm::queue;
 use crossterm::style::{Color, Colors, Print, ResetColor, SetColors};
 use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
+use punchcard_core::printable::escape;
 
-use super::blocks::{render_braille, render_half_blocks, render_quadrants};
+use super::blocks::{
+    render_ascii_halves, render_ascii_quadrants, render_braille, render_half_block_quadrants, render_half_blocks,
+    render_quadrants,
+};
+use super::charset::Charset;
 use super::driver::{Driver, DriverError};
 use super::frame::{Frame, FrameSize};
 
@@ -26,57 +31,67 @@ type Extent = (u16, u16);
 /// A panel in a terminal.
 pub struct Terminal<W: Write + Send = Stdout> {
     screen: Option<Screen<W>>,
-    help: String,
 }
 
 struct Screen<W: Write> {
     out: W,
+    charset: Charset,
+    help: String,
+    /// What is printed once below the panel, in lines.
+    notes: String,
     extent: fn() -> io::Result<Extent>,
     /// What was drawn last, and on how large a screen.
     drawn: Option<(Frame, Extent)>,
 }
 
 impl Terminal {
-    /// Takes the standard output, if it is a terminal. The line of help says what the keys do.
+    /// Takes the standard output, if it is a terminal. The line of help says what the keys do: first how to stop, for its end
+    /// is cut off where the terminal is narrow. The notes are printed below it, as far as there is room.
     #[must_use]
-    pub fn start(help: &str) -> Self {
+    pub fn start(help: &str, notes: &str) -> Self {
         let stdout = io::stdout();
         if !stdout.is_terminal() {
-            return Self { screen: None, help: help.to_owned() };
+            return Self { screen: None };
         }
         restore_before_panic();
         TAKEN.store(true, Ordering::Release);
-        Self::on(stdout, crossterm::terminal::size, help)
+        Self::on(stdout, crossterm::terminal::size, Charset::of_environment(), help, notes)
     }
 }
 
 impl<W: Write + Send> Terminal<W> {
-    fn on(out: W, extent: fn() -> io::Result<Extent>, help: &str) -> Self {
-        Self { screen: Some(Screen { out, extent, drawn: None }), help: help.to_owned() }
+    fn on(out: W, extent: fn() -> io::Result<Extent>, charset: Charset, help: &str, notes: &str) -> Self {
+        let notes = notes.lines().map(|line| charset.spell(&escape(line))).collect::<Vec<_>>().join("\n");
+        Self { screen: Some(Screen { out, charset, help: charset.spell(help), notes, extent, drawn: None }) }
     }
 }
 
 impl<W: Write + Send> Driver for Terminal<W> {
     fn show(&mut self, frame: &Frame) -> Result<(), DriverError> {
         let Some(screen) = &mut self.screen else { return Ok(()) };
-        screen.show(frame, &self.help).map_err(DriverError::Terminal)
+        screen.show(frame).map_err(DriverError::Terminal)
     }
 }
 
 impl<W: Write> Screen<W> {
-    fn show(&mut self, frame: &Frame, help: &str) -> io::Result<()> {
+    fn show(&mut self, frame: &Frame) -> io::Result<()> {
         let extent = (self.extent)()?;
         let fresh = match &self.drawn {
             Some((drawn, before)) if *before == extent && drawn == frame => return Ok(()),
             Some((drawn, before)) => *before != extent || drawn.size() != frame.size(),
             None => true,
         };
-        let lines = plan_lines(frame, extent, help);
+        let lines = plan_lines(frame, extent, self.charset, &self.help);
         // One write for all: what others write to the terminal meanwhile comes before or after it.
         let mut bytes = Vec::new();
         queue!(bytes, BeginSynchronizedUpdate)?;
         if fresh {
-            clear_and_divide(&mut bytes, u16::try_from(lines.len()).unwrap_or(u16::MAX), extent)?;
+            let panel = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+            clear_and_divide(&mut bytes, panel, extent)?;
+            // Also after a resize, which clears the screen.
+            for line in plan_notes(&self.notes, (extent.0, extent.1.saturating_sub(panel))) {
+                queue!(bytes, Print(line), Print("\r\n"))?;
+            }
         }
         queue!(bytes, SavePosition)?;
         for (row, line) in (0..).zip(&lines) {
@@ -121,37 +136,106 @@ impl Line {
 }
 
 /// The frame as large as it fits, in a box, with the help below it.
-fn plan_lines(frame: &Frame, extent: Extent, help: &str) -> Vec<Line> {
-    let Some(picture) = plan_picture(frame, extent) else {
-        let (columns, rows) = least_extent(frame.size());
-        let advice = format!("The panel needs {columns} columns and {rows} rows: make the terminal larger.");
-        return vec![Line::Plain(cut(&advice, extent))];
+fn plan_lines(frame: &Frame, extent: Extent, charset: Charset, help: &str) -> Vec<Line> {
+    let pictures = pictures(frame.size(), charset);
+    let Some(picture) = pictures.iter().find(|picture| picture.fits(extent)) else {
+        return too_small(pictures.last(), extent, help);
     };
-    let columns = picture.lines().next().map_or(0, |line| line.chars().count());
-    let edge = "─".repeat(columns);
-    let mut lines = vec![Line::Glass(format!("╭{edge}╮"))];
-    lines.extend(picture.lines().map(|line| Line::Glass(format!("│{line}│"))));
-    lines.push(Line::Glass(format!("╰{edge}╯")));
+    let [horizontal, vertical, top_left, top_right, bottom_left, bottom_right] = match charset {
+        Charset::Unicode => ["─", "│", "╭", "╮", "╰", "╯"],
+        Charset::HalfBlocks | Charset::Ascii => ["-", "|", "+", "+", "+", "+"],
+    };
+    let rendered = (picture.render)(frame);
+    let mut lines: Vec<Line> = if picture.boxed {
+        let edge = horizontal.repeat(picture.columns as usize);
+        let top = format!("{top_left}{edge}{top_right}");
+        let sides = rendered.lines().map(|line| format!("{vertical}{line}{vertical}"));
+        let bottom = format!("{bottom_left}{edge}{bottom_right}");
+        std::iter::once(top).chain(sides).chain([bottom]).map(Line::Glass).collect()
+    } else {
+        rendered.lines().map(|line| Line::Glass(line.to_owned())).collect()
+    };
     lines.push(Line::Plain(cut(help, extent)));
     lines
 }
 
-/// The best picture for which there is room. Square pixels before others, blocks before dots.
-fn plan_picture(frame: &Frame, (columns, rows): Extent) -> Option<String> {
-    type Render = fn(&Frame) -> String;
-    let (width, height) = (frame.size().width(), frame.size().height());
-    let pictures: [(u32, u32, Render); 3] = [
-        (width, height / 2, render_half_blocks),
-        (width / 2, height / 2, render_quadrants),
-        (width / 2, height / 4, render_braille),
-    ];
-    // The box needs two columns and two rows, the help one.
-    let fits = |(width, height, _): &(u32, u32, Render)| *width + 2 <= columns.into() && *height + 3 <= rows.into();
-    pictures.into_iter().find(fits).map(|(_, _, render)| render(frame))
+/// A way to draw a frame.
+struct Picture {
+    columns: u32,
+    rows: u32,
+    render: fn(&Frame) -> String,
+    boxed: bool,
 }
 
-fn least_extent(size: FrameSize) -> (u32, u32) {
-    (size.width() / 2 + 2, size.height() / 4 + 3)
+impl Picture {
+    /// With its box, which needs two columns and two rows, and the help, which needs one.
+    fn extent(&self) -> (u32, u32) {
+        let edges = if self.boxed { 2 } else { 0 };
+        (self.columns + edges, self.rows + edges + 1)
+    }
+
+    fn fits(&self, (columns, rows): Extent) -> bool {
+        let (needed_columns, needed_rows) = self.extent();
+        needed_columns <= columns.into() && needed_rows <= rows.into()
+    }
+}
+
+/// The ways to draw a frame of this size, the best first: square pixels before others, blocks before dots.
+fn pictures(size: FrameSize, charset: Charset) -> Vec<Picture> {
+    let (width, height) = (size.width(), size.height());
+    let picture = |columns, rows, render| Picture { columns, rows, render, boxed: true };
+    // A console of 1024 by 768 pixels has 128 columns.
+    let unboxed = |columns, rows, render| Picture { columns, rows, render, boxed: false };
+    match charset {
+        Charset::Unicode => vec![
+            picture(width, height / 2, render_half_blocks),
+            picture(width / 2, height / 2, render_quadrants),
+            picture(width / 2, height / 4, render_braille),
+        ],
+        Charset::HalfBlocks => vec![
+            picture(width, height / 2, render_half_blocks),
+            unboxed(width, height / 2, render_half_blocks),
+            picture(width / 2, height / 2, render_half_block_quadrants),
+        ],
+        Charset::Ascii => vec![
+            picture(width, height / 2, render_ascii_halves),
+            unboxed(width, height / 2, render_ascii_halves),
+            picture(width / 2, height / 2, render_ascii_quadrants),
+        ],
+    }
+}
+
+/// Says how much the smallest picture needs, in as many lines as that takes, and how to stop.
+fn too_small(least: Option<&Picture>, extent: Extent, help: &str) -> Vec<Line> {
+    let (columns, rows) = least.map_or((0, 0), Picture::extent);
+    let advice = format!("The panel needs {columns} columns and {rows} rows: make the terminal larger.");
+    let wrapped = textwrap::wrap(&advice, usize::from(extent.0.max(1)));
+    let above_help = usize::from(extent.1.saturating_sub(1));
+    let mut lines: Vec<Line> = wrapped.iter().take(above_help).map(|line| Line::Plain(line.to_string())).collect();
+    lines.push(Line::Plain(cut(help, extent)));
+    lines
+}
+
+/// The first lines of the notes for which there is room, with the row in which the cursor stands after them.
+fn plan_notes(notes: &str, (columns, rows): Extent) -> Vec<&str> {
+    const MORE: &str = "(more: see `punchcard check`)";
+    let rows_of = |line: &str| line.chars().count().div_ceil(usize::from(columns.max(1))).max(1);
+    let mut room = usize::from(rows.saturating_sub(1));
+    let needed: usize = notes.lines().map(rows_of).sum();
+    if needed <= room {
+        return notes.lines().collect();
+    }
+    room = room.saturating_sub(rows_of(MORE));
+    let fits = |line: &&str| {
+        let left = room.checked_sub(rows_of(line));
+        room = left.unwrap_or(0);
+        left.is_some()
+    };
+    let mut lines: Vec<&str> = notes.lines().take_while(fits).collect();
+    if rows > 1 {
+        lines.push(MORE);
+    }
+    lines
 }
 
 fn cut(text: &str, (columns, _): Extent) -> String {
@@ -239,38 +323,86 @@ mod tests {
 
     #[test]
     fn the_picture_is_as_large_as_the_terminal_allows() {
+        use Charset::{Ascii, HalfBlocks, Unicode};
         let table = [
-            (FrameSize::Low, (130, 19), "▀", (130, 19)),
-            (FrameSize::Low, (129, 19), "▘", (66, 19)),
-            (FrameSize::Low, (66, 19), "▘", (66, 19)),
-            (FrameSize::Low, (80, 18), "⠁", (66, 11)),
-            (FrameSize::Low, (66, 11), "⠁", (66, 11)),
-            (FrameSize::High, (200, 50), "▀", (130, 35)),
-            (FrameSize::High, (80, 24), "⠁", (66, 19)),
+            (FrameSize::Low, Unicode, (130, 19), "│▀", (130, 19)),
+            (FrameSize::Low, Unicode, (129, 19), "│▘", (66, 19)),
+            (FrameSize::Low, Unicode, (66, 19), "│▘", (66, 19)),
+            (FrameSize::Low, Unicode, (80, 18), "│⠁", (66, 11)),
+            (FrameSize::Low, Unicode, (66, 11), "│⠁", (66, 11)),
+            (FrameSize::High, Unicode, (200, 50), "│▀", (130, 35)),
+            (FrameSize::High, Unicode, (80, 24), "│⠁", (66, 19)),
+            (FrameSize::Low, HalfBlocks, (240, 67), "|▀", (130, 19)),
+            (FrameSize::High, HalfBlocks, (128, 48), "▀", (128, 33)),
+            (FrameSize::Low, HalfBlocks, (80, 25), "|`", (66, 19)),
+            (FrameSize::Low, Ascii, (240, 67), "|'", (130, 19)),
+            (FrameSize::Low, Ascii, (128, 48), "'", (128, 17)),
+            (FrameSize::Low, Ascii, (80, 25), "|`", (66, 19)),
         ];
-        for (size, extent, first, expected) in table {
-            let lines = plan_lines(&frame(size), extent, "help");
-            assert_eq!(extent_of(&lines), expected, "{extent:?}");
-            assert!(matches!(&lines[1], Line::Glass(line) if line.starts_with(&format!("│{first}"))), "{extent:?}");
+        for (size, charset, extent, first, expected) in table {
+            let lines = plan_lines(&frame(size), extent, charset, "help");
+            assert_eq!(extent_of(&lines), expected, "{charset:?} {extent:?}");
+            let upper = lines.iter().take(2);
+            let drawn = upper.filter(|line| matches!(line, Line::Glass(line) if line.starts_with(first)));
+            assert_eq!(drawn.count(), 1, "{charset:?} {extent:?}");
             assert_eq!(lines.last(), Some(&Line::Plain("help".to_owned())));
         }
     }
 
-    #[test]
-    fn a_terminal_that_is_too_small_says_so() {
-        for extent in [(65, 30), (66, 10)] {
-            let lines = plan_lines(&frame(FrameSize::Low), extent, "help");
-            assert!(
-                matches!(&lines[..], [Line::Plain(text)] if text.starts_with("The panel needs 66 columns and 11 rows"))
-            );
+    /// Every pattern of four pixels, each in a cell of its own.
+    fn patterns() -> Frame {
+        let mut frame = Frame::new(FrameSize::Low);
+        for pattern in 0..16 {
+            let pixels = [(0, 0), (1, 0), (0, 1), (1, 1)].into_iter().enumerate();
+            let lit = pixels.filter(|(bit, _)| pattern >> bit & 1 == 1);
+            let at = |(_, (x, y))| Pixel(Point::new(2 * pattern + x, y), BinaryColor::On);
+            let Ok(()) = frame.draw_iter(lit.map(at));
         }
-        assert_eq!(extent_of(&plan_lines(&frame(FrameSize::Low), (20, 5), "help")), (20, 1));
+        frame
+    }
+
+    #[test]
+    fn nothing_is_drawn_that_the_fonts_of_a_console_lack() {
+        for extent in [(130, 40), (80, 25), (20, 8)] {
+            for (charset, more) in [(Charset::HalfBlocks, "▀▄█"), (Charset::Ascii, "")] {
+                for line in plan_lines(&patterns(), extent, charset, "Ctrl-C: stop") {
+                    let (Line::Glass(text) | Line::Plain(text)) = line;
+                    assert!(text.chars().all(|sign| sign.is_ascii() || more.contains(sign)), "{charset:?}: {text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_is_too_small_says_so_in_lines_that_fit_and_how_to_stop() {
+        let help = "Ctrl-C: stop   space: clock";
+        let table = [
+            (Charset::Unicode, (65, 30), "66 columns and 11 rows", 2),
+            (Charset::Unicode, (66, 10), "66 columns and 11 rows", 2),
+            (Charset::HalfBlocks, (80, 18), "66 columns and 19 rows", 2),
+            (Charset::Unicode, (20, 8), "66 columns and 11 rows", 5),
+            (Charset::Unicode, (20, 4), "", 4),
+            (Charset::Unicode, (20, 1), "", 1),
+        ];
+        for (charset, extent, needed, rows) in table {
+            let lines = plan_lines(&frame(FrameSize::Low), extent, charset, help);
+            let texts: Vec<&str> = lines
+                .iter()
+                .map(|line| match line {
+                    Line::Glass(text) | Line::Plain(text) => text.as_str(),
+                })
+                .collect();
+            assert!(texts.iter().all(|text| text.len() <= extent.0.into()), "{texts:?}");
+            assert!(texts.join(" ").contains(needed), "{texts:?}");
+            assert!(texts.last().unwrap().starts_with("Ctrl-C: stop"), "{texts:?}");
+            assert_eq!(texts.len(), rows, "{texts:?}");
+        }
     }
 
     #[test]
     fn a_frame_is_drawn_in_place_and_once() {
         let out = Out::default();
-        let mut terminal = Terminal::on(out.clone(), || Ok((130, 40)), "space: punch");
+        let mut terminal = Terminal::on(out.clone(), || Ok((130, 40)), Charset::Unicode, "space: punch", "");
         terminal.show(&frame(FrameSize::Low)).unwrap();
         let first = out.take();
         assert!(first.contains("\x1b[2J") && first.contains("\x1b[20;40r"), "{first:?}");
@@ -290,21 +422,55 @@ mod tests {
     #[test]
     fn a_screen_without_room_below_is_not_divided() {
         let out = Out::default();
-        let mut terminal = Terminal::on(out.clone(), || Ok((130, 19)), "space: punch");
+        let mut terminal = Terminal::on(out.clone(), || Ok((130, 19)), Charset::Unicode, "space: punch", "");
         terminal.show(&frame(FrameSize::Low)).unwrap();
         let drawn = out.take();
         assert!(!drawn.contains(";19r") && drawn.contains("space: punch"));
     }
 
     #[test]
+    fn notes_stand_below_the_panel_also_after_a_resize_and_steer_nothing() {
+        let out = Out::default();
+        let notes = "error: found `terminl`\n \x1b[2Jhelp";
+        let mut terminal = Terminal::on(out.clone(), || Ok((130, 40)), Charset::Unicode, "space: punch", notes);
+        let mut show = |frame| {
+            terminal.show(&frame).unwrap();
+            out.take()
+        };
+        let first = show(frame(FrameSize::Low));
+        let (before, after) = first.split_once("error: found `terminl`\r\n").unwrap();
+        assert!(before.contains("\x1b[2J") && !after.contains("\x1b[2J"), "{first:?}");
+        assert!(!show(Frame::new(FrameSize::Low)).contains("terminl"), "once");
+        // As large a change as a resize.
+        assert!(show(Frame::new(FrameSize::High)).contains("terminl"));
+    }
+
+    #[test]
+    fn notes_for_which_there_is_no_room_say_where_the_others_are() {
+        let notes = "one\ntwo is longer\nthree\nfour";
+        let more = "(more: see `punchcard check`)";
+        let table: [(Extent, &[&str]); 5] = [
+            ((80, 5), &["one", "two is longer", "three", "four"]),
+            ((80, 4), &["one", "two is longer", more]),
+            ((80, 2), &[more]),
+            ((80, 1), &[]),
+            ((10, 5), &["one", more]),
+        ];
+        for (extent, expected) in table {
+            assert_eq!(plan_notes(notes, extent), expected, "{extent:?}");
+        }
+        assert_eq!(plan_notes("", (80, 5)), [""; 0]);
+    }
+
+    #[test]
     fn where_there_is_no_terminal_nothing_is_drawn() {
-        let mut nowhere: Terminal<Out> = Terminal { screen: None, help: String::new() };
+        let mut nowhere: Terminal<Out> = Terminal { screen: None };
         nowhere.show(&frame(FrameSize::Low)).unwrap();
     }
 
     #[test]
     fn a_terminal_that_is_gone_is_an_error() {
-        let mut terminal = Terminal::on(Out::default(), || Err(io::Error::other("gone")), "");
+        let mut terminal = Terminal::on(Out::default(), || Err(io::Error::other("gone")), Charset::Unicode, "", "");
         assert!(matches!(terminal.show(&frame(FrameSize::Low)), Err(DriverError::Terminal(_))));
     }
 

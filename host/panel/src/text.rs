@@ -1,39 +1,42 @@
-//! Text in a field: the largest font in which it fits, else sideways scrolling; a substitute for what the font lacks.
+//! Text in a field: the largest font in which it fits, else sideways scrolling; a substitute for what the fonts lack.
+//!
+//! A text is drawn letter by letter as a person counts them, however a keyboard or a file composes them: a letter with its
+//! accents is one, and so is an emoji that is joined from several.
+
+use std::borrow::Cow;
 
 use embedded_graphics::Drawable;
 use embedded_graphics::draw_target::{DrawTarget, DrawTargetExt};
 use embedded_graphics::geometry::{Point, Size};
-use embedded_graphics::mono_font::{MonoFont, MonoTextStyle, iso_8859_1};
+use embedded_graphics::mono_font::{MonoFont, MonoTextStyle};
 use embedded_graphics::pixelcolor::BinaryColor;
 use embedded_graphics::primitives::{Primitive, PrimitiveStyle, Rectangle};
 use embedded_graphics::text::{Baseline, Text};
+use unicode_normalization::UnicodeNormalization;
+use unicode_segmentation::UnicodeSegmentation;
 
+use super::font::{FONT_5X8, FONT_6X10, FONT_6X12, FONT_7X14, FONT_7X14_BOLD, FONT_9X18_BOLD, FONT_10X20, Font};
 use super::scroll::Scroll;
 
 /// Fonts from large to small. A text for which the last is still too wide scrolls in it.
-pub(super) type Fonts = &'static [&'static MonoFont<'static>];
-
-// Of the fonts that there are, those whose full stop and colon are squares, in which addresses and times are read best.
-// The small ones that are not cannot tell `m` from `n`.
+pub(super) type Fonts = &'static [Font];
 
 /// For what a person reads from a step away.
-pub(super) const LARGE: Fonts = &[&iso_8859_1::FONT_10X20, &iso_8859_1::FONT_9X18_BOLD, &iso_8859_1::FONT_7X14_BOLD];
+pub(super) const LARGE: Fonts = &[FONT_10X20, FONT_9X18_BOLD, FONT_7X14_BOLD];
 /// For a code: rather small than moving.
-pub(super) const CODE: Fonts =
-    &[&iso_8859_1::FONT_10X20, &iso_8859_1::FONT_9X18_BOLD, &iso_8859_1::FONT_7X14_BOLD, &iso_8859_1::FONT_6X12];
+pub(super) const CODE: Fonts = &[FONT_10X20, FONT_9X18_BOLD, FONT_7X14_BOLD, FONT_6X12];
 /// For a code beside a QR code. One that has to move is large again.
-pub(super) const NARROW_CODE: Fonts =
-    &[&iso_8859_1::FONT_9X18_BOLD, &iso_8859_1::FONT_7X14_BOLD, &iso_8859_1::FONT_9X18_BOLD];
+pub(super) const NARROW_CODE: Fonts = &[FONT_9X18_BOLD, FONT_7X14_BOLD, FONT_9X18_BOLD];
 /// For lines that explain.
-pub(super) const LINE: Fonts = &[&iso_8859_1::FONT_7X14];
+pub(super) const LINE: Fonts = &[FONT_7X14];
 /// For what stands beside.
-pub(super) const SMALL: Fonts = &[&iso_8859_1::FONT_6X12];
+pub(super) const SMALL: Fonts = &[FONT_6X12];
 /// For what stands beside, where a text that stands still is worth a smaller font.
-pub(super) const SMALL_OR_TINY: Fonts = &[&iso_8859_1::FONT_6X12, &iso_8859_1::FONT_5X8];
+pub(super) const SMALL_OR_TINY: Fonts = &[FONT_6X12, FONT_5X8];
 /// For many lines of words.
-pub(super) const DENSE: Fonts = &[&iso_8859_1::FONT_6X10];
+pub(super) const DENSE: Fonts = &[FONT_6X10];
 /// For what must not need space.
-pub(super) const TINY: Fonts = &[&iso_8859_1::FONT_5X8];
+pub(super) const TINY: Fonts = &[FONT_5X8];
 
 /// Where a text that fits stands in its field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,8 +79,10 @@ impl Field {
     where
         D: DrawTarget<Color = BinaryColor>,
     {
-        let Some(font) = self.font(text) else { return Ok(None) };
-        let width = text_width(font, text);
+        let text = composed(text);
+        let letters: Vec<&str> = text.graphemes(true).collect();
+        let Some(font) = self.font(letters.len()) else { return Ok(None) };
+        let width = text_width(font, letters.len());
         let scroll = Scroll::new(width, self.area.size.width);
         let spare = self.area.size.width.saturating_sub(width);
         let indent = match self.align {
@@ -85,28 +90,30 @@ impl Field {
             Align::Center => spare / 2,
             Align::Right => spare,
         };
-        let above = self.area.size.height.saturating_sub(font.character_size.height) / 2;
+        let above = self.area.size.height.saturating_sub(font.height()) / 2;
         let offset = scroll.offset(shown_for_ms);
 
-        let cell = font.character_size.width.max(1);
+        let cell = font.width().max(1);
         let first = offset / cell;
         let left = signed(indent) + signed(first * cell) - signed(offset);
-        let start = self.area.top_left + Point::new(left, signed(above));
-        let seen = text.chars().skip(first as usize).take((self.area.size.width / cell + 2) as usize);
-        draw_cells(&mut target.clipped(&self.area), font, self.color, start, seen)?;
+        let mut at = self.area.top_left + Point::new(left, signed(above));
+        let mut target = target.clipped(&self.area);
+        for letter in letters.iter().skip(first as usize).take((self.area.size.width / cell + 2) as usize) {
+            draw_letter(&mut target, font, self.color, at, letter)?;
+            at.x = at.x.saturating_add(signed(cell));
+        }
         Ok(scroll.next_step(shown_for_ms))
     }
 
-    fn font(&self, text: &str) -> Option<&'static MonoFont<'static>> {
-        let fits = |font: &&&MonoFont<'_>| text_width(font, text) <= self.area.size.width;
+    fn font(&self, letters: usize) -> Option<Font> {
+        let fits = |font: &&Font| text_width(**font, letters) <= self.area.size.width;
         self.fonts.iter().find(fits).or(self.fonts.last()).copied()
     }
 }
 
-/// Pixels from the first column of the text to its last.
-pub(super) fn text_width(font: &MonoFont<'_>, text: &str) -> u32 {
-    let characters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
-    characters.saturating_mul(font.character_size.width)
+/// Pixels from the first column of so many letters to their last.
+fn text_width(font: Font, letters: usize) -> u32 {
+    u32::try_from(letters).unwrap_or(u32::MAX).saturating_mul(font.width())
 }
 
 /// A count of pixels as a coordinate. The panel is far smaller than either can say.
@@ -114,75 +121,75 @@ pub(super) fn signed(pixels: u32) -> i32 {
     i32::try_from(pixels).unwrap_or(i32::MAX)
 }
 
-/// Draws characters one after the other. One that the font lacks becomes an empty box, an ellipsis three dots.
-fn draw_cells<D>(
-    target: &mut D,
-    font: &MonoFont<'_>,
-    color: BinaryColor,
-    start: Point,
-    characters: impl Iterator<Item = char>,
-) -> Result<(), D::Error>
-where
-    D: DrawTarget<Color = BinaryColor>,
-{
-    let style = MonoTextStyle::new(font, color);
-    let cell = font.character_size.width;
-    let mut line = String::new();
-    let mut at = start;
-    for character in characters {
-        if has_glyph(font, character) {
-            line.push(character);
-        } else {
-            line.push(' ');
-            draw_substitute(target, font, color, at, character)?;
-        }
-        at.x = at.x.saturating_add(signed(cell));
-    }
-    Text::with_baseline(&line, start, style, Baseline::Top).draw(target)?;
-    Ok(())
+/// The text with each letter and its accents as one character, where there is one.
+fn composed(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
 }
 
-fn draw_substitute<D>(
-    target: &mut D,
-    font: &MonoFont<'_>,
-    color: BinaryColor,
-    at: Point,
-    character: char,
-) -> Result<(), D::Error>
+/// The part of a font and the character that draw a letter. None: the fonts lack it.
+fn glyph(font: Font, letter: &str) -> Option<(&'static MonoFont<'static>, &str)> {
+    // The selectors only choose between a plain and a coloured picture.
+    let letter = letter.trim_end_matches(['\u{fe0e}', '\u{fe0f}']);
+    let mut characters = letter.chars();
+    let part = font.part(characters.next()?)?;
+    characters.next().is_none().then_some((part, letter))
+}
+
+/// Draws a letter. One that the font lacks becomes an empty box, an ellipsis three dots.
+fn draw_letter<D>(target: &mut D, font: Font, color: BinaryColor, at: Point, letter: &str) -> Result<(), D::Error>
 where
     D: DrawTarget<Color = BinaryColor>,
 {
-    let cell = font.character_size.width;
-    let baseline = signed(font.baseline);
-    if character == '…' {
+    if let Some((part, letter)) = glyph(font, letter) {
+        Text::with_baseline(letter, at, MonoTextStyle::new(part, color), Baseline::Top).draw(target)?;
+        return Ok(());
+    }
+    let cell = font.width();
+    let baseline = signed(font.baseline());
+    if letter == ELLIPSIS {
         let dots = [0, 1, 2].map(|dot| at + Point::new(signed(cell) * (2 * dot + 1) / 6, baseline));
         return target.draw_iter(dots.map(|dot| embedded_graphics::Pixel(dot, color)));
     }
-    let height = font.baseline * 3 / 4;
+    let height = font.baseline() * 3 / 4;
     let corner = at + Point::new(0, baseline - signed(height));
     Rectangle::new(corner, Size::new(cell.saturating_sub(1), height + 1))
         .into_styled(PrimitiveStyle::with_stroke(color, 1))
         .draw(target)
 }
 
-/// A font gives its question mark for what it lacks.
-fn has_glyph(font: &MonoFont<'_>, character: char) -> bool {
-    character == '?' || font.glyph_mapping.index(character) != font.glyph_mapping.index('?')
+const ELLIPSIS: &str = "…";
+
+/// The letters of a text that a panel draws as an empty box, each once, in the order of the text. A letter is what a person
+/// counts as one: with its accents, and an emoji with what is joined to it.
+#[must_use]
+pub fn undrawable(text: &str) -> Vec<String> {
+    let text = plain(text);
+    let mut lacking: Vec<String> = Vec::new();
+    for letter in text.graphemes(true) {
+        // Every font has the same letters.
+        if glyph(FONT_10X20, letter).is_none() && letter != ELLIPSIS && !lacking.iter().any(|seen| seen == letter) {
+            lacking.push(letter.to_owned());
+        }
+    }
+    lacking
 }
 
-/// The text with typographic signs that the fonts lack made plain ones. Never for a code.
+/// The text composed, with typographic signs that the fonts lack made plain ones. Never for a code.
 pub(super) fn plain(text: &str) -> String {
-    text.chars().map(plain_character).collect()
+    composed(text).chars().map(plain_character).collect()
 }
 
 fn plain_character(character: char) -> char {
     match character {
-        '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{2032}' => '\'',
+        '\u{2bb}' | '\u{2bc}' | '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{2032}' => '\'',
         '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{2033}' => '"',
         '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
+        '\u{2000}'..='\u{200a}' | '\u{202f}' => ' ',
         '\u{2022}' => '·',
         '\u{2192}' => '>',
         '\u{2190}' => '<',
+        // The capital letter, which the fonts lack, looks like the small one.
+        'ẞ' => 'ß',
         _ => character,
     }
 }
@@ -209,8 +216,7 @@ mod tests {
         let field = Field::new(0, 0, 100, 20, CODE);
         let table = [(10, 10), (11, 9), (12, 7), (14, 7), (15, 6), (16, 6), (17, 6)];
         for (characters, width) in table {
-            let font = field.font(&"W".repeat(characters)).unwrap();
-            assert_eq!(font.character_size.width, width, "{characters} characters");
+            assert_eq!(field.font(characters).unwrap().width(), width, "{characters} characters");
         }
     }
 
@@ -235,11 +241,59 @@ mod tests {
         );
     }
 
+    fn picture(text: &str, columns: usize) -> String {
+        let (frame, _) = drawn(Field::new(0, 0, 128, 12, SMALL), text, 0);
+        render_pixels(&frame).lines().take(12).map(|line| &line[..columns]).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn names_of_european_languages_are_drawn_with_their_own_letters() {
+        insta::assert_snapshot!(picture("Łódź İş Ωή Їж", 78));
+        assert_ne!(picture("Łódź", 78), picture("Lodz", 78));
+    }
+
+    #[test]
+    fn a_text_looks_the_same_however_it_is_composed() {
+        for text in ["Łódź", "Åsa", "Şükrü", "Ελευθερία", "Йошкар-Ола"] {
+            let decomposed: String = text.nfd().collect();
+            assert_eq!(picture(&decomposed, 128), picture(text, 128), "{text}");
+            let field = Field::new(0, 0, 40, 12, SMALL).right();
+            assert_eq!(drawn(field, &decomposed, 0), drawn(field, text, 0), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_joined_emoji_is_one_box() {
+        let boxed = picture("a语b", 128);
+        for emoji in ["👩‍👩‍👧‍👦", "🏳️‍🌈", "👍🏽", "🇪🇺", "q̈̈", "❤️"] {
+            assert_eq!(picture(&format!("a{emoji}b"), 128), boxed, "{emoji}");
+        }
+        assert_eq!(picture("a©\u{fe0f}b", 128), picture("a©b", 128), "its plain picture is there");
+    }
+
+    #[test]
+    fn what_can_t_be_drawn_is_said_once_and_as_a_person_counts_letters() {
+        let table: [(&str, &[&str]); 8] = [
+            ("", &[]),
+            ("Łódź Ωμέγα Їжак İ “ß” – ẞ…", &[]),
+            ("e\u{301} a\u{328} и\u{306}", &[]),
+            ("Лук\u{2bc}ян 10\u{202f}000 €", &[]),
+            ("东京 and 东", &["东", "京"]),
+            ("Garden 👩‍👩‍👧‍👦 👍🏽", &["👩‍👩‍👧‍👦", "👍🏽"]),
+            ("Ґалаґан", &["Ґ", "ґ"]),
+            ("q\u{308}a\n", &["q\u{308}", "\n"]),
+        ];
+        for (text, expected) in table {
+            assert_eq!(undrawable(text), expected, "{text:?}");
+        }
+    }
+
     /// Draws the text in a field as wide as itself and in a narrow one, and looks whether over one cycle every column of
     /// the former was seen in the latter.
     fn every_column_is_seen(text: &str, field: Field) -> bool {
-        let font = field.font(text).unwrap();
-        let width = text_width(font, text);
+        let letters = text.chars().count();
+        let font = field.font(letters).unwrap();
+        let width = text_width(font, letters);
         let mut seen = std::collections::BTreeSet::new();
         let mut now = 0;
         while now < Scroll::new(width, field.area.size.width).cycle_ms() {
@@ -257,14 +311,14 @@ mod tests {
     }
 
     /// The column of the text without a field: the character alone, drawn at the origin.
-    fn reference_column(text: &str, font: &MonoFont<'static>, field: Field, column: u32) -> Vec<bool> {
-        let cell = font.character_size.width;
-        let character = text.chars().nth((column / cell) as usize).unwrap().to_string();
+    fn reference_column(text: &str, font: Font, field: Field, column: u32) -> Vec<bool> {
+        let cell = font.width();
+        let character = text.chars().nth((column / cell) as usize).unwrap();
         let mut frame = Frame::new(FrameSize::Low);
-        let above = field.area.size.height.saturating_sub(font.character_size.height) / 2;
-        let style = MonoTextStyle::new(font, BinaryColor::On);
-        let Ok(_) =
-            Text::with_baseline(&character, Point::new(0, signed(above)), style, Baseline::Top).draw(&mut frame);
+        let above = field.area.size.height.saturating_sub(font.height()) / 2;
+        let style = MonoTextStyle::new(font.part(character).unwrap(), BinaryColor::On);
+        let Ok(_) = Text::with_baseline(&character.to_string(), Point::new(0, signed(above)), style, Baseline::Top)
+            .draw(&mut frame);
         (0..32).map(|y| frame.is_lit(column % cell, y)).collect()
     }
 
@@ -282,7 +336,7 @@ mod tests {
     proptest::proptest! {
         #![proptest_config(proptest::test_runner::Config::with_cases(12))]
         #[test]
-        fn any_text_is_seen_whole(text in "[ -~äß]{1,40}", width in 12_u32..=128) {
+        fn any_text_is_seen_whole(text in "[ -~äßŁżΩЯї]{1,40}", width in 12_u32..=128) {
             proptest::prop_assert!(every_column_is_seen(&text, Field::new(0, 0, width, 20, LARGE)));
         }
     }

@@ -78,6 +78,12 @@ struct Wanted<'a> {
     sha256: &'a Fingerprint,
 }
 
+/// The SHA-256 of a component.
+#[must_use]
+pub fn fingerprint(component: &[u8]) -> Fingerprint {
+    Sha256::digest(component).into()
+}
+
 /// Bytes as hexadecimal digits.
 #[must_use]
 pub fn hexadecimal(bytes: &[u8]) -> String {

@@ -32,6 +32,7 @@ pub mod sensor;
 
 pub use admission::{AdmissionError, Description};
 pub use auth_policy::AuthPolicy;
+pub use cache::fingerprint;
 pub use call::CallError;
 pub use compiler::Compiler;
 pub use connector::Connector;

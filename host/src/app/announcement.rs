@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use punchcard_core::name::SinkName;
 use punchcard_core::plugin::Problem;
 use punchcard_core::scene::PanelState;
+use punchcard_core::supervisor::PartName;
 use punchcard_core::{delivery, grant};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
@@ -14,36 +15,18 @@ use super::device::Device;
 use super::display::Display;
 use super::formatting::{self, Said};
 use super::grant::Grant;
-use super::part::{GrantPart, Parts, SinkPart};
+use super::status::ConfigurationReport;
 use punchcard_ledger::Declared;
 
-/// Says which parts are off, and goes on saying how the others stand.
+/// Goes on saying what formatters say, and how much waits.
 pub(super) fn start(
     device: &Arc<Device>,
-    parts: &Parts,
     sayings: mpsc::UnboundedReceiver<Said>,
     deliveries: mpsc::UnboundedReceiver<SinkName>,
     tasks: &mut JoinSet<()>,
 ) {
-    let display = &device.display;
-    for (name, reason) in parts.off() {
-        warn!(part = name, reason, "a part is off");
-        let problem = Problem { headline: headline_off(&name), advice: reason };
-        display.note(|panel, now_ms| panel.set_problem(&name, Some(&problem), now_ms));
-    }
-    for part in parts.grants.values() {
-        if let GrantPart::On(grant) = part {
-            tasks.spawn(show_grant(Arc::clone(grant), display.clone()));
-        }
-    }
-    for (name, part) in &parts.sinks {
-        if let SinkPart::On(sink) = part {
-            tasks.spawn(show_formatting(format!("sinks.{name}.format"), sink.formatting.clone(), display.clone()));
-            tasks.spawn(show_delivery(name.clone(), sink.delivery.clone(), display.clone()));
-        }
-    }
     let moved = Arc::new(Notify::new());
-    tasks.spawn(show_said(display.clone(), sayings, Arc::clone(&moved)));
+    tasks.spawn(show_said(device.display.clone(), sayings, Arc::clone(&moved)));
     tasks.spawn(show_undelivered(Arc::clone(device), deliveries, moved));
 }
 
@@ -55,7 +38,7 @@ fn headline_off(part: &str) -> String {
 impl Device {
     /// Says on the panel and in the log which configuration is in force, where it is not the file.
     pub(super) fn say_configuration(&self) {
-        let report = self.report.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let report = self.configuration_report();
         let problem = report.errors.map(|errors| {
             warn!(path = report.path, "the configuration has errors:\n{errors}");
             Problem {
@@ -64,6 +47,43 @@ impl Device {
             }
         });
         self.display.note(|panel, now_ms| panel.set_problem("configuration", problem.as_ref(), now_ms));
+    }
+
+    /// Notes which configuration is in force, and says so.
+    pub(super) fn set_configuration(&self, report: ConfigurationReport) {
+        let news = {
+            let mut known = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *known, report.clone()) != report
+        };
+        if news {
+            self.say_configuration();
+        }
+    }
+
+    /// Which configuration is in force.
+    pub(super) fn configuration_report(&self) -> ConfigurationReport {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says on the panel that a part is off, by the path of its key.
+    pub(super) fn say_off(&self, part: &str, reason: &str) {
+        let problem = Problem { headline: headline_off(part), advice: reason.to_owned() };
+        self.display.note(|panel, now_ms| panel.set_problem(part, Some(&problem), now_ms));
+    }
+
+    /// Nothing is said of a part any more: it ended, or begins anew.
+    pub(super) fn forget_part(&self, part: &PartName) {
+        let key = part.to_string();
+        self.display.note(|panel, now_ms| {
+            for key in [key.clone(), format!("{key}.format"), format!("{key}.deliver")] {
+                panel.set_problem(&key, None, now_ms);
+            }
+            match part {
+                PartName::Grant(grant) => panel.set_prompt(grant, None, now_ms),
+                PartName::Sink(sink) => panel.set_standing(sink, None),
+                PartName::Panel | PartName::Inputs(_) => {}
+            }
+        });
     }
 
     /// Says what is out of the ordinary with the sinks' places in the ledger.
@@ -88,7 +108,8 @@ impl Device {
 
     async fn count_undelivered(&self) {
         let mut undelivered = 0;
-        for sink in self.configuration.sinks.keys() {
+        let configuration = Arc::clone(&self.parts.borrow().configuration);
+        for sink in configuration.sinks.keys() {
             if let Ok(counts) = self.ledger.sink_counts(sink).await {
                 undelivered += counts.events_waiting + counts.rows_waiting + counts.rows_in_flight;
                 let standing = counts.standing;
@@ -128,7 +149,11 @@ async fn show_undelivered(device: Arc<Device>, mut deliveries: mpsc::UnboundedRe
 }
 
 /// Keeps the panel's word on a sink's formatter true.
-async fn show_formatting(part: String, mut standing: watch::Receiver<formatting::Standing>, display: Display) {
+pub(super) async fn show_formatting(
+    part: String,
+    mut standing: watch::Receiver<formatting::Standing>,
+    display: Display,
+) {
     use formatting::Standing;
     loop {
         let problem = match standing.borrow_and_update().clone() {
@@ -143,7 +168,7 @@ async fn show_formatting(part: String, mut standing: watch::Receiver<formatting:
 }
 
 /// Keeps the panel's word on a grant true.
-async fn show_grant(grant: Arc<Grant>, display: Display) {
+pub(super) async fn show_grant(grant: Arc<Grant>, display: Display) {
     let mut standing = grant.standing();
     loop {
         let now = standing.borrow_and_update().clone();
@@ -171,7 +196,7 @@ async fn show_grant(grant: Arc<Grant>, display: Display) {
 }
 
 /// Keeps the panel's word on a sink's delivery true.
-async fn show_delivery(sink: SinkName, mut standing: watch::Receiver<delivery::Standing>, display: Display) {
+pub(super) async fn show_delivery(sink: SinkName, mut standing: watch::Receiver<delivery::Standing>, display: Display) {
     use delivery::Standing;
     let part = format!("sinks.{sink}");
     loop {

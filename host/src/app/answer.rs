@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use punchcard_core::delivery::Standing;
+use punchcard_core::delivery::Standing as DeliveryStanding;
 use punchcard_core::event::Sequence;
 use punchcard_core::grant;
 use punchcard_core::name::SinkName;
@@ -12,12 +12,14 @@ use tracing::info;
 use super::control::{Answer, Question};
 use super::delivery;
 use super::device::Device;
+use super::error_chain::chain;
 use super::formatting;
-use super::grant::{Ask, chain};
-use super::intake::fresh_id;
-use super::part::{GrantPart, Parts, SinkHandle, SinkPart};
+use super::grant::Ask;
+use super::part::sink::SinkHandle;
+use super::part::{OnOrOff, Parts};
 use super::report::report;
-use punchcard_ledger::PutBack;
+use super::supervisor::Request;
+use punchcard_ledger::Requeued;
 
 /// Answers a question, or sees to it that what is asked for will be done.
 pub(super) async fn answer(device: Arc<Device>, question: Question) -> Answer {
@@ -30,16 +32,18 @@ impl Device {
         match question {
             Question::Status => Ok(Answer::Status(Box::new(report(self).await))),
             Question::Frame => Ok(self.display.answer()),
+            Question::Reload => self.reload().await,
             Question::SignIn { grant } => self.ask_grant(&grant, Ask::SignIn),
             Question::SignOut { grant, revoke } => self.ask_grant(&grant, Ask::SignOut { revoke }),
-            Question::Retry { sink } => self.ask_sink(&sink, delivery::Ask::Retry),
+            Question::Retry { sink } => self.retry(&sink),
             Question::AcceptTimes { sink } => self.accept_times(&sink).await,
             Question::Reconcile { sink, deliver_missing_of } => self.reconcile(&sink, deliver_missing_of),
             Question::Reconciliation { sink, number } => self.reconciliation(&sink, number),
             Question::Pause { sink } => self.set_paused(&sink, true).await,
             Question::Resume { sink } => self.set_paused(&sink, false).await,
-            Question::PutBack { sink, events } => self.put_back(&sink, &events).await,
+            Question::Requeue { sink, events } => self.requeue(&sink, &events).await,
             Question::Drop { sink, events, reason } => self.drop_set_aside(&sink, &events, &reason).await,
+            Question::Forget { sink } => self.forget(&sink).await,
             Question::CreateAnew { sink } => self.create_anew(&sink).await,
             Question::Correct { sink, from, component, settings, wanted } => {
                 let (reply, answer) = oneshot::channel();
@@ -49,14 +53,23 @@ impl Device {
         }
     }
 
+    /// Has plugins.toml, the components and the secrets looked at again, and waits for what that comes to.
+    async fn reload(&self) -> Result<Answer, String> {
+        let (reply, answer) = oneshot::channel();
+        let asked = self.supervisor.send(Request::Reload { reply: Some(reply) });
+        asked.map_err(|_| "plugins can't be run on this machine; there is nothing to reload".to_owned())?;
+        let report = answer.await.map_err(|_| "the device ends".to_owned())?;
+        Ok(Answer::Reloaded(Box::new(report)))
+    }
+
     fn ask_grant(&self, name: &str, ask: Ask) -> Result<Answer, String> {
         let parts = self.parts()?;
         match parts.grants.iter().find(|(grant, _)| grant.as_str() == name) {
-            Some((_, GrantPart::On(grant))) => {
+            Some((_, Ok(grant))) => {
                 grant.ask(ask);
                 Ok(Answer::Accepted)
             }
-            Some((_, GrantPart::Off(reason))) => Err(format!("grant `{name}` is off: {reason}")),
+            Some((_, Err(reason))) => Err(format!("grant `{name}` is off: {reason}")),
             None => Err(unknown("grant", name, parts.grants.keys())),
         }
     }
@@ -67,11 +80,31 @@ impl Device {
         Ok(Answer::Accepted)
     }
 
+    /// Has a sink try again that a problem holds up. Any other goes on by itself.
+    fn retry(&self, name: &str) -> Result<Answer, String> {
+        let standing = self.sink(name)?.delivery.borrow().clone();
+        let stuck = matches!(standing, DeliveryStanding::Held { .. } | DeliveryStanding::Failing { .. });
+        // Refused where it can't deliver at all.
+        self.sink_that_delivers(name)?;
+        if stuck { self.ask_sink(name, delivery::Ask::Retry) } else { Ok(Answer::NothingToDo) }
+    }
+
     /// A person leaves rows as they are whose times were wrong. Also where the sink is off: its rows are there.
     async fn accept_times(&self, name: &str) -> Result<Answer, String> {
         let (sink, _) = self.sink_part(name)?;
-        self.time.accept_times(&self.ledger, sink).await.map_err(chain)?;
+        if self.ledger.clock_corrections().await.map_err(chain)?.iter().all(|wrong| wrong.sink != sink) {
+            return Ok(Answer::NothingToDo);
+        }
+        self.time.accept_times(&self.ledger, &sink).await.map_err(chain)?;
         info!(%sink, "a person leaves the rows as they are whose times were wrong");
+        Ok(Answer::Accepted)
+    }
+
+    /// Forgets a sink that is in the ledger alone.
+    async fn forget(&self, name: &str) -> Result<Answer, String> {
+        let sink = SinkName::parse(name).map_err(|_| format!("`{name}` is not a sink's name"))?;
+        self.ledger.forget_sink(&sink).await.map_err(chain)?;
+        info!(%sink, "a person had the sink forgotten");
         Ok(Answer::Accepted)
     }
 
@@ -79,7 +112,7 @@ impl Device {
     async fn create_anew(&self, name: &str) -> Result<Answer, String> {
         let (sink, _) = self.sink_part(name)?;
         let handle = self.sink_that_delivers(name)?;
-        delivery::keep_wish(&self.ledger, sink).await.map_err(chain)?;
+        delivery::keep_wish(&self.ledger, &sink).await.map_err(chain)?;
         // From here on it holds, whatever has happened to the sink meanwhile.
         handle.asks.send(delivery::Ask::CreateAnew).map_err(|_| ended(name))?;
         Ok(Answer::Accepted)
@@ -108,18 +141,21 @@ impl Device {
             ));
         }
         match &*sink.delivery.borrow() {
-            Standing::Held { problem: Some(problem) } => {
+            DeliveryStanding::Held { problem: Some(problem) } => {
                 return Err(format!("sink `{name}` waits for a person: {}: {}", problem.headline, problem.advice));
             }
-            Standing::Held { problem: None } => return Err(format!("sink `{name}` waits for a person")),
-            Standing::Failing { reason } => return Err(format!("sink `{name}` fails: {reason}")),
-            Standing::Idle | Standing::Working | Standing::Paused | Standing::Waiting { .. } => {}
+            DeliveryStanding::Held { problem: None } => return Err(format!("sink `{name}` waits for a person")),
+            DeliveryStanding::Failing { reason } => return Err(format!("sink `{name}` fails: {reason}")),
+            DeliveryStanding::Idle
+            | DeliveryStanding::Working
+            | DeliveryStanding::Paused
+            | DeliveryStanding::Waiting { .. } => {}
         }
         let sink = self.sink_that_delivers(name)?;
         if !self.time.now(&self.clock).is_known() {
             return Err("the time is not known yet, and nothing is read back before it is".to_owned());
         }
-        self.signed_in(sink)?;
+        self.signed_in(&sink)?;
         let number = sink
             .progress
             .begin()
@@ -138,13 +174,16 @@ impl Device {
     /// Stops a sink's deliveries, or has them go on: in the ledger first, so that it holds over a restart. Also where the
     /// sink is off: it may be on again after the next start.
     async fn set_paused(&self, name: &str, paused: bool) -> Result<Answer, String> {
-        let (sink, part) = self.sink_part(name)?;
+        let (sink, _) = self.sink_part(name)?;
         // One at a time: what the ledger has last is what holds.
         let _alone = self.pausing.lock().await;
-        self.ledger.set_paused(sink, paused).await.map_err(chain)?;
+        if self.ledger.is_paused(&sink).await.map_err(chain)? == paused {
+            return Ok(Answer::NothingToDo);
+        }
+        self.ledger.set_paused(&sink, paused).await.map_err(chain)?;
         info!(%sink, paused, "a person paused or resumed the sink");
-        if let SinkPart::On(handle) = part {
-            handle.paused.send_replace(paused);
+        if let Ok(handle) = self.sink(name) {
+            handle.set_paused(paused);
             // What it waited for has most likely been mended: that is why it was paused.
             if !paused && handle.delivery_off.is_none() {
                 return self.ask_sink(name, delivery::Ask::Retry);
@@ -154,35 +193,35 @@ impl Device {
     }
 
     /// Has a sink try again what it set aside: of all events, or of those that are named.
-    async fn put_back(&self, name: &str, events: &[u64]) -> Result<Answer, String> {
+    async fn requeue(&self, name: &str, events: &[u64]) -> Result<Answer, String> {
         let (sink, part) = self.sink_part(name)?;
         let events: Vec<Sequence> = events.iter().copied().map(Sequence).collect();
-        let _woken = WakeLater(part);
-        let id = || fresh_id(self.clock.wall().unix_micros);
-        let put = self.ledger.put_back(sink, &events, id).await.map_err(chain)?;
-        if put == PutBack::default() {
+        let _woken = WakeLater(part.ok());
+        let requeued = self.ledger.requeue(&sink, &events).await.map_err(chain)?;
+        if requeued == Requeued::default() {
             return Err(format!("no event that sink `{name}` set aside is left in the history"));
         }
-        info!(%sink, events = put.events, rows = put.rows, "what was set aside is put back");
-        Ok(Answer::PutBack { events: put.events, rows: put.rows, rows_left: put.rows_left })
+        let Requeued { events, rows } = requeued;
+        info!(%sink, events, rows, "what was set aside is requeued");
+        Ok(Answer::Requeued { events, rows })
     }
 
     /// Drops for good what a sink set aside.
     async fn drop_set_aside(&self, name: &str, events: &[u64], reason: &str) -> Result<Answer, String> {
         let (sink, _) = self.sink_part(name)?;
         let events: Vec<Sequence> = events.iter().copied().map(Sequence).collect();
-        let count = self.ledger.drop_set_aside(sink, &events, reason).await.map_err(chain)?;
+        let count = self.ledger.drop_set_aside(&sink, &events, reason).await.map_err(chain)?;
         info!(%sink, count, reason, "a person dropped what was set aside");
         Ok(Answer::Dropped { count })
     }
 
     /// A sink that is on, that has a connector, and that is not paused.
-    fn sink_that_delivers(&self, name: &str) -> Result<&SinkHandle, String> {
+    fn sink_that_delivers(&self, name: &str) -> Result<Arc<SinkHandle>, String> {
         let sink = self.sink(name)?;
         if let Some(reason) = &sink.delivery_off {
             return Err(format!("sink `{name}` is off: {reason}"));
         }
-        if *sink.paused.borrow() {
+        if sink.is_paused() {
             return Err(format!("sink `{name}` is paused; `punchcard sinks resume {name}` first"));
         }
         Ok(sink)
@@ -192,8 +231,8 @@ impl Device {
     fn signed_in(&self, sink: &SinkHandle) -> Result<(), String> {
         let Some(name) = &sink.grant else { return Ok(()) };
         let reason = match self.parts()?.grants.get(name) {
-            Some(GrantPart::Off(reason)) => reason.clone(),
-            Some(GrantPart::On(grant)) => match &*grant.standing().borrow() {
+            Some(Err(reason)) => reason.clone(),
+            Some(Ok(grant)) => match &*grant.standing().borrow() {
                 grant::Standing::Authorized { .. } | grant::Standing::Renewing | grant::Standing::Starting => {
                     return Ok(());
                 }
@@ -209,31 +248,33 @@ impl Device {
     }
 
     /// A sink that is on.
-    fn sink(&self, name: &str) -> Result<&SinkHandle, String> {
-        match self.sink_part(name)? {
-            (_, SinkPart::On(sink)) => Ok(sink),
-            (_, SinkPart::Off(reason)) => Err(format!("sink `{name}` is off: {reason}")),
-        }
+    fn sink(&self, name: &str) -> Result<Arc<SinkHandle>, String> {
+        self.sink_part(name)?.1.map_err(|reason| format!("sink `{name}` is off: {reason}"))
     }
 
     /// A sink that is configured.
-    fn sink_part(&self, name: &str) -> Result<(&SinkName, &SinkPart), String> {
+    fn sink_part(&self, name: &str) -> Result<(SinkName, OnOrOff<Arc<SinkHandle>>), String> {
         let parts = self.parts()?;
         let found = parts.sinks.iter().find(|(sink, _)| sink.as_str() == name);
-        found.ok_or_else(|| unknown("sink", name, parts.sinks.keys()))
+        let (sink, standing) = found.ok_or_else(|| unknown("sink", name, parts.sinks.keys()))?;
+        Ok((sink.clone(), standing.clone()))
     }
 
-    fn parts(&self) -> Result<&Parts, String> {
-        self.parts.get().ok_or_else(|| "the device is still starting; try again in a moment".to_owned())
+    fn parts(&self) -> Result<Arc<Parts>, String> {
+        let parts = Arc::clone(&self.parts.borrow());
+        if parts.starting && parts.sinks.is_empty() && parts.grants.is_empty() {
+            return Err("the device is still starting; try again in a moment".to_owned());
+        }
+        Ok(parts)
     }
 }
 
-/// Has a sink look for rows once this ends, however it does: rows that are put back until then are on their way.
-struct WakeLater<'a>(&'a SinkPart);
+/// Has a sink look for rows once this ends, however it does: rows that are requeued until then are on their way.
+struct WakeLater(Option<Arc<SinkHandle>>);
 
-impl Drop for WakeLater<'_> {
+impl Drop for WakeLater {
     fn drop(&mut self) {
-        if let SinkPart::On(handle) = self.0 {
+        if let Some(handle) = &self.0 {
             handle.wake();
         }
     }

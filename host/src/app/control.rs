@@ -3,6 +3,7 @@
 //! One line of JSON each way for each connection. The socket lies in a folder of mode 0700: who can open it owns the
 //! device's state anyway.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tracing::{debug, warn};
 
-use super::status::{ReconcileStage, Report};
+use super::status::{ReconcileStage, ReloadReport, Report};
 
 /// The socket's name in the state folder.
 const FILE_NAME: &str = "control.sock";
@@ -29,6 +30,8 @@ pub enum Question {
     Status,
     /// What the panel shows at this moment.
     Frame,
+    /// Look at plugins.toml, the components and the secrets again.
+    Reload,
     /// Begin to sign in, or try again.
     SignIn {
         /// The grant.
@@ -70,8 +73,8 @@ pub enum Question {
         /// The sink.
         sink: String,
     },
-    /// Put back what a sink set aside.
-    PutBack {
+    /// Requeue what a sink set aside.
+    Requeue {
         /// The sink.
         sink: String,
         /// The events, by their sequence; none: all.
@@ -88,6 +91,11 @@ pub enum Question {
     },
     /// Leave rows as they are whose times were wrong.
     AcceptTimes {
+        /// The sink.
+        sink: String,
+    },
+    /// Forget a sink that plugins.toml does not name any more, with its rows.
+    Forget {
         /// The sink.
         sink: String,
     },
@@ -116,7 +124,10 @@ impl Question {
     /// refused thousands of rows.
     fn patience(&self) -> Duration {
         match self {
-            Self::Correct { .. } | Self::PutBack { .. } => Duration::from_secs(600),
+            // A component may have to be compiled anew.
+            Self::Correct { .. } | Self::Requeue { .. } | Self::Forget { .. } | Self::Reload => {
+                Duration::from_secs(600)
+            }
             _ => PATIENCE,
         }
     }
@@ -137,8 +148,12 @@ pub enum Answer {
         /// Eight rows a byte, in the controller's order of pages.
         pages: Vec<u8>,
     },
-    /// It will be done.
+    /// What a reload came to.
+    Reloaded(Box<ReloadReport>),
+    /// It was done, or will be.
     Accepted,
+    /// Everything was so already.
+    NothingToDo,
     /// Rows were corrected, and will be delivered.
     Corrected {
         /// So many.
@@ -153,14 +168,12 @@ pub enum Answer {
     },
     /// How far comparing has come.
     Reconciliation(Box<ReconcileStage>),
-    /// What was put back.
-    PutBack {
+    /// What was requeued.
+    Requeued {
         /// Events that the formatter gets once more.
         events: u64,
         /// Rows that the service gets once more.
         rows: u64,
-        /// Rows that stay aside until the sink's events are formatted.
-        rows_left: u64,
     },
     /// What was dropped.
     Dropped {
@@ -191,6 +204,19 @@ pub enum ControlError {
         /// Why.
         source: std::io::Error,
     },
+    /// The socket is another user's.
+    #[error(
+        "{} belongs to {owner}, whose host this is; ask as that user, such as with `sudo -u '#{uid}' punchcard …`",
+        path.display()
+    )]
+    OtherUser {
+        /// The socket, or the folder that it is in.
+        path: PathBuf,
+        /// The owner, for a person.
+        owner: String,
+        /// Its number.
+        uid: u32,
+    },
     /// The other side did not answer in time.
     #[error("the running host did not answer within {} s", within.as_secs())]
     Patience {
@@ -217,6 +243,10 @@ pub async fn ask(state: &Path, question: &Question) -> Result<Answer, ControlErr
             std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
                 ControlError::NoHost { state: state.to_owned() }
             }
+            std::io::ErrorKind::PermissionDenied => {
+                let asker = rustix::process::geteuid().as_raw();
+                other_user(state, &path, asker).unwrap_or_else(|| in_socket(error))
+            }
             _ => in_socket(error),
         })?;
         let mut line = serde_json::to_vec(question).map_err(ControlError::Answer)?;
@@ -232,6 +262,15 @@ pub async fn ask(state: &Path, question: &Question) -> Result<Answer, ControlErr
     // The host's own patience ends first, and it says so.
     let within = question.patience() + PATIENCE;
     tokio::time::timeout(within, exchange).await.unwrap_or(Err(ControlError::Patience { within }))
+}
+
+/// Whose socket it is, where it is not that of the user who asks.
+fn other_user(state: &Path, socket: &Path, asker: u32) -> Option<ControlError> {
+    // In a folder that others can't enter, nothing is known of the socket.
+    let (path, metadata) = [socket, state].into_iter().find_map(|path| Some((path, path.metadata().ok()?)))?;
+    let uid = metadata.uid();
+    let owner = if uid == 0 { "root".to_owned() } else { format!("the user of number {uid}") };
+    (uid != asker).then(|| ControlError::OtherUser { path: path.to_owned(), owner, uid })
 }
 
 /// Opens the socket. The caller holds the state folder's lock, so a socket that lies there is a dead host's.
@@ -313,10 +352,24 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_of_another_user_is_said_to_be_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().metadata().unwrap().uid();
+        let said =
+            |socket: &str, asker| other_user(folder.path(), &folder.path().join(socket), asker).map(|e| e.to_string());
+        std::fs::write(folder.path().join("control.sock"), "").unwrap();
+        assert_eq!(said("control.sock", own), None);
+        for (socket, named) in [("control.sock", "control.sock belongs to"), ("none", " belongs to")] {
+            let said = said(socket, own + 1).unwrap();
+            assert!(said.contains(named) && said.contains(&format!("`sudo -u '#{own}' punchcard …`")), "{said}");
+        }
+    }
+
+    #[test]
     fn what_may_be_about_thousands_of_rows_has_ten_minutes() {
         let sink = || "sheet".to_owned();
         let table = [
-            (Question::PutBack { sink: sink(), events: Vec::new() }, 600),
+            (Question::Requeue { sink: sink(), events: Vec::new() }, 600),
             (Question::Retry { sink: sink() }, 10),
             (Question::Status, 10),
         ];

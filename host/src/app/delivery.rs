@@ -19,20 +19,23 @@ use tokio::sync::{Notify, mpsc, watch};
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use super::error_chain::chain;
 use super::formatting;
-use super::grant::chain;
 use super::known_time::KnownTime;
 use super::reconcile::{Progress, Reconciliation};
 use super::status::ReconcileStage;
 use super::timer::sleep_until;
 use crate::clock::Clock;
 use crate::http::Http;
-use punchcard_ledger::{Ledger, OpenBatch, RowPlace, StorageError, Tried};
+use grant_link::SignIns;
+use punchcard_ledger::{Ledger, OpenBatch, Ordinal, StorageError, Tried};
 use punchcard_sandbox::{CallError, Connector};
 
+mod grant_link;
 mod reading;
 mod sending;
 
+pub(super) use grant_link::GrantLink;
 pub(super) use sending::Authority;
 
 /// Milliseconds after which a ledger that refused is tried again.
@@ -58,13 +61,31 @@ pub(super) enum Ask {
     Retry,
     /// Make a new destination, as [`keep_wish`] keeps it.
     CreateAnew,
-    /// Compare what is there with what was brought.
+    /// Compare what is there with what was delivered.
     Reconcile {
         /// The comparison's number.
         number: u64,
         /// And bring again what is missing, and was in the comparison of this number.
         deliver_missing_of: Option<u64>,
     },
+}
+
+/// Whether a sink delivers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// It does.
+    Deliver,
+    /// A person wants nothing delivered for now.
+    Pause,
+    /// It is to end, once the request that is under way is answered.
+    Stop,
+}
+
+impl Flow {
+    /// That of a sink which is paused, or not.
+    pub(super) fn of(paused: bool) -> Self {
+        if paused { Self::Pause } else { Self::Deliver }
+    }
 }
 
 /// What drives one sink's connector.
@@ -84,8 +105,7 @@ pub(super) struct Delivery {
     pub(super) clock: Clock,
     pub(super) time: KnownTime,
     pub(super) asks: mpsc::UnboundedReceiver<Ask>,
-    /// A person wants nothing delivered for now.
-    pub(super) paused: watch::Receiver<bool>,
+    pub(super) flow: watch::Receiver<Flow>,
     /// How far comparing has come.
     pub(super) progress: Progress,
     /// There may be rows.
@@ -109,11 +129,11 @@ struct Load {
     /// It was looked for a batch since the start: one that an earlier start has sent comes before all else.
     looked: bool,
     /// What was missing when it was last compared, under which number.
-    missing: (u64, Vec<RowPlace>),
+    missing: (u64, Vec<Ordinal>),
 }
 
 impl Delivery {
-    /// Delivers until the task is dropped.
+    /// Delivers until it is told to stop.
     pub(super) async fn run(mut self) {
         let mut carrier = Carrier::default();
         let mut load = self.load().await;
@@ -121,18 +141,25 @@ impl Delivery {
             carrier.ask_create_anew();
         }
         let mut prepared = false;
+        let mut flow = self.flow.clone();
         // A connector goes by the calendar: at 1970 it would look for, or make, the spreadsheet of that year.
-        self.time.known(&self.clock).await;
-        let mut sign_ins = match &self.authority {
-            Authority::Grant(grant) => Some(grant.sign_ins()),
+        tokio::select! {
+            () = self.time.known(&self.clock) => {}
+            () = stopped(&mut flow) => return,
+        }
+        let link = match &self.authority {
+            Authority::Grant(link) => Some(link.clone()),
             Authority::None | Authority::Header { .. } => None,
         };
+        let mut sign_ins = link.as_ref().map_or_else(SignIns::default, GrantLink::sign_ins);
         loop {
             while let Ok(ask) = self.asks.try_recv() {
                 self.take(&mut carrier, &mut load, ask).await;
             }
-            let mut paused = self.paused.clone();
-            carrier.set_paused(*paused.borrow_and_update());
+            match *flow.borrow_and_update() {
+                Flow::Stop => return,
+                now => carrier.set_paused(now == Flow::Pause),
+            }
             let plan = carrier.plan(self.clock.monotonic_ms());
             self.publish(&carrier);
             match &plan {
@@ -155,14 +182,14 @@ impl Delivery {
                 Plan::WaitUntil(until_ms) => {
                     tokio::select! {
                         () = sleep_until(&self.clock, until_ms) => {}
-                        () = changed(&mut paused) => {}
+                        () = changed(&mut flow) => {}
                         Some(ask) = self.asks.recv() => self.take(&mut carrier, &mut load, ask).await,
-                        () = next_sign_in(sign_ins.as_mut()) => carrier.ask_retry(),
+                        () = next_sign_in(link.as_ref(), &mut sign_ins) => carrier.ask_retry(),
                     }
                 }
                 Plan::Rest => {
                     tokio::select! {
-                        () = changed(&mut paused) => {}
+                        () = changed(&mut flow) => {}
                         Some(ask) = self.asks.recv() => self.take(&mut carrier, &mut load, ask).await,
                     }
                 }
@@ -171,7 +198,7 @@ impl Delivery {
                     carrier.begin(Work::Prepare, false);
                 }
                 Plan::Idle if load.looked && load.reconciliation.is_some() => carrier.begin(Work::ReadBack, false),
-                Plan::Idle => self.find_work(&mut carrier, &mut load, &mut paused).await,
+                Plan::Idle => self.find_work(&mut carrier, &mut load, &mut flow).await,
             }
         }
     }
@@ -191,7 +218,7 @@ impl Delivery {
     }
 
     /// Takes the next batch, or waits for rows.
-    async fn find_work(&mut self, carrier: &mut Carrier, load: &mut Load, paused: &mut watch::Receiver<bool>) {
+    async fn find_work(&mut self, carrier: &mut Carrier, load: &mut Load, flow: &mut watch::Receiver<Flow>) {
         // Before looking, so that rows which come while looking are not slept through.
         let rows = Arc::clone(&self.rows);
         let more = rows.notified();
@@ -199,7 +226,7 @@ impl Delivery {
         if load.reconciliation.is_none() && self.awaits_whole_batch(limits).await {
             tokio::select! {
                 () = more => {}
-                () = changed(paused) => {}
+                () = changed(flow) => {}
                 _ = self.formatting.changed() => {}
                 Some(ask) = self.asks.recv() => self.take(carrier, load, ask).await,
             }
@@ -224,7 +251,7 @@ impl Delivery {
                 load.looked = true;
                 tokio::select! {
                     () = more => {}
-                    () = changed(paused) => {}
+                    () = changed(flow) => {}
                     Some(ask) = self.asks.recv() => self.take(carrier, load, ask).await,
                 }
             }
@@ -276,7 +303,7 @@ impl Delivery {
             }
         };
         load.slowness.ended(rows, Duration::from_millis(now_ms.saturating_sub(began_ms)), usual);
-        let next = carrier.stepped(work, outcome.next, now_ms);
+        let next = carrier.stepped(work, outcome.next.naming(self.sink.as_str()), now_ms);
         let kept = match &next {
             Next::Done(Work::Batch, receipt) => {
                 let now = self.time.now(&self.clock);
@@ -430,21 +457,25 @@ impl Delivery {
 }
 
 /// Waits until a person has signed in since this was last waited for: a sink that is held may be mended by that.
-async fn next_sign_in(sign_ins: Option<&mut watch::Receiver<u64>>) {
-    let changed = match sign_ins {
-        Some(sign_ins) => sign_ins.changed().await.is_ok(),
-        None => false,
-    };
-    if !changed {
+async fn next_sign_in(link: Option<&GrantLink>, seen: &mut SignIns) {
+    match link {
+        Some(link) => link.next_sign_in(seen).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until a sink is paused, resumed, or told to stop.
+async fn changed(flow: &mut watch::Receiver<Flow>) {
+    if flow.changed().await.is_err() {
+        // The device ends, and with it this task.
         std::future::pending::<()>().await;
     }
 }
 
-/// Waits until a sink is paused or resumed.
-async fn changed(paused: &mut watch::Receiver<bool>) {
-    if paused.changed().await.is_err() {
-        // The device ends, and with it this task.
-        std::future::pending::<()>().await;
+/// Waits until a sink is told to stop.
+async fn stopped(flow: &mut watch::Receiver<Flow>) {
+    while *flow.borrow_and_update() != Flow::Stop {
+        changed(flow).await;
     }
 }
 

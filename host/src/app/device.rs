@@ -5,39 +5,44 @@
 //! the ledger closes. A part that can't be started is said and left out; one that breaks off, by a defect of ours, ends
 //! the device, so that the system starts it anew.
 
+use std::collections::BTreeSet;
+use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use punchcard_core::config::Configuration;
-use punchcard_core::config::panel::PanelSize;
 use punchcard_core::event::Sequence;
 use punchcard_core::plugin::Problem;
-use punchcard_core::scene::PanelState;
 use thiserror::Error;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
+use tokio::sync::watch as channel;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tracing::{error, info};
 
+use super::announcement;
 use super::answer::answer;
-use super::back;
 use super::configuration::{self, InForce, Source};
 use super::control;
 use super::display::Display;
-use super::face::Face;
-use super::grant::chain;
+use super::error_chain::chain;
+use super::face::{Face, frame_size};
 use super::intake::Intake;
 use super::known_time::KnownTime;
 use super::opening::Opening;
-use super::part::Parts;
+use super::part::{Parts, Site};
 use super::pruning::prune;
 use super::state_folder::{self, StateFolderError};
 use super::status::ConfigurationReport;
+use super::supervisor::{Request, Supervisor};
 use super::trouble::Troubles;
+use super::watch;
 use crate::clock::{Clock, ClockError};
-use crate::input::keyboard::Input;
+use crate::http::{self, Http, Trust};
+use crate::input::Message;
+use crate::vault::Vault;
 use punchcard_ledger::{CheckpointInterval, Ledger, OpenError, Setup};
-use punchcard_panel::FrameSize;
+use punchcard_sandbox::{Compiler, Sandbox};
 
 /// How long presses that were taken may need to be saved when the device ends. A card that takes longer is broken.
 const SAVING_AT_THE_END: Duration = Duration::from_secs(10);
@@ -76,6 +81,7 @@ pub enum DeviceError {
 
 /// A device that runs.
 pub(super) struct Device {
+    /// What the device was started with; [`Parts`] has the one in force.
     pub(super) configuration: Configuration,
     pub(super) report: Mutex<ConfigurationReport>,
     pub(super) clock: Clock,
@@ -83,8 +89,10 @@ pub(super) struct Device {
     pub(super) ledger: Ledger,
     pub(super) display: Display,
     pub(super) troubles: Troubles,
-    /// Set once what is behind the sandbox has been put together, or has failed to be.
-    pub(super) parts: OnceLock<Parts>,
+    /// What is behind the sandbox, as it stands.
+    pub(super) parts: channel::Sender<Arc<Parts>>,
+    /// Where the supervisor is asked.
+    pub(super) supervisor: mpsc::UnboundedSender<Request>,
     /// Held while a sink is paused or resumed.
     pub(super) pausing: tokio::sync::Mutex<()>,
 }
@@ -97,9 +105,13 @@ pub(super) struct Device {
 pub async fn run(options: &Options) -> Result<(), DeviceError> {
     state_folder::make_private(&options.state)?;
     let source = Source::read(&options.configuration);
-    let in_force = configuration::choose(&source, &[], &options.state, &options.configuration);
+    let in_force = configuration::choose(&source, &[], &options.state, &options.configuration)
+        .with_panel(std::io::stdout().is_terminal());
     let mut ends = Ends::listen().map_err(DeviceError::System)?;
-    let Some((device, mut face, pressed)) = open(options, &in_force, &mut ends).await? else { return Ok(()) };
+    let (supervisor, requests) = mpsc::unbounded_channel();
+    let opened = open(options, &in_force, supervisor, &mut ends).await?;
+    let Some((device, face, pressed)) = opened else { return Ok(()) };
+    let face = Arc::new(tokio::sync::Mutex::new(face));
 
     let intake = Intake::new(
         &in_force.configuration,
@@ -110,43 +122,29 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
         device.troubles.clone(),
     )
     .await;
-    let mut intake = tokio::spawn(intake.run(pressed));
+    let mut intake = tokio::spawn(intake.run(pressed, device.parts.subscribe()));
 
     let mut front = JoinSet::new();
     front.spawn(device.time.clone().keep(device.clock.clone(), device.ledger.clone(), device.display.clone()));
-    front.spawn(prune(
-        in_force.configuration.history,
-        device.ledger.clone(),
-        device.clock.clone(),
-        device.time.clone(),
-    ));
+    front.spawn(prune(device.parts.subscribe(), device.ledger.clone(), device.clock.clone(), device.time.clone()));
     start_control(&device, options, &mut front);
     device.say_configuration();
 
     let mut parts = JoinSet::new();
+    start_parts(&device, options, in_force, &face, requests, &mut parts);
     let ended = tokio::select! {
-        () = back::start(&device, options, &source, &in_force, &mut parts) => None,
-        ended = ends.wait(&mut intake, &mut front, device.ledger.accepted()) => Some(ended),
-    };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            device.display.note(PanelState::note_ready);
-            info!(device = %in_force.configuration.device.name, "ready");
-            tokio::select! {
-                ended = ends.wait(&mut intake, &mut front, device.ledger.accepted()) => ended,
-                error = first_to_break_off(&mut parts) => Err(error),
-            }
-        }
+        ended = ends.wait(&mut intake, &mut front, device.ledger.accepted()) => ended,
+        error = first_to_break_off(&mut parts) => Err(error),
     };
 
     info!("stopping");
-    face.close_keyboard();
-    let saved = save_what_was_pressed(&face.keys, &mut intake).await;
     parts.shutdown().await;
+    let mut face = face.lock().await;
+    face.close_inputs().await;
+    let saved = save_what_was_pressed(&face.sender, &mut intake).await;
     front.shutdown().await;
     device.ledger.clone().close().await;
-    face.end();
+    face.end().await;
     ended.and(saved).inspect_err(|error| error!(error = chain(error), "the device ends"))
 }
 
@@ -155,8 +153,9 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
 async fn open(
     options: &Options,
     in_force: &InForce,
+    supervisor: mpsc::UnboundedSender<Request>,
     ends: &mut Ends,
-) -> Result<Option<(Arc<Device>, Face, mpsc::Receiver<Input>)>, DeviceError> {
+) -> Result<Option<(Arc<Device>, Face, mpsc::Receiver<Message>)>, DeviceError> {
     let configuration = &in_force.configuration;
     let configured = &configuration.device;
     let clock = Clock::open(configured.name.as_str(), configured.time_zone.clone(), configured.trust_clock)?;
@@ -165,26 +164,23 @@ async fn open(
         zone: configured.time_zone.clone(),
         checkpoints: CheckpointInterval::default(),
     };
-    let size = match configuration.panel.size {
-        PanelSize::W128H32 => FrameSize::Low,
-        PanelSize::W128H64 => FrameSize::High,
-    };
-    let display = Display::new(configured.name.as_str(), size, clock.clone());
+    let display = Display::new(configured.name.as_str(), frame_size(configuration.panel.size), clock.clone());
     let troubles = Troubles::new(display.clone());
-    let face = || Face::start(configuration, &clock, &display, &troubles);
+    let errors = in_force.report.errors.as_deref();
+    let face = || Face::start(configuration, errors, &clock, &display, &troubles);
     let opening =
         Opening { state: &options.state, setup: &setup, clock: &clock, display: &display, troubles: &troubles };
     let ((ledger, opened), (face, pressed)) = match opening.open() {
         Ok(opened) => (opened, face()),
         Err(error @ OpenError::InUse { .. }) => return Err(error.into()),
         Err(error) => {
-            let (face, mut pressed) = face();
+            let (mut face, mut pressed) = face();
             let opened = tokio::select! {
                 opened = opening.open_after(error, &mut pressed) => opened?,
                 () = ends.signal() => None,
             };
             let Some(opened) = opened else {
-                face.end();
+                face.end().await;
                 return Ok(None);
             };
             (opened, (face, pressed))
@@ -206,10 +202,71 @@ async fn open(
         ledger,
         troubles,
         display,
-        parts: OnceLock::new(),
+        parts: channel::channel(Arc::new(Parts::none_yet(Arc::new(configuration.clone())))).0,
+        supervisor,
         pausing: tokio::sync::Mutex::default(),
     };
     Ok(Some((Arc::new(device), face, pressed)))
+}
+
+/// Starts what is behind the sandbox: plugins, and the grants and sinks that they make up. Nothing of it stops a device:
+/// without the sandbox all of it is off, without the token storage the grants, without HTTP the grants and deliveries.
+fn start_parts(
+    device: &Arc<Device>,
+    options: &Options,
+    in_force: InForce,
+    face: &Arc<tokio::sync::Mutex<Face>>,
+    requests: mpsc::UnboundedReceiver<Request>,
+    tasks: &mut JoinSet<()>,
+) {
+    let sandbox = match Sandbox::start(&options.state, Compiler::of_this_program()) {
+        Ok(sandbox) => sandbox,
+        Err(error) => {
+            let advice = format!("plugins can't be run on this machine: {}", chain(error));
+            error!("inputs and ledger run; nothing is formatted or delivered");
+            device.parts.send_modify(|parts| Arc::make_mut(parts).turn_off(&advice));
+            device.troubles.set("sandbox", Some(Problem { headline: "plugins are off".into(), advice }));
+            return;
+        }
+    };
+    let (said, sayings) = mpsc::unbounded_channel();
+    let (delivered, deliveries) = mpsc::unbounded_channel();
+    let site = Site {
+        vault: open_vault(options),
+        http: open_http(device),
+        ledger: device.ledger.clone(),
+        clock: device.clock.clone(),
+        time: device.time.clone(),
+        display: device.display.clone(),
+        said,
+        delivered,
+        parts: device.parts.subscribe(),
+        paused: BTreeSet::new(),
+    };
+    announcement::start(device, sayings, deliveries, tasks);
+    tasks.spawn(watch::watch(options.configuration.clone(), device.parts.subscribe(), device.supervisor.clone()));
+    let supervisor = Supervisor::new(Arc::clone(device), options.clone(), sandbox, site, Arc::clone(face), requests);
+    tasks.spawn(supervisor.run(in_force));
+}
+
+fn open_vault(options: &Options) -> Result<Arc<Vault>, String> {
+    Vault::open(&options.state.join("vault")).map(Arc::new).map_err(|error| {
+        let reason = format!("the token storage can't be opened: {}", chain(error));
+        error!(reason, "grants are off, with the deliveries that need them");
+        reason
+    })
+}
+
+fn open_http(device: &Device) -> Result<Arc<Http>, String> {
+    // `answer-mib` stands in `[limits]` only, so that all plugins have the same.
+    let largest = device.configuration.plugins.values().map(|plugin| plugin.limits.answer_bytes).max();
+    let mut limits = http::Limits::default();
+    limits.largest_answer = largest.unwrap_or(limits.largest_answer);
+    Http::open(&limits, &Trust::system(Vec::new())).map(Arc::new).map_err(|error| {
+        let reason = format!("requests can't be made on this machine: {}", chain(error));
+        error!(reason, "grants and deliveries are off");
+        reason
+    })
 }
 
 fn start_control(device: &Arc<Device>, options: &Options, tasks: &mut JoinSet<()>) {
@@ -226,13 +283,13 @@ fn start_control(device: &Arc<Device>, options: &Options, tasks: &mut JoinSet<()
 }
 
 /// Lets the inputs save what they have taken, and ends them.
-async fn save_what_was_pressed(keys: &mpsc::Sender<Input>, intake: &mut JoinHandle<()>) -> Result<(), DeviceError> {
+async fn save_what_was_pressed(sender: &mpsc::Sender<Message>, intake: &mut JoinHandle<()>) -> Result<(), DeviceError> {
     if intake.is_finished() {
         return Ok(());
     }
     let save = async {
-        // Comes after every key that was read. When nobody takes it, the inputs have ended by themselves.
-        let _ended = keys.send(Input::Quit).await;
+        // Comes after everything that was read. When nobody takes it, the intake has ended by itself.
+        let _ended = sender.send(Message::Quit).await;
         (&mut *intake).await
     };
     match tokio::time::timeout(SAVING_AT_THE_END, save).await {
@@ -280,7 +337,7 @@ impl Ends {
         &mut self,
         intake: &mut JoinHandle<()>,
         front: &mut JoinSet<()>,
-        mut accepted: watch::Receiver<Sequence>,
+        mut accepted: channel::Receiver<Sequence>,
     ) -> Result<(), DeviceError> {
         let ledger_ended = async { while accepted.changed().await.is_ok() {} };
         tokio::select! {
@@ -305,7 +362,7 @@ mod tests {
         let DeviceError::BrokeOff(error) = first_to_break_off(&mut tasks).await else { unreachable!() };
         assert!(error.is_panic());
         let mut intake = tokio::spawn(async { panic!("a defect") });
-        let (announce, accepted) = watch::channel(Sequence(0));
+        let (announce, accepted) = channel::channel(Sequence(0));
         let ended = Ends::listen().unwrap().wait(&mut intake, &mut tasks, accepted.clone()).await;
         assert!(matches!(ended, Err(DeviceError::BrokeOff(_))));
 

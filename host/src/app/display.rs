@@ -1,18 +1,23 @@
 //! The panel at work: what happened goes into its state, and whenever the picture changes a frame goes to the driver.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use punchcard_core::scene::{PanelState, plan_scene};
-use tokio::sync::Notify;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, oneshot};
 use tracing::warn;
 
 use super::control::Answer;
-use super::grant::chain;
+use super::error_chain::chain;
 use super::timer::sleep_until;
 use crate::clock::Clock;
 use punchcard_panel::{Driver, Frame, FrameSize, Painter};
+
+/// How long a driver may take to stop: an SSD1306 takes a frame within 100 ms, a terminal that is held up may never.
+const STOPS_WITHIN: Duration = Duration::from_secs(2);
 
 /// A handle to what the panel shows. Clones share it.
 #[derive(Clone)]
@@ -23,8 +28,7 @@ pub(super) struct Display {
 struct Shared {
     state: Mutex<PanelState>,
     changed: Notify,
-    ended: AtomicBool,
-    size: FrameSize,
+    size: Mutex<FrameSize>,
     clock: Clock,
 }
 
@@ -33,7 +37,7 @@ impl Display {
     #[must_use]
     pub(super) fn new(device: &str, size: FrameSize, clock: Clock) -> Self {
         let state = Mutex::new(PanelState::new(device, clock.monotonic_ms()));
-        Self { shared: Arc::new(Shared { state, changed: Notify::new(), ended: AtomicBool::new(false), size, clock }) }
+        Self { shared: Arc::new(Shared { state, changed: Notify::new(), size: Mutex::new(size), clock }) }
     }
 
     /// Notes something in the panel's state. The moment is given along, in milliseconds of the monotonic clock.
@@ -46,10 +50,19 @@ impl Display {
         noted
     }
 
+    fn size(&self) -> FrameSize {
+        *self.shared.size.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The panel has another size from now on. A driver draws in it once it is started anew.
+    pub(super) fn set_size(&self, size: FrameSize) {
+        *self.shared.size.lock().unwrap_or_else(PoisonError::into_inner) = size;
+    }
+
     /// The picture at this moment.
     #[must_use]
     pub(super) fn frame(&self) -> Frame {
-        self.paint(&mut Painter::new(self.shared.size)).0
+        self.paint(&mut Painter::new(self.size())).0
     }
 
     /// The same for the command line.
@@ -59,20 +72,24 @@ impl Display {
         Answer::Frame { width: frame.size().width(), height: frame.size().height(), pages: frame.bytes().to_vec() }
     }
 
-    /// The device ends: no frame is shown any more.
-    pub(super) fn end(&self) {
-        self.shared.ended.store(true, Ordering::Release);
-        self.shared.changed.notify_one();
-    }
-
-    /// Shows frames on a driver until [`Display::end`], on a thread of its own: a driver may be slow.
-    pub(super) fn show_on(&self, mut driver: Box<dyn Driver>) -> std::io::Result<JoinHandle<()>> {
+    /// Shows frames on a driver, on a thread of its own: a driver may be slow.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(super) fn show_on(&self, mut driver: Box<dyn Driver>) -> std::io::Result<Showing> {
         let (display, runtime) = (self.clone(), tokio::runtime::Handle::current());
+        let (stop, mut stopped) = oneshot::channel::<Infallible>();
+        let (ending, ended) = oneshot::channel::<Infallible>();
         let show = async move {
-            let mut painter = Painter::new(display.shared.size);
+            // Dropped at the end, which is what is waited for.
+            let _ending = ending;
+            let mut painter = Painter::new(display.size());
+            let mut resized = signal(SignalKind::window_change())
+                .inspect_err(|error| warn!(%error, "the panel is not drawn anew at once when its terminal is resized"))
+                .ok();
             let mut shown: Option<Frame> = None;
             let mut failing = false;
-            while !display.shared.ended.load(Ordering::Acquire) {
+            loop {
                 let changed = display.shared.changed.notified();
                 let (frame, next_ms) = display.paint(&mut painter);
                 if shown.as_ref() != Some(&frame) {
@@ -87,12 +104,15 @@ impl Display {
                     }
                 }
                 tokio::select! {
+                    _ = &mut stopped => return,
                     () = changed => {}
                     () = wait_until(&display.shared.clock, next_ms) => {}
+                    () = wait_for(resized.as_mut()) => shown = None,
                 }
             }
         };
-        std::thread::Builder::new().name("panel".into()).spawn(move || runtime.block_on(show))
+        let thread = std::thread::Builder::new().name("panel".into()).spawn(move || runtime.block_on(show))?;
+        Ok(Showing { stop, ended, thread })
     }
 
     /// The picture, and when it looks otherwise by itself.
@@ -109,9 +129,124 @@ impl Display {
     }
 }
 
+/// A driver that shows frames. Dropped, it is told to stop, and ends once it has shown the frame that it is at.
+pub(super) struct Showing {
+    stop: oneshot::Sender<Infallible>,
+    ended: oneshot::Receiver<Infallible>,
+    thread: JoinHandle<()>,
+}
+
+impl Showing {
+    /// Stops it, and returns when it has given its panel back: another one may start. False: it did not within
+    /// [`STOPS_WITHIN`], and is left behind.
+    pub(super) async fn stop(self) -> bool {
+        self.stop_within(STOPS_WITHIN).await
+    }
+
+    async fn stop_within(self, bound: Duration) -> bool {
+        drop(self.stop);
+        if tokio::time::timeout(bound, self.ended).await.is_err() {
+            warn!("the panel's driver does not stop, and is left behind");
+            return false;
+        }
+        if self.thread.join().is_err() {
+            warn!("the panel's driver had broken off");
+        }
+        true
+    }
+}
+
+async fn wait_for(signal: Option<&mut Signal>) {
+    // Signals end with the runtime.
+    if let Some(signal) = signal
+        && signal.recv().await.is_some()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
+}
+
 async fn wait_until(clock: &Clock, at_ms: Option<u64>) {
     match at_ms {
         Some(at_ms) => sleep_until(clock, at_ms).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use punchcard_panel::driver::DriverError;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::app::footing::Footing;
+
+    /// A driver that passes on what it is to show.
+    struct Passing(mpsc::UnboundedSender<Frame>);
+
+    impl Driver for Passing {
+        fn show(&mut self, frame: &Frame) -> Result<(), DriverError> {
+            self.0.send(frame.clone()).unwrap();
+            Ok(())
+        }
+    }
+
+    /// A driver whose panel takes no frame, and no end of it, until the other end is dropped.
+    struct Hanging(std::sync::mpsc::Receiver<()>);
+
+    impl Driver for Hanging {
+        fn show(&mut self, _frame: &Frame) -> Result<(), DriverError> {
+            assert!(self.0.recv().is_err());
+            Ok(())
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_terminal_that_was_resized_is_drawn_anew_at_once() {
+        let footing = Footing::new();
+        footing.display.note(PanelState::note_ready);
+        let (sender, mut frames) = mpsc::unbounded_channel();
+        let _showing = footing.display.show_on(Box::new(Passing(sender))).unwrap();
+        let mut before = frames.recv().await.unwrap();
+        let drawn_anew = async {
+            loop {
+                rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::WINCH).unwrap();
+                let frame = frames.recv().await.unwrap();
+                // A frame that looks like the one before it is only shown for this reason.
+                if std::mem::replace(&mut before, frame.clone()) == frame {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), drawn_anew).await.expect("drawn anew");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_driver_stops_and_another_one_starts() {
+        let footing = Footing::new();
+        for _ in 0..2 {
+            let (sender, mut frames) = mpsc::unbounded_channel();
+            let showing = footing.display.show_on(Box::new(Passing(sender))).unwrap();
+            assert!(frames.recv().await.is_some());
+            assert!(showing.stop().await);
+            while frames.recv().await.is_some() {}
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_driver_whose_handle_is_dropped_gives_its_panel_back() {
+        let footing = Footing::new();
+        let (sender, mut frames) = mpsc::unbounded_channel();
+        drop(footing.display.show_on(Box::new(Passing(sender))).unwrap());
+        while frames.recv().await.is_some() {}
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_driver_that_hangs_is_left_behind() {
+        let footing = Footing::new();
+        let (release, hanging) = std::sync::mpsc::channel();
+        let showing = footing.display.show_on(Box::new(Hanging(hanging))).unwrap();
+        assert!(!showing.stop_within(Duration::ZERO).await);
+        drop(release);
     }
 }

@@ -16,7 +16,7 @@ use punchcard_core::time::Context;
 use tokio::sync::{Notify, mpsc, watch};
 use tracing::{debug, warn};
 
-use super::grant::chain;
+use super::error_chain::chain;
 use super::known_time::KnownTime;
 use super::replay::Replayer;
 use super::timer::sleep_until;

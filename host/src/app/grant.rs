@@ -21,6 +21,7 @@ use punchcard_core::secret::Secret;
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, warn};
 
+use super::error_chain::chain;
 use super::timer::sleep_until;
 use crate::clock::Clock;
 use crate::http::Http;
@@ -32,6 +33,8 @@ use punchcard_sandbox::AuthPolicy;
 const ACCESS_TOKEN: &str = "access-token";
 /// Requests of a policy in a minute, at most. A sign-in polls every 5 s.
 const POLICY_REQUESTS: NonZeroU32 = NonZeroU32::new(60).unwrap();
+/// Milliseconds after which what the policy remembers is read again.
+const RECALL_AGAIN_MS: u64 = 10_000;
 /// Milliseconds after which storing is tried again.
 const STORE_AGAIN_MS: u64 = 10_000;
 
@@ -47,6 +50,8 @@ pub(super) enum Ask {
     },
     /// A server answered 401.
     Refused(LeaseId),
+    /// End, once the request that is under way is answered.
+    Stop,
 }
 
 /// A grant, as those see it who ask for its lease.
@@ -59,6 +64,8 @@ pub(super) struct Grant {
     /// How often a person signed in since the start.
     sign_ins: watch::Sender<u64>,
     asks: mpsc::UnboundedSender<Ask>,
+    /// The lease that a server refused last. Its keeper may hear of that only after a request of its policy.
+    refused: Mutex<Option<LeaseId>>,
     /// None until the storage has been read.
     slots: Mutex<Option<Slots>>,
     damage: Mutex<Option<String>>,
@@ -91,23 +98,35 @@ impl Grant {
         Reach { key: &self.audience_key, prefixes: &self.audience }
     }
 
-    /// Waits until there is a lease, and gives the token with it.
+    /// Where it stands at this moment, for a person: a lease that has ended or was refused is being renewed.
+    pub(super) fn standing_at(&self, now_ms: u64) -> Standing {
+        let standing = self.standing.borrow().clone().at(now_ms);
+        match standing.lease(now_ms) {
+            Some(lease) if self.is_refused(lease) => Standing::Renewing,
+            _ => standing,
+        }
+    }
+
+    /// A server answered 401 to this lease's token. No request leaves with it from now on.
+    pub(super) fn refuse(&self, lease: LeaseId) {
+        // Where there is another lease already, this one is given to nobody any more.
+        if self.standing.borrow().lease(0).is_none_or(|current| current == lease) {
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(lease);
+        }
+        self.ask(Ask::Refused(lease));
+    }
+
+    fn is_refused(&self, lease: LeaseId) -> bool {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) == Some(lease)
+    }
+
+    /// Waits until there is a lease that nobody has refused, and gives the token with it.
     pub(super) async fn lease(&self, clock: &Clock) -> (LeaseId, Secret) {
-        self.await_lease(clock, None).await
-    }
-
-    /// Waits until the policy has heard that this lease was refused, or has another token by itself.
-    pub(super) async fn another_lease(&self, refused: LeaseId, clock: &Clock) -> (LeaseId, Secret) {
-        self.ask(Ask::Refused(refused));
-        self.await_lease(clock, Some(refused)).await
-    }
-
-    async fn await_lease(&self, clock: &Clock, refused: Option<LeaseId>) -> (LeaseId, Secret) {
         let mut standing = self.standing.subscribe();
         loop {
             let lease = standing.borrow_and_update().lease(clock.monotonic_ms());
             // The storage may hold a newer token already, which the policy has not seen yet: it will say so in a moment.
-            if let Some(lease) = lease.filter(|lease| Some(*lease) != refused)
+            if let Some(lease) = lease.filter(|lease| !self.is_refused(*lease))
                 && let Some((version, token)) = self.token()
                 && version == lease.token
             {
@@ -129,6 +148,11 @@ impl Grant {
     /// That the token storage's file was set aside, where it was and nobody has signed in since.
     pub(super) fn damage(&self) -> Option<String> {
         self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The fewest requests a minute that a service of its sinks takes.
+    pub(super) fn set_pace(&self, per_minute: NonZeroU32) {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner).set_limit(per_minute);
     }
 
     /// Waits until a request may leave within the service's pace, and counts it.
@@ -167,6 +191,7 @@ pub(super) async fn depart(pace: &Mutex<Pace>, clock: &Clock) {
 pub(super) struct GrantKeeper {
     grant: Arc<Grant>,
     asks: mpsc::UnboundedReceiver<Ask>,
+    stopping: bool,
     keeper: Keeper,
     policy: AuthPolicy,
     settings: String,
@@ -200,7 +225,6 @@ impl GrantKeeper {
         configured: &config::grant::Grant,
         secrets: BTreeMap<SlotName, Secret>,
         policy: AuthPolicy,
-        pace: Pace,
         surroundings: Surroundings,
     ) -> (Arc<Grant>, Self) {
         let (asks, inbox) = mpsc::unbounded_channel();
@@ -212,13 +236,15 @@ impl GrantKeeper {
             standing: watch::channel(Standing::Starting).0,
             sign_ins: watch::channel(0).0,
             asks,
+            refused: Mutex::new(None),
             slots: Mutex::new(None),
             damage: Mutex::new(None),
-            pace: Mutex::new(pace),
+            pace: Mutex::new(Pace::new(NonZeroU32::MAX)),
         });
         let keeper = Self {
             grant: Arc::clone(&grant),
             asks: inbox,
+            stopping: false,
             keeper: Keeper::default(),
             policy,
             settings: configured.settings.to_json(),
@@ -235,12 +261,15 @@ impl GrantKeeper {
         (grant, keeper)
     }
 
-    /// Keeps the grant until the task is dropped.
+    /// Keeps the grant until it is told to stop.
     pub(super) async fn run(mut self) {
-        let mut state = self.recall().await;
+        let Some(mut state) = self.recall().await else { return };
         loop {
             while let Ok(ask) = self.asks.try_recv() {
                 self.take(ask);
+            }
+            if self.stopping {
+                return;
             }
             match self.keeper.plan(self.clock.monotonic_ms()) {
                 Plan::Step(signal) => {
@@ -249,17 +278,26 @@ impl GrantKeeper {
                         self.keeper.answered(signal);
                     }
                 }
-                Plan::WaitUntil(until_ms) => {
-                    tokio::select! {
-                        () = sleep_until(&self.clock, until_ms) => {}
-                        Some(ask) = self.asks.recv() => self.take(ask),
-                    }
-                }
-                Plan::Rest => {
-                    let Some(ask) = self.asks.recv().await else { return };
-                    self.take(ask);
-                }
+                Plan::WaitUntil(until_ms) => self.wait(Some(until_ms)).await,
+                Plan::Rest => self.wait(None).await,
             }
+        }
+    }
+
+    /// Waits until something is asked, and for no longer than until then.
+    async fn wait(&mut self, until_ms: Option<u64>) {
+        let over = async {
+            match until_ms {
+                Some(until_ms) => sleep_until(&self.clock, until_ms).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = over => {}
+            ask = self.asks.recv() => match ask {
+                Some(ask) => self.take(ask),
+                None => self.stopping = true,
+            },
         }
     }
 
@@ -272,18 +310,24 @@ impl GrantKeeper {
                     self.publish();
                 }
             }
+            Ask::Stop => self.stopping = true,
         }
     }
 
-    /// What the policy remembers, once what it wanted forgotten before a crash is.
-    async fn recall(&mut self) -> Vec<u8> {
+    /// What the policy remembers, once what it wanted forgotten before a crash is. `None`: it was told to stop.
+    async fn recall(&mut self) -> Option<Vec<u8>> {
         loop {
             match self.try_recall().await {
-                Ok(state) => return state,
+                Ok(state) => return Some(state),
                 Err(reason) => {
                     let now_ms = self.clock.monotonic_ms();
                     self.fail(reason, now_ms);
-                    sleep_until(&self.clock, now_ms + 10_000).await;
+                    while !self.stopping && self.clock.monotonic_ms() < now_ms + RECALL_AGAIN_MS {
+                        self.wait(Some(now_ms + RECALL_AGAIN_MS)).await;
+                    }
+                    if self.stopping {
+                        return None;
+                    }
                 }
             }
         }
@@ -437,14 +481,67 @@ impl GrantKeeper {
     }
 }
 
-/// An error with its causes, for a line of the log or of `status`.
-pub(super) fn chain(error: impl std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::app::footing::Footing;
+
+    /// A grant, what it was asked, and the folder that has its tokens.
+    fn grant(footing: &Footing) -> (Grant, mpsc::UnboundedReceiver<Ask>, Vault) {
+        let (asks, inbox) = mpsc::unbounded_channel();
+        let grant = Grant {
+            name: GrantName::parse("door").unwrap(),
+            audience_key: String::new(),
+            audience: Vec::new(),
+            standing: watch::channel(Standing::Starting).0,
+            sign_ins: watch::channel(0).0,
+            asks,
+            refused: Mutex::new(None),
+            slots: Mutex::new(None),
+            damage: Mutex::new(None),
+            pace: Mutex::new(Pace::new(NonZeroU32::MIN)),
+        };
+        (grant, inbox, Vault::open(&footing.folder.path().join("vault")).unwrap())
     }
-    text
+
+    /// The policy has this token.
+    fn authorize(grant: &Grant, vault: &Vault, token: &str) -> LeaseId {
+        let slot = SlotName::parse(ACCESS_TOKEN).unwrap();
+        let loaded = vault.store(&grant.name, vec![(slot, Secret::new(token.to_owned()))]).unwrap();
+        *grant.slots.lock().unwrap() = Some(loaded.slots);
+        let lease = LeaseId { token: grant.token().unwrap().0, refusals: 0 };
+        grant.standing.send_replace(Standing::Authorized { lease, until_ms: None, scopes: Vec::new() });
+        lease
+    }
+
+    /// The lease that a request would leave with at once, if there is one.
+    async fn lease_now(grant: &Grant, clock: &Clock) -> Option<LeaseId> {
+        tokio::select! {
+            biased;
+            (lease, _) = grant.lease(clock) => Some(lease),
+            () = ready(()) => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_was_refused_leaves_with_no_other_request_even_before_the_keeper_hears_of_it() {
+        let footing = Footing::new();
+        let (grant, mut asks, vault) = grant(&footing);
+        let first = authorize(&grant, &vault, "first");
+        assert_eq!(lease_now(&grant, &footing.clock).await, Some(first));
+        grant.refuse(first);
+        assert_eq!(asks.try_recv(), Ok(Ask::Refused(first)));
+        assert_eq!(lease_now(&grant, &footing.clock).await, None);
+        assert_eq!(grant.standing_at(0), Standing::Renewing, "and `status` says so");
+
+        let second = authorize(&grant, &vault, "second");
+        assert_eq!(lease_now(&grant, &footing.clock).await, Some(second));
+        grant.refuse(first);
+        assert_eq!(lease_now(&grant, &footing.clock).await, Some(second), "late news of the first say nothing of it");
+        grant.refuse(second);
+        assert_eq!(lease_now(&grant, &footing.clock).await, None, "nor is the renewed one used again");
+    }
 }

@@ -1,4 +1,4 @@
-//! From keys to events in the ledger, and to what the panel says of them.
+//! From what inputs report to events in the ledger, and to what the panel says of them.
 //!
 //! What always holds here: *recorded* is said after the ledger has returned, never before; a press of an input whose last
 //! press is still to be saved is the impatience of one who waits, not a second event; presses of other inputs wait their
@@ -7,27 +7,29 @@
 //! so that nobody takes it for what became of theirs.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use punchcard_core::choice::Choice;
 use punchcard_core::config::Configuration;
-use punchcard_core::config::input::{Action, FieldValue, Press, Step, Trigger, Turn};
+use punchcard_core::config::input::{Action, FieldValue, Input, Press};
 use punchcard_core::event::{Event, Field, NewEvent, Value};
-use punchcard_core::gesture::{Button, Motion, Timing};
-use punchcard_core::key::Key;
+use punchcard_core::gesture::{Gesture, Recognizer};
+use punchcard_core::input::{Edge, Motion, Turn};
 use punchcard_core::name::{ChoiceName, InputName};
 use punchcard_core::plugin::Problem;
 use punchcard_core::scene::{Choosing, Chosen, PanelState};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tracing::{error, info, warn};
 use ulid::Ulid;
 
 use super::display::Display;
-use super::grant::chain;
+use super::error_chain::chain;
 use super::known_time::KnownTime;
+use super::part::Parts;
 use super::trouble::Troubles;
 use crate::clock::{Clock, entropy};
-use crate::input::keyboard::{Input, KeyMotion};
+use crate::input::Message;
 use punchcard_ledger::{AcceptError, Ledger, SHARED_COMMIT};
 
 /// Presses of other inputs that wait while one is saved. More would be a stuck contact, not people.
@@ -46,7 +48,7 @@ type Waiting = VecDeque<(InputName, NewEvent)>;
 
 /// What the person's hands reach.
 pub(super) struct Intake {
-    inputs: Vec<Touch>,
+    inputs: BTreeMap<InputName, Control>,
     choices: BTreeMap<ChoiceName, Choice>,
     ledger: Ledger,
     clock: Clock,
@@ -57,12 +59,10 @@ pub(super) struct Intake {
     sharing: JoinSet<Result<Event, AcceptError>>,
 }
 
-/// A key of an input.
-struct Touch {
-    input: InputName,
-    key: Key,
-    button: Button,
-    action: Action,
+/// An input: how its gestures are told, and what they mean.
+struct Control {
+    recognizer: Recognizer,
+    input: Input,
 }
 
 impl Intake {
@@ -75,10 +75,23 @@ impl Intake {
         display: Display,
         troubles: Troubles,
     ) -> Self {
+        let (inputs, choices, sharing) = (BTreeMap::new(), BTreeMap::new(), JoinSet::new());
+        let mut intake = Self { inputs, choices, ledger, clock, time, display, troubles, sharing };
+        intake.adopt(configuration).await;
+        intake
+    }
+
+    /// Takes the inputs and the choices of another configuration. What is chosen stays chosen, and an input of which nothing
+    /// changed is in the middle of whatever gesture it was in.
+    async fn adopt(&mut self, configuration: &Configuration) {
         let mut choices = BTreeMap::new();
         for (name, configured) in &configuration.choices {
             let Some(mut choice) = Choice::new(configured.label.clone(), configured.items.clone()) else { continue };
-            match ledger.recall(&memory_key(name)).await {
+            let chosen = match self.choices.get(name) {
+                Some(choice) => Ok(Some(choice.item().to_owned())),
+                None => self.ledger.recall(&memory_key(name)).await,
+            };
+            match chosen {
                 Ok(Some(item)) if !choice.restore(&item) => {
                     info!(choice = %name, item, "the item that was chosen last is no longer there");
                 }
@@ -87,52 +100,57 @@ impl Intake {
             }
             choices.insert(name.clone(), choice);
         }
-        let inputs = configuration
-            .inputs
-            .iter()
-            .filter_map(|(name, input)| {
-                let Trigger::Key(key) = &input.trigger else { return None };
-                let debounce_ms = u64::try_from(input.debounce_for.as_millis()).unwrap_or(u64::MAX);
-                let timing = Timing { bounce_ms: debounce_ms.min(Timing::default().bounce_ms), hold_ms: debounce_ms };
-                Some(Touch {
-                    input: name.clone(),
-                    key: *key,
-                    button: Button::new(timing),
-                    action: input.action.clone(),
-                })
-            })
-            .collect();
-        let intake = Self { inputs, choices, ledger, clock, time, display, troubles, sharing: JoinSet::new() };
-        intake.show_chosen();
-        intake
+        let mut known = std::mem::take(&mut self.inputs);
+        let control = |(name, input): (&InputName, &Input)| {
+            let known = known.remove(name).filter(|control| control.input == *input);
+            let new = || Control { recognizer: Recognizer::new(input), input: input.clone() };
+            (name.clone(), known.unwrap_or_else(new))
+        };
+        self.inputs = configuration.inputs.iter().map(control).collect();
+        self.choices = choices;
+        self.show_chosen();
     }
 
-    /// Takes keys until a person or the system wants the device to stop. What was pressed is then saved.
-    pub(super) async fn run(mut self, mut keys: mpsc::Receiver<Input>) {
+    /// Takes what inputs report until a person or the system wants the device to stop. What was pressed is then saved.
+    /// `parts`: the configuration in force, whenever it is another.
+    pub(super) async fn run(mut self, mut reported: mpsc::Receiver<Message>, mut parts: watch::Receiver<Arc<Parts>>) {
+        let mut adopted = Arc::clone(&parts.borrow_and_update().configuration);
         let mut waiting = Waiting::new();
         let mut listening = true;
         loop {
             if let Some((input, event)) = waiting.pop_front() {
-                if self.save(&input, event, &mut keys, &mut waiting).await {
+                if self.save(&input, event, &mut reported, &mut waiting).await {
                     break;
                 }
                 continue;
             }
             tokio::select! {
-                key = keys.recv(), if listening => match key {
-                    Some(Input::Key(motion)) => waiting.extend(self.take(motion, None, &Waiting::new())),
-                    Some(Input::Quit) => break,
+                message = reported.recv(), if listening => match message {
+                    Some(Message::Edge(edge)) => waiting.extend(self.edge(&edge, None, &Waiting::new())),
+                    Some(Message::Turn(turn)) => self.turn(&turn),
+                    Some(Message::Quit) => break,
                     None => listening = false,
                 },
                 Some(accepted) = self.sharing.join_next() => self.tell(unwind(accepted)),
-                // The keyboard has ended; the device has not.
+                Ok(()) = parts.changed() => {
+                    let configuration = Arc::clone(&parts.borrow_and_update().configuration);
+                    if configuration.inputs != adopted.inputs || configuration.choices != adopted.choices {
+                        self.adopt(&configuration).await;
+                    }
+                    adopted = configuration;
+                }
+                // The inputs have ended; the device has not.
                 else => std::future::pending().await,
             }
         }
-        while let Ok(input) = keys.try_recv() {
-            if let Input::Key(motion) = input {
-                let pressed = self.take(motion, None, &waiting);
-                waiting.extend(pressed);
+        while let Ok(message) = reported.try_recv() {
+            match message {
+                Message::Edge(edge) => {
+                    let pressed = self.edge(&edge, None, &waiting);
+                    waiting.extend(pressed);
+                }
+                Message::Turn(turn) => self.turn(&turn),
+                Message::Quit => {}
             }
         }
         for (_, event) in waiting {
@@ -145,13 +163,13 @@ impl Intake {
         }
     }
 
-    /// Saves an event while keys go on being taken. Whether a person wants the device to stop. Until it is saved, nothing is
+    /// Saves an event while inputs go on being taken. Whether a person wants the device to stop. Until it is saved, nothing is
     /// said of others.
     async fn save(
         &mut self,
         input: &InputName,
         event: NewEvent,
-        keys: &mut mpsc::Receiver<Input>,
+        reported: &mut mpsc::Receiver<Message>,
         waiting: &mut Waiting,
     ) -> bool {
         self.display.note(PanelState::note_accepting);
@@ -163,16 +181,17 @@ impl Intake {
         let accepted = loop {
             tokio::select! {
                 accepted = &mut accept => break accepted,
-                key = keys.recv(), if listening => match key {
-                    Some(Input::Key(motion)) => {
-                        let pressed = self.take(motion, Some(input), waiting);
+                message = reported.recv(), if listening => match message {
+                    Some(Message::Edge(edge)) => {
+                        let pressed = self.edge(&edge, Some(input), waiting);
                         if waiting.len() < WAITING {
                             waiting.extend(pressed);
                         } else if let Some((input, _)) = pressed {
                             self.refuse(&input, "too many presses wait for a slow card; press again in a moment");
                         }
                     }
-                    Some(Input::Quit) => quit = true,
+                    Some(Message::Turn(turn)) => self.turn(&turn),
+                    Some(Message::Quit) => quit = true,
                     None => listening = false,
                 },
             }
@@ -181,39 +200,40 @@ impl Intake {
         quit
     }
 
-    /// What a key means: a press to save, if it is one. `saving`: the input whose press is being saved; `waiting`: those
+    /// What an edge means: a press to save, if it is one. `saving`: the input whose press is being saved; `waiting`: those
     /// that will be next.
-    fn take(
-        &mut self,
-        motion: KeyMotion,
-        saving: Option<&InputName>,
-        waiting: &Waiting,
-    ) -> Option<(InputName, NewEvent)> {
-        let touch = self.inputs.iter_mut().find(|touch| touch.key == motion.key)?;
-        match touch.action.clone() {
-            Action::Turn(turn) => {
-                if touch.button.turn(motion.motion, motion.at_ms) {
-                    self.turn(&turn);
-                }
-                None
-            }
-            Action::Press(press) => {
-                let input = touch.input.clone();
-                if !touch.button.press(motion.motion, motion.at_ms) {
-                    return None;
-                }
+    fn edge(&mut self, edge: &Edge, saving: Option<&InputName>, waiting: &Waiting) -> Option<(InputName, NewEvent)> {
+        let Edge { input, motion, at_ms } = edge;
+        let control = self.inputs.get_mut(input)?;
+        match (control.recognizer.edge(*motion, *at_ms)?, control.input.action.clone()) {
+            (Gesture::Press, Action::Press(press)) => {
                 if !press.share_commit_for.is_zero() {
-                    self.share(&input, &press);
+                    self.share(input, &press);
                     return None;
                 }
-                let pending = saving == Some(&input) || waiting.iter().any(|(waiting, _)| *waiting == input);
-                if pending && motion.motion != Motion::Tap {
+                let pending = saving == Some(input) || waiting.iter().any(|(waiting, _)| waiting == input);
+                if pending && *motion != Motion::Tap {
                     info!(%input, "pressed again while the press before is still to be saved; that is one press");
                     return None;
                 }
-                let event = self.form(&input, &press);
-                Some((input, event))
+                let event = self.form(input, &press);
+                Some((input.clone(), event))
             }
+            (Gesture::Turn(steps), Action::Turn(turn)) => {
+                self.choose(&turn.choice, steps);
+                None
+            }
+            (Gesture::Press, Action::Turn(_)) | (Gesture::Turn(_), Action::Press(_)) => None,
+        }
+    }
+
+    /// Turns the choice of an encoder.
+    fn turn(&mut self, turn: &Turn) {
+        let Some(control) = self.inputs.get(&turn.input) else { return };
+        let gesture = control.recognizer.turn(turn.detents);
+        if let (Some(Gesture::Turn(steps)), Action::Turn(turn)) = (gesture, &control.input.action) {
+            let choice = turn.choice.clone();
+            self.choose(&choice, steps);
         }
     }
 
@@ -281,19 +301,16 @@ impl Intake {
         self.display.note(|panel, now_ms| panel.note_refused(&problem, now_ms));
     }
 
-    fn turn(&mut self, turn: &Turn) {
-        let Some(choice) = self.choices.get_mut(&turn.choice) else { return };
-        choice.turn(match turn.step {
-            Step::Forward => 1,
-            Step::Back => -1,
-        });
+    fn choose(&mut self, name: &ChoiceName, steps: i32) {
+        let Some(choice) = self.choices.get_mut(name) else { return };
+        choice.turn(steps);
         let choosing = Choosing {
             label: choice.label().to_owned(),
             item: choice.item().to_owned(),
             index: choice.index(),
             count: choice.count(),
         };
-        let (ledger, key, item) = (self.ledger.clone(), memory_key(&turn.choice), choosing.item.clone());
+        let (ledger, key, item) = (self.ledger.clone(), memory_key(name), choosing.item.clone());
         // Only a convenience after a restart: turning does not wait for the card.
         tokio::spawn(async move {
             if let Err(error) = ledger.remember(&key, &item).await {
@@ -321,7 +338,7 @@ fn unwind<T>(ended: Result<T, JoinError>) -> T {
 }
 
 /// An id that nobody used. A ULID's first 48 bits are a time of the clock, right or wrong: ids differ by the 80 random bits.
-pub(super) fn fresh_id(unix_micros: i64) -> Ulid {
+fn fresh_id(unix_micros: i64) -> Ulid {
     let mut random = [0; 16];
     random.copy_from_slice(&entropy()[..16]);
     Ulid::from_parts(u64::try_from(unix_micros / 1_000).unwrap_or(0), u128::from_le_bytes(random))

@@ -9,19 +9,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use punchcard_core::event::Sequence;
-use punchcard_core::lateness::Run;
 use punchcard_core::name::SinkName;
 use punchcard_core::plugin::Problem;
 use punchcard_core::time::{Now, Standing};
+use punchcard_core::time_lower_bound::Run;
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
 use super::display::Display;
-use super::grant::chain;
+use super::error_chain::chain;
 use super::timer::sleep_until;
 use super::trouble::Troubles;
 use crate::clock::Clock;
-use punchcard_ledger::{BootTimes, Ledger, Mistimed, StorageError};
+use punchcard_ledger::{BootTimes, ClockCorrection, Ledger, StorageError};
 
 /// Milliseconds after which is looked whether the time is known by now, or known better.
 const LOOK_AGAIN_MS: u64 = 1_000;
@@ -36,7 +36,7 @@ pub(super) struct KnownTime {
     last_seen: Arc<AtomicI64>,
     /// The sinks of which is said that their times were wrong. Held while that is read and said anew, so that what was kept
     /// last is what is said.
-    mistimed: Arc<Mutex<BTreeSet<SinkName>>>,
+    wrong_times: Arc<Mutex<BTreeSet<SinkName>>>,
     troubles: Troubles,
 }
 
@@ -44,7 +44,7 @@ impl KnownTime {
     /// `last_seen`: what the ledger remembers, in Unix microseconds.
     pub(super) fn new(last_seen: Option<i64>, troubles: Troubles) -> Self {
         let last_seen = Arc::new(AtomicI64::new(last_seen.unwrap_or(i64::MIN)));
-        Self { last_seen, mistimed: Arc::default(), troubles }
+        Self { last_seen, wrong_times: Arc::default(), troubles }
     }
 
     /// What the clocks say.
@@ -66,7 +66,7 @@ impl KnownTime {
         boots: BootTimes,
     ) -> Result<(), StorageError> {
         ledger.note_corrected(sink, from, boots).await?;
-        self.say_mistimed(ledger).await
+        self.say_clock_corrections(ledger).await
     }
 
     /// A person leaves what became of wrong times as it is.
@@ -75,15 +75,15 @@ impl KnownTime {
     }
 
     /// Says whose rows may be wrong, and what to do.
-    async fn say_mistimed(&self, ledger: &Ledger) -> Result<(), StorageError> {
-        let mut said = self.mistimed.lock().await;
-        let mistimed = ledger.mistimed().await?;
+    async fn say_clock_corrections(&self, ledger: &Ledger) -> Result<(), StorageError> {
+        let mut said = self.wrong_times.lock().await;
+        let corrections = ledger.clock_corrections().await?;
         for sink in std::mem::take(&mut *said) {
-            if mistimed.iter().all(|mistimed| mistimed.sink != sink) {
+            if corrections.iter().all(|correction| correction.sink != sink) {
                 self.troubles.set(&part(&sink), None);
             }
         }
-        for Mistimed { sink, from } in mistimed {
+        for ClockCorrection { sink, from } in corrections {
             let advice = format!(
                 "the clock was wrong until the kernel was synchronised, and the formatter of sink `{sink}` was given its times \
                  from event {from} on; `punchcard replay {sink} --from {from} --correct` puts right what became of them, \
@@ -106,7 +106,7 @@ impl KnownTime {
     /// Tells the ledger and the panel when the time becomes known, and now and then how late it is.
     pub(super) async fn keep(self, clock: Clock, ledger: Ledger, display: Display) {
         let mut telling = Telling::new(self, ledger);
-        telling.say_mistimed().await;
+        telling.say_clock_corrections().await;
         let mut set_again_at_ms = 0;
         loop {
             let now = telling.time.now(&clock);
@@ -134,8 +134,8 @@ impl Telling {
         Self { time, ledger, told: None, run: Run::default() }
     }
 
-    async fn say_mistimed(&self) {
-        if let Err(error) = self.time.say_mistimed(&self.ledger).await {
+    async fn say_clock_corrections(&self) {
+        if let Err(error) = self.time.say_clock_corrections(&self.ledger).await {
             warn!(error = chain(error), "it can't be read whose times were wrong");
         }
     }
@@ -165,7 +165,7 @@ impl Telling {
                 Ok(()) => {
                     self.told = Some(Told { standing: now.standing, zero: now.zero() });
                     info!(synchronised = now.standing == Standing::Synchronised, "the time is known");
-                    self.say_mistimed().await;
+                    self.say_clock_corrections().await;
                 }
                 Err(error) => warn!(error = chain(error), "the ledger can't be told the time"),
             }
@@ -316,7 +316,7 @@ mod tests {
         ledger.close().await;
         let ledger = open(&folder, "third");
         let telling = Telling::new(known_time(), ledger.clone());
-        telling.say_mistimed().await;
+        telling.say_clock_corrections().await;
         assert_eq!(said(&telling).next(), Some(advice), "after a restart too");
         let correct =
             async |from| telling.time.note_corrected(&ledger, &sheet, Sequence(from), BootTimes::default()).await;

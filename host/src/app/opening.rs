@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use punchcard_core::gesture::Motion;
+use punchcard_core::input::{Edge, Motion};
 use punchcard_core::plugin::Problem;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -14,12 +14,12 @@ use tracing::{error, warn};
 
 use super::control::{self, Answer, Question};
 use super::display::Display;
-use super::grant::chain;
+use super::error_chain::chain;
 use super::intake::NOT_RECORDED;
 use super::timer::sleep_until;
 use super::trouble::Troubles;
 use crate::clock::Clock;
-use crate::input::keyboard::{Input, KeyMotion};
+use crate::input::Message;
 use punchcard_ledger::{Ledger, OpenError, Opened, Setup};
 
 /// Milliseconds between two tries.
@@ -50,7 +50,7 @@ impl Opening<'_> {
     pub(super) async fn open_after(
         &self,
         mut error: OpenError,
-        pressed: &mut mpsc::Receiver<Input>,
+        pressed: &mut mpsc::Receiver<Message>,
     ) -> Result<Option<(Ledger, Opened)>, OpenError> {
         let mut asked = JoinSet::new();
         match control::listen(self.state) {
@@ -81,20 +81,20 @@ impl Opening<'_> {
     }
 
     /// Waits for the next try, and refuses what is pressed. Whether a person wants the device to stop.
-    async fn wait(&self, problem: &Problem, pressed: &mut mpsc::Receiver<Input>) -> bool {
+    async fn wait(&self, problem: &Problem, pressed: &mut mpsc::Receiver<Message>) -> bool {
         let until_ms = self.clock.monotonic_ms() + AGAIN_MS;
         let mut listening = true;
         loop {
             tokio::select! {
                 () = sleep_until(self.clock, until_ms) => return false,
-                input = pressed.recv(), if listening => match input {
-                    Some(Input::Key(KeyMotion { motion: Motion::Repeat | Motion::Up, .. })) => {}
-                    Some(Input::Key(_)) => {
+                message = pressed.recv(), if listening => match message {
+                    Some(Message::Turn(_) | Message::Edge(Edge { motion: Motion::Repeat | Motion::Up, .. })) => {}
+                    Some(Message::Edge(_)) => {
                         error!(reason = problem.advice, "a press is NOT recorded");
                         let refused = Problem { headline: NOT_RECORDED.into(), advice: problem.advice.clone() };
                         self.display.note(|panel, now_ms| panel.note_refused(&refused, now_ms));
                     }
-                    Some(Input::Quit) => return true,
+                    Some(Message::Quit) => return true,
                     None => listening = false,
                 },
             }

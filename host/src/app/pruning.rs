@@ -1,12 +1,15 @@
 //! Keeping the history within the bounds of `[history]`: when enough has gathered, and then a little at a time, so that a
 //! press never waits for it.
 
-use punchcard_core::config::history::History;
+use std::sync::Arc;
+
 use punchcard_core::time::Instant;
+use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::grant::chain;
+use super::error_chain::chain;
 use super::known_time::KnownTime;
+use super::part::Parts;
 use super::timer::sleep_until;
 use crate::clock::Clock;
 use punchcard_ledger::{Keep, Ledger, StorageError};
@@ -15,10 +18,11 @@ use punchcard_ledger::{Keep, Ledger, StorageError};
 const LOOK_AGAIN_MS: u64 = 3_600_000;
 
 /// Prunes until the task is dropped. Nothing is pruned while the time is not known, and nothing that a sink still needs.
-pub(super) async fn prune(history: History, ledger: Ledger, clock: Clock, time: KnownTime) {
-    let keep = Keep { keep_for: history.keep_for, bytes: history.keep_bytes };
+pub(super) async fn prune(parts: watch::Receiver<Arc<Parts>>, ledger: Ledger, clock: Clock, time: KnownTime) {
     let mut at_work = false;
     loop {
+        let history = parts.borrow().configuration.history;
+        let keep = Keep { keep_for: history.keep_for, bytes: history.keep_bytes };
         let now = time.now(&clock);
         if now.is_known() {
             match look(&ledger, keep, now.wall, at_work).await {

@@ -1,4 +1,4 @@
-//! Comparing what a service has with what was brought there, page by page, while the delivery rests between two batches.
+//! Comparing what a service has with what was delivered there, page by page, while the delivery rests between two batches.
 //!
 //! What always holds here: nothing is changed unless a person asked for it, and what is delivered again was missing twice,
 //! in the report that the person saw and in another reading right before. Memory is bounded by a page, eight bytes for each
@@ -8,15 +8,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use punchcard_core::event::Sequence;
 use punchcard_core::name::SinkName;
 use punchcard_core::plugin::delivery::{FoundRow, Page};
 use punchcard_core::reconcile::{Known, Verdict, judge};
 use punchcard_core::row::{Column, Row};
 
-use super::grant::chain;
+use super::error_chain::chain;
 use super::status::{ReconcileDetail, ReconcileReport, ReconcileStage};
-use punchcard_ledger::{Brought, BroughtRow, EventIndex, Ledger, Owner, RowPlace};
+use punchcard_ledger::{DeliveredRow, Delivery, EventIndex, Ledger, Ordinal, RowOwner};
 use punchcard_sandbox::Connector;
 
 /// Rows whose place and key are told; all are counted.
@@ -82,7 +81,7 @@ pub(super) struct Reconciliation {
     /// Its number.
     number: u64,
     /// What was missing before, where that is to be delivered.
-    wanted: Option<Vec<RowPlace>>,
+    wanted: Option<Vec<Ordinal>>,
     /// Rows are being read.
     begun: bool,
     events: Option<Arc<EventIndex>>,
@@ -96,12 +95,12 @@ pub(super) struct Reconciliation {
     pages: u32,
     last_at_ms: u64,
     report: ReconcileReport,
-    details: BTreeMap<RowPlace, String>,
+    details: BTreeMap<Ordinal, String>,
 }
 
 impl Reconciliation {
     /// One that ends with a report; or, with what a person wants delivered again, with that.
-    pub(super) fn new(number: u64, wanted: Option<Vec<RowPlace>>) -> Self {
+    pub(super) fn new(number: u64, wanted: Option<Vec<Ordinal>>) -> Self {
         Self {
             number,
             wanted,
@@ -139,7 +138,7 @@ impl Reconciliation {
     }
 
     /// What was missing before, where that is to be delivered.
-    pub(super) fn wanted(&self) -> Option<&[RowPlace]> {
+    pub(super) fn wanted(&self) -> Option<&[Ordinal]> {
         self.wanted.as_deref()
     }
 
@@ -172,16 +171,16 @@ impl Reconciliation {
         };
         self.events = Some(Arc::clone(&events));
         let keys = keyed.iter().filter_map(|row| row.key.clone()).collect();
-        let owners = tools.ledger.owners(tools.sink, &events, keys).await.map_err(chain)?;
+        let owners = tools.ledger.row_owners(tools.sink, &events, keys).await.map_err(chain)?;
         let mut expected = Expected::default();
         for (found, owner) in keyed.into_iter().zip(owners) {
             let (finding, count) = match owner {
-                Owner::Known { place, columns, row } => {
-                    expected.add(columns, row, (place, found));
+                RowOwner::Known { ordinal, columns, row } => {
+                    expected.add(columns, row, (ordinal, found));
                     continue;
                 }
-                Owner::Foreign => ("foreign", &mut self.report.foreign),
-                Owner::Older => ("older", &mut self.report.older),
+                RowOwner::Foreign => ("foreign", &mut self.report.foreign),
+                RowOwner::Older => ("older", &mut self.report.older),
             };
             *count += 1;
             if finding == "foreign" {
@@ -194,11 +193,11 @@ impl Reconciliation {
                 self.tell(detail);
             }
         }
-        for ((place, found), fingerprint) in expected.fingerprints(tools).await? {
+        for ((ordinal, found), fingerprint) in expected.fingerprints(tools).await? {
             let changed = found.fingerprint != fingerprint;
-            self.seen.push(pack(place, changed));
+            self.seen.push(pack(ordinal, changed));
             if changed && self.details.len() < MOST_DETAILS {
-                self.details.insert(place, found.place);
+                self.details.insert(ordinal, found.place);
             }
         }
         Ok(())
@@ -214,35 +213,36 @@ impl Reconciliation {
     }
 
     /// Compares what was read with what the ledger has. Returns what is missing.
-    pub(super) async fn compare(&mut self, tools: &Tools<'_>) -> Result<Vec<RowPlace>, String> {
+    pub(super) async fn compare(&mut self, tools: &Tools<'_>) -> Result<Vec<Ordinal>, String> {
         self.seen.sort_unstable();
         self.unnamed.sort_unstable();
         let mut missing = Vec::new();
         let (mut at, mut after) = (0, None);
         loop {
-            let rows = tools.ledger.brought_rows(tools.sink, tools.settings, after, PAGE).await.map_err(chain)?;
+            let rows = tools.ledger.delivered_rows(tools.sink, tools.settings, after, PAGE).await.map_err(chain)?;
             let Some(last) = rows.last() else { break };
-            after = Some(last.place);
+            after = Some(last.ordinal);
             let nameless = self.find_nameless(tools, &rows).await?;
             for row in rows {
                 let (mut seen, mut changed) = (0, false);
-                while let Some(packed) = self.seen.get(at).filter(|packed| **packed >> 1 <= pack(row.place, false) >> 1)
+                while let Some(packed) =
+                    self.seen.get(at).filter(|packed| **packed >> 1 <= pack(row.ordinal, false) >> 1)
                 {
                     // What stands before it was pruned since it was read.
-                    if packed >> 1 == pack(row.place, false) >> 1 {
+                    if packed >> 1 == pack(row.ordinal, false) >> 1 {
                         seen += 1;
                         changed |= packed & 1 == 1;
                     }
                     at += 1;
                 }
-                let known = match row.brought {
-                    Brought::Delivered { identified, link } => {
+                let known = match row.delivery {
+                    Delivery::Delivered { identified, link } => {
                         // A row that lost its key is not missing.
-                        let identified = identified && !nameless.contains(&row.place);
+                        let identified = identified && !nameless.contains(&row.ordinal);
                         Known::Delivered { identified, here: link == self.link, replaced: row.replaced }
                     }
-                    Brought::Pending => Known::Pending,
-                    Brought::Aside => Known::Aside,
+                    Delivery::Pending => Known::Pending,
+                    Delivery::SetAside => Known::Aside,
                 };
                 let verdict = judge(known, seen, changed);
                 let (finding, count) = match verdict {
@@ -258,14 +258,14 @@ impl Reconciliation {
                 };
                 *count += 1;
                 if verdict == Verdict::Missing {
-                    missing.push(row.place);
+                    missing.push(row.ordinal);
                 }
                 if let Some(finding) = finding {
                     self.tell(ReconcileDetail {
                         finding: finding.into(),
-                        event: Some(row.of.0),
+                        event: Some(row.event.0),
                         key: Some(row.key),
-                        place: self.details.get(&row.place).cloned(),
+                        place: self.details.get(&row.ordinal).cloned(),
                     });
                 }
             }
@@ -274,24 +274,24 @@ impl Reconciliation {
     }
 
     /// Which of these rows may be there without their keys: one without a key looks the same.
-    async fn find_nameless(&self, tools: &Tools<'_>, rows: &[BroughtRow]) -> Result<HashSet<RowPlace>, String> {
+    async fn find_nameless(&self, tools: &Tools<'_>, rows: &[DeliveredRow]) -> Result<HashSet<Ordinal>, String> {
         let mut nameless = HashSet::new();
         let Some(events) = self.events.as_ref().filter(|_| !self.unnamed.is_empty()) else { return Ok(nameless) };
         let unseen = rows.iter().filter(|row| {
-            let packed = pack(row.place, false);
+            let packed = pack(row.ordinal, false);
             self.seen.binary_search(&packed).is_err() && self.seen.binary_search(&(packed | 1)).is_err()
         });
         let keys = unseen.map(|row| row.key.clone()).collect();
-        let owners = tools.ledger.owners(tools.sink, events, keys).await.map_err(chain)?;
+        let owners = tools.ledger.row_owners(tools.sink, events, keys).await.map_err(chain)?;
         let mut expected = Expected::default();
         for owner in owners {
-            if let Owner::Known { place, columns, row } = owner {
-                expected.add(columns, row, place);
+            if let RowOwner::Known { ordinal, columns, row } = owner {
+                expected.add(columns, row, ordinal);
             }
         }
-        for (place, fingerprint) in expected.fingerprints(tools).await? {
+        for (ordinal, fingerprint) in expected.fingerprints(tools).await? {
             if self.unnamed.binary_search(&look(&fingerprint)).is_ok() {
-                nameless.insert(place);
+                nameless.insert(ordinal);
             }
         }
         Ok(nameless)
@@ -349,12 +349,9 @@ fn look(fingerprint: &str) -> u64 {
     hasher.finish()
 }
 
-/// A row that was seen, and whether it was changed: in the ledger's order. An event has at most some thousand rows, at one
-/// place there are fewer than 2^22 corrections, and a ledger has fewer than 2^40 events.
-fn pack(place: RowPlace, changed: bool) -> u64 {
-    let Sequence(event) = place.event;
-    let position = place.position & 0x3f_ffff;
-    (event << 24) | (u64::from(place.is_correction()) << 23) | (position << 1) | u64::from(changed)
+/// A row that was seen, and whether it was changed: in the outbox's order.
+fn pack(row: Ordinal, changed: bool) -> u64 {
+    (row.0 << 1) | u64::from(changed)
 }
 
 #[cfg(test)]
@@ -394,21 +391,11 @@ mod tests {
 
     #[test]
     fn rows_that_were_seen_sort_as_the_ledger_does() {
-        let place = |event, position| RowPlace { event: Sequence(event), position };
-        let ordered = [
-            place(1, 0),
-            place(1, 1),
-            place(1, 9_999),
-            place(1, 1 << 32),
-            place(1, (1 << 32) + 20_000),
-            place(2, 0),
-            place(1 << 39, 7),
-        ];
-        let packed = ordered.map(|place| pack(place, true));
-        assert!(packed.is_sorted());
-        for place in ordered {
-            assert_eq!(pack(place, true) >> 1, pack(place, false) >> 1);
-            assert_ne!(pack(place, true), pack(place, false));
+        let ordered = [1, 2, 9_999, 1 << 40].map(Ordinal);
+        assert!(ordered.map(|row| pack(row, true)).is_sorted());
+        for row in ordered {
+            assert_eq!(pack(row, true) >> 1, pack(row, false) >> 1);
+            assert_ne!(pack(row, true), pack(row, false));
         }
     }
 }

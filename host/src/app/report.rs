@@ -1,7 +1,7 @@
 //! The report behind `punchcard status`, gathered from the parts of a running device.
 
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
+use std::sync::Arc;
 
 use punchcard_core::config::input::Trigger;
 use punchcard_core::delivery;
@@ -10,17 +10,17 @@ use punchcard_core::name::SinkName;
 use punchcard_core::plugin::Problem;
 
 use super::device::Device;
+use super::error_chain::chain;
 use super::formatting;
-use super::grant::chain;
-use super::part::{GrantPart, Parts, SinkPart};
-use super::status::{
-    GrantReport, GrantStanding, InputReport, PluginReport, ProblemReport, Report, SinkReport, StageReport,
-};
+use super::grant::Grant;
+use super::part::sink::SinkHandle;
+use super::part::{OnOrOff, Parts};
+use super::status::{GrantReport, GrantStanding, InputReport, ProblemReport, Report, SinkReport, StageReport};
 use punchcard_ledger::SinkCounts;
 
 /// Gathers the report.
 pub(super) async fn report(device: &Device) -> Report {
-    let parts = device.parts.get();
+    let parts = Arc::clone(&device.parts.borrow());
     let mut problems = device.troubles.report();
     let counts = device.ledger.sinks().await.unwrap_or_else(|error| {
         let advice = format!("{}; what waits and what was delivered is not known, and not 0 as shown", chain(error));
@@ -28,8 +28,8 @@ pub(super) async fn report(device: &Device) -> Report {
         problems.push(ProblemReport { part: "ledger".into(), problem });
         Vec::new()
     });
-    for (name, part) in parts.iter().flat_map(|parts| &parts.grants) {
-        if let GrantPart::On(grant) = part
+    for (name, part) in &parts.grants {
+        if let Ok(grant) = part
             && let Some(advice) = grant.damage()
         {
             let problem = Problem { headline: "tokens were damaged".into(), advice };
@@ -41,27 +41,35 @@ pub(super) async fn report(device: &Device) -> Report {
     // After the ledger was waited for: seconds that are left are counted from now.
     let now_ms = device.clock.monotonic_ms();
     let mut sinks = Vec::new();
-    for (name, part) in parts.iter().flat_map(|parts| &parts.sinks) {
-        sinks.push(sink_report(name.to_string(), part, counts.remove(name), parts, now_ms));
+    for (name, part) in &parts.sinks {
+        sinks.push(sink_report(name.to_string(), part, counts.remove(name), Some(&parts), now_ms));
     }
-    if parts.is_some() {
+    if !parts.starting {
         sinks.extend(counts.into_values().filter_map(removed_sink_report));
     }
     Report {
         device: device.configuration.device.name.to_string(),
         version: env!("CARGO_PKG_VERSION").into(),
         problems,
-        configuration: device.report.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        configuration: device.configuration_report(),
         clock_known: device.time.now(&device.clock).is_known(),
         events: device.ledger.accepted().borrow().0,
-        plugins: parts.map_or_else(|| starting_plugins(device), |parts| parts.plugins.clone()),
+        plugins: parts.plugins.clone(),
         grants: parts
+            .grants
             .iter()
-            .flat_map(|parts| &parts.grants)
-            .map(|(name, part)| GrantReport { name: name.to_string(), standing: grant_standing(part, now_ms) })
+            .map(|(name, part)| GrantReport {
+                name: name.to_string(),
+                provider: parts
+                    .configuration
+                    .grants
+                    .get(name)
+                    .and_then(|grant| grant.settings.text("provider").map(ToOwned::to_owned)),
+                standing: grant_standing(part, now_ms),
+            })
             .collect(),
         sinks,
-        inputs: device
+        inputs: parts
             .configuration
             .inputs
             .iter()
@@ -83,20 +91,15 @@ fn removed_sink_report(counts: SinkCounts) -> Option<SinkReport> {
     }
     let name = counts.sink.to_string();
     let reason = "plugins.toml no longer names it; its rows are kept until it does, under the same name";
-    let part = SinkPart::Off(reason.into());
+    let part = Err(reason.to_owned());
     Some(SinkReport { events_waiting: 0, ..sink_report(name, &part, Some(counts), None, 0) })
 }
 
-fn starting_plugins(device: &Device) -> Vec<PluginReport> {
-    let starting = |name: &_| PluginReport { name: ToString::to_string(name), world: None, sha256: None, error: None };
-    device.configuration.plugins.keys().map(starting).collect()
-}
-
-fn grant_standing(part: &GrantPart, now_ms: u64) -> GrantStanding {
+fn grant_standing(part: &OnOrOff<Arc<Grant>>, now_ms: u64) -> GrantStanding {
     let seconds_left = |until_ms: u64| until_ms.saturating_sub(now_ms).div_ceil(1_000);
     match part {
-        GrantPart::Off(reason) => GrantStanding::Off { reason: reason.clone() },
-        GrantPart::On(grant) => match grant.standing().borrow().clone() {
+        Err(reason) => GrantStanding::Off { reason: reason.clone() },
+        Ok(grant) => match grant.standing_at(now_ms) {
             Standing::Starting => GrantStanding::Starting,
             Standing::SignedOut => GrantStanding::SignedOut,
             Standing::AwaitingPerson { prompt, until_ms } => GrantStanding::AwaitingPerson {
@@ -118,16 +121,14 @@ fn grant_standing(part: &GrantPart, now_ms: u64) -> GrantStanding {
 
 fn sink_report(
     name: String,
-    part: &SinkPart,
+    part: &OnOrOff<Arc<SinkHandle>>,
     counts: Option<SinkCounts>,
     parts: Option<&Parts>,
     now_ms: u64,
 ) -> SinkReport {
     let (formatting, delivery) = match part {
-        SinkPart::Off(reason) => {
-            (StageReport::Off { reason: reason.clone() }, StageReport::Off { reason: reason.clone() })
-        }
-        SinkPart::On(sink) => {
+        Err(reason) => (StageReport::Off { reason: reason.clone() }, StageReport::Off { reason: reason.clone() }),
+        Ok(sink) => {
             let formatting = match sink.formatting.borrow().clone() {
                 formatting::Standing::Idle => StageReport::Idle,
                 formatting::Standing::Working => StageReport::Working,
@@ -136,8 +137,8 @@ fn sink_report(
             };
             let has_lease = sink.grant.as_ref().is_none_or(|grant| {
                 parts.and_then(|parts| parts.grants.get(grant)).is_some_and(|grant| match grant {
-                    GrantPart::On(grant) => grant.standing().borrow().lease(now_ms).is_some(),
-                    GrantPart::Off(_) => false,
+                    Ok(grant) => grant.standing_at(now_ms).lease(now_ms).is_some(),
+                    Err(_) => false,
                 })
             });
             let delivery = match sink.delivery.borrow().clone() {

@@ -3,6 +3,7 @@
 //! No secret and nothing that a plugin could use for one stands in it; a code that a person must enter does.
 
 use punchcard_core::plugin::{Problem, World};
+use punchcard_core::supervisor::{Action, Reason, Step};
 use serde::{Deserialize, Serialize};
 
 /// The whole report.
@@ -51,6 +52,61 @@ pub enum Fallback {
     LastValid,
     /// The parts of it that are valid by themselves.
     ValidParts,
+    /// The one that the device was running with before the file changed.
+    Running,
+}
+
+/// What a reload came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ReloadReport {
+    /// The file's errors, as `punchcard check` prints them. Nothing was changed then.
+    pub errors: Option<String>,
+    /// What was done with each part.
+    pub steps: Vec<StepReport>,
+    /// Tables of plugins.toml that changed and count after a restart.
+    pub after_restart: Vec<String>,
+}
+
+/// What a reload did with a part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StepReport {
+    /// The path of its key.
+    pub part: String,
+    /// What was done.
+    pub action: ActionName,
+    /// Why.
+    pub reason: String,
+}
+
+/// What is done with a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActionName {
+    /// It was started.
+    Started,
+    /// It was stopped and started anew.
+    Restarted,
+    /// It was stopped.
+    Stopped,
+    /// It was left alone.
+    LeftAlone,
+    /// It does not run.
+    Off,
+}
+
+impl From<&Step> for StepReport {
+    fn from(step: &Step) -> Self {
+        let action = match (step.action, &step.reason) {
+            (Action::Stop, _) => ActionName::Stopped,
+            (Action::Replace, _) => ActionName::Restarted,
+            (Action::Start, _) => ActionName::Started,
+            (Action::Leave, Reason::Unready(_) | Reason::Pausing(_) | Reason::Assembling) => ActionName::Off,
+            (Action::Leave, _) => ActionName::LeftAlone,
+        };
+        Self { part: step.part.to_string(), action, reason: step.reason.to_string() }
+    }
 }
 
 /// Something that is wrong with the device itself.
@@ -115,6 +171,8 @@ pub struct InputReport {
 pub struct GrantReport {
     /// Its name.
     pub name: String,
+    /// Whom its settings name as `provider`, where they do.
+    pub provider: Option<String>,
     /// Where it stands.
     #[serde(flatten)]
     pub standing: GrantStanding,

@@ -1,5 +1,6 @@
 //! `punchcard events`: reads the ledger itself, with or without a running host.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,10 +11,11 @@ use punchcard_core::event::{Field, Sequence, Value};
 use serde_json::json;
 
 use super::exit::{Exit, Failure};
+use super::output::{print, print_line};
 use super::time::{render_local, render_rfc_3339};
 use super::{DeviceArguments, printable, sleep};
 use crate::app::configuration::Source;
-use punchcard_ledger::{Fate, Listed, Moment, Reader, Stage};
+use punchcard_ledger::{EventStatus, ListedEvent, Moment, Reader, Stage};
 
 /// Events that are read at once.
 const PAGE: u32 = 500;
@@ -22,7 +24,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Args)]
 pub(super) struct EventsArguments {
-    /// Go on with new ones as they come.
+    /// Go on with new ones as they come, and show each once more when it is decided what became of it.
     #[arg(long, short)]
     follow: bool,
     /// Only those after this sequence number.
@@ -44,18 +46,70 @@ pub(super) fn events(device: &DeviceArguments, arguments: &EventsArguments) -> R
     let mut writer = Writer::new(arguments);
     let newest = reader.newest().map_err(Failure::general)?;
     let last = arguments.last.or((!arguments.csv && !arguments.json && arguments.after.is_none()).then_some(50));
-    let mut after = Sequence(arguments.after.unwrap_or(0).max(last.map_or(0, |last| newest.0.saturating_sub(last))));
+    let begin = Sequence(arguments.after.unwrap_or(0).max(last.map_or(0, |last| newest.0.saturating_sub(last))));
+    let mut after = begin;
+    let mut open = Open::default();
     loop {
         let page = reader.events(Some(after), PAGE).map_err(Failure::general)?;
-        match page.last() {
+        match page.events.last() {
             Some(last) => {
                 after = last.event.sequence;
-                writer.write(&page)?;
+                writer.write(&page.events)?;
+                open.watch(&page.events);
             }
-            None if arguments.follow => sleep(LOOK_AGAIN)?,
-            None => return Ok(Exit::Success),
+            None if arguments.follow => {
+                sleep(LOOK_AGAIN)?;
+                if let Some(from) = open.from() {
+                    let page = reader.events(Some(from), PAGE).map_err(Failure::general)?;
+                    let settled = open.settle(page.events);
+                    if !settled.is_empty() {
+                        writer.write(&settled)?;
+                    }
+                }
+            }
+            None => break,
         }
     }
+    // Only where they were left out without having been asked for or against.
+    if arguments.last.is_none() && matches!(writer.form, Form::Table) && arguments.after.is_none() {
+        let first = reader.events(None, 1).map_err(Failure::general)?;
+        if first.events.first().is_some_and(|first| first.event.sequence <= begin) {
+            print_line("There are earlier ones; `-n` lists more.")?;
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// Events that were shown before it was decided what becomes of them: the newest, as many as are read at once.
+#[derive(Default)]
+struct Open(BTreeSet<Sequence>);
+
+impl Open {
+    fn watch(&mut self, page: &[ListedEvent]) {
+        self.0.extend(page.iter().filter(|listed| !is_settled(listed)).map(|listed| listed.event.sequence));
+        if let Some(newest) = page.last() {
+            let oldest = newest.event.sequence.0.saturating_sub(u64::from(PAGE) - 1);
+            self.0.retain(|sequence| sequence.0 >= oldest);
+        }
+    }
+
+    /// The event after which to look; none where there is nothing to look for.
+    fn from(&self) -> Option<Sequence> {
+        self.0.first().map(|first| Sequence(first.0 - 1))
+    }
+
+    /// Those that are settled now, which are not watched any more.
+    fn settle(&mut self, page: Vec<ListedEvent>) -> Vec<ListedEvent> {
+        page.into_iter().filter(|listed| is_settled(listed) && self.0.remove(&listed.event.sequence)).collect()
+    }
+}
+
+/// Whether nothing more becomes of an event by itself.
+fn is_settled(listed: &ListedEvent) -> bool {
+    listed.statuses.iter().all(|status| match status.stage {
+        Stage::Unformatted | Stage::Waiting | Stage::InFlight => false,
+        Stage::NoRows | Stage::Delivered(_) | Stage::SetAside(_) | Stage::Dropped(_) => true,
+    })
 }
 
 /// The device's zone, for events whose time became known only afterwards.
@@ -87,21 +141,21 @@ impl Writer {
         Self { form, begun: false }
     }
 
-    fn write(&mut self, page: &[Listed]) -> Result<(), Failure> {
+    fn write(&mut self, page: &[ListedEvent]) -> Result<(), Failure> {
         let first = !std::mem::replace(&mut self.begun, true);
         match self.form {
-            Form::Table => anstream::println!("{}", table(page, first)),
+            Form::Table => print_line(table(page, first))?,
             Form::Csv => {
                 if first {
-                    anstream::print!("sequence,id,time,time-is,source,kind,fields,fate\r\n");
+                    print("sequence,id,time,time-is,source,kind,fields,fate\r\n")?;
                 }
                 for listed in page {
-                    anstream::print!("{}", csv_line(listed));
+                    print(csv_line(listed))?;
                 }
             }
             Form::Json => {
                 for listed in page {
-                    anstream::println!("{}", json_line(listed));
+                    print_line(json_line(listed))?;
                 }
             }
         }
@@ -109,7 +163,7 @@ impl Writer {
     }
 }
 
-fn table(page: &[Listed], first: bool) -> Table {
+fn table(page: &[ListedEvent], first: bool) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     if first {
@@ -123,7 +177,7 @@ fn table(page: &[Listed], first: bool) -> Table {
             happened.source.to_string(),
             happened.kind.clone(),
             printable(&happened.fields.iter().map(render_field).collect::<Vec<_>>().join(", ")),
-            printable(&listed.fates.iter().map(render_fate).collect::<Vec<_>>().join("; ")),
+            printable(&listed.statuses.iter().map(render_status).collect::<Vec<_>>().join("; ")),
         ]);
     }
     table
@@ -160,8 +214,8 @@ fn render_value(value: &Value) -> String {
     }
 }
 
-fn render_fate(fate: &Fate) -> String {
-    let stage = match &fate.stage {
+fn render_status(status: &EventStatus) -> String {
+    let stage = match &status.stage {
         Stage::Unformatted => "waits for its formatter".to_owned(),
         Stage::NoRows => "no row".to_owned(),
         Stage::Waiting => "waits for delivery".to_owned(),
@@ -169,12 +223,13 @@ fn render_fate(fate: &Fate) -> String {
         Stage::Delivered(_) => "delivered".to_owned(),
         Stage::SetAside(reason) => format!("set aside: {reason}"),
         Stage::Dropped(reason) => format!("dropped: {reason}"),
-        Stage::PutBack(reason) => format!("put back: {reason}"),
     };
-    format!("{}: {stage}", fate.sink)
+    let again = if status.again > 0 { ", after it was tried again" } else { "" };
+    let corrected = status.corrected_as.as_ref().map(|key| format!(", corrected as {key}")).unwrap_or_default();
+    format!("{}: {stage}{again}{corrected}", status.sink)
 }
 
-fn csv_line(listed: &Listed) -> String {
+fn csv_line(listed: &ListedEvent) -> String {
     let happened = &listed.event.happened;
     let fields: serde_json::Map<_, _> =
         happened.fields.iter().map(|field| (field.name.clone(), json_value(&field.value))).collect();
@@ -186,7 +241,7 @@ fn csv_line(listed: &Listed) -> String {
         happened.source.to_string(),
         happened.kind.clone(),
         serde_json::Value::Object(fields).to_string(),
-        listed.fates.iter().map(render_fate).collect::<Vec<_>>().join("; "),
+        listed.statuses.iter().map(render_status).collect::<Vec<_>>().join("; "),
     ];
     let quoted: Vec<String> = cells.into_iter().map(|cell| quote(&cell)).collect();
     format!("{}\r\n", quoted.join(","))
@@ -197,7 +252,7 @@ fn quote(cell: &str) -> String {
     if cell.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
 }
 
-fn json_line(listed: &Listed) -> serde_json::Value {
+fn json_line(listed: &ListedEvent) -> serde_json::Value {
     let happened = &listed.event.happened;
     let fields: serde_json::Map<_, _> =
         happened.fields.iter().map(|field| (field.name.clone(), json_value(&field.value))).collect();
@@ -209,10 +264,12 @@ fn json_line(listed: &Listed) -> serde_json::Value {
         "source": happened.source,
         "kind": happened.kind,
         "fields": fields,
-        "fates": listed.fates.iter().map(|fate| json!({
-            "sink": fate.sink,
-            "rows": fate.rows,
-            "stage": match &fate.stage {
+        "fates": listed.statuses.iter().map(|status| json!({
+            "sink": status.sink,
+            "rows": status.rows,
+            "again": status.again,
+            "corrected-as": status.corrected_as,
+            "stage": match &status.stage {
                 Stage::Unformatted => "unformatted",
                 Stage::NoRows => "no-rows",
                 Stage::Waiting => "waiting",
@@ -220,13 +277,12 @@ fn json_line(listed: &Listed) -> serde_json::Value {
                 Stage::Delivered(_) => "delivered",
                 Stage::SetAside(_) => "set-aside",
                 Stage::Dropped(_) => "dropped",
-                Stage::PutBack(_) => "put-back",
             },
-            "reason": match &fate.stage {
-                Stage::SetAside(reason) | Stage::Dropped(reason) | Stage::PutBack(reason) => Some(reason),
+            "reason": match &status.stage {
+                Stage::SetAside(reason) | Stage::Dropped(reason) => Some(reason),
                 _ => None,
             },
-            "link": fate.link,
+            "link": status.link,
         })).collect::<Vec<_>>(),
     })
 }
@@ -262,7 +318,7 @@ mod tests {
                 kind: "punch".to_owned(),
                 fields: Vec::new(),
             };
-            let listed = Listed { event: Event { sequence: Sequence(7), happened }, at, fates: Vec::new() };
+            let listed = ListedEvent { event: Event { sequence: Sequence(7), happened }, at, statuses: Vec::new() };
             (
                 csv_line(&listed).split(',').skip(2).take(2).collect::<Vec<_>>().join(","),
                 json_line(&listed)["time-is"].clone(),
@@ -272,6 +328,45 @@ mod tests {
         assert_eq!(line(Moment::Known(at)), (format!("{time},known"), json!("known")));
         assert_eq!(line(Moment::Estimated(at)), (format!("{time},estimated"), json!("estimated")));
         assert_eq!(line(Moment::Unknown), (",unknown".to_owned(), json!("unknown")));
+    }
+
+    #[test]
+    fn an_event_is_shown_once_more_when_it_is_settled() {
+        let listed = |sequence: u64, stages: &[Stage]| {
+            let happened = NewEvent {
+                id: Ulid::from_parts(1, 1),
+                at: None,
+                monotonic: Monotonic { milliseconds: 1, boot: "first".to_owned() },
+                source: InputName::parse("door").unwrap(),
+                kind: "punch".to_owned(),
+                fields: Vec::new(),
+            };
+            let status = |stage: &Stage| {
+                let sink = punchcard_core::name::SinkName::parse("sheet").unwrap();
+                EventStatus { sink, stage: stage.clone(), rows: 1, again: 0, corrected_as: None, link: None }
+            };
+            let statuses = stages.iter().map(status).collect();
+            ListedEvent { event: Event { sequence: Sequence(sequence), happened }, at: Moment::Unknown, statuses }
+        };
+        let shown = |page: Vec<ListedEvent>| page.iter().map(|listed| listed.event.sequence.0).collect::<Vec<_>>();
+        let mut open = Open::default();
+        let delivered = || Stage::Delivered(None);
+        open.watch(&[
+            listed(4, &[Stage::NoRows]),
+            listed(5, &[Stage::Waiting]),
+            listed(6, &[delivered(), Stage::Unformatted]),
+            listed(7, &[]),
+        ]);
+        assert_eq!(open.from(), Some(Sequence(4)));
+        let page = || vec![listed(5, &[Stage::InFlight]), listed(6, &[delivered(), delivered()]), listed(7, &[])];
+        assert_eq!((shown(open.settle(page())), shown(open.settle(page()))), (vec![6], vec![]));
+        assert_eq!(shown(open.settle(vec![listed(5, &[Stage::SetAside("no".into())])])), [5]);
+        assert_eq!(open.from(), None);
+        // No more are watched than are read at once.
+        open.watch(&[listed(10, &[Stage::Waiting]), listed(509, &[Stage::Waiting])]);
+        assert_eq!(open.from(), Some(Sequence(9)));
+        open.watch(&[listed(510, &[Stage::Waiting])]);
+        assert_eq!(open.from(), Some(Sequence(508)));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::output::OutputError;
 use crate::app::control::ControlError;
 
 /// How a command ended.
@@ -20,6 +21,8 @@ pub enum Exit {
     InUse = 5,
     /// The running host refused.
     Refused = 6,
+    /// It was done, or begun, but could not be printed: the standard output is full, or nobody reads it any more.
+    Output = 7,
 }
 
 /// The same, for `--help`. 2 is clap's.
@@ -30,7 +33,8 @@ pub(super) const HELP: &str = "Exit status:
   3  the configuration has errors
   4  no host runs on the state folder
   5  another host runs on the state folder
-  6  the running host refused";
+  6  the running host refused
+  7  the output could not be written: its disk is full, or its reader has gone";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
@@ -51,6 +55,12 @@ impl Failure {
     /// Any failure that a script need not tell from others.
     pub(super) fn general(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { error: error.into(), exit: Exit::Failure }
+    }
+
+    /// Whether there is nobody to tell, as after `punchcard events | head`.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        matches!(self.error.downcast_ref(), Some(OutputError::Closed))
     }
 
     pub(super) fn with(exit: Exit, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

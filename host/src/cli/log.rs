@@ -14,6 +14,8 @@ use std::sync::Mutex;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
+use super::output::say_line;
+
 /// The log beside a panel in a terminal.
 pub(super) const FILE_NAME: &str = "punchcard.log";
 const VARIABLE: &str = "PUNCHCARD_LOG";
@@ -36,7 +38,7 @@ fn start_beside(state: &Path, panel: bool) {
         match BoundedFile::open(path.clone(), MOST_BYTES) {
             Ok(file) => log.with_ansi(false).with_writer(Mutex::new(file)).init(),
             // The terminal has it once the panel has gone.
-            Err(error) => anstream::eprintln!("There is no log, for {} can't be written: {error}", path.display()),
+            Err(error) => say_line(format_args!("There is no log, for {} can't be written: {error}", path.display())),
         }
     } else {
         log.with_ansi(io::stderr().is_terminal()).with_writer(io::stderr).init();

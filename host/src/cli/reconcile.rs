@@ -1,12 +1,14 @@
 //! `punchcard reconcile`: has the running host compare what a service has with what was delivered, and shows what came of it.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::exit::{Exit, Failure};
+use super::output::{print, print_line, say_line};
+use super::question::confirm;
 use super::status::unexpected;
 use super::{DeviceArguments, printable, sleep, small_runtime};
 use crate::app::control::{Answer, Question, ask};
@@ -27,6 +29,9 @@ pub(super) struct ReconcileArguments {
     /// As JSON.
     #[arg(long)]
     json: bool,
+    /// List at most N rows that are not simply there.
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 50)]
+    most: usize,
 }
 
 pub(super) fn reconcile(device: &DeviceArguments, arguments: &ReconcileArguments) -> Result<Exit, Failure> {
@@ -34,18 +39,18 @@ pub(super) fn reconcile(device: &DeviceArguments, arguments: &ReconcileArguments
     let delivers = report.missing > 0
         && (arguments.deliver_missing || {
             if !arguments.json {
-                anstream::print!("{}", render_report(&report));
+                print(render_report(&report, arguments.most))?;
             }
-            !arguments.json && confirm(report.missing)?
+            !arguments.json && deliver_again(report.missing)?
         });
     let report = if delivers { compare(device, &arguments.sink, Some(number))?.1 } else { report };
     if arguments.json {
-        anstream::println!("{}", serde_json::to_string_pretty(&report).map_err(Failure::general)?);
+        print_line(serde_json::to_string_pretty(&report).map_err(Failure::general)?)?;
     } else if arguments.deliver_missing || report.missing == 0 {
-        anstream::print!("{}", render_report(&report));
+        print(render_report(&report, arguments.most))?;
     }
     if let Some(count) = report.delivered_again.filter(|_| !arguments.json) {
-        anstream::println!("{count} rows are delivered again; `punchcard status` says how it goes.");
+        print_line(format_args!("{count} rows are delivered again; `punchcard status` says how it goes."))?;
     }
     Ok(Exit::Success)
 }
@@ -78,26 +83,22 @@ fn compare(
         };
         looks += 1;
         if looks >= SAID_FROM && says != said {
-            anstream::eprintln!("{says}");
+            say_line(&says);
             said = says;
         }
         sleep(LOOK_AGAIN)?;
     }
 }
 
-fn confirm(missing: u64) -> Result<bool, Failure> {
+fn deliver_again(missing: u64) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
-        anstream::eprintln!("`--deliver-missing` delivers what is missing again.");
+        say_line("`--deliver-missing` delivers what is missing again.");
         return Ok(false);
     }
-    anstream::eprint!("Deliver the {missing} missing rows again? [y/N] ");
-    std::io::stderr().flush().map_err(Failure::general)?;
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).map_err(Failure::general)?;
-    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+    confirm(&format!("Deliver the {missing} missing rows again? [y/N] "), &["y", "yes"])
 }
 
-fn render_report(report: &ReconcileReport) -> String {
+fn render_report(report: &ReconcileReport, most: usize) -> String {
     let lines = [
         (report.there, "there, as they were delivered"),
         (report.missing, "missing: delivered, and not there"),
@@ -126,7 +127,7 @@ fn render_report(report: &ReconcileReport) -> String {
         let mut table = Table::new();
         table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
         table.set_header(["", "event", "id", "place"]);
-        for detail in &report.details {
+        for detail in report.details.iter().take(most) {
             table.add_row([
                 detail.finding.replace('-', " "),
                 detail.event.map(|event| event.to_string()).unwrap_or_default(),
@@ -136,7 +137,10 @@ fn render_report(report: &ReconcileReport) -> String {
         }
         text.push_str(&format!("{table}\n"));
     }
-    if report.untold > 0 {
+    let not_shown = report.details.len().saturating_sub(most);
+    if not_shown > 0 {
+        text.push_str(&format!("and {} more of these; `-n` lists more\n", not_shown as u64 + report.untold));
+    } else if report.untold > 0 {
         text.push_str(&format!("and {} more of these\n", report.untold));
     }
     text

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::events::{render_moment, zone};
 use super::exit::{Exit, Failure};
+use super::output::print_line;
 use super::status::unexpected;
 use super::time::render_rfc_3339;
 use super::{DeviceArguments, printable, small_runtime};
@@ -22,12 +23,15 @@ pub(super) struct RejectsArguments {
     /// Only those of this sink.
     #[arg(long)]
     sink: Option<String>,
-    /// Also what was dropped or put back.
+    /// Also what was dropped or tried again since.
     #[arg(long)]
     all: bool,
     /// As JSON, one a line.
     #[arg(long)]
     json: bool,
+    /// At most N. Left out: 50; all with --json.
+    #[arg(long, short = 'n', value_name = "N")]
+    most: Option<usize>,
     #[command(subcommand)]
     command: Option<RejectsCommand>,
 }
@@ -62,19 +66,21 @@ pub(super) fn rejects(device: &DeviceArguments, arguments: &RejectsArguments) ->
     let question = match &arguments.command {
         None => return list(device, arguments),
         Some(RejectsCommand::Retry { sink, events }) => {
-            Question::PutBack { sink: sink.clone(), events: distinct(events) }
+            Question::Requeue { sink: sink.clone(), events: distinct(events) }
         }
         Some(RejectsCommand::Drop { sink, events, reason }) => {
             Question::Drop { sink: sink.clone(), events: distinct(events), reason: reason.clone() }
         }
     };
     match small_runtime()?.block_on(ask(&device.state, &question))? {
-        Answer::PutBack { events, rows, rows_left } => {
-            anstream::println!("{}", render_put_back(events, rows, rows_left));
-            Ok(if rows_left > 0 { Exit::Refused } else { Exit::Success })
+        Answer::Requeued { events, rows } => {
+            print_line(format_args!(
+                "{events} events and {rows} rows are tried again; `punchcard status` says how it goes."
+            ))?;
+            Ok(Exit::Success)
         }
         Answer::Dropped { count } => {
-            anstream::println!("{count} dropped; `punchcard rejects --all` still lists what.");
+            print_line(format_args!("{count} dropped; `punchcard rejects --all` still lists what."))?;
             Ok(Exit::Success)
         }
         other => Err(unexpected(other)),
@@ -84,17 +90,6 @@ pub(super) fn rejects(device: &DeviceArguments, arguments: &RejectsArguments) ->
 /// One that is named twice is meant once.
 fn distinct(events: &[u64]) -> Vec<u64> {
     events.iter().copied().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
-}
-
-fn render_put_back(events: u64, rows: u64, rows_left: u64) -> String {
-    let mut text = format!("{events} events and {rows} rows are tried again; `punchcard status` says how it goes.");
-    if rows_left > 0 {
-        text.push_str(&format!(
-            "\n{rows_left} rows that the service refused stay aside, because events of the sink wait for its formatter \
-             and come first. Try again when `punchcard status` lists none that wait."
-        ));
-    }
-    text
 }
 
 fn list(device: &DeviceArguments, arguments: &RejectsArguments) -> Result<Exit, Failure> {
@@ -108,34 +103,44 @@ fn list(device: &DeviceArguments, arguments: &RejectsArguments) -> Result<Exit, 
         return Err(Failure::general(format!("the ledger knows no sink `{named}`; it knows {}", known.join(", "))));
     }
     let mut begun = false;
+    let mut room = arguments.most.unwrap_or(if arguments.json { usize::MAX } else { 50 });
     for sink in known {
         if arguments.sink.as_ref().is_some_and(|named| *named != sink.as_str()) {
             continue;
         }
         let mut after = None;
         loop {
-            let page = reader.rejects(&sink, after, PAGE).map_err(Failure::general)?;
-            let Some(last) = page.last() else { break };
+            let page = reader.rejects(&sink, arguments.all, after, PAGE).map_err(Failure::general)?;
+            let Some(last) = page.rejects.last() else { break };
             after = Some(last.place);
-            let undecided = |by| !matches!(by, SetAsideBy::PutBack | SetAsideBy::Dropped);
-            let shown: Vec<&Reject> =
-                page.iter().filter(|reject| arguments.all || undecided(reject.set_aside.by)).collect();
+            let more = page.more || page.rejects.len() > room;
+            let shown = &page.rejects[..page.rejects.len().min(room)];
+            room -= shown.len();
             if arguments.json {
                 for reject in shown {
-                    anstream::println!("{}", json_line(&sink, reject));
+                    print_line(json_line(&sink, reject))?;
                 }
             } else if !shown.is_empty() {
-                anstream::println!("{}", table(&sink, &shown, !std::mem::replace(&mut begun, true)));
+                print_line(table(&sink, shown, !std::mem::replace(&mut begun, true)))?;
+            }
+            if more && room == 0 {
+                if !arguments.json {
+                    print_line("There are more; `-n` lists more, and `--sink` those of one sink.")?;
+                }
+                return Ok(Exit::Success);
+            }
+            if !page.more {
+                break;
             }
         }
     }
     if !begun && !arguments.json {
-        anstream::println!("Nothing is set aside.");
+        print_line("Nothing is set aside.")?;
     }
     Ok(Exit::Success)
 }
 
-fn table(sink: &SinkName, rejects: &[&Reject], first: bool) -> Table {
+fn table(sink: &SinkName, rejects: &[Reject], first: bool) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     if first {
@@ -162,7 +167,7 @@ fn word(by: SetAsideBy) -> &'static str {
         SetAsideBy::Formatter => "formatter refused",
         SetAsideBy::Failure => "formatter failed",
         SetAsideBy::Service => "service refused",
-        SetAsideBy::PutBack => "put back",
+        SetAsideBy::Requeued => "tried again",
         SetAsideBy::Dropped => "dropped",
     }
 }

@@ -1,7 +1,7 @@
 //! `punchcard replay`: reads the ledger itself and runs the formatter in an engine of its own, with or without a running
 //! host.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::Arc;
 
 use clap::Args;
@@ -15,10 +15,12 @@ use serde_json::{Value, json};
 use ulid::Ulid;
 
 use super::exit::{Exit, Failure};
+use super::output::{print, print_line, say, say_line};
+use super::question::confirm;
 use super::status::unexpected;
 use super::time::{render_local, render_rfc_3339};
 use super::{DeviceArguments, printable, small_runtime};
-use crate::app::assembly::Assembly;
+use crate::app::assembly::assemble_replayer;
 use crate::app::configuration::Source;
 use crate::app::control::{Answer, Question, ask};
 use crate::app::replay::{Refusal, Replay, Replayed, Replayer, RowDifference};
@@ -47,6 +49,9 @@ pub(super) struct ReplayArguments {
     /// Do not ask whether `--correct` is meant.
     #[arg(long, requires = "correct")]
     yes: bool,
+    /// List at most N differences, and as many events that would be refused.
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 50)]
+    most: usize,
 }
 
 /// How a person names an event.
@@ -87,11 +92,12 @@ pub(super) fn replay(device: &DeviceArguments, arguments: &ReplayArguments) -> R
     }
     progress.clear();
     let replayed = replay.end();
-    let shown = Shown { sink: &sink, from, begun_after, columns: &by.columns, replayed: &replayed };
+    let shown =
+        Shown { sink: &sink, from, begun_after, columns: &by.columns, replayed: &replayed, most: arguments.most };
     if arguments.json {
-        anstream::println!("{}", serde_json::to_string_pretty(&shown.json()).map_err(Failure::general)?);
+        print_line(serde_json::to_string_pretty(&shown.json()).map_err(Failure::general)?)?;
     } else {
-        anstream::print!("{}", shown.text());
+        print(shown.text())?;
     }
     if arguments.correct { correct(device, arguments, from, &replayed, &by) } else { Ok(Exit::Success) }
 }
@@ -106,8 +112,8 @@ fn correct(
 ) -> Result<Exit, Failure> {
     replayed.check().map_err(Failure::general)?;
     let wanted = !replayed.changes_nothing();
-    if wanted && !arguments.yes && !confirm(replayed.differences.len())? {
-        anstream::eprintln!("Nothing was done.");
+    if wanted && !arguments.yes && !is_meant(replayed.differences.len())? {
+        say_line("Nothing was done.");
         return Ok(Exit::Failure);
     }
     let question = Question::Correct {
@@ -119,28 +125,21 @@ fn correct(
     };
     match small_runtime()?.block_on(ask(&device.state, &question))? {
         Answer::Corrected { .. } if !wanted => {
-            anstream::eprintln!("There is nothing to correct.");
+            say_line("There is nothing to correct.");
             Ok(Exit::Success)
         }
         Answer::Corrected { rows, through } => {
-            anstream::eprintln!(
+            say_line(format_args!(
                 "{rows} rows up to event {through} are corrected; `punchcard status` says how their delivery goes."
-            );
+            ));
             Ok(Exit::Success)
         }
         other => Err(unexpected(other)),
     }
 }
 
-fn confirm(rows: usize) -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::general("nobody can be asked; say --yes if it is meant"));
-    }
-    anstream::eprint!("Deliver {rows} rows as corrections? [y/N] ");
-    std::io::stderr().flush().map_err(Failure::general)?;
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).map_err(Failure::general)?;
-    Ok(line.trim().eq_ignore_ascii_case("y"))
+fn is_meant(rows: usize) -> Result<bool, Failure> {
+    confirm(&format!("Deliver {rows} rows as corrections? [y/N] "), &["y", "yes"])
 }
 
 fn refuse(source: &Source, diagnostics: &[Diagnostic]) -> Failure {
@@ -157,11 +156,26 @@ fn find_sink(configuration: &Configuration, name: &str) -> Result<SinkName, Fail
 
 fn find_event(reader: &mut Reader, name: EventName) -> Result<Sequence, Failure> {
     match name {
-        EventName::Number(number) => Ok(number),
+        EventName::Number(number) => {
+            let newest = reader.newest().map_err(Failure::general)?;
+            check_number(number, newest).map_err(Failure::general)?;
+            Ok(number)
+        }
         EventName::Id(id) => {
             let found = reader.find_event(id).map_err(Failure::general)?;
             found.ok_or_else(|| Failure::general(format!("event {id} is not, or no longer, in the history")))
         }
+    }
+}
+
+/// Whether there is, or was, an event of this number.
+fn check_number(number: Sequence, newest: Sequence) -> Result<(), String> {
+    match (number.0, newest.0) {
+        (_, 0) => Err("there is no event yet".to_owned()),
+        (number, newest) if number == 0 || number > newest => {
+            Err(format!("there is no event {number}; the newest is {newest}, and the first was 1"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -180,12 +194,10 @@ async fn assemble(
     for sink in alone.sinks.values_mut() {
         sink.authorize = None;
     }
-    let mut assembly = Assembly::assemble(&alone, source.folder(), sandbox).await;
-    let Some(parts) = assembly.sinks.remove(sink) else {
-        let faults: Vec<_> = assembly.faults.iter().map(|fault| fault.diagnostic(configuration)).collect();
-        return Err(refuse(source, &faults));
-    };
-    Ok(Replayer::new(configured, parts.formatter, parts.columns))
+    assemble_replayer(&alone, sink, source.folder(), sandbox).await.map_err(|faults| {
+        let faults: Vec<_> = faults.iter().map(|fault| fault.diagnostic(configuration)).collect();
+        refuse(source, &faults)
+    })
 }
 
 /// How far it is, for a person who waits at a terminal.
@@ -201,15 +213,13 @@ impl Progress {
     fn show(&self, replay: &Replay, through: Sequence) {
         if self.shown {
             let (done, all) = (replay.at().0 - replay.begun_after().0, through.0 - replay.begun_after().0);
-            anstream::eprint!("\r{done} of {all} events looked at ");
-            // A line that is not drawn is no reason to stop.
-            let _drawn = std::io::stderr().flush();
+            say(format_args!("\r{done} of {all} events looked at "));
         }
     }
 
     fn clear(&self) {
         if self.shown {
-            anstream::eprint!("\r\x1b[K");
+            say("\r\x1b[K");
         }
     }
 }
@@ -221,6 +231,8 @@ struct Shown<'a> {
     begun_after: Sequence,
     columns: &'a [Column],
     replayed: &'a Replayed,
+    /// Entries of a list, at most.
+    most: usize,
 }
 
 impl Shown<'_> {
@@ -244,8 +256,14 @@ impl Shown<'_> {
         }
         let refusals = |refusals: &[Refusal], what: &str| {
             let line = |refusal: &Refusal| format!("event {} {what}: {}", refusal.event.0, printable(&refusal.reason));
-            refusals.iter().map(line).collect::<Vec<_>>()
+            let more = refusals.len().saturating_sub(self.most);
+            let more = (more > 0).then(|| format!("and {more} more of these; `-n` lists more"));
+            refusals.iter().take(self.most).map(line).chain(more).collect::<Vec<_>>()
         };
+        let not_shown = self.replayed.differences.len().saturating_sub(self.most);
+        if not_shown > 0 {
+            lines.push(format!("and {not_shown} more differences; `-n` lists more"));
+        }
         lines.extend(refusals(&self.replayed.rejected, "would be set aside"));
         lines.extend(refusals(&self.replayed.failed, "makes the formatter fail"));
         if self.replayed.not_kept > 0 {
@@ -271,7 +289,7 @@ impl Shown<'_> {
             "row",
             "difference",
         ]);
-        for row in &self.replayed.differences {
+        for row in self.replayed.differences.iter().take(self.most) {
             let position = (row.position + 1).to_string();
             table.add_row([row.event.0.to_string(), render_local(row.at), position, printable(&self.difference(row))]);
         }
@@ -366,5 +384,20 @@ fn json_cell(cell: &Cell) -> Value {
         Cell::Flag(flag) => json!(flag),
         Cell::Moment(at) => json!(render_rfc_3339(*at)),
         Cell::Estimated(at) => json!({ "estimated": render_rfc_3339(*at) }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_that_never_was_is_said_to_be_none() {
+        let none = |number| Err(format!("there is no event {number}; the newest is 3, and the first was 1"));
+        let table = [(1, 3, Ok(())), (3, 3, Ok(())), (999, 3, none(999)), (4, 3, none(4)), (0, 3, none(0))];
+        for (number, newest, expected) in table {
+            assert_eq!(check_number(Sequence(number), Sequence(newest)), expected);
+        }
+        assert_eq!(check_number(Sequence(1), Sequence(0)), Err("there is no event yet".to_owned()));
     }
 }

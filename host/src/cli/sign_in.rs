@@ -1,12 +1,13 @@
 //! `punchcard sign-in` and `punchcard sign-out`.
 
-use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use clap::Args;
 use owo_colors::OwoColorize;
 
 use super::exit::{Exit, Failure};
+use super::output::{print_line, say_line};
+use super::question::confirm;
 use super::status::{fetch, unexpected};
 use super::{DeviceArguments, printable, sleep, small_runtime};
 use crate::app::control::{Answer, Question, ask};
@@ -30,7 +31,8 @@ pub(super) struct SignInArguments {
 pub(super) struct SignOutArguments {
     /// The grant; not needed where there is only one.
     grant: Option<String>,
-    /// Give the grant up at the server too. With Google this signs out EVERY device of the same Cloud project and account.
+    /// Give the grant up at the server too. A server may take that for every device that shares the account: Google signs out
+    /// EVERY device of the same Cloud project and account.
     #[arg(long)]
     revoke: bool,
     /// Do not ask whether `--revoke` is meant.
@@ -43,26 +45,27 @@ pub(super) fn sign_in(device: &DeviceArguments, arguments: &SignInArguments) -> 
     let before = standing(device, &grant)?;
     request(device, &Question::SignIn { grant: grant.clone() })?;
     if arguments.no_wait {
-        anstream::println!("It will be done; the panel and `punchcard status` show the code.");
+        print_line("It will be done; the panel and `punchcard status` show the code.")?;
         return Ok(Exit::Success);
     }
-    // What stood before the host has taken this up says nothing about it.
+    // What stood before the host has taken this up says nothing about it, and seconds that are left are no news.
+    let signed_in = |standing: &GrantStanding| matches!(standing, GrantStanding::Authorized { .. });
     let mut asked = false;
     let mut shown = None;
     let mut looks = 0;
     loop {
         let now = standing(device, &grant)?;
-        asked |= now != before || looks >= SETTLED;
+        asked |= now != before && !(signed_in(&now) && signed_in(&before)) || looks >= SETTLED;
         match now {
             GrantStanding::AwaitingPerson { user_code, url, .. } => {
                 if shown.as_ref() != Some(&user_code) {
                     let (url, code) = (printable(&url), printable(&user_code));
-                    anstream::println!("Go to {} and enter {}", url.bold(), code.bold());
+                    print_line(format_args!("Go to {} and enter {}", url.bold(), code.bold()))?;
                     shown = Some(user_code);
                 }
             }
             GrantStanding::Authorized { .. } if asked => {
-                anstream::println!("Grant `{grant}` is signed in.");
+                print_line(format_args!("Grant `{grant}` is signed in."))?;
                 return Ok(Exit::Success);
             }
             GrantStanding::Blocked { problem } if asked => {
@@ -86,29 +89,33 @@ pub(super) fn sign_in(device: &DeviceArguments, arguments: &SignInArguments) -> 
 }
 
 pub(super) fn sign_out(device: &DeviceArguments, arguments: &SignOutArguments) -> Result<Exit, Failure> {
-    let grant = choose(&fetch(device)?, arguments.grant.as_deref())?;
-    if arguments.revoke && !arguments.yes && !confirm(&grant)? {
-        anstream::println!("Nothing was done.");
+    let report = fetch(device)?;
+    let grant = choose(&report, arguments.grant.as_deref())?;
+    let provider = report.grants.iter().find(|found| found.name == grant).and_then(|found| found.provider.as_deref());
+    if arguments.revoke && !arguments.yes && !is_meant(&grant, provider)? {
+        print_line("Nothing was done.")?;
         return Ok(Exit::Failure);
     }
     request(device, &Question::SignOut { grant: grant.clone(), revoke: arguments.revoke })?;
-    anstream::println!("Grant `{grant}` is being signed out; `punchcard sign-in {grant}` signs in again.");
+    print_line(format_args!("Grant `{grant}` is being signed out; `punchcard sign-in {grant}` signs in again."))?;
     Ok(Exit::Success)
 }
 
-fn confirm(grant: &str) -> Result<bool, Failure> {
-    anstream::eprintln!(
-        "Revoking `{grant}` removes the access of EVERY device that shares its Cloud project and account; each of them \
-         has to sign in again. Without --revoke, only this device forgets its tokens."
-    );
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::general("nobody can be asked; say --yes if it is meant"));
-    }
-    anstream::eprint!("Type `revoke` if it is meant: ");
-    std::io::stderr().flush().map_err(Failure::general)?;
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).map_err(Failure::general)?;
-    Ok(line.trim() == "revoke")
+fn is_meant(grant: &str, provider: Option<&str>) -> Result<bool, Failure> {
+    say_line(printable(&revocation_warning(grant, provider)));
+    confirm("Type `revoke` if it is meant: ", &["revoke"])
+}
+
+/// What revoking a grant does beside signing this device out. Google counts by project and account; other servers end this
+/// grant, and with it whatever else was given under it.
+fn revocation_warning(grant: &str, provider: Option<&str>) -> String {
+    let loses = match provider {
+        Some("google") => {
+            "removes the access of EVERY device that shares its Cloud project and account; each of them has to sign in again"
+        }
+        _ => "gives it up at the server too, which ends whatever else uses the same grant",
+    };
+    format!("Revoking `{grant}` {loses}. Without --revoke, only this device forgets its tokens.")
 }
 
 /// The grant that is meant.
@@ -133,5 +140,19 @@ fn request(device: &DeviceArguments, question: &Question) -> Result<(), Failure>
     match small_runtime()?.block_on(ask(&device.state, question))? {
         Answer::Accepted => Ok(()),
         other => Err(unexpected(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_google_s_revocation_is_said_to_sign_out_every_device() {
+        assert!(revocation_warning("door", Some("google")).contains("EVERY device"));
+        for provider in [None, Some("keycloak")] {
+            let warning = revocation_warning("door", provider);
+            assert!(!warning.contains("EVERY") && warning.contains("at the server too"), "{warning}");
+        }
     }
 }

@@ -3,11 +3,15 @@
 use clap::{Args, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets};
 
+use super::events::zone;
 use super::exit::{Exit, Failure};
+use super::output::print_line;
+use super::question::confirm;
 use super::status::{fetch, unexpected};
 use super::{DeviceArguments, printable, small_runtime};
 use crate::app::control::{Answer, Question, ask};
 use crate::app::status::StageReport;
+use punchcard_ledger::Reader;
 
 #[derive(Debug, Args)]
 pub(super) struct SinksArguments {
@@ -43,36 +47,128 @@ enum SinksCommand {
         /// The sink.
         sink: String,
     },
+    /// Forget a sink that plugins.toml does not name any more: its rows, those that were not delivered too, and what it set
+    /// aside. Asks first.
+    Forget {
+        /// The sink.
+        sink: String,
+        /// Do not ask whether it is meant.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Have a sink make a new destination, because the old one was deleted or is given up. Rows that were delivered stay
-    /// in the old one.
+    /// in the old one. Asks first where nothing is wrong with the sink.
     CreateAnew {
         /// The sink.
         sink: String,
+        /// Do not ask whether it is meant.
+        #[arg(long)]
+        yes: bool,
     },
 }
 
 pub(super) fn sinks(device: &DeviceArguments, arguments: &SinksArguments) -> Result<Exit, Failure> {
-    let question = match &arguments.command {
-        None => return list(device, arguments.json),
-        Some(SinksCommand::Retry { sink }) => Question::Retry { sink: sink.clone() },
-        Some(SinksCommand::AcceptTimes { sink }) => Question::AcceptTimes { sink: sink.clone() },
-        Some(SinksCommand::Pause { sink }) => Question::Pause { sink: sink.clone() },
-        Some(SinksCommand::Resume { sink }) => Question::Resume { sink: sink.clone() },
-        Some(SinksCommand::CreateAnew { sink }) => Question::CreateAnew { sink: sink.clone() },
-    };
-    match small_runtime()?.block_on(ask(&device.state, &question))? {
-        Answer::Accepted => {
-            anstream::println!("It will be done; `punchcard status` says how it goes.");
-            Ok(Exit::Success)
-        }
-        other => Err(unexpected(other)),
+    let Some(command) = &arguments.command else { return list(device, arguments.json) };
+    if let SinksCommand::CreateAnew { sink, yes: false } = command
+        && !is_held(device, sink)?
+        && !is_meant(sink)?
+    {
+        print_line("Nothing was done.")?;
+        return Ok(Exit::Failure);
     }
+    if let SinksCommand::Forget { sink, yes: false } = command
+        && !is_to_be_forgotten(device, sink)?
+    {
+        print_line("Nothing was done.")?;
+        return Ok(Exit::Failure);
+    }
+    match small_runtime()?.block_on(ask(&device.state, &command.question()))? {
+        Answer::Accepted => print_line(command.done())?,
+        Answer::NothingToDo => print_line(command.nothing_to_do())?,
+        other => return Err(unexpected(other)),
+    }
+    Ok(Exit::Success)
+}
+
+impl SinksCommand {
+    fn question(&self) -> Question {
+        match self {
+            Self::Retry { sink } => Question::Retry { sink: sink.clone() },
+            Self::AcceptTimes { sink } => Question::AcceptTimes { sink: sink.clone() },
+            Self::Pause { sink } => Question::Pause { sink: sink.clone() },
+            Self::Resume { sink } => Question::Resume { sink: sink.clone() },
+            Self::Forget { sink, .. } => Question::Forget { sink: sink.clone() },
+            Self::CreateAnew { sink, .. } => Question::CreateAnew { sink: sink.clone() },
+        }
+    }
+
+    /// What was done.
+    fn done(&self) -> String {
+        match self {
+            Self::Retry { sink } => format!("Sink `{sink}` delivers again; `punchcard status` says how it goes."),
+            Self::AcceptTimes { sink } => format!("The rows of sink `{sink}` stay as they are."),
+            Self::Pause { sink } => {
+                format!("Sink `{sink}` is paused, and its rows wait; `punchcard sinks resume {sink}` goes on.")
+            }
+            Self::Resume { sink } => format!("Sink `{sink}` delivers again."),
+            Self::Forget { sink, .. } => format!("Sink `{sink}` is forgotten."),
+            Self::CreateAnew { sink, .. } => {
+                format!("Sink `{sink}` makes a new destination; `punchcard status` shows its link when it is there.")
+            }
+        }
+    }
+
+    /// Why nothing was done.
+    fn nothing_to_do(&self) -> String {
+        match self {
+            Self::Retry { sink } => format!("Nothing was to do: no problem holds up sink `{sink}`."),
+            Self::AcceptTimes { sink } => format!("Nothing was to do: no rows of sink `{sink}` have wrong times."),
+            Self::Pause { sink } => format!("Nothing was to do: sink `{sink}` was paused already."),
+            Self::Resume { sink } => format!("Nothing was to do: sink `{sink}` was not paused."),
+            Self::Forget { sink, .. } | Self::CreateAnew { sink, .. } => {
+                format!("Nothing was to do for sink `{sink}`.")
+            }
+        }
+    }
+}
+
+/// Whether a sink waits for a person, as it does when its destination is gone.
+fn is_held(device: &DeviceArguments, sink: &str) -> Result<bool, Failure> {
+    let report = fetch(device)?;
+    let found = report.sinks.iter().find(|candidate| candidate.name == sink);
+    Ok(found.is_some_and(|sink| matches!(sink.delivery, StageReport::Held { .. })))
+}
+
+/// Whether a person means it, who is told what is lost.
+fn is_to_be_forgotten(device: &DeviceArguments, sink: &str) -> Result<bool, Failure> {
+    let mut reader = Reader::open(&device.state, zone(device)).map_err(Failure::general)?;
+    let sinks = reader.sinks().map_err(Failure::general)?;
+    let Some(counts) = sinks.iter().find(|counts| counts.sink.as_str() == sink && !counts.declared) else {
+        // The host says why not.
+        return Ok(true);
+    };
+    let waiting = counts.rows_waiting + counts.rows_in_flight;
+    let aside = counts.rows_set_aside + counts.events_set_aside;
+    let question = format!(
+        "Forgetting sink `{sink}` loses {waiting} rows that were not delivered, {} events that were not formatted for it, and \
+         {aside} that were set aside. The events themselves stay.\nType `forget` if it is meant: ",
+        counts.events_waiting
+    );
+    confirm(&question, &["forget"])
+}
+
+fn is_meant(sink: &str) -> Result<bool, Failure> {
+    let question = format!(
+        "Nothing is wrong with sink `{sink}`. Its new rows would go to another destination, and those that were delivered stay \
+         in the old one.\nType `anew` if it is meant: "
+    );
+    confirm(&question, &["anew"])
 }
 
 fn list(device: &DeviceArguments, json: bool) -> Result<Exit, Failure> {
     let sinks = fetch(device)?.sinks;
     if json {
-        anstream::println!("{}", serde_json::to_string_pretty(&sinks).map_err(Failure::general)?);
+        print_line(serde_json::to_string_pretty(&sinks).map_err(Failure::general)?)?;
         return Ok(Exit::Success);
     }
     let mut table = Table::new();
@@ -96,7 +192,7 @@ fn list(device: &DeviceArguments, json: bool) -> Result<Exit, Failure> {
             printable(&sink.link.unwrap_or_default()),
         ]);
     }
-    anstream::println!("{table}");
+    print_line(table)?;
     Ok(Exit::Success)
 }
 
@@ -111,5 +207,28 @@ fn word(stage: &StageReport) -> &'static str {
         StageReport::Held { .. } => "waits for a person",
         StageReport::Failing { .. } => "fails",
         StageReport::Off { .. } => "off",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_names_the_sink() {
+        let sink = || "timesheet".to_owned();
+        let commands = [
+            SinksCommand::Retry { sink: sink() },
+            SinksCommand::AcceptTimes { sink: sink() },
+            SinksCommand::Pause { sink: sink() },
+            SinksCommand::Resume { sink: sink() },
+            SinksCommand::Forget { sink: sink(), yes: false },
+            SinksCommand::CreateAnew { sink: sink(), yes: false },
+        ];
+        for command in commands {
+            for said in [command.done(), command.nothing_to_do()] {
+                assert!(said.contains("ink `timesheet`"), "{said}");
+            }
+        }
     }
 }

@@ -2,12 +2,14 @@
 
 use std::fmt::Write;
 
+use jiff::tz::TimeZone;
 use owo_colors::OwoColorize;
 use punchcard_core::plugin::Problem;
-use punchcard_core::time::Instant;
 
+use super::events::zone;
 use super::exit::{Exit, Failure};
-use super::time::{render_local, render_span};
+use super::output::{print, print_line};
+use super::time::{render_local_in, render_span};
 use super::{DeviceArguments, printable, small_runtime};
 use crate::app::control::{Answer, Question, ask};
 use crate::app::status::{Fallback, GrantStanding, Report, SinkReport, StageReport};
@@ -15,9 +17,9 @@ use crate::app::status::{Fallback, GrantStanding, Report, SinkReport, StageRepor
 pub(super) fn status(device: &DeviceArguments, json: bool) -> Result<Exit, Failure> {
     let report = fetch(device)?;
     if json {
-        anstream::println!("{}", serde_json::to_string_pretty(&report).map_err(Failure::general)?);
+        print_line(serde_json::to_string_pretty(&report).map_err(Failure::general)?)?;
     } else {
-        anstream::print!("{}", render_report(&report));
+        print(render_report(&report, &zone(device)))?;
     }
     Ok(Exit::Success)
 }
@@ -38,7 +40,7 @@ pub(super) fn unexpected(answer: Answer) -> Failure {
     }
 }
 
-fn render_report(report: &Report) -> String {
+fn render_report(report: &Report, zone: &TimeZone) -> String {
     let mut text = format!("{}  punchcard {}\n", printable(&report.device).bold(), printable(&report.version));
     let mut line = |part: &str, says: String| {
         // A String takes everything.
@@ -52,6 +54,7 @@ fn render_report(report: &Report) -> String {
         let used = match fallback {
             Fallback::LastValid => "the last valid configuration is in force",
             Fallback::ValidParts => "only its valid parts are in force",
+            Fallback::Running => "the configuration from before it changed is in force",
         };
         line("configuration", format!("{}; {used}; see `punchcard check`", "has errors".red()));
     }
@@ -72,7 +75,7 @@ fn render_report(report: &Report) -> String {
         line(&format!("grant {}", grant.name), render_grant(&grant.name, &grant.standing));
     }
     for sink in &report.sinks {
-        line(&format!("sink {}", sink.name), render_counts(sink));
+        line(&format!("sink {}", sink.name), render_counts(sink, zone));
         for (stage, standing) in [("formatting", &sink.formatting), ("delivery", &sink.delivery)] {
             if let Some(says) = render_stage(&sink.name, standing) {
                 line(&format!("  {stage}"), says);
@@ -105,12 +108,11 @@ fn render_grant(name: &str, standing: &GrantStanding) -> String {
     }
 }
 
-fn render_counts(sink: &SinkReport) -> String {
+fn render_counts(sink: &SinkReport, zone: &TimeZone) -> String {
     let waiting = sink.rows_waiting + sink.rows_in_flight;
     let mut text = format!("{} rows delivered", sink.rows_delivered);
     if let Some(at) = sink.last_delivered_at {
-        let at = Instant { unix_micros: at, utc_offset_minutes: 0 };
-        text.push_str(&format!(" (last {} UTC)", render_local(at)));
+        text.push_str(&format!(" (last {})", render_local_in(zone, at)));
     }
     if sink.events_waiting + waiting > 0 {
         text.push_str(&format!(", {} events and {waiting} rows waiting", sink.events_waiting));

@@ -1,6 +1,6 @@
 //! Moments as a person reads them in a table.
 
-use jiff::tz::Offset;
+use jiff::tz::{Offset, TimeZone};
 use punchcard_core::time::Instant;
 
 /// The local date and time of the device then: `2026-11-21 09:02:17`.
@@ -10,6 +10,13 @@ pub(super) fn render_local(at: Instant) -> String {
         Ok(moment) => offset.to_datetime(moment).strftime("%Y-%m-%d %H:%M:%S").to_string(),
         Err(_) => format!("{} µs", at.unix_micros),
     }
+}
+
+/// The same of a moment that is known without an offset, in Unix microseconds.
+pub(super) fn render_local_in(zone: &TimeZone, unix_micros: i64) -> String {
+    let offset = jiff::Timestamp::from_microsecond(unix_micros).map_or(Offset::UTC, |moment| zone.to_offset(moment));
+    let utc_offset_minutes = i16::try_from(offset.seconds() / 60).unwrap_or(0);
+    render_local(Instant { unix_micros, utc_offset_minutes })
 }
 
 /// The same for machines: RFC 3339 with the device's offset.
@@ -39,6 +46,8 @@ mod tests {
         let at = Instant { unix_micros: 1_709_251_199_500_000, utc_offset_minutes: 600 };
         assert_eq!(render_local(at), "2024-03-01 09:59:59");
         assert_eq!(render_rfc_3339(at), "2024-03-01T09:59:59.5+10:00");
+        let zone = jiff::tz::TimeZoneDatabase::bundled().get("Australia/Brisbane").unwrap();
+        assert_eq!(render_local_in(&zone, at.unix_micros), render_local(at));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::{fs, io};
 
-use punchcard_core::belief::Reading;
+use punchcard_core::clock_trust::Reading;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 /// No host of this version ran before this, in Unix seconds (2026-01-01): a clock chip without its battery counts from its

@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 use std::{fs, io};
 
-use punchcard_core::belief::Reading;
+use punchcard_core::clock_trust::Reading;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use serde::Deserialize;
 

@@ -45,6 +45,14 @@ pub(super) struct OpenAddress {
     address: IpAddr,
 }
 
+/// Nobody says what addresses a name has.
+#[derive(Debug, Error)]
+#[error("the name {name} can't be looked up: is there a network?")]
+pub(super) struct LookupError {
+    pub(super) name: String,
+    pub(super) source: io::Error,
+}
+
 /// A name has no address.
 #[derive(Debug, Error)]
 #[error("`{0}` has no address")]
@@ -63,7 +71,8 @@ impl Resolve for Resolver {
         let name = name.as_str().to_owned();
         let (network, lookup) = (self.network, Arc::clone(&self.lookup));
         Box::pin(async move {
-            let all = lookup.addresses(name.clone()).await?;
+            let found = lookup.addresses(name.clone()).await;
+            let all = found.map_err(|source| LookupError { name: name.clone(), source })?;
             let allowed = plan_addresses(name, &all, network)?;
             // Port 0 stands for the URL's own.
             let addresses: Addrs = Box::new(allowed.into_iter().map(|address| SocketAddr::new(address, 0)));

@@ -43,10 +43,10 @@ fn get(url: String) -> Request {
 }
 
 /// Planned where everything is granted but private networks.
-fn prepared(request: &Request) -> Prepared {
+fn prepared(request: &Request) -> Prepared<'_> {
     let url = url::Url::parse(&request.url).unwrap();
     let prefixes = [Prefix::parse(&url.origin().ascii_serialization(), false).unwrap()];
-    plan_delivery(request, "rows", Reach { key: "sinks.rows.reach", prefixes: &prefixes }, None).ok().unwrap()
+    plan_delivery(request, Reach { key: "sinks.rows.reach", prefixes: &prefixes }, None).ok().unwrap()
 }
 
 fn http() -> Http {
@@ -99,9 +99,9 @@ async fn point_30_a_token_arrives_in_the_header_and_nowhere_else() {
         authorized: true,
         ..post(format!("{}#fragment", url(&server)))
     };
-    let prepared = plan_delivery(&request, "rows", reach, Some(Credential::Bearer { token: &token, audience: reach }))
-        .ok()
-        .unwrap();
+    let bearer = Credential::Bearer { audience: reach };
+    let mut prepared = plan_delivery(&request, reach, Some(bearer)).ok().unwrap();
+    prepared.bear(&token).unwrap();
     let response = http().perform(&prepared).await.ok().unwrap().blank(&Blanker::new(&[]));
     assert_eq!((response.status, response.body.as_slice()), (418, &b"ok"[..]));
     let headers: Vec<_> = response.headers.iter().map(|header| (header.name.as_str(), header.value.as_str())).collect();
@@ -320,7 +320,7 @@ async fn logged(level: tracing::Level) -> String {
         let content = Content { media_type: "text/plain".to_owned(), bytes: b"s3cret-rows".to_vec() };
         let request = Request { idempotent, authorized: true, body: Some(content), ..post(hook.clone()) };
         let credential = Credential::Header { name: "x-key", value: &key };
-        let prepared = plan_delivery(&request, "rows", reach, Some(credential)).ok().unwrap();
+        let prepared = plan_delivery(&request, reach, Some(credential)).ok().unwrap();
         assert_eq!(http.perform(&prepared).await.is_ok(), idempotent);
     }
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();

@@ -4,109 +4,85 @@
 //! a file, what is written there are taps of keys: plain characters, and the sequences that terminals send for arrows
 //! and function keys. Its end is not the device's: the device goes on without a keyboard.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, IsTerminal};
-use std::thread;
+use std::os::fd::AsFd;
 
-use punchcard_core::gesture::Motion;
+use punchcard_core::config::input::{Input, Trigger};
+use punchcard_core::input::{Edge, Motion};
 use punchcard_core::key::Key;
-use thiserror::Error;
+use punchcard_core::name::InputName;
+use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
+
+use super::{Driver, Message, NowMs, Reading, StartError};
 
 mod pipe;
 mod terminal;
 
-/// What the keyboard says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Input {
-    /// A key moved.
-    Key(KeyMotion),
-    /// A person wants the device to stop: Ctrl-C, or `q` where it is not an input.
-    Quit,
-}
+/// The driver `keyboard`. It also hears that a person wants the device to stop: Ctrl-C, or `q` where it is no input. So it
+/// is worth starting without inputs.
+pub struct Keyboard;
 
-/// A motion of a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyMotion {
-    /// Which key.
-    pub key: Key,
-    /// What it did.
-    pub motion: Motion,
-    /// When it was read, in milliseconds of the clock that was given.
-    pub at_ms: u64,
-}
-
-/// Why there is no keyboard.
-#[derive(Debug, Error)]
-pub enum KeyboardError {
-    /// The terminal cannot give keys one by one.
-    #[error("the terminal could not be asked for single keys")]
-    Terminal(#[source] io::Error),
-    /// There is no thread to read it.
-    #[error("no thread could be started to read the keyboard")]
-    Thread(#[source] io::Error),
-}
-
-/// A keyboard that is being read. Dropped, it gives the terminal back as it was.
-pub struct Keyboard {
-    /// None where the standard input is not a terminal.
-    terminal: Option<terminal::RawMode>,
-}
-
-impl Keyboard {
-    /// Begins to read the standard input. `used` are the keys that are inputs of plugins.toml: a `q` among them is a key
-    /// like any other. `now_ms` reads a clock that never decreases. When nobody receives any more, reading ends.
-    ///
-    /// # Errors
-    /// When the terminal or the system refuses.
-    pub fn start(
-        used: BTreeSet<Key>,
-        now_ms: impl Fn() -> u64 + Send + 'static,
-        sender: mpsc::Sender<Input>,
-    ) -> Result<Self, KeyboardError> {
-        let sink = Sink { used, now_ms, sender };
-        let stdin = io::stdin();
-        let builder = thread::Builder::new().name("keyboard".to_owned());
-        if stdin.is_terminal() {
-            let raw = terminal::RawMode::enter().map_err(KeyboardError::Terminal)?;
-            let reading = raw.reading();
-            builder.spawn(move || terminal::read(&reading, &sink)).map_err(KeyboardError::Thread)?;
-            Ok(Self { terminal: Some(raw) })
-        } else {
-            builder.spawn(move || pipe::read(stdin.lock(), &sink)).map_err(KeyboardError::Thread)?;
-            Ok(Self { terminal: None })
-        }
+impl Driver for Keyboard {
+    fn name(&self) -> &'static str {
+        "keyboard"
     }
 
-    /// Whether a person types here.
-    #[must_use]
-    pub fn is_terminal(&self) -> bool {
-        self.terminal.is_some()
+    fn drives(&self, trigger: &Trigger) -> bool {
+        matches!(trigger, Trigger::Key(_))
+    }
+
+    fn start(
+        &self,
+        inputs: &BTreeMap<InputName, Input>,
+        now_ms: NowMs,
+        sender: mpsc::Sender<Message>,
+    ) -> Result<Reading, StartError> {
+        let keys = inputs.iter().filter_map(|(name, input)| match input.trigger {
+            Trigger::Key(key) => Some((key, name.clone())),
+            _ => None,
+        });
+        let sink = Sink { inputs: keys.collect(), now_ms, sender };
+        let stdin = io::stdin();
+        if stdin.is_terminal() {
+            let raw = terminal::RawMode::enter().map_err(StartError::Terminal)?;
+            let mut reading = Reading::start(self.name(), move |stop| terminal::read(stop, &sink))?.keeping(raw);
+            if let Err(error) = reading.looking_again_at(SignalKind::window_change()) {
+                tracing::warn!(%error, "a key after the terminal was resized may be heard with the next one");
+            }
+            return Ok(reading);
+        }
+        // Without the buffer of `io::stdin`: what lies in that one can't be waited for.
+        let pipe = stdin.as_fd().try_clone_to_owned().map_err(StartError::StandardInput)?;
+        Reading::start(self.name(), move |stop| pipe::read(pipe::Stoppable::new(File::from(pipe), stop), &sink))
     }
 }
 
 /// Where motions go.
-struct Sink<C> {
-    used: BTreeSet<Key>,
-    now_ms: C,
-    sender: mpsc::Sender<Input>,
+struct Sink {
+    inputs: BTreeMap<Key, InputName>,
+    now_ms: NowMs,
+    sender: mpsc::Sender<Message>,
 }
 
-impl<C: Fn() -> u64> Sink<C> {
-    /// Passes a motion on. False: nobody receives any more.
+impl Sink {
+    /// Passes the motion of an input's key on. False: nobody receives any more.
     fn key(&self, key: Key, motion: Motion) -> bool {
-        if is_quit(key) && !self.used.contains(&key) {
-            return matches!(motion, Motion::Up | Motion::Repeat) || self.quit();
+        match self.inputs.get(&key) {
+            Some(input) => self.send(Message::Edge(Edge { input: input.clone(), motion, at_ms: (self.now_ms)() })),
+            None if is_quit(key) => matches!(motion, Motion::Up | Motion::Repeat) || self.quit(),
+            None => !self.sender.is_closed(),
         }
-        self.send(Input::Key(KeyMotion { key, motion, at_ms: (self.now_ms)() }))
     }
 
     fn quit(&self) -> bool {
-        self.send(Input::Quit)
+        self.send(Message::Quit)
     }
 
-    fn send(&self, input: Input) -> bool {
-        self.sender.blocking_send(input).is_ok()
+    fn send(&self, message: Message) -> bool {
+        self.sender.blocking_send(message).is_ok()
     }
 }
 
@@ -116,17 +92,18 @@ fn is_quit(key: Key) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
-    type FixedSink = Sink<fn() -> u64>;
-
-    /// A sink whose clock says 7, and what arrives there.
-    pub(super) fn sink(used: &[Key]) -> (FixedSink, mpsc::Receiver<Input>) {
+    /// A sink whose clock says 7, with inputs for these keys, and what arrives there.
+    pub(super) fn sink(inputs: &[(Key, &str)]) -> (Sink, mpsc::Receiver<Message>) {
         let (sender, receiver) = mpsc::channel(64);
-        (Sink { used: used.iter().copied().collect(), now_ms: || 7, sender }, receiver)
+        let inputs = inputs.iter().map(|(key, name)| (*key, InputName::parse(name).unwrap()));
+        (Sink { inputs: inputs.collect(), now_ms: Arc::new(|| 7), sender }, receiver)
     }
 
-    pub(super) fn received(receiver: &mut mpsc::Receiver<Input>) -> Vec<Input> {
+    pub(super) fn received(receiver: &mut mpsc::Receiver<Message>) -> Vec<Message> {
         std::iter::from_fn(|| receiver.try_recv().ok()).collect()
     }
 
@@ -134,36 +111,40 @@ mod tests {
         Key::parse("q").unwrap()
     }
 
+    fn edge(input: &str, motion: Motion) -> Message {
+        Message::Edge(Edge { input: InputName::parse(input).unwrap(), motion, at_ms: 7 })
+    }
+
     #[test]
-    fn a_key_carries_the_time_at_which_it_was_read() {
-        let (sink, mut receiver) = sink(&[]);
+    fn a_key_is_its_input_at_the_time_at_which_it_was_read() {
+        let (sink, mut receiver) = sink(&[(Key::SPACE, "clock"), (Key::ENTER, "other")]);
         assert!(sink.key(Key::SPACE, Motion::Down));
-        let expected = KeyMotion { key: Key::SPACE, motion: Motion::Down, at_ms: 7 };
-        assert_eq!(received(&mut receiver), [Input::Key(expected)]);
+        assert!(sink.key(Key::TAB, Motion::Down), "it is no input, and reading goes on");
+        assert_eq!(received(&mut receiver), [edge("clock", Motion::Down)]);
     }
 
     #[test]
     fn q_stops_the_device_once_where_it_is_no_input() {
-        let (sink, mut receiver) = sink(&[Key::SPACE]);
+        let (sink, mut receiver) = sink(&[(Key::SPACE, "clock")]);
         for motion in [Motion::Down, Motion::Repeat, Motion::Up] {
             assert!(sink.key(q(), motion));
         }
-        assert_eq!(received(&mut receiver), [Input::Quit]);
+        assert_eq!(received(&mut receiver), [Message::Quit]);
     }
 
     #[test]
     fn q_is_a_key_where_it_is_an_input() {
-        let (sink, mut receiver) = sink(&[q()]);
+        let (sink, mut receiver) = sink(&[(q(), "clock")]);
         assert!(sink.key(q(), Motion::Stroke));
-        let expected = KeyMotion { key: q(), motion: Motion::Stroke, at_ms: 7 };
-        assert_eq!(received(&mut receiver), [Input::Key(expected)]);
+        assert_eq!(received(&mut receiver), [edge("clock", Motion::Stroke)]);
     }
 
     #[test]
     fn reading_ends_when_nobody_receives() {
-        let (sink, receiver) = sink(&[]);
+        let (sink, receiver) = sink(&[(Key::SPACE, "clock")]);
         drop(receiver);
-        assert!(!sink.key(Key::SPACE, Motion::Tap));
-        assert!(!sink.key(q(), Motion::Tap));
+        for key in [Key::SPACE, q(), Key::TAB] {
+            assert!(!sink.key(key, Motion::Tap));
+        }
     }
 }

@@ -7,6 +7,8 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use punchcard_core::encoding::{NotUtf8, decode_utf8};
+use punchcard_core::printable::{is_hidden, steers};
 use punchcard_core::secret::Secret;
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -26,7 +28,19 @@ pub enum ConfiguredSecretError {
     /// Not a name that a credential can have.
     #[error("`{0}` is not the name of a credential")]
     CredentialName(String),
-    /// It is not there, or can't be read.
+    /// There is no such file.
+    #[error(
+        "there is no file `{path}`; put the secret there: `install -m 600 /dev/null {path}`, then paste it into that file",
+        path = .0.display()
+    )]
+    Missing(PathBuf),
+    /// There is no such file among the credentials.
+    #[error(
+        "there is no credential `{0}`: the service was given others; add `LoadCredential={0}:…` to its unit, or use \
+         {{ file = \"…\" }}"
+    )]
+    MissingCredential(String),
+    /// It can't be read.
     #[error("the secret in `{path}` can't be read", path = .path.display())]
     Read {
         /// Where.
@@ -47,8 +61,38 @@ pub enum ConfiguredSecretError {
     #[error("the secret in `{path}` is longer than {LONGEST} bytes", path = .0.display())]
     TooLong(PathBuf),
     /// It is no text.
-    #[error("the secret in `{path}` is not text in UTF-8", path = .0.display())]
-    NoText(PathBuf),
+    #[error("the secret in `{path}` is no text", path = .path.display())]
+    NoText {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: NotUtf8,
+    },
+    /// It holds more than the secret.
+    #[error(
+        "the secret in `{path}` has {what}, U+{code:04X}, as its character {position}; leave nothing but the secret in that \
+         file",
+        path = .path.display(),
+        what = .stranger.what,
+        code = u32::from(.stranger.character),
+        position = .stranger.position
+    )]
+    Stranger {
+        /// Where.
+        path: PathBuf,
+        /// What does not belong to it.
+        stranger: Stranger,
+    },
+}
+
+/// A character that belongs to no secret, but to how it was copied. Never a part of the secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stranger {
+    /// In words.
+    what: &'static str,
+    character: char,
+    /// Starts at 1, behind white space that is left out.
+    position: usize,
 }
 
 /// Where configured secrets are.
@@ -67,21 +111,28 @@ impl ConfiguredSecrets {
     /// Reads a credential.
     ///
     /// # Errors
-    /// When there are none, or as [`Self::read_file`].
+    /// When there are none, when it is not among them, or as [`Self::read_file`].
     pub fn read_credential(&self, name: &str) -> Result<Secret, ConfiguredSecretError> {
         if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
             return Err(ConfiguredSecretError::CredentialName(name.to_owned()));
         }
         let folder = self.credentials.as_ref().ok_or_else(|| ConfiguredSecretError::NoCredentials(name.to_owned()))?;
-        self.read_file(&folder.join(name))
+        self.read_file(&folder.join(name)).map_err(|error| match error {
+            ConfiguredSecretError::Missing(_) => ConfiguredSecretError::MissingCredential(name.to_owned()),
+            error => error,
+        })
     }
 
-    /// Reads a file that holds nothing but the secret, as text. Line ends after it do not belong to it.
+    /// Reads a file that holds nothing but the secret, as one line of text. White space around it does not belong to it.
     ///
     /// # Errors
-    /// When it can't be read, is no file, can be read by anybody, is empty, too long or no text.
+    /// When it is not there, can't be read, is no file, can be read by anybody, is empty, too long or no text, or has
+    /// several lines, quotation marks around it or characters that nobody sees.
     pub fn read_file(&self, path: &Path) -> Result<Secret, ConfiguredSecretError> {
-        let failed = |source| ConfiguredSecretError::Read { path: path.to_owned(), source };
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => ConfiguredSecretError::Missing(path.to_owned()),
+            _ => ConfiguredSecretError::Read { path: path.to_owned(), source },
+        };
         // Before it is opened: opening a pipe would wait for a writer.
         let metadata = path.metadata().map_err(failed)?;
         if !metadata.is_file() {
@@ -95,12 +146,35 @@ impl ConfiguredSecrets {
         if content.len() as u64 > LONGEST {
             return Err(ConfiguredSecretError::TooLong(path.to_owned()));
         }
-        let text = std::str::from_utf8(&content).map_err(|_| ConfiguredSecretError::NoText(path.to_owned()))?;
-        match text.trim_end_matches(['\r', '\n']) {
-            "" => Err(ConfiguredSecretError::Empty(path.to_owned())),
-            secret => Ok(Secret::new(secret.to_owned())),
+        let text =
+            decode_utf8(&content).map_err(|source| ConfiguredSecretError::NoText { path: path.to_owned(), source })?;
+        let secret = text.trim();
+        if secret.is_empty() {
+            return Err(ConfiguredSecretError::Empty(path.to_owned()));
+        }
+        match find_stranger(secret) {
+            Some(stranger) => Err(ConfiguredSecretError::Stranger { path: path.to_owned(), stranger }),
+            None => Ok(Secret::new(secret.to_owned())),
         }
     }
+}
+
+/// What came into the file beside the secret when it was copied: the quotation marks around it, another line, what nobody
+/// sees. A space within may belong to it, as in `Bearer …`.
+fn find_stranger(secret: &str) -> Option<Stranger> {
+    let marks =
+        |character: char| matches!(character, '"' | '\'' | '`' | '«' | '»' | '\u{2018}'..='\u{201f}' | '‹' | '›');
+    let quoted = secret.starts_with(marks) && secret.ends_with(marks);
+    secret.chars().zip(1..).find_map(|(character, position)| {
+        let what = match character {
+            _ if position == 1 && quoted => "a quotation mark around it",
+            '\n' | '\r' => "another line behind it",
+            _ if steers(character) || is_hidden(character) => "an invisible character",
+            _ if character.is_whitespace() && character != ' ' => "a space that is none",
+            _ => return None,
+        };
+        Some(Stranger { what, character, position })
+    })
 }
 
 #[cfg(test)]
@@ -126,16 +200,31 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let secrets = ConfiguredSecrets::new(None);
         let longest = "x".repeat(64 * 1024);
-        let table: [(&[u8], u32, Result<&str, &str>); 12] = [
+        let stranger = |what| format!("the secret in `x` has {what}; leave nothing but the secret in that file");
+        let table: [(&[u8], u32, Result<&str, &str>); 26] = [
             (b"k3y", 0o600, Ok("k3y")),
             (b"k3y\n", 0o400, Ok("k3y")),
             (b"k3y\r\n\n", 0o640, Ok("k3y")),
-            (b" two\nlines \n", 0o660, Ok(" two\nlines ")),
+            (b" \t k3y \r\n", 0o660, Ok("k3y")),
+            ("\u{a0}k3y\u{3000}\n".as_bytes(), 0o600, Ok("k3y")),
+            (b"Bearer k3y\n", 0o600, Ok("Bearer k3y")),
+            (b"k3y\"", 0o600, Ok("k3y\"")),
+            (b"two\nlines\n", 0o600, Err(&stranger("another line behind it, U+000A, as its character 4"))),
+            (b"k3y\r\rmore", 0o600, Err(&stranger("another line behind it, U+000D, as its character 4"))),
+            (b" \"k3y\"\n", 0o600, Err(&stranger("a quotation mark around it, U+0022, as its character 1"))),
+            (b"'k3y'", 0o600, Err(&stranger("a quotation mark around it, U+0027, as its character 1"))),
+            ("“k3y”".as_bytes(), 0o600, Err(&stranger("a quotation mark around it, U+201C, as its character 1"))),
+            ("„k3y“".as_bytes(), 0o600, Err(&stranger("a quotation mark around it, U+201E, as its character 1"))),
+            ("\u{feff}k3y".as_bytes(), 0o600, Err(&stranger("an invisible character, U+FEFF, as its character 1"))),
+            ("k3\u{200b}y".as_bytes(), 0o600, Err(&stranger("an invisible character, U+200B, as its character 3"))),
+            (b"k3\x1by", 0o600, Err(&stranger("an invisible character, U+001B, as its character 3"))),
+            (b"k3\ty", 0o600, Err(&stranger("an invisible character, U+0009, as its character 3"))),
+            ("k3\u{a0}y".as_bytes(), 0o600, Err(&stranger("a space that is none, U+00A0, as its character 3"))),
             (longest.as_bytes(), 0o600, Ok(&longest)),
             (b"", 0o600, Err("the secret in `x` is empty")),
             (b"\n", 0o600, Err("the secret in `x` is empty")),
             (&[b'x'; 64 * 1024 + 1], 0o600, Err("the secret in `x` is longer than 65536 bytes")),
-            (b"\xff", 0o600, Err("the secret in `x` is not text in UTF-8")),
+            (b"\xff", 0o600, Err("the secret in `x` is no text")),
             (b"k3y", 0o644, Err("the secret in `x` can be read by anybody; run `chmod o= x`")),
             (b"k3y", 0o602, Err("the secret in `x` can be read by anybody; run `chmod o= x`")),
             (b"k3y", 0o606, Err("the secret in `x` can be read by anybody; run `chmod o= x`")),
@@ -147,7 +236,9 @@ mod tests {
             fs::remove_file(path).unwrap();
         }
         let nothing = said(secrets.read_file(&folder.path().join("x")), folder.path());
-        assert_eq!(nothing, Err("the secret in `x` can't be read".to_owned()));
+        let remedy =
+            "there is no file `x`; put the secret there: `install -m 600 /dev/null x`, then paste it into that file";
+        assert_eq!(nothing, Err(remedy.to_owned()));
         let folder_itself = said(secrets.read_file(folder.path()), folder.path().parent().unwrap());
         assert!(folder_itself.unwrap_err().ends_with("is no regular file"));
     }
@@ -160,7 +251,9 @@ mod tests {
         assert_eq!(said(secrets.read_credential("google"), folder.path()), Ok("s3cret".to_owned()));
         assert_eq!(
             said(secrets.read_credential("other"), folder.path()),
-            Err("the secret in `other` can't be read".to_owned())
+            Err("there is no credential `other`: the service was given others; add `LoadCredential=other:…` to its unit, \
+                 or use { file = \"…\" }"
+                .to_owned())
         );
         for name in ["", ".", "..", "../google", "a/b", "a\0"] {
             assert_eq!(

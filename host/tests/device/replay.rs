@@ -263,7 +263,7 @@ async fn rows_that_should_not_be_there_are_withdrawn_and_nothing_is_corrected_wh
     let [(4, 0, note)] = &notes(&bench)[..] else { panic!("{:?}", notes(&bench)) };
     assert!(note.ends_with("/0 does not count"), "{note}");
     assert_eq!(reconcile(&bench, &[]).await["there"], 4);
-    // It is not withdrawn twice, and can be put back.
+    // It is not withdrawn twice, and can be tried again.
     assert_eq!(replay(&bench, "1").await["differences"], json!([]));
     bench.stop().await;
     bench.reconfigure(r#", rejects = ["two"]"#, "");

@@ -1,6 +1,7 @@
 //! The stand-in for Google as a program: started, visited as a browser would, and read.
 
 use std::io::{BufRead as _, BufReader};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -13,7 +14,7 @@ use serde::de::DeserializeOwned;
 /// For it to say where it listens.
 const START_LIMIT_FOR: Duration = Duration::from_secs(20);
 
-/// For one answer over loopback.
+/// For one answer.
 const ANSWER_LIMIT_FOR: Duration = Duration::from_secs(20);
 
 /// What its first line begins with; the origin follows.
@@ -23,6 +24,7 @@ const ANNOUNCEMENT: &str = "listening on ";
 pub(super) struct StandIn {
     child: Child,
     origin: String,
+    address: Ipv4Addr,
     browser: ureq::Agent,
 }
 
@@ -47,19 +49,20 @@ struct Tab {
 }
 
 impl StandIn {
-    /// Starts `program`, with its log in `folder`.
-    pub(super) fn start(program: &Path, folder: &Path) -> Result<Self> {
+    /// Starts `program` on an address of this machine, with its log in `folder`.
+    pub(super) fn start(program: &Path, folder: &Path, address: Ipv4Addr) -> Result<Self> {
         let log = super::log_file(&folder.join("stand-in.log"))?;
         let mut child = Command::new(program)
             // A code is asked after every second and not every five: somebody is watching.
-            .args(["--port", "0", "--interval", "1", "--until-input-ends"])
+            .args(["--port", "0", "--interval", "1", "--until-input-ends", "--address", &address.to_string()])
             // Held open until this program ends, however it ends.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
-        let announced = await_first_line(&mut child).and_then(|line| parse_announcement(&line).map(str::to_owned));
+        let announced =
+            await_first_line(&mut child).and_then(|line| parse_announcement(&line, address).map(str::to_owned));
         let origin = match announced {
             Ok(origin) => origin,
             Err(error) => {
@@ -73,12 +76,17 @@ impl StandIn {
             .proxy(None)
             .build()
             .into();
-        Ok(Self { child, origin, browser })
+        Ok(Self { child, origin, address, browser })
     }
 
     /// As `http://127.0.0.1:8085`.
     pub(super) fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// The address of this machine that it listens on.
+    pub(super) fn address(&self) -> Ipv4Addr {
+        self.address
     }
 
     /// Enters the code on the consent page, and then allows what it asks for: two forms, as a person sends them.
@@ -157,11 +165,11 @@ fn await_first_line(child: &mut Child) -> Result<String> {
     }
 }
 
-fn parse_announcement(line: &str) -> Result<&str> {
+fn parse_announcement(line: &str, address: Ipv4Addr) -> Result<&str> {
     let origin = line.strip_prefix(ANNOUNCEMENT).map(|origin| origin.trim().trim_end_matches('/'));
     match origin {
-        Some(origin) if origin.starts_with("http://127.0.0.1:") => Ok(origin),
-        _ => bail!("the stand-in said `{line}` where `{ANNOUNCEMENT}http://127.0.0.1:PORT` was expected"),
+        Some(origin) if origin.starts_with(&format!("http://{address}:")) => Ok(origin),
+        _ => bail!("the stand-in said `{line}` where `{ANNOUNCEMENT}http://{address}:PORT` was expected"),
     }
 }
 
@@ -171,13 +179,19 @@ mod tests {
 
     #[test]
     fn the_origin_is_read_from_the_announcement_and_is_on_this_machine() {
-        assert_eq!(
-            parse_announcement("listening on http://127.0.0.1:8085").expect("announced"),
-            "http://127.0.0.1:8085"
-        );
-        assert_eq!(parse_announcement("listening on http://127.0.0.1:1/").expect("announced"), "http://127.0.0.1:1");
-        for line in ["listening on http://example.com", "error: port taken", ""] {
-            assert!(parse_announcement(line).is_err(), "{line}");
+        let (here, lan) = (Ipv4Addr::LOCALHOST, Ipv4Addr::new(192, 168, 1, 20));
+        let table = [
+            ("listening on http://127.0.0.1:8085", here, "http://127.0.0.1:8085"),
+            ("listening on http://127.0.0.1:1/", here, "http://127.0.0.1:1"),
+            ("listening on http://192.168.1.20:8085", lan, "http://192.168.1.20:8085"),
+        ];
+        for (line, address, expected) in table {
+            assert_eq!(parse_announcement(line, address).expect("announced"), expected);
+        }
+        let refused =
+            ["listening on http://192.168.1.20:1", "listening on http://example.com", "error: port taken", ""];
+        for line in refused {
+            assert!(parse_announcement(line, here).is_err(), "{line}");
         }
     }
 }

@@ -18,7 +18,9 @@ const DRIVE: &str = "https://www.googleapis.com/auth/drive.file";
 
 #[test]
 fn google_needs_a_client_and_a_scope() {
-    let settings = settings(&format!(r#"{{"provider":"google","client-id":"c","scopes":["{DRIVE}","email"]}}"#));
+    let settings = settings(&format!(
+        r#"{{"provider":"google","client-id":"c.apps.googleusercontent.com","scopes":["{DRIVE}","email"]}}"#
+    ));
     let Server::Google { endpoints, elsewhere: false } = &settings.server else { panic!("{settings:?}") };
     assert_eq!(endpoints.device_authorization.as_str(), "https://oauth2.googleapis.com/device/code");
     assert_eq!(endpoints.token.as_str(), "https://oauth2.googleapis.com/token");
@@ -32,7 +34,8 @@ fn google_needs_a_client_and_a_scope() {
 #[test]
 fn google_s_endpoints_can_be_elsewhere() {
     let settings = settings(
-        r#"{"provider":"google","client-id":"c","scopes":["email"],"endpoints":{"token":"http://127.0.0.1:8080/token"}}"#,
+        r#"{"provider":"google","client-id":"c.apps.googleusercontent.com",
+            "scopes":["email"],"endpoints":{"token":"http://127.0.0.1:8080/token"}}"#,
     );
     let Server::Google { endpoints, elsewhere: true } = &settings.server else { panic!("{settings:?}") };
     assert_eq!(endpoints.token.as_str(), "http://127.0.0.1:8080/token");
@@ -62,7 +65,10 @@ fn what_is_wrong_is_said_with_its_key_and_what_it_accepts() {
         (r#"{"provider":"google","scopes":["email"]}"#, "missing field `client-id`"),
         (r#"{"client-id":"c"}"#, "no server is named; give `provider = \"google\"`"),
         (r#"{"provider":"gogle","client-id":"c"}"#, "`provider` is `gogle`; it accepts \"google\""),
-        (r#"{"provider":"google","issuer":"https://a.example","client-id":"c"}"#, "`issuer` stands beside `provider`"),
+        (
+            r#"{"provider":"google","issuer":"https://a.example","client-id":"c.apps.googleusercontent.com"}"#,
+            "`issuer` stands beside `provider`",
+        ),
         (r#"{"issuer":"https://a.example","endpoints":{},"client-id":"c"}"#, "`issuer` stands beside `endpoints`"),
         (r#"{"issuer":"a.example","client-id":"c"}"#, "`issuer` is not an address: it begins with neither"),
         (r#"{"issuer":"https://a.example?b=c","client-id":"c"}"#, "`issuer` holds a query"),
@@ -81,6 +87,12 @@ fn what_is_wrong_is_said_with_its_key_and_what_it_accepts() {
         (r#"{"provider":"google","endpoints":{"tokn":"x"},"client-id":"c"}"#, "unknown field `tokn`, expected one of"),
         (r#"{"provider":"google","client-id":"","scopes":["email"]}"#, "`client-id` accepts"),
         (r#"{"provider":"google","client-id":"a b","scopes":["email"]}"#, "`client-id` accepts"),
+        (r#"{"provider":"google","client-id":"YOUR-CLIENT-ID.apps.googleusercontent.com"}"#, "stands for the id"),
+        (r#"{"provider":"google","client-id":"example.apps.googleusercontent.com"}"#, "stands for the id"),
+        (r#"{"provider":"google","client-id":"….apps.googleusercontent.com"}"#, "stands for the id"),
+        (r#"{"issuer":"https://a.example","client-id":"<client id>"}"#, "`<client id>`, which only stands for the id"),
+        (r#"{"provider":"google","client-id":"door","scopes":["email"]}"#, "`door`, which is not an id of Google's"),
+        (r#"{"provider":"google","client-id":".apps.googleusercontent.com"}"#, "not an id of Google's"),
         (
             r#"{"issuer":"https://a.example","client-id":"c","client-authentication":"mtls"}"#,
             "`client-authentication` is `mtls`; it accepts \"form\", \"basic\" or \"none\"",
@@ -89,7 +101,10 @@ fn what_is_wrong_is_said_with_its_key_and_what_it_accepts() {
             r#"{"issuer":"https://a.example","client-id":"c","scopes":["a b"]}"#,
             "`scopes` holds `a b`; it accepts a list",
         ),
-        (r#"{"provider":"google","client-id":"c"}"#, "`scopes` is empty; Google needs at least one of: email, openid"),
+        (
+            r#"{"provider":"google","client-id":"c.apps.googleusercontent.com"}"#,
+            "`scopes` is empty; Google needs at least one of: email, openid",
+        ),
         (
             r#"{"issuer":"https://a.example","client-id":"c","scopes":["a"],"required-scopes":["b"]}"#,
             "`required-scopes` holds `b`, which is not in `scopes`",
@@ -113,8 +128,10 @@ fn what_is_wrong_is_said_with_its_key_and_what_it_accepts() {
 
 #[test]
 fn point_30_scopes_that_google_s_device_flow_refuses_are_refused_here_with_what_to_use() {
-    let text =
-        refusal(r#"{"provider":"google","client-id":"c","scopes":["https://www.googleapis.com/auth/spreadsheets"]}"#);
+    let text = refusal(
+        r#"{"provider":"google","client-id":"c.apps.googleusercontent.com",
+            "scopes":["https://www.googleapis.com/auth/spreadsheets"]}"#,
+    );
     assert_eq!(
         text,
         "`scopes` holds `https://www.googleapis.com/auth/spreadsheets`, which Google's device flow refuses; use \
@@ -123,7 +140,10 @@ fn point_30_scopes_that_google_s_device_flow_refuses_are_refused_here_with_what_
          https://www.googleapis.com/auth/drive.file, https://www.googleapis.com/auth/youtube, \
          https://www.googleapis.com/auth/youtube.readonly"
     );
-    let text = refusal(r#"{"provider":"google","client-id":"c","scopes":["https://www.googleapis.com/auth/tasks"]}"#);
+    let text = refusal(
+        r#"{"provider":"google","client-id":"c.apps.googleusercontent.com",
+            "scopes":["https://www.googleapis.com/auth/tasks"]}"#,
+    );
     assert!(text.contains("auth/tasks`, which Google's device flow refuses; it accepts email"), "{text}");
 }
 
@@ -141,20 +161,63 @@ fn all_that_is_wrong_is_said_at_once() {
 }
 
 #[test]
+fn ids_elsewhere_than_at_google_may_have_any_form() {
+    for json in [
+        r#"{"issuer":"https://a.example","client-id":"my-example"}"#,
+        r#"{"provider":"google","client-id":"door","scopes":["email"],"endpoints":{"token":"http://127.0.0.1/t"}}"#,
+    ] {
+        settings(json);
+    }
+}
+
+#[test]
+fn what_is_needed_follows_from_the_settings() {
+    let google = r#""provider":"google","client-id":"c.apps.googleusercontent.com","scopes":["email"]"#;
+    let endpoints =
+        r#""client-id":"c","endpoints":{"device-authorization":"https://a.example/d","token":"https://a.example/t"}"#;
+    let own = ["https://a.example/d", "https://a.example/t"];
+    let googles = [
+        "https://oauth2.googleapis.com/device/code",
+        "https://oauth2.googleapis.com/token",
+        "https://oauth2.googleapis.com/revoke",
+    ];
+    let issuer = r#""issuer":"https://a.example/tenant","client-id":"c""#;
+    for (json, urls, slots) in [
+        (google.to_owned(), &googles[..], &["client-secret"][..]),
+        (format!(r#"{google},"client-authentication":"none""#), &googles, &[]),
+        (endpoints.to_owned(), &own, &[]),
+        (format!(r#"{endpoints},"client-authentication":"basic""#), &own, &["client-secret"]),
+        (issuer.to_owned(), &["https://a.example/tenant/.well-known/openid-configuration"], &[]),
+    ] {
+        let needs = settings(&format!("{{{json}}}")).needs();
+        assert_eq!((needs.urls, needs.slots, needs.authorization), (list(urls), list(slots), false), "{json}");
+    }
+}
+
+fn list(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(ToString::to_string).collect()
+}
+
+#[test]
 fn tokens_belong_to_one_client_of_one_server() {
     let identity = |json: &str| settings(json).identity();
-    let google = identity(r#"{"provider":"google","client-id":"c","scopes":["email"]}"#);
-    let same = identity(r#"{"provider":"google","client-id":"c","scopes":["openid"],"client-authentication":"none"}"#);
+    let google = identity(r#"{"provider":"google","client-id":"c.apps.googleusercontent.com","scopes":["email"]}"#);
+    let same = identity(
+        r#"{"provider":"google","client-id":"c.apps.googleusercontent.com",
+            "scopes":["openid"],"client-authentication":"none"}"#,
+    );
     assert_eq!(google, same);
     let others = [
-        identity(r#"{"provider":"google","client-id":"d","scopes":["email"]}"#),
+        identity(r#"{"provider":"google","client-id":"d.apps.googleusercontent.com","scopes":["email"]}"#),
         identity(
-            r#"{"provider":"google","client-id":"c","scopes":["email"],"endpoints":{"token":"http://127.0.0.1/t"}}"#,
+            r#"{"provider":"google","client-id":"c.apps.googleusercontent.com",
+                "scopes":["email"],"endpoints":{"token":"http://127.0.0.1/t"}}"#,
         ),
         identity(r#"{"issuer":"https://a.example","client-id":"c"}"#),
         identity(r#"{"issuer":"https://b.example","client-id":"c"}"#),
         identity(
-            r#"{"endpoints":{"device-authorization":"https://a.example/d","token":"https://a.example/t"},"client-id":"c"}"#,
+            r#"{"endpoints":{"device-authorization":"https://a.example/d","token":"https://a.example/t"},
+                "client-id":"c"}"#,
         ),
     ];
     for (position, other) in others.iter().enumerate() {

@@ -239,6 +239,17 @@ proptest! {
     }
 
     #[test]
+    fn nor_with_an_issuer(events in prop::collection::vec(any_event(), 1..40)) {
+        let settings = r#"{"issuer":"https://a.example","client-id":"c","scopes":["write"]}"#;
+        let metadata = r#"{"issuer":"https://a.example","token_endpoint":"https://a.example/token",
+            "device_authorization_endpoint":"https://a.example/device"}"#;
+        let mut events = events;
+        events.insert(0, Event::Answer(200, metadata.to_owned()));
+        events.insert(1, Event::Answer(200, CODE.to_owned()));
+        play(Script::new(settings), events);
+    }
+
+    #[test]
     fn nor_with_a_code_already_shown(events in prop::collection::vec(any_event(), 1..30)) {
         let mut events = events;
         events.insert(0, Event::Answer(200, CODE.to_owned()));

@@ -114,10 +114,16 @@ fn point_28_metadata_without_what_is_needed_are_not_used() {
 
 #[test]
 fn point_28_endpoints_without_tls_are_used_only_where_the_issuer_has_none() {
-    let plain = METADATA.replace("https://a.example/token", "http://a.example/token");
-    let mut script = discovering();
-    script.answer(200, &plain);
-    assert_eq!(script.get(), SECOND_PLACE);
+    for member in ["token", "device"] {
+        let mut script = discovering();
+        for _ in 0..3 {
+            let plain = format!("http://a.example/{member}");
+            script.answer(200, &METADATA.replace(&format!("https://a.example/{member}"), &plain));
+        }
+        assert!(script.is_blocked("endpoint without TLS"), "{:?}", script.step());
+        let advice = &script.problem().advice;
+        assert!(advice.contains(member) && advice.contains("X-Forwarded-Proto"), "{advice}");
+    }
 
     let mut script = discovering();
     script.answer(200, &METADATA.replace("https://a.example/revoke", "http://a.example/revoke"));
@@ -128,6 +134,46 @@ fn point_28_endpoints_without_tls_are_used_only_where_the_issuer_has_none() {
     assert_eq!(script.get(), FIRST.replace("https", "http"));
     script.answer(200, &METADATA.replace("https", "http"));
     assert_eq!(script.form().url, "http://a.example/device");
+}
+
+#[test]
+fn a_token_endpoint_out_of_reach_is_said_before_a_code_is_asked_for() {
+    let mut script = discovering();
+    script.reach = vec!["https://a.example/"];
+    script.answer(200, &METADATA.replace("https://a.example/token", "https://tokens.example/"));
+    assert!(script.is_blocked("address not in reach") && script.rests());
+    let advice = &script.problem().advice;
+    assert!(advice.contains("https://tokens.example/ is not within"), "{advice}");
+    script.reach.push("https://tokens.example/");
+    script.signal(Signal::Started);
+    script.answer(200, &METADATA.replace("https://a.example/token", "https://tokens.example/"));
+    assert_eq!(script.form().url, "https://a.example/device");
+}
+
+#[test]
+fn nothing_is_sent_to_find_out_what_is_in_reach() {
+    let mut script = discovering();
+    script.fill("device-code"); // of an earlier sign-in: it must not be sent
+    let step = script.answer(200, METADATA);
+    assert_eq!(script.form().url, "https://a.example/device");
+    assert!(!script.slots.contains_key("device-code") && step.next == script.step().next);
+}
+
+#[test]
+fn a_page_in_place_of_metadata_is_waited_out() {
+    let mut script = discovering();
+    for status in [200, 403, 404] {
+        script.answer(status, "<html>Sign in to the hotel");
+    }
+    assert!(script.is_blocked("network in the way"));
+    assert_eq!(script.wait(), 60 * SECOND);
+    script.elapse();
+    assert_eq!(script.get(), FIRST);
+    script.answer(503, "<html>");
+    assert!(script.is_blocked("network in the way"));
+    script.elapse();
+    script.answer(200, METADATA);
+    assert_eq!(script.form().url, "https://a.example/device");
 }
 
 #[test]

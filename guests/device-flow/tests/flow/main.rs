@@ -12,6 +12,8 @@ mod poll;
 
 mod renewal;
 
+mod dialect;
+
 mod restart;
 
 mod sign_out;

@@ -1,9 +1,9 @@
 //! Polling, until the person has agreed or the code is spent.
 
-use punchcard_sdk::auth_policy::Signal;
-use punchcard_sdk::http::Failure;
+use punchcard_sdk::auth_policy::{Directive, Signal};
+use punchcard_sdk::http::{Failure, Header};
 
-use crate::script::{CODE, HOUR, PENDING, SECOND, Script, TOKEN, lost, pairs};
+use crate::script::{CLIENT, CODE, HOUR, PENDING, SECOND, Script, TOKEN, lost, pairs};
 
 const SLOW_DOWN: &str = r#"{"error":"slow_down","error_description":"Forbidden"}"#;
 
@@ -15,7 +15,7 @@ fn point_07_the_poll_has_the_exact_grant_type_and_the_device_code() {
     assert_eq!(
         script.fields(),
         pairs(&[
-            ("client_id", "the-client"),
+            ("client_id", CLIENT),
             ("client_secret", "<client-secret>"),
             ("device_code", "<device-code>"),
             ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
@@ -121,8 +121,10 @@ fn point_13_any_other_error_stops_and_is_shown() {
         (400, r#"{"error":"invalid_scope"}"#, "scope refused"),
         (400, r#"{"error":"invalid_grant","error_description":"Malformed auth code."}"#, "code not accepted"),
         (400, r#"{"error":"odd","error_description":"very odd"}"#, "sign-in failed"),
-        (404, "{}", "sign-in failed"),
-        (200, "{}", "answer not understood"),
+        (401, r#"{"error":"deleted_client"}"#, "client was deleted"),
+        (401, r#"{"error":"disabled_client"}"#, "client was disabled"),
+        (403, r#"{"error":"access_denied","error_description":"Account restricted"}"#, "account restricted"),
+        (415, r#"{"error":"Unsupported Media Type"}"#, "server wants JSON"),
         (200, r#"{"access_token":"a","token_type":"mac"}"#, "token not usable"),
     ] {
         let mut script = Script::awaiting();
@@ -183,6 +185,11 @@ fn point_15_5xx_and_what_is_no_json_are_no_answer() {
         (503, r#"{"error":"odd"}"#, 20),
         (200, "<html>", 40),
         (404, "not found", 60),
+        (404, "{}", 60),
+        (403, "<html>", 60),
+        (200, "{}", 60),
+        (200, r#"{"blocked":true}"#, 60),
+        (400, "", 60),
         (429, "{}", 60),
         (400, r#"{"error":"temporarily_unavailable"}"#, 60),
     ] {
@@ -224,16 +231,55 @@ fn point_16_an_interval_beyond_the_deadline_means_no_poll_at_all() {
 
 #[test]
 fn an_answer_after_the_deadline_still_counts_if_it_grants() {
-    for (status, body, granted) in [(200, TOKEN, true), (428, PENDING, false), (500, "", false)] {
+    for (status, body, headline) in
+        [(200, TOKEN, None), (428, PENDING, Some("code expired")), (500, "", Some("sign-in unanswered"))]
+    {
         let mut script = Script::awaiting();
         script.elapse();
         script.pass(2 * HOUR);
         script.answer(status, body);
-        if granted {
-            script.lease();
-        } else {
-            assert!(script.is_blocked("code expired") && script.rests());
+        match headline {
+            None => drop(script.lease()),
+            Some(headline) => assert!(script.is_blocked(headline) && script.rests()),
         }
+    }
+}
+
+#[test]
+fn a_token_endpoint_that_is_not_there_is_not_nobody_s_entering_the_code() {
+    for (status, body, words) in [
+        (404, "not found", "status 404"),
+        (503, "", "status 503"),
+        (403, "<html>", "in place of the sign-in server"),
+        (200, r#"{"blocked":true}"#, "`access_token` is missing"),
+        (400, r#"{"message":"No such client."}"#, "No such client"),
+    ] {
+        let mut script = Script::awaiting();
+        while script.elapse().next != Directive::Rest {
+            script.answer(status, body);
+        }
+        assert!(script.is_blocked("sign-in unanswered"), "{body}");
+        let advice = &script.problem().advice;
+        assert!(advice.contains(words) && !advice.contains("Nobody") && !advice.contains("by itself"), "{advice}");
+        script.signal(Signal::Started);
+        assert!(script.is_blocked("sign-in unanswered") && script.rests(), "not even a restart asks again");
+    }
+    let mut script = Script::awaiting();
+    script.elapse();
+    script.answer(404, "not found");
+    while script.elapse().next != Directive::Rest {
+        script.answer(428, PENDING);
+    }
+    assert!(script.is_blocked("code expired"), "what passed is forgotten");
+}
+
+#[test]
+fn a_server_s_wish_to_be_left_alone_is_heeded_by_polls_too() {
+    for (status, body) in [(429, "{}"), (400, r#"{"error":"slow_down"}"#), (428, PENDING), (503, "<html>")] {
+        let mut script = Script::awaiting();
+        script.elapse();
+        script.answer_with(status, vec![Header { name: "Retry-After".into(), value: "90".into() }], body);
+        assert_eq!(script.wait(), 90 * SECOND, "{body}");
     }
 }
 
@@ -241,11 +287,9 @@ fn an_answer_after_the_deadline_still_counts_if_it_grants() {
 fn point_17_no_poll_follows_a_success() {
     let mut script = Script::authorized();
     assert!(!script.slots.contains_key("device-code"));
-    for signal in [Signal::SignIn, Signal::Elapsed, Signal::SignIn] {
-        script.signal(signal);
-        assert!(script.wait() > 0);
-        script.lease();
-    }
+    script.signal(Signal::Elapsed);
+    assert!(script.wait() > 0);
+    script.lease();
     script.elapse();
     assert_eq!(script.field("grant_type").unwrap(), "refresh_token");
 }

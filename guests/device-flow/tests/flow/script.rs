@@ -10,12 +10,15 @@ use punchcard_sdk::http::{Failure, Header, Response};
 use punchcard_sdk::{Context, Instant, Problem};
 use serde_json::Value;
 
-pub(crate) const GOOGLE: &str =
-    r#"{"provider":"google","client-id":"the-client","scopes":["https://www.googleapis.com/auth/drive.file"]}"#;
+pub(crate) const GOOGLE: &str = r#"{"provider":"google","client-id":"the-client.apps.googleusercontent.com",
+    "scopes":["https://www.googleapis.com/auth/drive.file"]}"#;
 
 pub(crate) const ENDPOINTS: &str = r#"{"endpoints":{"device-authorization":"https://a.example/device",
     "token":"https://a.example/token","revocation":"https://a.example/revoke"},
     "client-id":"the-client","scopes":["openid","write","offline_access"]}"#;
+
+/// Google's id of the client that [`GOOGLE`] names.
+pub(crate) const CLIENT: &str = "the-client.apps.googleusercontent.com";
 
 pub(crate) const CODE: &str = r#"{"device_code":"AH-1Ng2eB3","user_code":"GQVQ-JKEC","verification_url":
     "https://www.google.com/device","expires_in":1800,"interval":5}"#;
@@ -48,6 +51,8 @@ pub(crate) struct Script {
     pub(crate) last: Option<Step>,
     /// Leave secrets in the answers, as no host does.
     pub(crate) leaks: bool,
+    /// Beginnings of the addresses to which the host sends anything.
+    pub(crate) reach: Vec<&'static str>,
 }
 
 impl Script {
@@ -63,6 +68,7 @@ impl Script {
             entropy: vec![0; 32],
             last: None,
             leaks: false,
+            reach: vec!["https://", "http://"],
         }
     }
 
@@ -134,7 +140,27 @@ impl Script {
         assert!(self.state.len() < 65_536, "the state stays small");
         self.slots.retain(|slot, _| !step.forget.contains(slot));
         self.last = Some(step.clone());
-        step
+        match self.unsendable() {
+            Some(failure) => self.signal(Signal::Failed(failure)),
+            None => step,
+        }
+    }
+
+    /// Why the host does not send the request that is wanted. It looks at the address first.
+    fn unsendable(&self) -> Option<Failure> {
+        let Directive::Send(request) = &self.step().next else { return None };
+        let (url, fields) = match request {
+            Request::Get(url) => (url, &[][..]),
+            Request::Post(form) => (&form.url, &form.fields[..]),
+        };
+        if !self.reach.iter().any(|prefix| url.starts_with(prefix)) {
+            return Some(Failure::Denied(format!("{url} is not within `grants.door.reach`")));
+        }
+        let empty = |value: &FormValue| match value {
+            FormValue::Secret(slot) if !self.slots.contains_key(slot) => Some(Failure::Missing(slot.clone())),
+            _ => None,
+        };
+        fields.iter().find_map(|field| empty(&field.value))
     }
 
     /// A server answers: what is secret goes into slots first.

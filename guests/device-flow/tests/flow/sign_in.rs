@@ -3,7 +3,7 @@
 use punchcard_sdk::auth_policy::{ClientAuthentication, Signal, Status};
 use punchcard_sdk::http::{Failure, Header};
 
-use crate::script::{CODE, ENDPOINTS, HOUR, PENDING, SECOND, Script, TOKEN, lost, pairs};
+use crate::script::{CLIENT, CODE, ENDPOINTS, HOUR, PENDING, SECOND, Script, TOKEN, lost, pairs};
 
 #[test]
 fn the_first_start_signs_in_by_itself() {
@@ -26,7 +26,7 @@ fn point_01_google_is_asked_for_a_code_by_a_form_over_tls_with_the_client_id() {
     script.signal(Signal::Started);
     assert_eq!(script.form().url, "https://oauth2.googleapis.com/device/code");
     let scope = "https://www.googleapis.com/auth/drive.file";
-    assert_eq!(script.fields(), pairs(&[("client_id", "the-client"), ("scope", scope)]));
+    assert_eq!(script.fields(), pairs(&[("client_id", CLIENT), ("scope", scope)]));
     assert!(script.authenticates_in_form());
 }
 
@@ -231,8 +231,11 @@ fn a_first_start_without_network_tries_until_there_is_one() {
         script.elapse();
         assert_eq!(script.form().url, "https://oauth2.googleapis.com/device/code");
     }
-    script.answer(502, "<html>");
+    script.answer(502, "");
     assert!(script.is_blocked("server has trouble"));
+    script.elapse();
+    script.answer(403, "<html>");
+    assert!(script.is_blocked("network in the way"));
     script.signal(Signal::SignIn);
     assert!(script.sends(), "a person need not wait");
     script.fail(lost());
@@ -244,10 +247,63 @@ fn a_first_start_without_network_tries_until_there_is_one() {
 
 #[test]
 fn a_server_s_wish_to_be_left_alone_is_heeded() {
+    for (status, body) in [
+        (503, ""),
+        (429, ""),
+        (429, r#"{"error":"slow_down"}"#),
+        (403, r#"{"error_code":"rate_limit_exceeded"}"#),
+        (429, r#"{"error":"odd"}"#),
+        (502, "<html>"),
+    ] {
+        let mut script = Script::google();
+        script.signal(Signal::Started);
+        script.answer_with(status, vec![Header { name: "retry-after".into(), value: "120".into() }], body);
+        assert_eq!(script.wait(), 120 * SECOND, "{status} {body}");
+    }
+}
+
+#[test]
+fn what_is_not_the_server_s_answer_is_waited_out() {
+    for (status, body, headline) in [
+        (200, "<html>Welcome to our guest network", "network in the way"),
+        (200, "", "network in the way"),
+        (302, "", "network in the way"),
+        (407, "<html>", "network in the way"),
+        (511, "", "network in the way"),
+        (404, "<html>", "network in the way"),
+        (404, "", "address not found"),
+        (400, "", "sign-in failed"),
+        (200, "{}", "answer not understood"),
+    ] {
+        let mut script = Script::google();
+        script.signal(Signal::Started);
+        script.answer(status, body);
+        assert!(script.is_blocked(headline), "{status} {body}: {:?}", script.step());
+        script.elapse();
+        assert_eq!(script.form().url, "https://oauth2.googleapis.com/device/code", "{status} {body}");
+        script.answer(200, CODE);
+        assert_eq!(script.prompt().user_code, "GQVQ-JKEC");
+    }
+}
+
+#[test]
+fn a_certificate_that_is_not_accepted_is_named_and_waited_out() {
     let mut script = Script::google();
     script.signal(Signal::Started);
-    script.answer_with(503, vec![Header { name: "retry-after".into(), value: "120".into() }], "");
-    assert_eq!(script.wait(), 120 * SECOND);
+    script.fail(Failure::Unsent("client error (Connect): invalid peer certificate: UnknownIssuer".into()));
+    assert!(script.is_blocked("certificate refused"));
+    let advice = &script.problem().advice;
+    assert!(advice.contains("UnknownIssuer") && advice.contains("SSL_CERT_FILE"), "{advice}");
+    script.elapse();
+    assert!(script.sends());
+}
+
+#[test]
+fn a_server_that_takes_only_json_is_said() {
+    let mut script = Script::google();
+    script.signal(Signal::Started);
+    script.answer(415, r#"{"timestamp":1,"status":415,"error":"Unsupported Media Type"}"#);
+    assert!(script.is_blocked("server wants JSON") && script.rests());
 }
 
 #[test]

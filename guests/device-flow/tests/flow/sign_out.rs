@@ -44,7 +44,13 @@ fn point_27_revoking_tells_the_server_and_then_forgets() {
 
 #[test]
 fn point_27_forgets_even_if_the_server_could_not_be_told() {
-    for (status, body) in [(400, r#"{"error":"invalid_token"}"#), (503, "<html>"), (200, r#"{"error":"odd"}"#)] {
+    for (status, body) in [
+        (400, r#"{"error":"invalid_token"}"#),
+        (503, "<html>"),
+        (302, ""),
+        (200, r#"{"error":"odd"}"#),
+        (200, "<html>Welcome to our guest network"),
+    ] {
         let mut script = Script::authorized();
         script.signal(Signal::SignOut(true));
         script.answer(status, body);

@@ -88,20 +88,17 @@ impl File {
         let range = percent_decode_str(method.strip_prefix("/values/").unwrap()).decode_utf8().unwrap();
         let (title, cells) = range.strip_prefix('\'').unwrap().rsplit_once("'!").unwrap();
         let tab = self.tabs.iter().find(|tab| tab.title == title.replace("''", "'")).unwrap();
-        let corner = |text: &str| {
-            let (letter, row) = text.split_at(1);
-            ((letter.as_bytes()[0] - b'A') as usize, row.parse::<usize>().unwrap() - 1)
-        };
-        let (start, end) = cells.split_once(':').map(|(start, end)| (corner(start), corner(end))).unwrap();
-        assert!(end.1 < tab.row_count as usize && end.0 < tab.column_count as usize, "{cells} is outside of the grid");
+        let row = |text: &str| text.parse::<usize>().unwrap() - 1;
+        let (start, end) = cells.split_once(':').map(|(start, end)| (row(start), row(end))).unwrap();
+        assert!(end < tab.row_count as usize, "{cells} is outside of the grid");
         let value = |text: &String| {
             let number = ["yyyy-mm-dd hh:mm:ss", "yyyy-mm-dd", "[h]:mm:ss", "hh:mm:ss"]
                 .iter()
                 .find_map(|pattern| text.strip_suffix(pattern)?.parse::<f64>().ok());
             number.map_or_else(|| json!(text), |number| json!(number))
         };
-        let row = |row: &Vec<String>| row.iter().skip(start.0).take(end.0 + 1 - start.0).map(value).collect::<Vec<_>>();
-        let rows: Vec<_> = tab.rows.iter().skip(start.1).take(end.1 + 1 - start.1).map(row).collect();
+        let row = |row: &Vec<String>| row.iter().map(value).collect::<Vec<_>>();
+        let rows: Vec<_> = tab.rows.iter().skip(start).take(end + 1 - start).map(row).collect();
         if rows.is_empty() { json!({}) } else { json!({ "values": rows }) }
     }
 

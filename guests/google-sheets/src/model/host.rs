@@ -30,6 +30,7 @@ pub(crate) struct Host {
     batches: u32,
     /// Said meanwhile.
     pub(crate) problems: Vec<Problem>,
+    pub(crate) notices: Vec<Option<Problem>>,
     pub(crate) waited_ms: Vec<u64>,
 }
 
@@ -46,6 +47,7 @@ impl Host {
             entropy: seed,
             batches: 0,
             problems: vec![],
+            notices: vec![],
             waited_ms: vec![],
         }
     }
@@ -107,6 +109,10 @@ impl Host {
             signal = match self.step(google, batch, signal) {
                 Directive::Delivered(receipt) => return End::Delivered(receipt),
                 Directive::Found(page) => panic!("{page:?}"),
+                Directive::Notice(problem) => {
+                    self.notices.push(problem);
+                    Signal::Elapsed
+                }
                 Directive::Hold(pause) => {
                     let problem = pause.problem.unwrap();
                     let headline = problem.headline.clone();

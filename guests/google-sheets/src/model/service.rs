@@ -23,8 +23,8 @@ pub(crate) enum Fault {
     Late(u64),
     /// Refused with this status before anything is done.
     Status(u16),
-    /// Carried out and answered with a 502 of HTML.
-    HtmlAfter,
+    /// Carried out and answered with a page of HTML and this status.
+    HtmlAfter(u16),
     /// Carried out and answered with a 200 that is no JSON.
     Garbled,
     /// Carried out; the answer is too long.
@@ -114,9 +114,9 @@ impl Google {
                 let body = json!({"error": {"code": status, "message": message, "errors": [{"reason": "userRateLimitExceeded"}]}});
                 Reply::Response(response(status, &body))
             }
-            Fault::HtmlAfter => {
+            Fault::HtmlAfter(status) => {
                 self.carry_out(request);
-                Reply::Response(Response { status: 502, headers: vec![], body: b"<html>".to_vec() })
+                Reply::Response(Response { status, headers: vec![], body: b"<html>".to_vec() })
             }
             Fault::Garbled => {
                 let status = self.carry_out(request).status;
@@ -204,7 +204,7 @@ impl Google {
     fn list(&self, query: &BTreeMap<String, String>) -> Value {
         let value = query["q"].strip_prefix("appProperties has { key='punchcard' and value='").unwrap();
         let value = value.strip_suffix("' } and trashed=false").unwrap().replace("\\'", "'").replace("\\\\", "\\");
-        assert_eq!(query["fields"], "incompleteSearch,files(id,createdTime,trashed,appProperties)");
+        assert_eq!(query["fields"], "incompleteSearch,files(id,createdTime,trashed,appProperties,webViewLink)");
         let known = |file: &&File| {
             !file.trashed
                 && file.properties.get("punchcard") == Some(&value)
@@ -212,6 +212,7 @@ impl Google {
         };
         let show = |file: &File| {
             json!({"id": file.id, "trashed": file.trashed, "appProperties": file.properties,
+                "webViewLink": format!("https://docs.google.com/spreadsheets/d/{}/edit", file.id),
                 "createdTime": format!("{:020}", file.created_ms)})
         };
         json!({"files": self.files.iter().filter(known).map(show).collect::<Vec<_>>()})

@@ -20,7 +20,6 @@ fn refusal(status: u16, message: &str, reason: &str) -> String {
 #[test]
 fn what_a_person_has_to_mend_is_held_and_nothing_is_in_doubt() {
     for (status, reason, headline) in [
-        (401, "authError", "access was refused"),
         (403, "forbidden", "access was refused"),
         (403, "insufficientPermissions", "permission is missing"),
         (403, "accessNotConfigured", "Sheets API is off"),
@@ -33,6 +32,18 @@ fn what_a_person_has_to_mend_is_held_and_nothing_is_in_doubt() {
         assert_eq!(host.run(&mut google, &batch, Signal::Retry), delivered("file1"));
         assert_eq!(google.rows("Punches").len(), 3);
     }
+}
+
+#[test]
+fn a_sign_in_that_is_refused_several_times_is_waited_for_and_nothing_is_in_doubt() {
+    let (mut google, mut host) = settled();
+    for _ in 0..5 {
+        google.scripted.push_back(("append", 401, refusal(401, "m", "authError")));
+    }
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    assert_eq!(host.problems[0].headline, "sign-in not accepted");
+    assert_eq!((google.rows("Punches").len(), host.state().mark.clone()), (3, None));
 }
 
 #[test]
@@ -116,18 +127,26 @@ fn a_full_drive_and_a_disabled_drive_are_said_at_creation() {
 }
 
 #[test]
-fn a_sheet_in_the_bin_is_noticed_within_ten_minutes() {
+fn a_sheet_in_the_bin_is_not_written_to_a_minute_after_the_last_look() {
     let (mut google, mut host) = settled();
     google.files[0].trashed = true;
-    google.advance(590_000);
+    google.advance(50_000);
     let batch = host.batch(1);
     assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"), "it takes writes");
-    google.advance(20_000);
+    google.advance(10_000);
+    google.log.clear();
     let batch = host.batch(1);
     assert_eq!(host.run(&mut google, &batch, Signal::Begin), held("sheet is in the bin"));
+    assert_eq!(google.log, ["trashed"]);
     assert_eq!(host.run(&mut google, &batch, Signal::Retry), held("sheet is in the bin"));
     google.files[0].trashed = false;
     assert_eq!(host.run(&mut google, &batch, Signal::Retry), delivered("file1"));
+    // Where it is not in the bin, that is one request more.
+    google.advance(60_000);
+    google.log.clear();
+    let batch = host.batch(1);
+    assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
+    assert_eq!(google.log, ["trashed", "append"]);
 }
 
 #[test]

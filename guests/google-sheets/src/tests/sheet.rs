@@ -38,7 +38,7 @@ fn columns_are_added_once_however_often_that_is_tried() {
     for fault in [
         Fault::LostAfter,
         Fault::LostBefore,
-        Fault::HtmlAfter,
+        Fault::HtmlAfter(502),
         Fault::Garbled,
         Fault::TooLarge,
         Fault::Late(1_020),
@@ -62,7 +62,7 @@ fn columns_are_added_once_however_often_that_is_tried() {
         google.log.clear();
         let batch = host.batch(1);
         assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
-        assert_eq!(google.log, ["tabs", "columns", "extend", "append"], "{fault:?}");
+        assert_eq!(google.log, ["trashed", "tabs", "columns", "extend", "append"], "{fault:?}");
     }
 }
 
@@ -71,7 +71,7 @@ fn the_tab_is_added_once_however_often_that_is_tried() {
     for fault in [
         Fault::LostAfter,
         Fault::LostBefore,
-        Fault::HtmlAfter,
+        Fault::HtmlAfter(502),
         Fault::Garbled,
         Fault::TooLarge,
         Fault::Late(1_020),

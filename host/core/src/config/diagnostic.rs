@@ -1,4 +1,5 @@
-//! An error in plugins.toml, and its picture: as compilers do it, with the line and what is meant in it.
+//! An error in plugins.toml, or a warning about it, and its picture: as compilers do it, with the line and what is meant in
+//! it.
 
 use std::fmt;
 use std::ops::Range;
@@ -26,9 +27,20 @@ impl Place {
     pub const START: Self = Self { line: 1, column: 1, span: 0..0 };
 }
 
+/// Whether the configuration can be used all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It can't: the file is refused.
+    Error,
+    /// It can, but hardly as it was meant.
+    Warning,
+}
+
 /// What is wrong, where, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
+    /// Whether the file is refused for it.
+    pub severity: Severity,
     /// Where.
     pub at: Place,
     /// The key's path, such as `sinks.timesheet.deliver.settings`; empty where the text is not TOML.
@@ -47,7 +59,13 @@ impl Diagnostic {
     pub fn at(place: Place, key: impl Into<String>, message: impl Into<String>) -> Self {
         let key = key.into();
         let shown = if is_secret(&key) { Shown::Nothing } else { Shown::Line };
-        Self { at: place, key, message: message.into(), help: None, shown }
+        Self { severity: Severity::Error, at: place, key, message: message.into(), help: None, shown }
+    }
+
+    /// What is allowed, and hardly meant. See [`Self::at`].
+    #[must_use]
+    pub fn warning(place: Place, key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::at(place, key, message) }
     }
 
     fn title(&self) -> String {
@@ -66,7 +84,7 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Draws errors with the lines of the text that they are about. Plain: no colours, no control characters of the text, and
+/// Draws errors and warnings with the lines of the text that they are about. Plain: no colours, no control characters of the text, and
 /// of a line in which a secret may stand no more than where it is.
 #[must_use]
 pub fn render_diagnostics(text: &str, file_name: &str, diagnostics: &[Diagnostic]) -> String {
@@ -79,7 +97,11 @@ pub fn render_diagnostics(text: &str, file_name: &str, diagnostics: &[Diagnostic
 
 fn render(file_name: &str, diagnostic: &Diagnostic, excerpt: &Option<(String, Range<usize>)>) -> String {
     let title = diagnostic.title();
-    let group = Level::ERROR.primary_title(&title);
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let group = level.primary_title(&title);
     let mut group = match excerpt {
         Some((line, span)) => {
             let snippet = Snippet::source(line.as_str()).line_start(diagnostic.at.line).path(file_name);

@@ -1,8 +1,10 @@
 //! `[grants.NAME]`: an account that the device is let into, by which policy, and where its secrets may go.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::node::Node;
+use super::plugin::parse_path;
 use super::prefix::parse_prefixes;
 use super::reference::Declared;
 use super::secret::{SecretSource, parse_secret_source};
@@ -26,6 +28,9 @@ pub struct Grant {
     pub audience: Vec<Prefix>,
     /// `settings`: the policy's own.
     pub settings: Settings,
+    /// `ca`: a file of certificates in PEM, absolute or relative to the folder of plugins.toml: the authorities that may vouch
+    /// for the server of the policy's requests beside those of the system.
+    pub ca: Option<PathBuf>,
     /// `secrets`: slots that are filled from outside. None of those that the host fills.
     pub secrets: BTreeMap<SlotName, SecretSource>,
 }
@@ -36,9 +41,10 @@ pub(super) fn parse_grant(node: &Node<'_, '_>, declared: &Declared<'_>) -> Optio
     let reach = table.required("reach", parse_prefixes);
     let audience = table.required("audience", parse_prefixes);
     let settings = table.optional("settings", Settings::default(), parse_settings);
+    let ca = table.optional("ca", None, |node| parse_path(node).map(Some));
     let secrets = table.optional("secrets", BTreeMap::new(), parse_secrets);
     table.finish()?;
-    Some(Grant { plugin: plugin?, reach: reach?, audience: audience?, settings: settings?, secrets: secrets? })
+    Some(Grant { plugin: plugin?, reach: reach?, audience: audience?, settings: settings?, ca: ca?, secrets: secrets? })
 }
 
 fn parse_secrets(node: &Node<'_, '_>) -> Option<BTreeMap<SlotName, SecretSource>> {

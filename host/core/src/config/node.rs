@@ -209,6 +209,7 @@ impl<'a, 'i> Node<'a, 'i> {
         let mut all = Some(Vec::new());
         let mut seen: Vec<(usize, T)> = Vec::new();
         for node in self.elements(array) {
+            self.report.note(&node.path, node.value.span());
             let line = node.line();
             match parse(&node) {
                 Some(element) => match seen.iter().find(|(_, before)| *before == element) {

@@ -13,6 +13,10 @@ pub enum Part {
     Panel,
     /// `choices.NAME`
     Choice(ChoiceName),
+    /// `choices.NAME.label`
+    ChoiceLabel(ChoiceName),
+    /// `choices.NAME.items[N]`, counted from 0.
+    ChoiceItem(ChoiceName, usize),
     /// `inputs.NAME`
     Input(InputName),
     /// `plugins.NAME`: its file is missing, damaged, or no component.
@@ -21,8 +25,16 @@ pub enum Part {
     Grant(GrantName),
     /// `grants.NAME.plugin`: it is no auth policy.
     GrantPlugin(GrantName),
+    /// `grants.NAME.reach`
+    GrantReach(GrantName),
+    /// `grants.NAME.audience`
+    GrantAudience(GrantName),
     /// `grants.NAME.settings`
     GrantSettings(GrantName),
+    /// `grants.NAME.secrets`
+    GrantSecrets(GrantName),
+    /// `grants.NAME.ca`: it can't be used.
+    GrantCa(GrantName),
     /// `grants.NAME.secrets.SLOT`: it can't be read.
     GrantSecret(GrantName, SlotName),
     /// `sinks.NAME`
@@ -35,6 +47,8 @@ pub enum Part {
     DeliverPlugin(SinkName),
     /// `sinks.NAME.deliver.settings`
     DeliverSettings(SinkName),
+    /// `sinks.NAME.reach`
+    Reach(SinkName),
     /// `sinks.NAME.authorize`: its secret can't be read.
     Authorization(SinkName),
 }
@@ -45,17 +59,24 @@ impl fmt::Display for Part {
             Self::Device => write!(formatter, "device"),
             Self::Panel => write!(formatter, "panel"),
             Self::Choice(name) => write!(formatter, "choices.{name}"),
+            Self::ChoiceLabel(name) => write!(formatter, "choices.{name}.label"),
+            Self::ChoiceItem(name, position) => write!(formatter, "choices.{name}.items[{position}]"),
             Self::Input(name) => write!(formatter, "inputs.{name}"),
             Self::Plugin(name) => write!(formatter, "plugins.{name}"),
             Self::Grant(name) => write!(formatter, "grants.{name}"),
             Self::GrantPlugin(name) => write!(formatter, "grants.{name}.plugin"),
+            Self::GrantReach(name) => write!(formatter, "grants.{name}.reach"),
+            Self::GrantAudience(name) => write!(formatter, "grants.{name}.audience"),
             Self::GrantSettings(name) => write!(formatter, "grants.{name}.settings"),
+            Self::GrantSecrets(name) => write!(formatter, "grants.{name}.secrets"),
+            Self::GrantCa(name) => write!(formatter, "grants.{name}.ca"),
             Self::GrantSecret(name, slot) => write!(formatter, "grants.{name}.secrets.{slot}"),
             Self::Sink(name) => write!(formatter, "sinks.{name}"),
             Self::FormatPlugin(name) => write!(formatter, "sinks.{name}.format.plugin"),
             Self::FormatSettings(name) => write!(formatter, "sinks.{name}.format.settings"),
             Self::DeliverPlugin(name) => write!(formatter, "sinks.{name}.deliver.plugin"),
             Self::DeliverSettings(name) => write!(formatter, "sinks.{name}.deliver.settings"),
+            Self::Reach(name) => write!(formatter, "sinks.{name}.reach"),
             Self::Authorization(name) => write!(formatter, "sinks.{name}.authorize"),
         }
     }

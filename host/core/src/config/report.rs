@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::diagnostic::{Diagnostic, Place};
+use super::diagnostic::{Diagnostic, Place, Severity};
 use super::discretion::{Shown, is_secret};
 
 /// More are not listed.
@@ -66,7 +66,8 @@ impl<'t> Report<'t> {
                 Cause::Key => Shown::Key,
                 Cause::Content | Cause::Absence => Shown::Line,
             };
-            let diagnostic = Diagnostic { at: self.place(span), key: key.to_owned(), message, help, shown };
+            let (severity, at, key) = (Severity::Error, self.place(span), key.to_owned());
+            let diagnostic = Diagnostic { severity, at, key, message, help, shown };
             if !found.iter().any(|(_, before)| *before == diagnostic) {
                 found.push((cause, diagnostic));
             }

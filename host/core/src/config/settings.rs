@@ -19,6 +19,12 @@ impl Settings {
     pub fn to_json(&self) -> String {
         Value::Object(self.0.clone()).to_string()
     }
+
+    /// The text of this key, if it has one. What it means only the plugin knows; it may be shown to a person.
+    #[must_use]
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.as_str()
+    }
 }
 
 pub(super) fn parse_settings(node: &Node<'_, '_>) -> Option<Settings> {

@@ -10,6 +10,7 @@ use toml_parser::lexer::TokenKind;
 
 use super::MAX_BYTES;
 use super::report::{Cause, Report};
+use crate::printable::is_hidden;
 
 /// The most dots in one key. Each part of a key is a table in the one before it, each inline table may have such keys, and
 /// tables are dropped by recursion: what the parser accepts, 80 parts at 80 levels, is too much for a thread's stack.
@@ -51,10 +52,54 @@ pub(super) fn parse_table<'t>(readable: &'t str, report: &Report<'_>) -> DeTable
 }
 
 fn refuse(report: &Report<'_>, error: &toml::de::Error) {
+    let span = error.span().unwrap_or(0..0);
+    if let Some((position, character)) = foreign_character(report.text(), span.start) {
+        let code = u32::from(character);
+        let message = if QUOTATION_MARKS.contains(&character) {
+            format!("`{character}` is a typographic quotation mark; TOML takes the straight ones, `\"` and `'`")
+        } else {
+            format!("the invisible character U+{code:04X} stands here; write a plain space, or nothing")
+        };
+        return report.refuse(Cause::Syntax, position..position + character.len_utf8(), "", message, None);
+    }
     // What the parser says about a word without quotation marks that starts like `true` or `false`.
     let bare = error.message().starts_with("invalid boolean");
     let help = bare.then(|| "a string stands in quotation marks".to_owned());
-    report.refuse(Cause::Syntax, error.span().unwrap_or(0..0), "", error.message().to_owned(), help);
+    report.refuse(Cause::Syntax, span, "", error.message().to_owned(), help);
+}
+
+/// What word processors and web pages make of `"` and `'`.
+const QUOTATION_MARKS: [char; 12] = [
+    '\u{2018}', '\u{2019}', '\u{201a}', '\u{201b}', '\u{201c}', '\u{201d}', '\u{201e}', '\u{201f}', '\u{ab}', '\u{bb}',
+    '\u{2039}', '\u{203a}',
+];
+
+/// A character in the line of an error that looks like one of TOML's and is none, outside of strings and comments: the
+/// likely cause.
+fn foreign_character(text: &str, position: usize) -> Option<(usize, char)> {
+    let line = line_around(text, position);
+    let mut inside = None;
+    let mut escaped = false;
+    for (offset, character) in text[line.clone()].char_indices() {
+        match (inside, character) {
+            (Some('"'), '\\') if !escaped => {
+                escaped = true;
+                continue;
+            }
+            (Some(quote), _) if character == quote && !escaped => inside = None,
+            (None, '"' | '\'') => inside = Some(character),
+            (None, '#') => return None,
+            // A byte order mark at the beginning of the text belongs there.
+            (None, '\u{feff}') if line.start + offset == 0 => {}
+            (None, _) if QUOTATION_MARKS.contains(&character) => return Some((line.start + offset, character)),
+            (None, _) if is_hidden(character) || (character.is_whitespace() && !character.is_ascii()) => {
+                return Some((line.start + offset, character));
+            }
+            _ => {}
+        }
+        escaped = false;
+    }
+    None
 }
 
 /// The line of a position, without its end.
@@ -120,6 +165,7 @@ impl Damage {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::diagnostic::Diagnostic;
     use super::*;
 
     #[test]
@@ -176,6 +222,41 @@ mod tests {
         assert_eq!(table.keys().map(|key| key.get_ref().as_ref()).collect::<Vec<_>>(), ["a", "b"]);
         let lines: Vec<usize> = report.into_diagnostics().0.iter().map(|error| error.at.line).collect();
         assert_eq!(lines, [2, 4, 6]);
+    }
+
+    #[test]
+    fn what_only_looks_like_a_quotation_mark_or_a_space_is_named() {
+        let said = |text: &str| {
+            let report = Report::new(text);
+            let readable = readable(&report).unwrap();
+            parse_table(&readable, &report);
+            report.into_diagnostics().0.iter().map(Diagnostic::to_string).collect::<Vec<_>>()
+        };
+        let mark = |place, mark| {
+            format!("{place}: `{mark}` is a typographic quotation mark; TOML takes the straight ones, `\"` and `'`")
+        };
+        let table = [
+            ("x = \u{201c}y\u{201d}", mark("line 1, column 5", '\u{201c}')),
+            ("a = 1\nx = \u{201e}y\u{201c} # it\u{2019}s", mark("line 2, column 5", '\u{201e}')),
+            ("x = \u{2018}y\u{2019}", mark("line 1, column 5", '\u{2018}')),
+            ("x = [\"y\", \u{ab}z\u{bb}]", mark("line 1, column 11", '\u{ab}')),
+            ("x = \"a\\\"b\" \u{201d}", mark("line 1, column 12", '\u{201d}')),
+            (
+                "x\u{a0}= 1",
+                "line 1, column 2: the invisible character U+00A0 stands here; write a plain space, or nothing"
+                    .to_owned(),
+            ),
+            (
+                "a = 1\n\u{200b}x = 1",
+                "line 2, column 1: the invisible character U+200B stands here; write a plain space, or nothing"
+                    .to_owned(),
+            ),
+        ];
+        for (text, expected) in table {
+            assert_eq!(said(text), [expected], "{text}");
+        }
+        assert_eq!(said("\u{feff}x = \"\u{201c}y\u{201d}\" # it\u{2019}s"), Vec::<String>::new());
+        assert!(!said("x = \"\u{201c}\" y").iter().any(|said| said.contains("typographic")));
     }
 
     #[test]

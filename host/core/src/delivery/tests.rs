@@ -319,3 +319,23 @@ fn rows_that_nobody_asked_for_are_a_failure() {
     assert!(matches!(carrier.standing(), Standing::Failing { .. }));
     assert_eq!(carrier.plan(1_000), step(Work::Batch, Signal::Resumed));
 }
+
+#[test]
+fn a_notice_stops_nothing_and_is_said_until_another_takes_its_place() {
+    let mut carrier = begun(Work::Prepare, false);
+    carrier.plan(0);
+    assert_eq!(carrier.stepped(Work::Prepare, Directive::Notice(Some(problem())), 0), Next::Later);
+    assert_eq!(carrier.plan(0), step(Work::Prepare, Signal::Elapsed));
+    assert_eq!(
+        carrier.stepped(Work::Prepare, Directive::Delivered(receipt()), 0),
+        Next::Done(Work::Prepare, receipt())
+    );
+    assert_eq!(
+        (carrier.plan(0), carrier.standing(), carrier.notice()),
+        (Plan::Idle, &Standing::Idle, Some(&problem()))
+    );
+    carrier.begin(Work::Batch, false);
+    carrier.plan(0);
+    carrier.stepped(Work::Batch, Directive::Notice(None), 0);
+    assert_eq!((carrier.plan(0), carrier.notice()), (step(Work::Batch, Signal::Elapsed), None));
+}

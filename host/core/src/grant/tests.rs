@@ -232,6 +232,32 @@ fn a_lease_ends_when_the_server_said() {
 }
 
 #[test]
+fn a_lease_that_has_ended_is_not_signed_in_whatever_the_policy_has_said() {
+    let mut keeper = Keeper::default();
+    keeper.plan(0);
+    keeper.stepped(authorized(Some(60)), Directive::Wait(48_000), Some(2), 1_000);
+    let request = AuthRequest::Get("https://example.com".into());
+    keeper.plan(49_000);
+    keeper.stepped(authorized(Some(12)), Directive::Send(request), Some(2), 49_000);
+    let standing = keeper.standing().clone();
+    assert_eq!(standing.clone().at(60_999), standing, "while the renewal is under way it is good");
+    assert_eq!(standing.at(61_000), Standing::Renewing, "and then requests wait for that");
+    assert_eq!(Standing::SignedOut.at(61_000), Standing::SignedOut);
+}
+
+#[test]
+fn each_lease_can_be_refused() {
+    let mut keeper = signed_in(4);
+    for token in 5..8 {
+        let current = keeper.standing().lease(0).unwrap();
+        assert!(keeper.refuse(current));
+        assert_eq!(keeper.plan(0), Plan::Step(Signal::TokenRefused));
+        keeper.stepped(authorized(None), Directive::Rest, Some(token), 0);
+        assert_ne!(keeper.standing().lease(0).unwrap().token, current.token);
+    }
+}
+
+#[test]
 fn a_policy_without_a_token_is_not_believed_to_be_authorized() {
     let mut keeper = Keeper::default();
     keeper.plan(0);

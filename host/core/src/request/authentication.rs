@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use url::form_urlencoded::byte_serialize;
 use zeroize::Zeroizing;
 
-use super::{DEFAULT_TIMEOUT_MS, LARGEST_AUTHENTICATION, Prepared, Reach, check_body, parse_url};
+use super::{Body, DEFAULT_TIMEOUT_MS, LARGEST_AUTHENTICATION, Prepared, Reach, check_body, parse_url};
 use crate::http::{AuthRequest, ClientAuthentication, Failure, FormField, FormValue, Header, Method};
 use crate::name::SlotName;
 use crate::secret::Secret;
@@ -20,7 +20,7 @@ pub fn plan_authentication<'a>(
     request: &AuthRequest,
     reach: Reach<'_>,
     slot: impl Fn(&SlotName) -> Option<&'a Secret>,
-) -> Result<Prepared, Failure> {
+) -> Result<Prepared<'static>, Failure> {
     let filled = |name: &String| {
         let content = SlotName::parse(name).ok().and_then(|name| slot(&name));
         content.ok_or_else(|| Failure::Missing(name.clone()))
@@ -35,7 +35,6 @@ pub fn plan_authentication<'a>(
                 headers,
                 credential: None,
                 body: None,
-                secrets: Vec::new(),
                 idempotent: true,
                 timeout_ms: DEFAULT_TIMEOUT_MS,
                 network,
@@ -44,12 +43,10 @@ pub fn plan_authentication<'a>(
         }
         AuthRequest::Post { url, client, fields } => {
             let (url, network) = parse_url(url, reach)?;
-            let mut secrets = Vec::new();
             let credential = match client {
                 ClientAuthentication::None => None,
                 ClientAuthentication::Basic { client_id, slot } => {
                     let secret = filled(slot)?;
-                    secrets.push(secret.clone());
                     Some(("authorization".to_owned(), basic(client_id, secret)))
                 }
             };
@@ -57,11 +54,7 @@ pub fn plan_authentication<'a>(
             for FormField { name, value } in fields {
                 let value = match value {
                     FormValue::Plain(text) => text,
-                    FormValue::Secret(slot) => {
-                        let secret = filled(slot)?;
-                        secrets.push(secret.clone());
-                        secret.reveal()
-                    }
+                    FormValue::Secret(slot) => filled(slot)?.reveal(),
                 };
                 append(&mut body, name, value);
                 check_body(&body)?;
@@ -75,8 +68,7 @@ pub fn plan_authentication<'a>(
                 url,
                 headers,
                 credential,
-                body: Some(body),
-                secrets,
+                body: Some(Body::Made(body)),
                 idempotent: false,
                 timeout_ms: DEFAULT_TIMEOUT_MS,
                 network,
@@ -112,7 +104,7 @@ mod tests {
     use super::*;
     use crate::reach::{Network, Prefix};
 
-    fn planned(request: &AuthRequest) -> Result<Prepared, Failure> {
+    fn planned(request: &AuthRequest) -> Result<Prepared<'static>, Failure> {
         let prefixes =
             [Prefix::parse("https://auth.example", false).unwrap(), Prefix::parse("http://idp.example", true).unwrap()];
         let slots: BTreeMap<SlotName, Secret> = [("client-secret", "s3cret&+"), ("device-code", "D 1"), ("empty", "")]
@@ -153,8 +145,6 @@ mod tests {
         let headers: Vec<_> =
             prepared.headers().iter().map(|header| (header.name.as_str(), header.value.as_str())).collect();
         assert_eq!(headers, [("accept", "application/json"), ("content-type", "application/x-www-form-urlencoded")]);
-        let carried: Vec<_> = prepared.secrets().iter().map(Secret::reveal).collect();
-        assert_eq!(carried, ["s3cret&+", "D 1", ""]);
         assert!(prepared.credential().is_none());
         assert_eq!(prepared.largest_answer(), 256 * 1024);
         assert_eq!(prepared.method(), Method::Post);
@@ -168,7 +158,6 @@ mod tests {
         let (name, value) = prepared.credential().unwrap();
         assert_eq!(name, "authorization");
         assert_eq!(value.reveal(), format!("Basic {}", STANDARD.encode("my%3Aid:s3cret%26%2B")));
-        assert_eq!(prepared.secrets().len(), 1);
         assert_eq!(prepared.body(), Some(&b""[..]));
         assert_eq!(prepared.network(), Network::Private);
     }
@@ -176,7 +165,7 @@ mod tests {
     #[test]
     fn metadata_is_asked_for_without_secrets() {
         let prepared = planned(&AuthRequest::Get("https://auth.example/.well-known/x".to_owned())).ok().unwrap();
-        assert_eq!((prepared.method(), prepared.body(), prepared.secrets().len()), (Method::Get, None, 0));
+        assert_eq!((prepared.method(), prepared.body()), (Method::Get, None));
         assert!(prepared.credential().is_none());
         assert_eq!((prepared.idempotent(), prepared.timeout_ms(), prepared.network()), (true, 60_000, Network::Open));
         let headers: Vec<_> =

@@ -1,9 +1,7 @@
 //! What a connector asks for.
 
-use zeroize::Zeroizing;
-
 use super::header::{check_headers, is_name, is_value};
-use super::{DEFAULT_TIMEOUT_MS, Prepared, Reach, check_body, parse_url, plan_network};
+use super::{Body, DEFAULT_TIMEOUT_MS, Prepared, Reach, check_body, parse_url, plan_network};
 use crate::http::{Failure, Header, Method, Request};
 use crate::reach::Network;
 use crate::secret::Secret;
@@ -11,10 +9,8 @@ use crate::secret::Secret;
 /// What `authorize` of a sink in plugins.toml adds to its requests.
 #[derive(Clone, Copy)]
 pub enum Credential<'a> {
-    /// The access token of a grant, as a bearer token (RFC 6750 §2.1).
+    /// The access token of a grant, as a bearer token (RFC 6750 §2.1), which [`Prepared::bear`] adds when there is one.
     Bearer {
-        /// The content of the grant's slot `access-token`.
-        token: &'a Secret,
         /// Where it may go.
         audience: Reach<'a>,
     },
@@ -27,23 +23,23 @@ pub enum Credential<'a> {
     },
 }
 
-/// Checks a connector's request and adds the sink's credential where it asks for it. `sink` names the sink in messages.
+/// Checks a connector's request and adds the sink's credential, if it has one, where the request asks for it. Whether a
+/// connector can do without is known before anything starts: it says so in its needs.
 ///
 /// # Errors
-/// `Denied` when the URL is outside `reach`, or outside the grant's audience and yet to be authorized, or when the sink
-/// has no credential. `Invalid` when the request is malformed, too large, or sets a header of the host's.
-pub fn plan_delivery(
-    request: &Request,
-    sink: &str,
+/// `Denied` when the URL is outside `reach`, or outside the grant's audience and yet to be authorized. `Invalid` when the
+/// request is malformed, too large, or sets a header of the host's.
+pub fn plan_delivery<'a>(
+    request: &'a Request,
     reach: Reach<'_>,
     credential: Option<Credential<'_>>,
-) -> Result<Prepared, Failure> {
+) -> Result<Prepared<'a>, Failure> {
     let (url, mut network) = parse_url(&request.url, reach)?;
     let own_header = match credential {
         Some(Credential::Header { name, .. }) => Some(name),
         _ => None,
     };
-    check_headers(&request.headers, own_header, request.authorized)?;
+    check_headers(&request.headers, own_header, request.authorized && credential.is_some())?;
     let mut headers = request.headers.clone();
     let body = match &request.body {
         None => None,
@@ -56,22 +52,16 @@ pub fn plan_delivery(
                 return Err(Failure::Invalid(format!("{:?} is no media type", content.media_type)));
             }
             headers.push(Header { name: "content-type".to_owned(), value: content.media_type.clone() });
-            Some(Zeroizing::new(content.bytes.clone()))
+            Some(Body::Asked(&content.bytes))
         }
     };
     let timeout_ms = request.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS);
     if !(1_000..=600_000).contains(&timeout_ms) {
         return Err(Failure::Invalid(format!("a time-out of {timeout_ms} ms is not within 1,000 to 600,000")));
     }
-    let mut secrets = Vec::new();
     let credential = match (request.authorized, credential) {
-        (false, _) => None,
-        (true, None) => {
-            return Err(Failure::Denied(format!(
-                "the request wants an authorization, and the sink `{sink}` has none; give it an `authorize` in plugins.toml"
-            )));
-        }
-        (true, Some(Credential::Bearer { token, audience })) => {
+        (false, _) | (true, None) => None,
+        (true, Some(Credential::Bearer { audience })) => {
             // A token goes where both lists let it: a private network has to be granted by the audience, too.
             if plan_network(&url, audience)? == Network::Open && network != Network::Open {
                 if url.scheme() == "http" {
@@ -79,14 +69,9 @@ pub fn plan_delivery(
                 }
                 network = Network::Open;
             }
-            let value = Secret::new(format!("Bearer {}", token.reveal()));
-            secrets.push(token.clone());
-            Some(parse_credential("authorization", value)?)
+            None
         }
-        (true, Some(Credential::Header { name, value })) => {
-            secrets.push(value.clone());
-            Some(parse_credential(name, value.clone())?)
-        }
+        (true, Some(Credential::Header { name, value })) => Some(parse_credential(name, value.clone())?),
     };
     Ok(Prepared {
         method: request.method,
@@ -94,13 +79,24 @@ pub fn plan_delivery(
         headers,
         credential,
         body,
-        secrets,
         idempotent: request.idempotent,
         timeout_ms,
         network,
         // The connector's own limit is kept by whoever performs the request.
         largest_answer: u64::MAX,
     })
+}
+
+impl Prepared<'_> {
+    /// Adds a grant's access token to a request that was planned with [`Credential::Bearer`], in place of an earlier one.
+    ///
+    /// # Errors
+    /// `Invalid` when no header can hold it.
+    pub fn bear(&mut self, token: &Secret) -> Result<(), Failure> {
+        let value = Secret::new(format!("Bearer {}", token.reveal()));
+        self.credential = Some(parse_credential("authorization", value)?);
+        Ok(())
+    }
 }
 
 fn parse_credential(name: &str, value: Secret) -> Result<(String, Secret), Failure> {
@@ -131,24 +127,24 @@ mod tests {
         }
     }
 
-    fn planned(request: &Request, credential: Option<Credential<'_>>) -> Result<Prepared, Failure> {
+    fn planned<'a>(request: &'a Request, credential: Option<Credential<'_>>) -> Result<Prepared<'a>, Failure> {
         let prefixes =
             [Prefix::parse("https://h.example", false).unwrap(), Prefix::parse("https://nas.example", true).unwrap()];
-        plan_delivery(request, "rows", Reach { key: "sinks.rows.reach", prefixes: &prefixes }, credential)
+        plan_delivery(request, Reach { key: "sinks.rows.reach", prefixes: &prefixes }, credential)
     }
 
     fn failure(request: &Request, credential: Option<Credential<'_>>) -> Option<Failure> {
         planned(request, credential).err()
     }
 
-    fn revealed(prepared: &Prepared) -> (Option<(&str, &str)>, Vec<&str>) {
-        let credential = prepared.credential().map(|(name, value)| (name, value.reveal()));
-        (credential, prepared.secrets().iter().map(Secret::reveal).collect())
+    fn revealed<'p>(prepared: &'p Prepared<'_>) -> Option<(&'p str, &'p str)> {
+        prepared.credential().map(|(name, value)| (name, value.reveal()))
     }
 
     #[test]
     fn a_request_is_carried_over() {
-        let prepared = planned(&request(), None).ok().unwrap();
+        let asked = request();
+        let prepared = planned(&asked, None).ok().unwrap();
         assert_eq!(prepared.method(), Method::Post);
         assert_eq!(prepared.url().as_str(), "https://h.example/rows?x=1");
         let headers: Vec<_> =
@@ -156,12 +152,20 @@ mod tests {
         assert_eq!(headers, [("accept", "application/json"), ("content-type", "application/json")]);
         assert_eq!(prepared.body(), Some(&b"[]"[..]));
         assert_eq!((prepared.idempotent(), prepared.timeout_ms(), prepared.network()), (false, 60_000, Network::Open));
-        assert_eq!(revealed(&prepared), (None, vec![]));
+        assert_eq!(revealed(&prepared), None);
 
         let get = Request { method: Method::Get, body: None, idempotent: true, timeout_ms: Some(1_000), ..request() };
-        let get = planned(&Request { url: "https://nas.example/".to_owned(), ..get }, None).ok().unwrap();
+        let get = Request { url: "https://nas.example/".to_owned(), ..get };
+        let get = planned(&get, None).ok().unwrap();
         assert_eq!((get.method(), get.body(), get.headers().len()), (Method::Get, None, 1));
         assert_eq!((get.idempotent(), get.timeout_ms(), get.network()), (true, 1_000, Network::Any));
+    }
+
+    #[test]
+    fn a_request_that_asks_for_a_credential_is_plain_where_the_sink_has_none() {
+        let headers = vec![Header { name: "range".to_owned(), value: "bytes=0-1".to_owned() }];
+        let prepared = planned(&Request { authorized: true, headers, ..request() }, None).ok().unwrap();
+        assert_eq!(revealed(&prepared), (None, vec![]));
     }
 
     #[test]
@@ -169,30 +173,31 @@ mod tests {
         let token = Secret::new("ya29.token".to_owned());
         let authorized = Request { authorized: true, ..request() };
         let audience = [Prefix::parse("https://h.example/rows", false).unwrap()];
-        let bearer = Credential::Bearer {
-            token: &token,
-            audience: Reach { key: "grants.google.audience", prefixes: &audience },
-        };
-        let prepared = planned(&authorized, Some(bearer)).ok().unwrap();
-        assert_eq!(revealed(&prepared), (Some(("authorization", "Bearer ya29.token")), vec!["ya29.token"]));
+        let bearer = Credential::Bearer { audience: Reach { key: "grants.google.audience", prefixes: &audience } };
+        let mut prepared = planned(&authorized, Some(bearer)).ok().unwrap();
+        assert_eq!(revealed(&prepared), None, "not before there is a token");
+        assert_eq!(prepared.bear(&token), Ok(()));
+        assert_eq!(revealed(&prepared), Some(("authorization", "Bearer ya29.token")));
+        assert_eq!(prepared.bear(&Secret::new("renewed".to_owned())), Ok(()));
+        assert_eq!(revealed(&prepared), Some(("authorization", "Bearer renewed")));
+        assert!(prepared.bear(&Secret::new("k3y\r\nHost: x".to_owned())).is_err());
 
         let elsewhere = Request { url: "https://h.example/other?secret".to_owned(), ..authorized };
         let denied = "https://h.example/other is not within `grants.google.audience` of plugins.toml; \
                       if it is meant, add `https://h.example` there";
         assert_eq!(failure(&elsewhere, Some(bearer)), Some(Failure::Denied(denied.to_owned())));
         let unauthorized = Request { authorized: false, ..elsewhere };
-        assert_eq!(revealed(&planned(&unauthorized, Some(bearer)).ok().unwrap()), (None, vec![]));
+        assert_eq!(revealed(&planned(&unauthorized, Some(bearer)).ok().unwrap()), None);
     }
 
     #[test]
     fn a_token_goes_to_a_private_network_only_where_the_audience_says_so() {
-        let token = Secret::new("ya29.token".to_owned());
         let granted = |private| [Prefix::parse("https://nas.example", private).unwrap()];
         let at_home = Request { url: "https://nas.example/rows".to_owned(), authorized: true, ..request() };
         for (private, network) in [(true, Network::Any), (false, Network::Open)] {
             let audience = granted(private);
             let audience = Reach { key: "grants.google.audience", prefixes: &audience };
-            let bearer = Credential::Bearer { token: &token, audience };
+            let bearer = Credential::Bearer { audience };
             assert_eq!(planned(&at_home, Some(bearer)).ok().unwrap().network(), network);
         }
         let unauthorized = Request { authorized: false, ..at_home };
@@ -219,7 +224,8 @@ mod tests {
         let prefixes = [Prefix::parse("https://h.example", false).unwrap()];
         let audience = Reach { key: "grants.google.audience", prefixes: &prefixes };
         let authorized = Request { authorized: true, ..request() };
-        let prepared = planned(&authorized, Some(Credential::Bearer { token: &token, audience })).ok().unwrap();
+        let mut prepared = planned(&authorized, Some(Credential::Bearer { audience })).ok().unwrap();
+        prepared.bear(&token).unwrap();
         assert_eq!(
             prepared.credential().map(|(name, value)| (name, value.reveal())),
             Some(("authorization", "Bearer ya29.token"))
@@ -235,7 +241,7 @@ mod tests {
         let authorized = Request { authorized: true, ..request() };
         let header = Credential::Header { name: "X-Api-Key", value: &key };
         let prepared = planned(&authorized, Some(header)).ok().unwrap();
-        assert_eq!(revealed(&prepared), (Some(("x-api-key", "k3y")), vec!["k3y"]));
+        assert_eq!(revealed(&prepared), Some(("x-api-key", "k3y")));
         let forged =
             Request { headers: vec![Header { name: "x-api-key".to_owned(), value: "x".to_owned() }], ..request() };
         let error = "the header `x-api-key` is added by the host; leave it out";
@@ -260,10 +266,6 @@ mod tests {
         let content = |media_type: &str, length| Content { media_type: media_type.to_owned(), bytes: vec![0; length] };
         let table = [
             (Request { url: "https://evil.example/".to_owned(), ..request() }, "denied: https://evil.example/ is not"),
-            (
-                Request { authorized: true, ..request() },
-                "denied: the request wants an authorization, and the sink `rows`",
-            ),
             (Request { method: Method::Get, ..request() }, "invalid request: a request to GET or HEAD has a body"),
             (Request { method: Method::Head, ..request() }, "invalid request: a request to GET or HEAD has a body"),
             (Request { body: Some(content("", 0)), ..request() }, "invalid request: \"\" is no media type"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use google_sim::{Config, Effect, Entry, Fault, GoogleSim};
 
-use crate::headline::{CODE, NO_ANSWER, SERVER_IN_TROUBLE, SIGNED_OUT};
+use crate::headline::{CODE, NETWORK_IN_THE_WAY, NOT_GOOGLE, SIGNED_OUT};
 use crate::row::{Group, Row};
 use crate::trial::{Surroundings, Trial};
 
@@ -19,14 +19,14 @@ pub(super) fn rows() -> [Row; 2] {
             "a login page with status 200 answers everything, and the access token ends meanwhile",
             while_it_works,
         )
-        .says(&[NO_ANSWER, SERVER_IN_TROUBLE]),
+        .says(&[NOT_GOOGLE, NETWORK_IN_THE_WAY]),
         Row::new(
             Network,
             "captive-portal-at-sign-in",
             "the same, when the device starts for the first time",
             at_sign_in,
         )
-        .says(&[SERVER_IN_TROUBLE, CODE])
+        .says(&[NETWORK_IN_THE_WAY, CODE])
         // Until the server has given it one.
         .may_say(&[SIGNED_OUT]),
     ]
@@ -61,11 +61,11 @@ async fn while_it_works(surroundings: Surroundings) -> Result<Trial> {
                 let before = answered(&trial.google, TOKENS);
                 lay(trial);
                 trial.device.press_and_wait().await?;
-                trial.device.wait_for(NO_ANSWER).await?;
+                trial.device.wait_for(NOT_GOOGLE).await?;
                 let Trial { google, device, .. } = trial;
                 let renews = |_: &serde_json::Value| (answered(google, TOKENS) >= before + TRIES).then_some(());
                 device.wait("it is asked for a token again and again", renews).await?;
-                device.wait_for(SERVER_IN_TROUBLE).await?;
+                device.wait_for(NETWORK_IN_THE_WAY).await?;
                 trial.disarm();
                 trial.heal();
                 Ok(())
@@ -82,7 +82,7 @@ async fn at_sign_in(surroundings: Surroundings) -> Result<Trial> {
     trial
         .run(async |trial| {
             trial.device.press_and_wait().await?;
-            trial.device.wait_for(SERVER_IN_TROUBLE).await?;
+            trial.device.wait_for(NETWORK_IN_THE_WAY).await?;
             let Trial { google, device, .. } = trial;
             let again = |_: &serde_json::Value| (answered(google, CODES) >= TRIES).then_some(());
             device.wait("it is asked for a code again and again", again).await?;

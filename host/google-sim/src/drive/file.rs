@@ -24,6 +24,8 @@ pub(crate) struct File {
     /// When it went into the bin; `None` while it is not in it.
     pub(crate) trashed_at: Option<Timestamp>,
     pub(crate) version: u64,
+    /// Whether a person moved it to a shared drive.
+    pub(crate) is_shared: bool,
     pub(crate) account: String,
     /// The Cloud project that created it; `None` if a person did, whose files no app sees.
     pub(crate) project: Option<u64>,
@@ -43,6 +45,7 @@ impl File {
             modified_at: now,
             trashed_at: None,
             version: 1,
+            is_shared: false,
             account: caller.account.clone(),
             project: Some(caller.project),
             spreadsheet: None,
@@ -86,7 +89,7 @@ impl File {
             "trashed": self.trashed_at.is_some(),
             "explicitlyTrashed": self.trashed_at.is_some(),
             "version": self.version.to_string(),
-            "ownedByMe": true,
+            "ownedByMe": !self.is_shared,
             "isAppAuthorized": self.project.is_some(),
         });
         if !self.app_properties.is_empty() {

@@ -93,7 +93,14 @@ impl NumberFormat {
         if is_elapsed && millis < 0 {
             text.push('-');
         }
-        let span = if is_elapsed { millis.abs() } else { millis };
+        let shows_fraction = self.tokens.iter().any(|token| matches!(token, Token::Fraction(_)));
+        // A duration is rounded to the second before it is split, so that 59.6 s are a minute; what is smaller than what the
+        // pattern shows is then left out.
+        let span = match (is_elapsed, shows_fraction) {
+            (true, false) => (millis.abs() + 500) / 1_000 * 1_000,
+            (true, true) => millis.abs(),
+            (false, _) => millis,
+        };
         for token in &self.tokens {
             let written = match token {
                 Token::Literal(literal) => write!(text, "{literal}"),
@@ -290,6 +297,12 @@ mod tests {
             ("TIME", "", 0.0, "12:00:00 AM"),
             ("TIME", "[h]:mm:ss", 1.5, "36:00:00"),
             ("TIME", "[h]:mm:ss", 0.1 + 0.2, "7:12:00"),
+            ("TIME", "[h]:mm:ss", 5.499 / 86_400.0, "0:00:05"),
+            ("TIME", "[h]:mm:ss", 5.5 / 86_400.0, "0:00:06"),
+            ("TIME", "[h]:mm:ss", 3_599.6 / 86_400.0, "1:00:00"),
+            ("TIME", "[h]:mm:ss", -59.6 / 86_400.0, "-0:01:00"),
+            ("TIME", "[h]:mm:ss.0", 5.55 / 86_400.0, "0:00:05.5"),
+            ("TIME", "[h]:mm", 59.4 / 86_400.0, "0:00"),
             ("TIME", "[hh]:mm", -0.25, "-06:00"),
             ("TIME", "[m]:ss", 0.5, "720:00"),
             ("TIME", "h\"h\" mm\\m", 0.5, "12h 00m"),

@@ -162,3 +162,24 @@ async fn a_persons_copy_is_not_the_apps_and_carries_metadata() {
     assert_eq!(copied["developerMetadata"][0]["metadataId"], 7);
     assert_eq!(copied["name"], "Copy of Clock");
 }
+
+#[tokio::test]
+async fn what_is_in_a_shared_drive_is_shown_to_who_can_cope() {
+    let device = Device::start().await;
+    let id = device.create("Clock").await;
+    device.sim.edit_file(&id, &FileAction::Share).unwrap();
+    let file = format!("/drive/v3/files/{id}?fields=id");
+    assert_eq!(device.get(&file).await.status, 404);
+    assert_eq!(device.get(&format!("{file}&supportsAllDrives=true")).await.ok(), json!({ "id": id }));
+    assert_eq!(device.get(&format!("/v4/spreadsheets/{id}?fields=spreadsheetId")).await.status, 200);
+    let list = "/drive/v3/files?fields=files(id)";
+    let all = "supportsAllDrives=true&includeItemsFromAllDrives=true";
+    for (options, is_listed) in [("", false), ("&supportsAllDrives=true", false), ("&corpora=allDrives", true)] {
+        let options = if is_listed { format!("{options}&{all}") } else { options.to_owned() };
+        let expected = if is_listed { json!([{ "id": id }]) } else { json!([]) };
+        assert_eq!(device.get(&format!("{list}{options}")).await.ok()["files"], expected, "{options}");
+    }
+    for options in ["includeItemsFromAllDrives=true", "corpora=allDrives&supportsAllDrives=true", "corpora=domain"] {
+        assert_eq!(device.get(&format!("{list}&{options}")).await.status, 400, "{options}");
+    }
+}

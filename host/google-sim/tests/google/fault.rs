@@ -58,6 +58,26 @@ async fn a_server_error_is_a_page_and_may_have_been_carried_out() {
 }
 
 #[tokio::test]
+async fn something_in_the_network_answers_in_place_of_google_before_or_after() {
+    for (applied, rows) in [(false, 0), (true, 1)] {
+        let (reply, found) = append_under(Effect::Intercepted { status: 403, applied }).await;
+        let reply = reply.unwrap();
+        assert_eq!((reply.status, reply.content_type(), found), (403, "text/html; charset=UTF-8", rows));
+    }
+}
+
+#[tokio::test]
+async fn a_service_says_how_long_it_wishes_to_be_left_alone() {
+    for (status, after) in [(429, "30"), (503, "Sat, 21 Nov 2026 08:02:00 GMT")] {
+        let (reply, rows) = append_under(Effect::RetryLater { status, after: after.into() }).await;
+        let reply = reply.unwrap();
+        assert_eq!((reply.status, rows), (status, 0));
+        assert_eq!(reply.headers.get("retry-after").unwrap(), after);
+        assert_eq!(reply.json()["error"]["code"], status);
+    }
+}
+
+#[tokio::test]
 async fn too_many_requests_are_told_in_each_apis_way() {
     let (reply, rows) = append_under(Effect::TooManyRequests).await;
     let reply = reply.unwrap();

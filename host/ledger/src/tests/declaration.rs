@@ -68,15 +68,3 @@ async fn another_policy_begins_empty_and_what_is_to_be_erased_still_is() {
     assert!(ledger.declare_grant(&google, &plugin("other")).await.unwrap());
     assert_eq!(ledger.grant(&google).await.unwrap(), of(b""));
 }
-
-#[tokio::test]
-async fn whose_state_a_ledger_of_before_holds_is_taken_from_the_first_declaration() {
-    let folder = tempfile::tempdir().unwrap();
-    let connection = rusqlite::Connection::open(folder.path().join("ledger.sqlite")).unwrap();
-    connection.execute_batch(include_str!("fixture/version-1.sql")).unwrap();
-    drop(connection);
-    let ledger = open(folder.path());
-    let declared = declare(&ledger, &["sheet"]).await;
-    assert_eq!((declared[0].new_after, declared[0].begun_anew.as_slice()), (None, [].as_slice()));
-    assert_eq!(read(&ledger, "sheet").await.state, b"through 2");
-}

@@ -2,7 +2,7 @@
 
 use punchcard_core::plugin::delivery::Rejection;
 
-use super::super::{BatchError, Fate, Reader, SetAside, SetAsideBy, Stage, Tried};
+use super::super::{BatchError, EventStatus, Reader, SetAside, SetAsideBy, Stage, Tried};
 use super::*;
 
 async fn with_rows(folder: &Path, count: u64) -> Ledger {
@@ -161,7 +161,7 @@ async fn rows_that_the_service_refuses_are_set_aside_with_its_reason() {
         reason: format!("cell {row} too long"),
     };
     let mut reader = Reader::open(folder.path(), TimeZone::UTC).unwrap();
-    let rejects = reader.rejects(&sink("sheet"), None, 9).unwrap();
+    let rejects = reader.rejects(&sink("sheet"), true, None, 9).unwrap().rejects;
     assert!(rejects.into_iter().map(|reject| reject.set_aside).eq([aside(2, 1), aside(3, 2)]));
 }
 
@@ -202,7 +202,9 @@ async fn the_list_of_events_tells_what_became_of_each_at_each_sink() {
     }
     open_batch(&ledger, "sheet", 1, 1).await.unwrap();
 
-    let fate = |name: &str, stage: Stage, rows: u32, link: Option<&str>| Fate {
+    let status = |name: &str, stage: Stage, rows: u32, link: Option<&str>| EventStatus {
+        again: 0,
+        corrected_as: None,
         sink: sink(name),
         stage,
         rows,
@@ -211,24 +213,24 @@ async fn the_list_of_events_tells_what_became_of_each_at_each_sink() {
     let second = Some("https://2");
     let expected = [
         vec![],
-        vec![fate("sheet", Stage::Delivered(Some(at(9))), 2, second)],
-        vec![fate("sheet", Stage::NoRows, 0, None)],
-        vec![fate("sheet", Stage::SetAside("no project".to_owned()), 0, None)],
-        vec![fate("sheet", Stage::SetAside("too long".to_owned()), 1, second)],
-        vec![fate("sheet", Stage::InFlight, 1, None)],
-        vec![fate("sheet", Stage::Waiting, 1, None)],
-        vec![fate("sheet", Stage::Unformatted, 0, None)],
+        vec![status("sheet", Stage::Delivered(Some(at(9))), 2, second)],
+        vec![status("sheet", Stage::NoRows, 0, None)],
+        vec![status("sheet", Stage::SetAside("no project".to_owned()), 0, None)],
+        vec![status("sheet", Stage::SetAside("too long".to_owned()), 1, second)],
+        vec![status("sheet", Stage::InFlight, 1, None)],
+        vec![status("sheet", Stage::Waiting, 1, None)],
+        vec![status("sheet", Stage::Unformatted, 0, None)],
     ];
-    let listed = ledger.events(None, 100).await.unwrap();
+    let listed = ledger.events(None, 100).await.unwrap().events;
     for (listed, mut expected) in listed.iter().zip(expected.clone()) {
         if listed.event.happened.kind == "punch" {
-            expected.insert(0, fate("other", Stage::Unformatted, 0, None));
+            expected.insert(0, status("other", Stage::Unformatted, 0, None));
         }
-        assert_eq!(listed.fates, expected, "{:?}", listed.event.sequence);
+        assert_eq!(listed.statuses, expected, "{:?}", listed.event.sequence);
     }
     // Each page tells the same as the whole.
     for first in 1..8 {
-        let page = ledger.events(Some(Sequence(first)), 1).await.unwrap();
+        let page = ledger.events(Some(Sequence(first)), 1).await.unwrap().events;
         assert_eq!(page.as_slice(), &listed[first as usize..=first as usize]);
     }
 
@@ -239,8 +241,9 @@ async fn the_list_of_events_tells_what_became_of_each_at_each_sink() {
             .events(None, 100)
             .await
             .unwrap()
+            .events
             .iter()
-            .all(|listed| { listed.fates.iter().all(|fate| fate.sink == sink("sheet")) })
+            .all(|listed| { listed.statuses.iter().all(|status| status.sink == sink("sheet")) })
     );
 }
 

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::super::{
     AcceptError, BootTimes, CorrectedRow, CorrectionCommit, Keep, RememberedGrant, StorageError, Tried, schema,
 };
-use super::model::{Happened, KEYS, Model, ModelRow, SINKS, Seen, SetAside, boot_name};
+use super::model::{Happened, KEYS, Model, ModelRow, Requeue, SINKS, Seen, SetAside, boot_name};
 use super::*;
 
 const KINDS: [&str; 3] = ["punch", "reading", "nobody"];
@@ -25,10 +25,6 @@ pub(super) enum Step {
         kind: usize,
         timed: bool,
         refused: Refused,
-    },
-    /// An event that was given before.
-    Repeat {
-        which: usize,
     },
     LearnTime,
     Format {
@@ -52,12 +48,12 @@ pub(super) enum Step {
         sink: usize,
         rejected: Option<u32>,
     },
-    /// What formatters refused or failed on is put back.
-    PutBack {
+    /// What formatters refused or failed on is requeued.
+    Requeue {
         sink: usize,
     },
-    /// A row that arrived is missing, and is brought again.
-    BringAgain {
+    /// A row that arrived is missing, and is redelivered.
+    Redeliver {
         sink: usize,
     },
     /// The state of a grant, and what is to be erased of its slots.
@@ -118,7 +114,6 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         6 => (0..KINDS.len(), any::<bool>()).prop_map(|(kind, timed)| Step::Accept { kind, timed }),
         2 => (0..KINDS.len(), any::<bool>(), refused())
             .prop_map(|(kind, timed, refused)| Step::Refuse { kind, timed, refused }),
-        1 => any::<usize>().prop_map(|which| Step::Repeat { which }),
         1 => prop::strategy::Just(Step::LearnTime),
         4 => (sink(), 1_usize..5, 0_usize..4, 1_u32..3)
             .prop_map(|(sink, max, rows, columns)| Step::Format { sink, max, rows, columns }),
@@ -126,8 +121,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         4 => (sink(), 1_u32..6).prop_map(|(sink, rows)| Step::Open { sink, rows }),
         2 => sink().prop_map(|sink| Step::Begin { sink }),
         4 => (sink(), prop::option::of(0_u32..6)).prop_map(|(sink, rejected)| Step::Complete { sink, rejected }),
-        1 => sink().prop_map(|sink| Step::PutBack { sink }),
-        1 => sink().prop_map(|sink| Step::BringAgain { sink }),
+        1 => sink().prop_map(|sink| Step::Requeue { sink }),
+        1 => sink().prop_map(|sink| Step::Redeliver { sink }),
         1 => (0_usize..3).prop_map(|forget| Step::StoreGrant { forget }),
         1 => (0_usize..2).prop_map(|key| Step::Remember { key }),
         1 => sink().prop_map(|sink| Step::StoreLink { sink }),
@@ -307,15 +302,6 @@ impl Device {
         match *step {
             Step::Accept { kind, timed } => self.accept(kind, timed).await,
             Step::Refuse { kind, timed, refused } => self.refuse(kind, timed, refused).await,
-            Step::Repeat { which } => {
-                let kept = self.story.model.events.len() - self.story.model.pruned;
-                if kept > 0 {
-                    let sequence = self.story.model.pruned + which % kept + 1;
-                    let event = self.story.model.events[sequence - 1].event.clone();
-                    let again = self.ledger.accept(event.clone()).await.unwrap();
-                    assert_eq!(again, Event { sequence: Sequence(sequence as u64), happened: event });
-                }
-            }
             Step::LearnTime => {
                 // Whether it is only believed makes no difference to a clock that is right.
                 let learn = if self.story.time % 2_000_000 == 0 { now } else { synchronised };
@@ -336,8 +322,8 @@ impl Device {
                 }
             }
             Step::Complete { sink, rejected } => self.complete(sink, rejected).await,
-            Step::PutBack { sink } => self.put_back(sink).await,
-            Step::BringAgain { sink } => self.bring_again(sink).await,
+            Step::Requeue { sink } => self.requeue(sink).await,
+            Step::Redeliver { sink } => self.redeliver(sink).await,
             Step::StoreGrant { forget } => {
                 let forget = (0..forget).map(|slot| format!("slot-{slot}")).collect();
                 let grant = RememberedGrant { state: self.story.time.to_be_bytes().to_vec(), forget };
@@ -373,7 +359,7 @@ impl Device {
         event.kind = KINDS[kind].to_owned();
         event.at = timed.then_some(at(story.time));
         event.monotonic = now(&story.boot(), 0, story.time - story.booted_at).monotonic;
-        Happened { event, true_time: story.time, only_for: None }
+        Happened { event, true_time: story.time, requeued: None }
     }
 
     async fn accept(&mut self, kind: usize, timed: bool) {
@@ -449,17 +435,19 @@ impl Device {
         made.checkpoint = Some(call(component));
         let of = &mut self.story.model.sinks[sink];
         for sequence in expected {
+            let Happened { event, requeued, .. } = &self.story.model.events[sequence - 1];
+            let (id, happened) = (event.id, requeued.map_or(sequence, |requeued| requeued.of));
             // Every seventh can't become a row.
             if sequence % 7 == 6 {
                 made.set_aside.push((Sequence(sequence as u64), "seventh".to_owned()));
-                of.set_aside.insert(sequence, SetAside::Event("seventh".to_owned()));
+                of.set_aside.insert(happened, SetAside::Event("seventh".to_owned()));
                 continue;
             }
             let texts: Vec<_> = (0..(sequence + rows) % 4).map(|position| format!("{sequence}/{position}")).collect();
             made.rows.push((Sequence(sequence as u64), texts.iter().map(|text| row(text)).collect()));
-            let id = self.story.model.events[sequence - 1].event.id;
             for (position, text) in texts.into_iter().enumerate() {
-                of.rows.push(ModelRow { sequence, key: format!("{id}/{position}"), text, columns, corrects: None });
+                let key = format!("{id}/{position}");
+                of.rows.push(ModelRow { event: happened, key, text, columns, is_correction: false });
             }
         }
         of.keep_call(read.cursor.0, read.through.0, component);
@@ -482,54 +470,34 @@ impl Device {
         let of = &mut self.story.model.sinks[sink];
         if set_aside {
             self.ledger.set_aside_event(&name, Sequence(of.cursor as u64), event, "trap").await.unwrap();
-            of.set_aside.insert(sequence, SetAside::Event("trap".to_owned()));
+            let happened = self.story.model.events[sequence - 1].requeued.map_or(sequence, |requeued| requeued.of);
+            of.set_aside.insert(happened, SetAside::Event("trap".to_owned()));
             (of.cursor, of.failures) = (sequence, 0);
         }
     }
 
-    async fn put_back(&mut self, sink: usize) {
-        self.story.ids += 1;
-        // Apart from those of presses.
-        let first = Ulid::from_parts((1 << 40) + self.story.ids, 0);
+    async fn requeue(&mut self, sink: usize) {
         let model = &mut self.story.model;
-        let originals = model.sinks[sink].may_be_put_back(model.pruned);
+        let originals = model.sinks[sink].may_be_requeued(model.pruned);
         if originals.is_empty() {
             return;
         }
         let named: Vec<_> = originals.iter().map(|original| Sequence(*original as u64)).collect();
-        let put = self.ledger.put_back(&super::sink(SINKS[sink].0), &named, || first).await.unwrap();
-        assert_eq!((put.events as usize, put.rows), (originals.len(), 0));
-        for (number, original) in (0..).zip(originals) {
-            let Happened { event, true_time, .. } = model.events[original - 1].clone();
-            let event = NewEvent { id: Ulid(first.0 + number), ..event };
-            model.events.push(Happened { event, true_time, only_for: Some(sink) });
-            let reason = format!("it was put back as event {}", model.events.len());
-            model.sinks[sink].set_aside.insert(original, SetAside::PutBack(reason));
+        let requeued = self.ledger.requeue(&super::sink(SINKS[sink].0), &named).await.unwrap();
+        assert_eq!((requeued.events as usize, requeued.rows), (originals.len(), 0));
+        for of in originals {
+            model.events.push(Happened { requeued: Some(Requeue { sink, of }), ..model.events[of - 1].clone() });
+            model.sinks[sink].set_aside.remove(&of);
         }
     }
 
-    async fn bring_again(&mut self, sink: usize) {
-        let Some(row) = self.story.model.may_be_brought_again(sink).cloned() else { return };
-        self.story.ids += 1;
-        // Apart from those of presses and of what is put back.
-        let fresh = Ulid::from_parts((1 << 41) + self.story.ids, 0);
+    async fn redeliver(&mut self, sink: usize) {
+        let Some(row) = self.story.model.may_be_redelivered(sink).cloned() else { return };
         let name = super::sink(SINKS[sink].0);
-        let found = self.ledger.brought_rows(&name, "", None, u32::MAX).await.unwrap();
-        let place = found.iter().find(|found| found.key == row.key).unwrap().place;
-        let count = self.ledger.deliver_again(&name, vec![place], || fresh).await.unwrap();
-        assert_eq!(count, 1);
-        let model = &mut self.story.model;
-        let original = row.corrects.unwrap_or(row.sequence);
-        let Happened { event, true_time, .. } = model.events[original - 1].clone();
-        let event = NewEvent { id: fresh, kind: format!("again:{}", event.kind), ..event };
-        model.events.push(Happened { event, true_time, only_for: Some(sink) });
-        let sequence = model.events.len();
-        let of = &mut model.sinks[sink];
-        if row.corrects.is_none() {
-            of.set_aside.insert(original, SetAside::PutBack(format!("it was put back as event {sequence}")));
-        }
-        of.rows.push(ModelRow { sequence, ..row });
-        of.cursor = sequence;
+        let found = self.ledger.delivered_rows(&name, "", None, u32::MAX).await.unwrap();
+        let ordinal = found.iter().find(|found| found.key == row.key).unwrap().ordinal;
+        assert_eq!(self.ledger.redeliver(&name, vec![ordinal]).await.unwrap(), 1);
+        self.story.model.sinks[sink].rows.push(row);
     }
 
     async fn open(&mut self, sink: usize, rows: u32) {
@@ -549,8 +517,8 @@ impl Device {
         assert_eq!(found.batch.columns, columns(expected[0].columns));
         let rows = expected.iter().map(|row| Row { key: row.key.clone(), cells: vec![Cell::Text(row.text.clone())] });
         assert_eq!(found.batch.rows, rows.collect::<Vec<_>>());
-        let corrected = (0_u32..).zip(expected).filter(|(_, row)| row.corrects.is_some());
-        let corrected = corrected.map(|(at, row)| (at, row.key.rsplit_once('/').unwrap().0));
+        let corrected = (0_u32..).zip(expected).filter(|(_, row)| row.is_correction);
+        let corrected = corrected.map(|(at, row)| (at, row.revision().0));
         assert!(
             corrected.eq(found.batch.corrections.iter().map(|correction| (correction.row, correction.of.as_str())))
         );
@@ -559,16 +527,19 @@ impl Device {
     /// Corrects the first row of an event that was formatted and is in the history: what was refused of it is dropped, then.
     async fn correct(&mut self, sink: usize, which: usize) {
         let model = &mut self.story.model;
-        let of = &mut model.sinks[sink];
-        let formatted = (model.pruned + 1..=of.cursor).filter(|sequence| {
-            Model::wants(sink, &model.events[sequence - 1])
-                && !matches!(of.set_aside.get(sequence), Some(SetAside::Event(_) | SetAside::PutBack(_)))
+        let formatted = (model.pruned + 1..=model.sinks[sink].cursor).filter(|sequence| {
+            let happened = &model.events[sequence - 1];
+            happened.requeued.is_none()
+                && Model::wants(sink, happened)
+                && model.is_formatted(sink, *sequence)
+                && !matches!(model.sinks[sink].set_aside.get(sequence), Some(SetAside::Event(_)))
         });
         let formatted: Vec<usize> = formatted.collect();
         let Some(sequence) = formatted.get(which % formatted.len().max(1)).copied() else { return };
         let of_row = format!("{}/0", model.events[sequence - 1].event.id);
-        let is_before = |row: &&ModelRow| row.corrects.is_some() && row.key.starts_with(&of_row);
-        let revision = of.rows.iter().filter(is_before).count();
+        let of = &mut model.sinks[sink];
+        let revisions = of.rows.iter().map(ModelRow::revision).filter(|(of, _)| *of == of_row);
+        let revision = revisions.map(|(_, revision)| revision).max().unwrap_or(0);
         let text = format!("corrected at {}", self.story.time);
         of.state = text.clone().into_bytes();
         let kept = of.calls.last_mut().map(|call| {
@@ -587,7 +558,7 @@ impl Device {
             rows: vec![CorrectedRow {
                 event: Sequence(sequence as u64),
                 position: 0,
-                revision: revision as u32,
+                revision,
                 kind: CorrectionKind::Changed,
                 cells: row(&text).cells,
             }],
@@ -595,7 +566,7 @@ impl Device {
         };
         let key = format!("{of_row}/{}", revision + 1);
         of.drop_refused(&of_row);
-        of.rows.push(ModelRow { sequence: of.cursor, key, text, columns: 1, corrects: Some(sequence) });
+        of.rows.push(ModelRow { event: sequence, key, text, columns: 1, is_correction: true });
         self.ledger.correct(&super::sink(SINKS[sink].0), made).await.unwrap();
     }
 
@@ -613,9 +584,10 @@ impl Device {
         if let Some(row) = rejected {
             of.refused += 1;
             let row = &of.rows[of.done + row as usize];
-            let event = row.corrects.unwrap_or(row.sequence);
-            of.refused_rows.push((event, row.key.clone()));
-            of.set_aside.insert(event, SetAside::Row("refused".to_owned()));
+            if !of.is_corrected(row) {
+                of.refused_rows.push((row.event, row.key.clone()));
+                of.set_aside.insert(row.event, SetAside::Row("refused".to_owned()));
+            }
         }
         of.done += count;
         of.connector = state;

@@ -170,7 +170,7 @@ async fn an_event_may_become_several_rows_none_or_a_reason() {
     let mut reader = super::super::Reader::open(folder.path(), TimeZone::UTC).unwrap();
     let expected =
         SetAside { sequence: Sequence(3), position: None, by: SetAsideBy::Formatter, reason: "x".repeat(500) };
-    assert_eq!(reader.rejects(&sink("sheet"), None, 9).unwrap()[0].set_aside, expected);
+    assert_eq!(reader.rejects(&sink("sheet"), true, None, 9).unwrap().rejects[0].set_aside, expected);
 }
 
 #[tokio::test]

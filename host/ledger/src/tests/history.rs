@@ -19,7 +19,7 @@ async fn prune(ledger: &Ledger, keep: Keep) -> Pruned {
 }
 
 async fn kept(ledger: &Ledger) -> Vec<u64> {
-    ledger.events(None, 10_000).await.unwrap().iter().map(|listed| listed.event.sequence.0).collect()
+    ledger.events(None, 10_000).await.unwrap().events.iter().map(|listed| listed.event.sequence.0).collect()
 }
 
 async fn count(ledger: &Ledger, table: &str) -> i64 {
@@ -52,7 +52,7 @@ async fn what_a_sink_waits_for_is_never_pruned() {
     assert_eq!(kept(&ledger).await, [3, 4, 5, 6]);
     deliver_all(&ledger, "sheet").await;
     assert_eq!(prune(&ledger, NOTHING).await, pruned(4, None));
-    for table in ["event", "row", "batch", "set_aside"] {
+    for table in ["event", "outbox", "batch", "set_aside"] {
         assert_eq!(count(&ledger, table).await, 0, "{table}");
     }
     let counts = ledger.sink_counts(&sink("sheet")).await.unwrap();
@@ -189,7 +189,7 @@ async fn a_call_prunes_a_bounded_number_of_rows() {
     accept(&ledger, 7..=7).await;
     assert_eq!(prune(&ledger, NOTHING).await.events, 2);
     assert_eq!(prune(&ledger, NOTHING).await, pruned(0, Some("other")));
-    assert_eq!(count(&ledger, "row").await, 0);
+    assert_eq!(count(&ledger, "outbox").await, 0);
 }
 
 #[tokio::test]
@@ -253,7 +253,7 @@ async fn rows_that_stay_do_not_count_as_rows_that_go() {
     format_all(&ledger, "sheet").await;
     deliver_all(&ledger, "sheet").await;
     assert_eq!(prune(&ledger, NOTHING).await, pruned(6, None));
-    assert_eq!(count(&ledger, "row").await, 6_000);
+    assert_eq!(count(&ledger, "outbox").await, 6_000);
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! What a ledger should hold: lists in memory, too simple to be wrong.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::super::{Moment, Opened, Reader, RememberedGrant, Stage, Tried};
+use super::super::{EventStatus, Moment, Opened, Reader, RememberedGrant, Stage, Tried};
 use super::*;
 
 /// What the host remembers of its own.
@@ -13,7 +13,7 @@ pub(super) const SINKS: [(&str, &[&str]); 2] = [("both", &["punch", "reading"]),
 /// What should be in the ledger.
 #[derive(Default, Clone)]
 pub(super) struct Model {
-    /// All that ever happened, pruned or not.
+    /// The places of the ledger's order, from 1, pruned or not: all that ever happened, and where it was requeued.
     pub(super) events: Vec<Happened>,
     pub(super) pruned: usize,
     /// Of the boots that recorded something or learnt the time: what none of its guesses is before; and whether its time
@@ -33,8 +33,14 @@ pub(super) struct Happened {
     pub(super) event: NewEvent,
     /// The true time, known or not.
     pub(super) true_time: i64,
-    /// It was put back for this sink alone.
-    pub(super) only_for: Option<usize>,
+    /// It did not happen here: an earlier one is requeued for this sink alone.
+    pub(super) requeued: Option<Requeue>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Requeue {
+    pub(super) sink: usize,
+    pub(super) of: usize,
 }
 
 /// Why an event, or one of its rows, did not arrive.
@@ -44,10 +50,6 @@ pub(super) enum SetAside {
     Event(String),
     /// The service would not.
     Row(String),
-    /// It stands again at the end.
-    PutBack(String),
-    /// It was corrected since.
-    Dropped,
 }
 
 /// A formatter's call that can be repeated.
@@ -80,32 +82,38 @@ pub(super) struct ModelSink {
 
 #[derive(Clone)]
 pub(super) struct ModelRow {
-    pub(super) sequence: usize,
+    /// What it is made of.
+    pub(super) event: usize,
     pub(super) key: String,
     pub(super) text: String,
     pub(super) columns: u32,
-    /// The event that it is a correction of.
-    pub(super) corrects: Option<usize>,
+    pub(super) is_correction: bool,
+}
+
+impl ModelRow {
+    /// The key of the row that it is or corrects, and how often that was corrected.
+    pub(super) fn revision(&self) -> (&str, u32) {
+        match self.key.rsplit_once('/') {
+            Some((of, revision)) if self.is_correction => (of, revision.parse().unwrap()),
+            _ => (&self.key, 0),
+        }
+    }
 }
 
 impl ModelSink {
     /// The events that could become rows after all.
-    pub(super) fn may_be_put_back(&self, pruned: usize) -> Vec<usize> {
+    pub(super) fn may_be_requeued(&self, pruned: usize) -> Vec<usize> {
         let events = self.set_aside.iter().filter(|(_, why)| matches!(why, SetAside::Event(_)));
         events.map(|(sequence, _)| *sequence).filter(|sequence| *sequence > pruned).collect()
     }
 
     /// Whether a later correction stands in a row's place.
-    fn is_corrected(&self, row: &ModelRow) -> bool {
-        let parse = |row: &ModelRow| match row.key.rsplit_once('/') {
-            Some((of, revision)) if row.corrects.is_some() => (of.to_owned(), revision.parse().unwrap()),
-            _ => (row.key.clone(), 0_u32),
-        };
-        let (of, revision) = parse(row);
-        self.rows.iter().map(parse).any(|(other, later)| other == of && later > revision)
+    pub(super) fn is_corrected(&self, row: &ModelRow) -> bool {
+        let (of, revision) = row.revision();
+        self.rows.iter().map(ModelRow::revision).any(|(other, later)| other == of && later > revision)
     }
 
-    /// A row is corrected, whose key this is: what was refused of it, and of its corrections, is dropped.
+    /// A row is corrected, whose key this is: what was refused of it, and of its corrections, is told no more.
     pub(super) fn drop_refused(&mut self, of_row: &str) {
         let corrections = format!("{of_row}/");
         let (dropped, left): (Vec<_>, Vec<_>) = std::mem::take(&mut self.refused_rows)
@@ -114,7 +122,7 @@ impl ModelSink {
         self.refused_rows = left;
         for (event, _) in dropped {
             if self.refused_rows.iter().all(|(other, _)| *other != event) {
-                self.set_aside.insert(event, SetAside::Dropped);
+                self.set_aside.remove(&event);
             }
         }
     }
@@ -163,7 +171,7 @@ impl Model {
     /// How long a boot had lasted at its last event after those.
     fn ran_for(&self, boot: usize, after: usize) -> i64 {
         let of_it =
-            |happened: &&Happened| happened.event.monotonic.boot == boot_name(boot) && happened.only_for.is_none();
+            |happened: &&Happened| happened.event.monotonic.boot == boot_name(boot) && happened.requeued.is_none();
         let ran_for = self.events[after..].iter().filter(of_it).map(|happened| happened.event.monotonic.milliseconds);
         i64::try_from(ran_for.max().unwrap_or(0)).unwrap() * 1000
     }
@@ -180,8 +188,10 @@ impl Model {
     }
 
     pub(super) fn wants(sink: usize, happened: &Happened) -> bool {
-        happened.only_for.is_none_or(|only_for| only_for == sink)
-            && SINKS[sink].1.contains(&happened.event.kind.as_str())
+        match happened.requeued {
+            Some(requeued) => requeued.sink == sink,
+            None => SINKS[sink].1.contains(&happened.event.kind.as_str()),
+        }
     }
 
     /// The sequences that the formatter gets next, how far was looked, and whether it has to wait for the time.
@@ -193,6 +203,9 @@ impl Model {
                 return (found, through, false);
             }
             let happened = &self.events[sequence - 1];
+            if happened.requeued.is_some_and(|requeued| requeued.sink != sink) {
+                continue;
+            }
             if Self::wants(sink, happened) {
                 let ready = match self.moment(sequence) {
                     Moment::Known(_) => true,
@@ -211,71 +224,88 @@ impl Model {
         (found, through, false)
     }
 
-    fn stage(&self, sink: usize, sequence: usize) -> Option<(Stage, u32)> {
+    /// The places at which an event was requeued for a sink.
+    fn requeued(&self, sink: usize, event: usize) -> impl Iterator<Item = usize> {
+        let of_it = move |requeued: Requeue| requeued.sink == sink && requeued.of == event;
+        (1..).zip(&self.events).filter(move |(_, place)| place.requeued.is_some_and(of_it)).map(|(place, _)| place)
+    }
+
+    /// Whether a sink's formatter is done with an event that it wants.
+    pub(super) fn is_formatted(&self, sink: usize, event: usize) -> bool {
+        self.requeued(sink, event).last().unwrap_or(event) <= self.sinks[sink].cursor
+    }
+
+    fn status(&self, sink: usize, event: usize) -> Option<SeenStatus> {
         let of = &self.sinks[sink];
-        let is_its_own = |row: &ModelRow| row.sequence == sequence && row.corrects.is_none();
-        let rows = of.rows.iter().filter(|row| is_its_own(row)).count();
-        if rows == 0 && !Self::wants(sink, &self.events[sequence - 1]) {
+        let is_its_own = |row: &&ModelRow| row.event == event;
+        let rows: Vec<&ModelRow> = of.rows.iter().filter(is_its_own).collect();
+        if rows.is_empty() && !Self::wants(sink, &self.events[event - 1]) {
             return None;
         }
-        let last = of.rows.iter().rposition(is_its_own);
+        let last = of.rows.iter().rposition(|row| row.event == event);
         let in_flight = of.open.as_ref().map_or(0, |open| open.1);
-        let stage = match (of.set_aside.get(&sequence), last) {
+        let stage = match (of.set_aside.get(&event), last) {
             (Some(SetAside::Event(reason) | SetAside::Row(reason)), _) => Stage::SetAside(reason.clone()),
-            (Some(SetAside::PutBack(reason)), _) => Stage::PutBack(reason.clone()),
-            (Some(SetAside::Dropped), _) => {
-                Stage::Dropped("a correction goes in its place; before: refused".to_owned())
-            }
+            (None, _) if !self.is_formatted(sink, event) => Stage::Unformatted,
             (None, Some(last)) if last < of.done => Stage::Delivered(Some(at(77))),
             (None, Some(last)) if last < of.done + in_flight => Stage::InFlight,
             (None, Some(_)) => Stage::Waiting,
-            (None, None) if sequence <= of.cursor => Stage::NoRows,
-            (None, None) => Stage::Unformatted,
+            (None, None) => Stage::NoRows,
         };
-        Some((stage, u32::try_from(rows).unwrap()))
+        let keys: BTreeSet<&str> = rows.iter().map(|row| row.key.as_str()).collect();
+        let corrections: BTreeSet<&str> =
+            rows.iter().filter(|row| row.is_correction).map(|row| row.key.as_str()).collect();
+        Some(SeenStatus {
+            stage,
+            rows: keys.len() - corrections.len(),
+            again: self.requeued(sink, event).count() + rows.len() - keys.len(),
+            corrected_as: rows.iter().rfind(|row| row.is_correction).map(|row| row.key.clone()),
+        })
     }
 
-    /// The first row that arrived and can be brought again: no event waits for the formatter, whose rows it would overtake.
-    pub(super) fn may_be_brought_again(&self, sink: usize) -> Option<&ModelRow> {
+    /// The first row that arrived and may go again.
+    pub(super) fn may_be_redelivered(&self, sink: usize) -> Option<&ModelRow> {
         let of = &self.sinks[sink];
-        let mut beyond = self.events.iter().skip(of.cursor.max(self.pruned));
-        let formatted = beyond.all(|happened| !Self::wants(sink, happened));
         let arrived = |row: &ModelRow| of.rows.iter().rposition(|other| other.key == row.key) < Some(of.done);
-        of.rows.iter().filter(|_| formatted).find(|row| {
-            let event = row.corrects.unwrap_or(row.sequence);
-            arrived(row)
-                && !of.is_corrected(row)
-                && event > self.pruned
-                && !of.set_aside.contains_key(&event)
-                && !self.events[event - 1].event.kind.starts_with("again:")
+        of.rows.iter().find(|row| {
+            arrived(row) && !of.is_corrected(row) && row.event > self.pruned && !of.set_aside.contains_key(&row.event)
         })
     }
 
     /// Prunes what every sink is done with, and returns how many events those are. A call goes with the first of its events,
-    /// and a sink's cursor past those that it does not take.
+    /// or with one that was requeued after it; and a sink's cursor past those that it does not take.
     pub(super) fn prune(&mut self) -> usize {
+        let is_event = |place: &usize| self.events[place - 1].requeued.is_none();
+        let Some(last) = (self.pruned + 1..=self.events.len()).rfind(is_event) else { return 0 };
         let done = self.sinks.iter().enumerate().map(|(index, of)| {
-            let next =
-                (of.cursor.max(self.pruned)..self.events.len()).find(|next| Self::wants(index, &self.events[*next]));
-            let formatted = next.unwrap_or(self.events.len());
-            of.rows.get(of.done).map_or(formatted, |row| formatted.min(row.sequence - 1))
+            let places = of.cursor.max(self.pruned) + 1..=self.events.len();
+            let waiting = places.filter(|place| Self::wants(index, &self.events[place - 1]));
+            let waiting = waiting.map(|place| self.events[place - 1].requeued.map_or(place, |requeued| requeued.of));
+            let undelivered = of.rows[of.done..].iter().map(|row| row.event);
+            waiting.chain(undelivered).min().map_or(last, |first| first - 1)
         });
-        let done = done.min().unwrap().max(self.pruned);
-        for sink in &mut self.sinks {
-            sink.calls.retain(|call| call.after >= done as u64);
+        let done = done.min().unwrap().min(last).max(self.pruned);
+        let count = (self.pruned + 1..=done).filter(is_event).count();
+        for (index, sink) in self.sinks.iter_mut().enumerate() {
+            let requeued = (1..).zip(&self.events).filter_map(|(place, happened)| Some((place, happened.requeued?)));
+            let lost = requeued.filter(|(_, requeued)| requeued.sink == index && requeued.of <= done);
+            let from = lost.map(|(place, _)| place).max().unwrap_or(0).max(done);
+            sink.calls.retain(|call| call.after >= from as u64);
             sink.cursor = sink.cursor.max(done);
         }
-        done - std::mem::replace(&mut self.pruned, done)
+        self.pruned = done;
+        count
     }
 
     /// What can be seen of all that in this boot.
     pub(super) fn seen(&self, boot: &str) -> Seen {
-        let events = (self.pruned + 1..=self.events.len()).map(|sequence| SeenEvent {
+        let happened = (self.pruned + 1..=self.events.len()).filter(|place| self.events[place - 1].requeued.is_none());
+        let events = happened.map(|sequence| SeenEvent {
             sequence,
             event: self.events[sequence - 1].event.clone(),
             at: self.moment(sequence),
-            fates: (0..SINKS.len())
-                .filter_map(|index| Some((SINKS[index].0.to_owned(), self.stage(index, sequence)?)))
+            statuses: (0..SINKS.len())
+                .filter_map(|index| Some((SINKS[index].0.to_owned(), self.status(index, sequence)?)))
                 .collect(),
         });
         let sinks = self.sinks.iter().enumerate().map(|(index, of)| {
@@ -328,7 +358,15 @@ struct SeenEvent {
     sequence: usize,
     event: NewEvent,
     at: Moment,
-    fates: Vec<(String, (Stage, u32))>,
+    statuses: Vec<(String, SeenStatus)>,
+}
+
+#[derive(Debug, PartialEq)]
+struct SeenStatus {
+    stage: Stage,
+    rows: usize,
+    again: usize,
+    corrected_as: Option<String>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -349,14 +387,25 @@ struct SeenSink {
     calls: Vec<Call>,
 }
 
+impl SeenStatus {
+    fn of(status: EventStatus) -> Self {
+        let EventStatus { stage, rows, again, corrected_as, .. } = status;
+        Self { stage, rows: rows as usize, again: again as usize, corrected_as }
+    }
+}
+
 impl Seen {
     pub(super) async fn of(ledger: &Ledger) -> Self {
-        let listed = ledger.events(None, 10_000).await.unwrap();
+        let listed = ledger.events(None, 10_000).await.unwrap().events;
         let events = listed.into_iter().map(|listed| SeenEvent {
             sequence: listed.event.sequence.0 as usize,
             event: listed.event.happened,
             at: listed.at,
-            fates: listed.fates.into_iter().map(|fate| (fate.sink.to_string(), (fate.stage, fate.rows))).collect(),
+            statuses: listed
+                .statuses
+                .into_iter()
+                .map(|status| (status.sink.to_string(), SeenStatus::of(status)))
+                .collect(),
         });
         let events = events.collect();
         let mut sinks = Vec::new();

@@ -61,7 +61,7 @@ async fn presses_that_never_pause_hold_nothing_up_for_ever() {
     let (found, pressed) = tokio::join!(hold_up(&ledger, 99, begun), presses);
     // The last press waited until it was through.
     assert_eq!((found, pressed), (vec![0, 1, 2, 3, 4], 5));
-    assert_eq!(ledger.events(None, 10).await.unwrap().len(), 5);
+    assert_eq!(ledger.events(None, 10).await.unwrap().events.len(), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,14 +2,14 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use power_cut::{Call, Loss, Operation, Recording};
-use rusqlite::wal::CheckpointMode;
 use tempfile::TempDir;
 
-use super::super::{AcceptError, OpenError, PutBackError, StorageError, schema, wal};
+use super::super::log_frames::LogFrames;
+use super::super::{AcceptError, OpenError, RequeueError, StorageError, schema, wal};
 use super::*;
 
 const LOG: &str = "ledger.sqlite-wal";
@@ -68,8 +68,8 @@ fn is_in_doubt(error: &AcceptError) -> bool {
 async fn move_log(ledger: &Ledger) {
     ledger
         .write(|store| {
-            let (length, moved) = store.connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE)?;
-            assert_eq!(length, moved);
+            let frames = LogFrames::checkpoint(&store.connection)?;
+            assert_eq!(frames.all, frames.moved);
             Ok::<_, StorageError>(())
         })
         .await
@@ -134,7 +134,7 @@ async fn a_press_that_is_refused_is_not_there_after_a_kill_whichever_calls_fail_
                 }
             }
         }
-        assert_eq!(ledger.events(None, 10_000).await.unwrap().len(), acknowledged.len());
+        assert_eq!(ledger.events(None, 10_000).await.unwrap().events.len(), acknowledged.len());
     }
     assert!(refused > in_doubt && in_doubt > 0 && came_back > 0, "{refused}, {in_doubt}, {came_back}");
 }
@@ -248,7 +248,7 @@ async fn what_a_host_acknowledges_does_not_hang_on_what_the_one_before_could_not
             assert!(matches!(error, OpenError::Refused { .. }), "{at}: {error}");
         }
         let ledger = open(folder.path());
-        assert_eq!(ledger.events(None, 10).await.unwrap().len(), 2, "it came back, as was said");
+        assert_eq!(ledger.events(None, 10).await.unwrap().events.len(), 2, "it came back, as was said");
         accept(&ledger, [3]).await;
         assert_eq!(recording.refusals(), 0, "{at}");
         assert_found(&recording, &[1, 2, 3], &at);
@@ -258,35 +258,28 @@ async fn what_a_host_acknowledges_does_not_hang_on_what_the_one_before_could_not
 
 #[tokio::test]
 async fn a_ledger_of_an_older_version_is_brought_up_to_date_behind_what_is_on_the_disk() {
-    let older = async |ledger: &Ledger| {
-        let make = "DROP INDEX set_aside_copy; PRAGMA user_version = 5";
-        ledger.write(|store| Ok::<_, StorageError>(store.connection.execute_batch(make)?)).await.unwrap();
-    };
-    let (folder, recording) = leave_unsynced(older).await;
+    let (folder, recording) = leave_unsynced(async |_| {}).await;
     recording.refuse(LOG, &[(0, Call::Sync)]);
     let path = folder.path().join("ledger.sqlite");
-    let refused = schema::open(&path).err().unwrap();
+    let refused = schema::open_with(&path, &next_version()).err().unwrap();
     assert!(matches!(refused, OpenError::Refused { .. }), "{refused}");
-    assert_eq!(schema::open(&path).unwrap().migrated_from, Some(5));
+    assert_eq!(schema::open_with(&path, &next_version()).unwrap().migrated_from, Some(1));
     assert_found(&recording, &[1, 2], "brought up to date");
-    let version = |loss| {
-        let left = tempfile::tempdir().unwrap();
-        for (name, content) in recording.disk_after(usize::MAX).cut(loss) {
-            std::fs::write(left.path().join(name), content).unwrap();
-        }
-        schema::open(&left.path().join("ledger.sqlite")).unwrap().migrated_from
-    };
-    assert_eq!(version(Loss::Everything), None);
+    let left = tempfile::tempdir().unwrap();
+    for (name, content) in recording.disk_after(usize::MAX).cut(Loss::Everything) {
+        std::fs::write(left.path().join(name), content).unwrap();
+    }
+    assert_eq!(schema::open_with(&left.path().join("ledger.sqlite"), &next_version()).unwrap().migrated_from, None);
 }
 
 #[tokio::test]
 async fn what_was_moved_before_a_move_that_failed_is_moved_once_more() {
     for is_renewed in [true, false] {
         let (folder, recording, ledger) = recorded();
-        let failed = std::sync::Arc::new(AtomicBool::new(false));
+        let checkpoints = Arc::new(Mutex::new(wal::Checkpoints::of_pages(1024)));
         let move_all = || {
-            let failed = std::sync::Arc::clone(&failed);
-            ledger.write(move |store| Ok::<_, StorageError>(wal::move_all(&store.connection, &failed)?))
+            let checkpoints = Arc::clone(&checkpoints);
+            ledger.write(move |store| Ok::<_, StorageError>(checkpoints.lock().unwrap().perform(&store.connection)?))
         };
         accept(&ledger, 1..=20).await;
         // What comes after a reader began is not moved, so what was moved is not made durable yet.
@@ -297,8 +290,10 @@ async fn what_was_moved_before_a_move_that_failed_is_moved_once_more() {
         drop(reader);
         recording.refuse("ledger.sqlite", &[(0, Call::Sync)]);
         move_all().await.unwrap_err();
-        assert_eq!((recording.refusals(), failed.load(Ordering::Relaxed)), (0, true));
-        failed.store(is_renewed, Ordering::Relaxed);
+        assert_eq!((recording.refusals(), checkpoints.lock().unwrap().has_failed()), (0, true));
+        if !is_renewed {
+            *checkpoints.lock().unwrap() = wal::Checkpoints::of_pages(1024);
+        }
         assert!(move_all().await.unwrap());
         // The log is begun anew.
         accept(&ledger, [22]).await;
@@ -353,11 +348,9 @@ async fn presses_that_shared_a_commit_are_recorded_or_not_as_each_was_told() {
         let recorded = (2..).zip(expected).filter(|(_, is_ok)| *is_ok).map(|(number, _)| number);
         let mut recorded: Vec<u64> = [1].into_iter().chain(recorded).collect();
         assert_eq!(killed(&recording), if in_doubt { vec![1, 2, 3, 4] } else { recorded.clone() }, "{calls:?}");
-        // One that was refused is given again.
-        accept(&ledger, [2]).await;
-        if !expected[0] {
-            recorded.push(2);
-        }
+        // The disk is well again.
+        accept(&ledger, [5]).await;
+        recorded.push(5);
         assert_eq!(killed(&recording), recorded, "{calls:?}");
     }
 }
@@ -371,8 +364,8 @@ async fn what_a_person_was_told_to_have_failed_is_not_done_after_a_kill() {
     let before = killed_tables(&recording);
     let sync = [(0, Call::Sync)];
     recording.refuse(LOG, &sync);
-    let put_back = ledger.put_back(&sink("sheet"), &[FIRST], || Ulid::from_parts(1 << 40, 0)).await;
-    assert!(matches!(put_back, Err(PutBackError::Storage(StorageError::Refused(_)))), "{put_back:?}");
+    let requeued = ledger.requeue(&sink("sheet"), &[FIRST]).await;
+    assert!(matches!(requeued, Err(RequeueError::Storage(StorageError::Refused(_)))), "{requeued:?}");
     assert_eq!(killed_tables(&recording), before);
     recording.refuse(LOG, &sync);
     ledger.drop_set_aside(&sink("sheet"), &[FIRST], "why").await.unwrap_err();

@@ -6,7 +6,7 @@ use rusqlite::StatementStatus;
 
 use super::super::writer::Store;
 use super::super::{
-    BootTimes, CommitError, CorrectionCommit, Keep, KnownTime, Mistimed, Moment, StorageError, Stretch, boot,
+    BootTimes, ClockCorrection, CommitError, CorrectionCommit, Keep, KnownTime, Moment, StorageError, Stretch, boot,
 };
 use super::*;
 
@@ -18,7 +18,7 @@ fn timeless(number: u64, boot: &str) -> NewEvent {
 }
 
 async fn moments(ledger: &Ledger) -> Vec<Moment> {
-    ledger.events(None, 100).await.unwrap().iter().map(|listed| listed.at).collect()
+    ledger.events(None, 100).await.unwrap().events.iter().map(|listed| listed.at).collect()
 }
 
 #[tokio::test]
@@ -323,18 +323,18 @@ async fn what_was_formatted_with_a_time_that_proves_wrong_is_said_until_it_is_ri
     }
     declare(&["behind", "other", "sheet"]).await.unwrap();
     ledger.learn_time(&now("first", 1_004_000_000, 4_000_000)).await.unwrap();
-    assert_eq!(ledger.mistimed().await.unwrap(), []);
+    assert_eq!(ledger.clock_corrections().await.unwrap(), []);
     let known = synchronised("first", 1_004_000_000, 4_000_000);
-    let expected = [Mistimed { sink: sink("sheet"), from: Sequence(2) }];
+    let expected = [ClockCorrection { sink: sink("sheet"), from: Sequence(2) }];
     for now in [&known, &known, &synchronised("first", 9_004_000_000, 5_000_000)] {
         ledger.learn_time(now).await.unwrap();
-        assert_eq!(ledger.mistimed().await.unwrap(), expected);
+        assert_eq!(ledger.clock_corrections().await.unwrap(), expected);
     }
     ledger.close().await;
     let ledger = open(folder.path());
     let right = async |from| {
         ledger.note_corrected(&sink("sheet"), Sequence(from), BootTimes::default()).await.unwrap();
-        ledger.mistimed().await.unwrap()
+        ledger.clock_corrections().await.unwrap()
     };
     assert_eq!(right(3).await, expected, "not from the first that was wrong");
     assert_eq!(right(2).await, []);
@@ -373,7 +373,7 @@ async fn what_was_corrected_with_times_that_are_known_better_by_now_is_not_kept(
         };
         let kept = ledger.correct(&sink("sheet"), made).await;
         ledger.note_corrected(&sink("sheet"), Sequence(1), boots.clone()).await.unwrap();
-        (kept, ledger.mistimed().await.unwrap().len())
+        (kept, ledger.clock_corrections().await.unwrap().len())
     };
     let (kept, said) = correct(&wrong).await;
     assert!(matches!(kept, Err(CommitError::TimesLearnt)), "{kept:?}");
@@ -401,9 +401,9 @@ async fn of_what_was_wrong_the_oldest_that_is_left_is_said_and_can_be_put_right(
     ledger.complete_batch(&sink("sheet"), &open.batch.id, Vec::new(), arrived(), None).await.unwrap();
     let nothing = Keep { keep_for: Duration::MAX, bytes: 0 };
     assert_eq!(ledger.prune(nothing, at(1_010_000_000)).await.unwrap().events, 1);
-    assert_eq!(ledger.mistimed().await.unwrap(), [Mistimed { sink: sink("sheet"), from: Sequence(2) }]);
+    assert_eq!(ledger.clock_corrections().await.unwrap(), [ClockCorrection { sink: sink("sheet"), from: Sequence(2) }]);
     ledger.note_corrected(&sink("sheet"), Sequence(2), BootTimes::default()).await.unwrap();
-    assert_eq!(ledger.mistimed().await.unwrap(), []);
+    assert_eq!(ledger.clock_corrections().await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -416,7 +416,7 @@ async fn what_was_made_with_a_time_that_proved_wrong_meanwhile_is_not_kept() {
     ledger.learn_time(&synchronised("first", 1_004_000_000, 4_000_000)).await.unwrap();
     let kept = ledger.commit_formatted(&sink("sheet"), one_row_each(&wrong)).await;
     assert!(matches!(kept, Err(CommitError::TimesLearnt)), "{kept:?}");
-    assert_eq!(ledger.mistimed().await.unwrap(), [], "it was not made of a wrong time");
+    assert_eq!(ledger.clock_corrections().await.unwrap(), [], "it was not made of a wrong time");
     let right = ledger.read_unformatted(&sink("sheet"), 10).await.unwrap();
     assert_eq!(right.events[0].at, at(1_002_000_000));
     ledger.commit_formatted(&sink("sheet"), one_row_each(&right)).await.unwrap();

@@ -2,7 +2,7 @@
 //! or not, synchronised or not, and set meanwhile.
 
 use proptest::prelude::{Strategy, any, prop, prop_oneof, proptest};
-use punchcard_core::belief::{Belief, Reading};
+use punchcard_core::clock_trust::{ClockTrust, Reading};
 
 use super::super::{CommitError, Moment, Unformatted};
 use super::*;
@@ -75,7 +75,7 @@ struct Press {
 struct World {
     folder: tempfile::TempDir,
     ledger: Ledger,
-    belief: Belief,
+    trust: ClockTrust,
     last_seen: i64,
     told: Option<Standing>,
     /// The true time.
@@ -99,7 +99,7 @@ impl World {
         Self {
             folder,
             ledger,
-            belief: Belief::new(false, false),
+            trust: ClockTrust::new(false, false),
             last_seen: i64::MIN,
             told: None,
             now: NOON,
@@ -123,8 +123,8 @@ impl World {
         let off = self.off * 3_600 * SECOND;
         let reading =
             Reading { wall: self.now + off, monotonic: self.now - self.booted_at, synchronised: self.synchronised };
-        let standing = self.belief.judge(&reading, self.last_seen);
-        let wall = self.belief.wall(&reading);
+        let standing = self.trust.judge(&reading, self.last_seen);
+        let wall = self.trust.wall(&reading);
         let now = Now { standing, ..now(&self.name(), wall, reading.monotonic) };
         if standing != Standing::Unknown {
             self.boots[self.boot].knew = true;
@@ -141,7 +141,7 @@ impl World {
                     |press: &&Press| press.boot == self.boot && press.formatted.is_some_and(|(at, _)| at != press.at);
                 let wrong = self.presses.iter().position(|press| is_wrong(&press)).filter(|_| first);
                 self.mistimed = self.mistimed.into_iter().chain(wrong).min();
-                let said = self.ledger.mistimed().await.unwrap();
+                let said = self.ledger.clock_corrections().await.unwrap();
                 let said: Vec<_> = said.into_iter().map(|mistimed| mistimed.from.0 as usize - 1).collect();
                 assert_eq!(said, Vec::from_iter(self.mistimed), "whatever was formatted with a wrong time is said");
                 self.told = Some(standing);
@@ -185,7 +185,7 @@ impl World {
                 self.boot += 1;
                 (self.booted_at, self.off, self.synchronised) = (self.now, off, false);
                 self.boots.push(Boot::default());
-                self.belief = Belief::new(false, battery_backed);
+                self.trust = ClockTrust::new(false, battery_backed);
                 self.start_anew(true).await;
             }
         }
@@ -199,10 +199,10 @@ impl World {
         self.read = None;
         self.last_seen = opened.last_time_seen.map_or(i64::MIN, |seen| seen.unix_micros);
         if !booted {
-            self.belief = Belief::default();
+            self.trust = ClockTrust::default();
         }
         if let Some(known) = opened.known_time {
-            self.belief.resume(known.synchronised);
+            self.trust.resume(known.synchronised);
         }
     }
 
@@ -240,7 +240,7 @@ impl World {
     /// What is listed in the end: what is known is true, and guesses stand in their place and as far apart as they were.
     async fn check(&self) {
         let listed: Vec<_> =
-            self.ledger.events(None, 1_000).await.unwrap().into_iter().map(|listed| listed.at).collect();
+            self.ledger.events(None, 1_000).await.unwrap().events.into_iter().map(|listed| listed.at).collect();
         let none_was_wrong = self.boots.iter().all(|boot| !boot.was_wrong);
         for (press, at) in self.presses.iter().zip(&listed) {
             if self.boots[press.boot].synchronised_at.is_some() {

@@ -15,7 +15,7 @@ use ssd1306::size::{DisplaySize, DisplaySize128x32, DisplaySize128x64};
 use ssd1306::{I2CDisplayInterface, Ssd1306};
 
 use super::{Painter, Painting};
-use crate::blocks::render_half_blocks;
+use crate::blocks::{render_ascii_halves, render_ascii_quadrants, render_half_block_quadrants, render_half_blocks};
 use crate::frame::FrameSize;
 
 fn sign_in() -> SignIn {
@@ -96,6 +96,13 @@ fn every_scene_on_the_low_panel() {
 #[test]
 fn every_scene_on_the_high_panel() {
     assert_gallery(FrameSize::High, "high");
+}
+
+#[test]
+fn a_scene_on_a_console_can_be_read() {
+    let frame = paint(FrameSize::Low, &Scene::Idle(idle()), 0).frame;
+    let pictures = [render_half_block_quadrants(&frame), render_ascii_quadrants(&frame), render_ascii_halves(&frame)];
+    insta::assert_snapshot!(pictures.join("\n"));
 }
 
 #[test]

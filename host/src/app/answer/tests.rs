@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::{Pin, pin};
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 
 use punchcard_core::config::parse_what_is_valid;
 use punchcard_core::event::NewEvent;
@@ -15,6 +15,7 @@ use super::*;
 use crate::app::footing::Footing;
 use crate::app::reconcile::Progress;
 use crate::app::status::ConfigurationReport;
+use crate::app::supervisor::declarations;
 use punchcard_ledger::{BootTimes, FormattedCommit};
 
 const CONFIGURATION: &str = r#"
@@ -59,26 +60,28 @@ impl Bench {
         let footing = Footing::new();
         let (configuration, _) = parse_what_is_valid(CONFIGURATION);
         assert_eq!(configuration.sinks.len(), 2);
-        footing.ledger.declare_sinks(Parts::declarations(&configuration)).await.unwrap();
+        footing.ledger.declare_sinks(declarations(&configuration)).await.unwrap();
         let rows = Arc::new(Notify::new());
         let (asks, asked) = mpsc::unbounded_channel();
         let handle = SinkHandle {
             formatting: watch::channel(formatting::Standing::default()).1,
-            delivery: watch::channel(Standing::default()).1,
+            delivery: watch::channel(DeliveryStanding::default()).1,
             delivery_off: None,
             asks,
             corrections: mpsc::unbounded_channel().0,
             rows: Arc::clone(&rows),
             reads_back: true,
             progress: Progress::after(0),
-            paused: watch::channel(false).0,
+            flow: watch::channel(delivery::Flow::Deliver).0,
             grant: None,
+            requests_per_minute: std::num::NonZeroU32::MIN,
         };
         let sinks = BTreeMap::from([
-            (sink("away"), SinkPart::Off("its plugin is missing".to_owned())),
-            (sink("sheet"), SinkPart::On(handle)),
+            (sink("away"), Err("its plugin is missing".to_owned())),
+            (sink("sheet"), Ok(Arc::new(handle))),
         ]);
         let report = ConfigurationReport { path: "plugins.toml".to_owned(), fallback: None, errors: None };
+        let parts = Parts { starting: false, sinks, ..Parts::none_yet(Arc::new(configuration.clone())) };
         let device = Device {
             configuration,
             report: Mutex::new(report),
@@ -87,14 +90,15 @@ impl Bench {
             ledger: footing.ledger.clone(),
             display: footing.display.clone(),
             troubles: footing.troubles.clone(),
-            parts: OnceLock::from(Parts { plugins: Vec::new(), grants: BTreeMap::new(), sinks }),
+            parts: watch::channel(Arc::new(parts)).0,
+            supervisor: mpsc::unbounded_channel().0,
             pausing: tokio::sync::Mutex::default(),
         };
         Self { device, asks: asked, rows, _footing: footing }
     }
 
     /// The sink that is on.
-    fn handle(&self) -> &SinkHandle {
+    fn handle(&self) -> Arc<SinkHandle> {
         self.device.sink("sheet").unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -169,16 +173,16 @@ async fn that_times_were_wrong_is_said_until_a_person_accepts_them_whatever_else
     let both = ["sinks.away.times", "sinks.sheet.times"];
     assert_eq!(said(), both);
     let retry = |name: &str| device.answer(Question::Retry { sink: name.to_owned() });
-    assert_eq!((retry("sheet").await, retry("away").await.is_err()), (Ok(Answer::Accepted), true));
+    assert_eq!((retry("sheet").await, retry("away").await.is_err()), (Ok(Answer::NothingToDo), true));
     assert_eq!(said(), both, "it may be asked for another reason");
-    assert_eq!(device.ledger.mistimed().await.unwrap().len(), 2);
+    assert_eq!(device.ledger.clock_corrections().await.unwrap().len(), 2);
 
     for (name, left) in [("sheet", &both[..1]), ("away", &[])] {
         let accepted = device.answer(Question::AcceptTimes { sink: name.to_owned() }).await;
         assert_eq!(accepted, Ok(Answer::Accepted));
         assert_eq!(said(), left, "also where the sink is off");
     }
-    assert_eq!(device.ledger.mistimed().await.unwrap(), []);
+    assert_eq!(device.ledger.clock_corrections().await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -196,9 +200,10 @@ async fn of_a_pause_and_a_resume_at_once_what_the_ledger_has_last_is_what_holds(
         // What both have asked of the ledger by now is done before this is. Then the second goes on first.
         device.ledger.remember("after-both", "").await.unwrap();
         let (second, first) = tokio::join!(finish(second_done, second), finish(first_done, first));
-        assert_eq!((first, second), (Ok(Answer::Accepted), Ok(Answer::Accepted)));
+        let done = |answer| matches!(answer, Ok(Answer::Accepted | Answer::NothingToDo));
+        assert!(done(first) && done(second));
         let kept = device.ledger.is_paused(&sink("sheet")).await.unwrap();
-        assert_eq!((*handle.paused.borrow(), kept), (!paused_first, !paused_first));
+        assert_eq!((handle.is_paused(), kept), (!paused_first, !paused_first));
     }
 }
 
@@ -208,7 +213,7 @@ async fn a_wish_for_another_destination_is_refused_or_kept_and_passed_on_whateve
     let handle = bench.handle();
     let mut wished = pin!(bench.device.answer(Question::CreateAnew { sink: "sheet".to_owned() }));
     let done = begin(wished.as_mut()).await;
-    handle.paused.send_replace(true);
+    handle.set_paused(true);
     let accepted = finish(done, wished).await.is_ok();
     let kept = bench.device.ledger.recall("create-anew/sheet").await.unwrap().is_some();
     let passed_on = bench.asks.try_recv() == Ok(delivery::Ask::CreateAnew);
@@ -219,7 +224,7 @@ async fn a_wish_for_another_destination_is_refused_or_kept_and_passed_on_whateve
 }
 
 #[tokio::test]
-async fn a_sink_looks_for_rows_that_were_put_back_also_where_nobody_waits_for_the_answer_any_more() {
+async fn a_sink_looks_for_rows_that_were_requeued_also_where_nobody_waits_for_the_answer_any_more() {
     let bench = Bench::new().await;
     bench.press(0).await;
     let aside = bench.device.ledger.set_aside_event(&sink("sheet"), Sequence(0), Sequence(1), "it trapped").await;
@@ -227,8 +232,29 @@ async fn a_sink_looks_for_rows_that_were_put_back_also_where_nobody_waits_for_th
     let woken = async || begin(pin!(bench.rows.notified())).await.is_some();
     assert!(!woken().await);
     {
-        let mut put_back = pin!(bench.device.answer(Question::PutBack { sink: "sheet".to_owned(), events: vec![1] }));
-        begin(put_back.as_mut()).await;
+        let mut requeue = pin!(bench.device.answer(Question::Requeue { sink: "sheet".to_owned(), events: vec![1] }));
+        begin(requeue.as_mut()).await;
     }
     assert!(woken().await);
+}
+
+#[tokio::test]
+async fn what_is_so_already_is_not_called_done() {
+    let mut bench = Bench::new().await;
+    let sink = || "sheet".to_owned();
+    let table = [
+        (Question::Resume { sink: sink() }, Answer::NothingToDo),
+        (Question::Pause { sink: sink() }, Answer::Accepted),
+        (Question::Pause { sink: sink() }, Answer::NothingToDo),
+        (Question::Resume { sink: sink() }, Answer::Accepted),
+        (Question::Resume { sink: sink() }, Answer::NothingToDo),
+        (Question::AcceptTimes { sink: sink() }, Answer::NothingToDo),
+        (Question::Retry { sink: sink() }, Answer::NothingToDo),
+    ];
+    for (question, expected) in table {
+        assert_eq!(bench.device.answer(question.clone()).await, Ok(expected), "{question:?}");
+    }
+    // What it waited for may have been mended while it was paused.
+    assert_eq!(bench.asks.try_recv(), Ok(delivery::Ask::Retry));
+    assert!(bench.asks.try_recv().is_err());
 }

@@ -4,19 +4,11 @@ use punchcard_core::delivery::{Carrier, Work};
 use punchcard_core::plugin::delivery::Page;
 use tracing::{info, warn};
 
-use super::super::grant::chain;
-use super::super::intake::fresh_id;
+use super::super::error_chain::chain;
 use super::super::reconcile::{Reconciliation, Tools};
 use super::super::status::{ReconcileReport, ReconcileStage};
-use super::super::timer::sleep_until;
 use super::{Delivery, Load};
-use punchcard_ledger::{PutBackError, RowPlace};
-
-/// How often, twice a second, is tried to bring rows again while events wait for the formatter.
-const TRIES_TO_DELIVER_AGAIN: u32 = 20;
-
-/// Rows that are brought again before it is looked whether the formatter has something to do.
-const ROWS_AT_ONCE: usize = 200;
+use punchcard_ledger::Ordinal;
 
 impl Delivery {
     /// Compares a page of what is there, and after the last one all of it.
@@ -62,34 +54,10 @@ impl Delivery {
         load.missing = (reconciliation.number(), reconciliation.compare(tools).await?);
         let mut report = reconciliation.report();
         if let Some(wanted) = reconciliation.wanted() {
-            report.delivered_again = Some(self.deliver_again(both(&load.missing.1, wanted)).await?);
+            let again = both(&load.missing.1, wanted);
+            report.delivered_again = Some(self.ledger.redeliver(&self.sink, again).await.map_err(chain)?);
         }
         Ok(report)
-    }
-
-    /// Brings rows again, once the formatter has nothing to do: a press that comes at this moment is formatted in the next.
-    async fn deliver_again(&self, rows: Vec<RowPlace>) -> Result<u64, String> {
-        let (mut count, mut tries) = (0, 0);
-        for some in rows.chunks(ROWS_AT_ONCE) {
-            loop {
-                let fresh = || fresh_id(self.clock.wall().unix_micros);
-                match self.ledger.deliver_again(&self.sink, some.to_vec(), fresh).await {
-                    Err(PutBackError::Unformatted(_)) if tries < TRIES_TO_DELIVER_AGAIN => {
-                        tries += 1;
-                        sleep_until(&self.clock, self.clock.monotonic_ms() + 500).await;
-                    }
-                    Err(error) if count == 0 => return Err(chain(error)),
-                    Err(error) => {
-                        return Err(format!("{count} rows are delivered again, and then: {}", chain(error)));
-                    }
-                    Ok(more) => {
-                        count += more;
-                        break;
-                    }
-                }
-            }
-        }
-        Ok(count)
     }
 
     /// Ends a comparison that can't be finished.
@@ -109,7 +77,7 @@ impl Delivery {
 }
 
 /// What is missing now, of what was missing when a person was told.
-pub(super) fn both(missing: &[RowPlace], wanted: &[RowPlace]) -> Vec<RowPlace> {
+pub(super) fn both(missing: &[Ordinal], wanted: &[Ordinal]) -> Vec<Ordinal> {
     missing.iter().copied().filter(|row| wanted.binary_search(row).is_ok()).collect()
 }
 

@@ -3,7 +3,6 @@
 use std::num::NonZeroU32;
 
 use bare_component::{ALLOCATES, component, component_that_returns};
-use punchcard_core::event::Sequence;
 use punchcard_core::plugin::delivery::Page;
 use tokio::time::{sleep, timeout};
 
@@ -52,7 +51,7 @@ async fn delivery_by(component: &[u8]) -> (Delivery, mpsc::UnboundedSender<Ask>,
         clock: footing.clock.clone(),
         time: footing.time.clone(),
         asks: inbox,
-        paused: watch::channel(false).1,
+        flow: watch::channel(Flow::Deliver).1,
         progress: Progress::after(6),
         rows: Arc::default(),
         formatting: watch::channel(formatting::Standing::default()).1,
@@ -94,7 +93,7 @@ async fn a_comparison_ends_where_the_sink_is_held_or_fails_after_it_was_asked_fo
 async fn an_answer_to_an_older_comparison_is_refused_and_leaves_the_last_one_as_it_is() {
     let (delivery, _asks, _footing) = delivery_by(&trap()).await;
     let (mut carrier, mut load) = (Carrier::default(), delivery.load().await);
-    let missing = vec![RowPlace { event: Sequence(1), position: 0 }];
+    let missing = vec![Ordinal(1)];
     load.missing = (6, missing.clone());
     for (told, is_last) in [(5, false), (6, true)] {
         let number = delivery.progress.begin().unwrap();
@@ -107,9 +106,8 @@ async fn an_answer_to_an_older_comparison_is_refused_and_leaves_the_last_one_as_
 
 #[test]
 fn of_what_is_missing_only_what_a_person_was_told_of_goes_again() {
-    let row = |event, position| RowPlace { event: Sequence(event), position };
-    let told = [row(1, 0), row(2, 0), row(2, 1)];
-    assert_eq!(both(&[row(2, 0), row(2, 2), row(3, 0)], &told), [row(2, 0)]);
+    let told = [1, 2, 3].map(Ordinal);
+    assert_eq!(both(&[2, 4, 5].map(Ordinal), &told), [Ordinal(2)]);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
-use super::super::grant::chain;
+use super::super::error_chain::chain;
 use super::super::replay::{NotCorrected, Replay, ReplayError};
 use super::{Formatting, Said};
 use punchcard_ledger::{BootTimes, CommitError, SinkError};

@@ -94,9 +94,9 @@ async fn that_times_were_wrong_is_no_longer_said_where_nothing_is_to_be_correcte
     let now = Now { standing: Known::Synchronised, ..formatting.clock.now(0) };
     let wall = Instant { unix_micros: now.wall.unix_micros - 3_600_000_000, ..now.wall };
     formatting.ledger.learn_time(&Now { wall, ..now }).await.unwrap();
-    let mistimed = async |formatting: &Formatting| formatting.ledger.mistimed().await.unwrap().len();
-    assert_eq!(mistimed(&formatting).await, 1);
+    let corrections = async |formatting: &Formatting| formatting.ledger.clock_corrections().await.unwrap().len();
+    assert_eq!(corrections(&formatting).await, 1);
     let (reply, _answer) = oneshot::channel();
     let corrected = formatting.try_to_correct(Sequence(1), false, &reply).await.unwrap();
-    assert_eq!((corrected.rows, mistimed(&formatting).await), (0, 0));
+    assert_eq!((corrected.rows, corrections(&formatting).await), (0, 0));
 }

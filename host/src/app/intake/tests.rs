@@ -38,30 +38,42 @@ async fn intake() -> (Intake, Footing) {
     (intake, footing)
 }
 
-fn motion(key: &str, motion: Motion, at_ms: u64) -> KeyMotion {
-    KeyMotion { key: Key::parse(key).unwrap(), motion, at_ms }
+fn edge(input: &str, motion: Motion, at_ms: u64) -> Edge {
+    Edge { input: InputName::parse(input).unwrap(), motion, at_ms }
 }
 
-fn tap(key: &str) -> Input {
-    Input::Key(motion(key, Motion::Tap, 0))
+fn tap(input: &str) -> Message {
+    Message::Edge(edge(input, Motion::Tap, 0))
 }
 
 async fn recorded(ledger: &Ledger) -> Vec<String> {
-    ledger.events(None, 100).await.unwrap().into_iter().map(|listed| listed.event.happened.source.to_string()).collect()
+    ledger
+        .events(None, 100)
+        .await
+        .unwrap()
+        .events
+        .into_iter()
+        .map(|listed| listed.event.happened.source.to_string())
+        .collect()
+}
+
+/// A configuration in force that stays as it is.
+fn unchanging() -> watch::Receiver<Arc<Parts>> {
+    watch::channel(Arc::new(Parts::none_yet(Arc::default()))).1
 }
 
 #[tokio::test]
 async fn presses_that_were_taken_before_the_end_are_recorded() {
     let (intake, _footing) = intake().await;
     let ledger = intake.ledger.clone();
-    let (keys, pressed) = mpsc::channel(64);
-    for key in ["l", "r", "l", "l"] {
-        keys.send(tap(key)).await.unwrap();
+    let (sender, pressed) = mpsc::channel(64);
+    for input in ["left", "right", "left", "left"] {
+        sender.send(tap(input)).await.unwrap();
     }
-    keys.send(Input::Quit).await.unwrap();
-    // Read by the keyboard before it was closed.
-    keys.send(tap("r")).await.unwrap();
-    intake.run(pressed).await;
+    sender.send(Message::Quit).await.unwrap();
+    // Read before the inputs were closed.
+    sender.send(tap("right")).await.unwrap();
+    intake.run(pressed, unchanging()).await;
     assert_eq!(recorded(&ledger).await, ["left", "right", "left", "left", "right"]);
 }
 
@@ -70,18 +82,18 @@ async fn a_second_press_is_none_while_the_first_is_saved_or_waits_its_turn() {
     let (mut intake, _footing) = intake().await;
     let mut waiting = Waiting::new();
     let mut at_ms = 0;
-    let mut press = |intake: &mut Intake, key: &str, saving: Option<&InputName>, waiting: &Waiting| {
+    let mut press = |intake: &mut Intake, input: &str, saving: Option<&InputName>, waiting: &Waiting| {
         at_ms += 10_000;
-        assert!(intake.take(motion(key, Motion::Up, at_ms), saving, waiting).is_none());
-        intake.take(motion(key, Motion::Down, at_ms + 5_000), saving, waiting)
+        assert!(intake.edge(&edge(input, Motion::Up, at_ms), saving, waiting).is_none());
+        intake.edge(&edge(input, Motion::Down, at_ms + 5_000), saving, waiting)
     };
-    let (left, _) = press(&mut intake, "l", None, &waiting).expect("a press");
-    assert!(press(&mut intake, "l", Some(&left), &waiting).is_none(), "it is being saved");
-    waiting.extend(press(&mut intake, "r", Some(&left), &waiting));
+    let (left, _) = press(&mut intake, "left", None, &waiting).expect("a press");
+    assert!(press(&mut intake, "left", Some(&left), &waiting).is_none(), "it is being saved");
+    waiting.extend(press(&mut intake, "right", Some(&left), &waiting));
     assert_eq!(waiting.len(), 1, "another input waits its turn");
-    assert!(press(&mut intake, "r", Some(&left), &waiting).is_none(), "it waits to be saved");
-    assert!(press(&mut intake, "l", None, &waiting).is_some(), "it was saved");
-    let script = intake.take(motion("r", Motion::Tap, 0), None, &waiting);
+    assert!(press(&mut intake, "right", Some(&left), &waiting).is_none(), "it waits to be saved");
+    assert!(press(&mut intake, "left", None, &waiting).is_some(), "it was saved");
+    let script = intake.edge(&edge("right", Motion::Tap, 0), None, &waiting);
     assert!(script.is_some(), "a script means what it writes");
 }
 
@@ -99,7 +111,9 @@ async fn that_presses_are_not_recorded_is_said_until_one_is() {
     let problems = |intake: &Intake| intake.troubles.report().into_iter().map(|report| report.problem.headline);
     intake.tell(Err(AcceptError::TooLarge { bytes: 1 }));
     assert!(problems(&intake).eq(["NOT recorded"]));
-    let Action::Press(press) = intake.inputs[0].action.clone() else { unreachable!() };
+    let Action::Press(press) = intake.inputs[&InputName::parse("left").unwrap()].input.action.clone() else {
+        unreachable!()
+    };
     let pressed = intake.form(&InputName::parse("left").unwrap(), &press);
     intake.tell(intake.ledger.accept(pressed).await);
     assert_eq!(problems(&intake).count(), 0);
@@ -109,19 +123,19 @@ async fn that_presses_are_not_recorded_is_said_until_one_is() {
 async fn what_may_wait_goes_with_the_next_press_or_at_the_end_and_no_press_waits_for_it() {
     let (intake, _footing) = intake().await;
     let ledger = intake.ledger.clone();
-    let (keys, pressed) = mpsc::channel(64);
-    let running = tokio::spawn(intake.run(pressed));
+    let (sender, pressed) = mpsc::channel(64);
+    let running = tokio::spawn(intake.run(pressed, unchanging()));
     for _ in 0..3 {
-        keys.send(tap("c")).await.unwrap();
+        sender.send(tap("counter")).await.unwrap();
     }
-    keys.send(tap("l")).await.unwrap();
+    sender.send(tap("left")).await.unwrap();
     let mut accepted = ledger.accepted();
     accepted.wait_for(|newest| newest.0 == 4).await.unwrap();
     assert_eq!(recorded(&ledger).await, ["counter", "counter", "counter", "left"]);
     for _ in 0..2 {
-        keys.send(tap("c")).await.unwrap();
+        sender.send(tap("counter")).await.unwrap();
     }
-    keys.send(Input::Quit).await.unwrap();
+    sender.send(Message::Quit).await.unwrap();
     running.await.unwrap();
     assert_eq!(recorded(&ledger).await.len(), 6, "not after a minute");
 }
@@ -129,13 +143,13 @@ async fn what_may_wait_goes_with_the_next_press_or_at_the_end_and_no_press_waits
 #[tokio::test]
 async fn what_shared_a_commit_is_not_said_while_a_press_is_being_saved() {
     let (mut intake, _footing) = intake().await;
-    assert!(intake.take(motion("c", Motion::Tap, 0), None, &Waiting::new()).is_none());
+    assert!(intake.edge(&edge("counter", Motion::Tap, 0), None, &Waiting::new()).is_none());
     intake.ledger.hurry();
     intake.ledger.accepted().wait_for(|newest| newest.0 == 1).await.unwrap();
     intake.sharing.spawn(std::future::pending());
-    let press = intake.take(motion("l", Motion::Tap, 0), None, &Waiting::new());
+    let press = intake.edge(&edge("left", Motion::Tap, 0), None, &Waiting::new());
     let (input, event) = press.expect("a press");
-    let (_keys, mut pressed) = mpsc::channel(1);
+    let (_sender, mut pressed) = mpsc::channel(1);
     intake.save(&input, event, &mut pressed, &mut Waiting::new()).await;
     assert_eq!(intake.sharing.len(), 2, "they are told of later");
 }
@@ -144,7 +158,7 @@ async fn what_shared_a_commit_is_not_said_while_a_press_is_being_saved() {
 async fn more_than_a_slow_card_can_take_is_refused() {
     let (mut intake, _footing) = intake().await;
     for _ in 0..=SHARING {
-        assert!(intake.take(motion("c", Motion::Tap, 0), None, &Waiting::new()).is_none());
+        assert!(intake.edge(&edge("counter", Motion::Tap, 0), None, &Waiting::new()).is_none());
     }
     assert_eq!(intake.sharing.len(), SHARING);
     let shown = intake.display.note(|panel, now_ms| punchcard_core::scene::plan_scene(panel, now_ms).scene);

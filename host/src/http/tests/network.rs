@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::net::IpAddr;
+use std::path::Path;
 
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
@@ -55,7 +56,7 @@ async fn a_name_of_a_private_network_is_refused_unless_granted() {
 
     let granted = [Prefix::parse(&format!("http://nas.example:{}", server.port), true).unwrap()];
     let reach = Reach { key: "reach", prefixes: &granted };
-    let prepared = plan_delivery(&request, "rows", reach, None).ok().unwrap();
+    let prepared = plan_delivery(&request, reach, None).ok().unwrap();
     assert_eq!(shown(http.perform(&prepared).await), ok());
 }
 
@@ -65,7 +66,8 @@ async fn what_is_not_encrypted_goes_to_no_address_of_the_open_internet() {
     let http = opened(&Limits::default(), &Trust::only(vec![]), names).unwrap();
     let granted = [Prefix::parse("http://nas.example", true).unwrap()];
     let reach = Reach { key: "reach", prefixes: &granted };
-    let prepared = plan_delivery(&get("http://nas.example/path".to_owned()), "rows", reach, None).ok().unwrap();
+    let request = get("http://nas.example/path".to_owned());
+    let prepared = plan_delivery(&request, reach, None).ok().unwrap();
     let said = said(shown(http.perform(&prepared).await));
     assert!(said.starts_with("not sent: "), "{said}");
     assert!(
@@ -80,7 +82,17 @@ async fn what_is_not_encrypted_goes_to_no_address_of_the_open_internet() {
 async fn a_name_without_an_address_is_unsent() {
     let http = opened(&Limits::default(), &Trust::only(vec![]), Arc::new(Names(BTreeMap::new()))).unwrap();
     let said = said(performed(&http, &post("http://nowhere.example/?s3cret".to_owned())).await);
-    assert!(said.starts_with("not sent: ") && said.ends_with("no such name") && !said.contains("s3cret"), "{said}");
+    assert_eq!(said, "not sent: the name nowhere.example can't be looked up: is there a network?");
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_is_said_in_one_plain_sentence() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    drop(taken);
+    let http = opened(&Limits::default(), &Trust::only(vec![]), Arc::new(Names(BTreeMap::new()))).unwrap();
+    let said = said(performed(&http, &post(format!("http://{address}/?s3cret"))).await);
+    assert_eq!(said, "not sent: 127.0.0.1 refuses the connection");
 }
 
 #[tokio::test]
@@ -132,7 +144,7 @@ async fn met_with_tls(name: &str, trust: Trust, server: &Server) -> Result<(u16,
     let origin = format!("https://{name}:{}", server.port);
     let granted = [Prefix::parse(&origin, true).unwrap()];
     let request = post(format!("{origin}/path?s3cret"));
-    let prepared = plan_delivery(&request, "rows", Reach { key: "reach", prefixes: &granted }, None).ok().unwrap();
+    let prepared = plan_delivery(&request, Reach { key: "reach", prefixes: &granted }, None).ok().unwrap();
     shown(http.perform(&prepared).await)
 }
 
@@ -152,7 +164,7 @@ async fn a_server_that_cannot_prove_its_name_gets_nothing() {
         let server = Server::start(script(), Some(acceptor.clone())).await;
         let failure = met_with_tls(name, trust, &server).await.unwrap_err();
         assert!(
-            matches!(&failure, Failure::Unsent(text) if text.contains("certificate") && !text.contains("s3cret")),
+            matches!(&failure, Failure::Unsent(text) if text.starts_with(&format!("the certificate of {name} is not"))),
             "{failure}"
         );
         assert_eq!(server.counts(), (1, 0));
@@ -181,4 +193,32 @@ async fn the_certificates_of_the_system_are_believed_beside_extra_ones() {
     let (own, acceptor) = certificate();
     let server = Server::start(vec![vec![Act::Read, send(OK)]], Some(acceptor)).await;
     assert_eq!(met_with_tls("h.example", Trust::system(vec![own]), &server).await, ok());
+}
+
+#[tokio::test]
+async fn the_authorities_of_a_file_are_believed_beside_those_of_the_system() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("authority.pem");
+    let (own, acceptor) = certificate();
+    std::fs::write(&file, own).unwrap();
+    let server = Server::start(vec![vec![Act::Read, send(OK)]], Some(acceptor)).await;
+    assert_eq!(met_with_tls("h.example", Trust::system_and_file(&file).unwrap(), &server).await, ok());
+}
+
+#[test]
+fn a_file_without_certificates_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("authority.pem");
+    let said = |path: &Path| Trust::system_and_file(path).unwrap_err().to_string();
+    assert!(said(&file).ends_with("authority.pem` can't be read"));
+    assert!(said(folder.path()).contains("is no regular file"));
+    for (content, words) in [
+        (b"".to_vec(), "holds no certificate in PEM"),
+        (b"\x30\x82".to_vec(), "converts one in DER"),
+        (b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n".to_vec(), "holds no certificate in PEM"),
+        (vec![b'\n'; 1024 * 1024 + 1], "is longer than 1048576 bytes"),
+    ] {
+        std::fs::write(&file, content).unwrap();
+        assert!(said(&file).contains(words), "{}", said(&file));
+    }
 }

@@ -4,16 +4,40 @@
 //! A sequence that is no key, or a key with a modifier, is nothing. Escape alone cannot be told from the beginning of a
 //! sequence, and is nothing either.
 
-use std::io::{ErrorKind, Read};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 
 use anstyle_parse::{Params, Parser, Perform};
-use punchcard_core::gesture::Motion;
+use punchcard_core::input::Motion;
 use punchcard_core::key::Key;
 
+use super::super::reading::{Awaited, Stop};
 use super::Sink;
 
+/// A file that ends when the driver is to stop.
+pub(super) struct Stoppable<'stop> {
+    file: File,
+    stop: &'stop Stop,
+}
+
+impl<'stop> Stoppable<'stop> {
+    pub(super) fn new(file: File, stop: &'stop Stop) -> Self {
+        Self { file, stop }
+    }
+}
+
+impl Read for Stoppable<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self.stop.wait(&self.file, None)? {
+            Awaited::Stop => Ok(0),
+            Awaited::Device(_) => self.file.read(bytes),
+            Awaited::Nothing => Err(ErrorKind::Interrupted.into()),
+        }
+    }
+}
+
 /// Reads to the end, or until nobody receives any more.
-pub(super) fn read<C: Fn() -> u64>(mut source: impl Read, sink: &Sink<C>) {
+pub(super) fn read(mut source: impl Read, sink: &Sink) {
     let mut parser = <Parser>::new();
     let mut sequences = Sequences::default();
     let mut bytes = [0; 256];
@@ -132,22 +156,23 @@ fn numbered_key(number: u16) -> Option<Key> {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
+    use std::io::Write;
 
+    use punchcard_core::input::Edge;
+
+    use super::super::super::Message;
     use super::super::tests::{received, sink};
-    use super::super::{Input, KeyMotion};
     use super::*;
 
-    /// The names of the keys that are read, or `quit`.
+    /// The keys that are read, or `quit` for a character that interrupts.
     fn keys(bytes: &[u8]) -> Vec<String> {
-        let (sink, mut receiver) = sink(&[]);
-        read(bytes, &sink);
-        let name = |input| match input {
-            Input::Key(KeyMotion { key, motion: Motion::Tap, at_ms: 7 }) => key.to_string(),
-            Input::Key(other) => panic!("{other:?}"),
-            Input::Quit => "quit".to_owned(),
+        let (mut parser, mut sequences) = (<Parser>::new(), Sequences::default());
+        bytes.iter().for_each(|byte| parser.advance(&mut sequences, *byte));
+        let name = |token: &Token| match token {
+            Token::Key(key) => key.to_string(),
+            Token::Interrupt => "quit".to_owned(),
         };
-        received(&mut receiver).into_iter().map(name).collect()
+        sequences.tokens.iter().map(name).collect()
     }
 
     #[test]
@@ -168,7 +193,7 @@ mod tests {
             (b"\x1ba ", &["space"]),
             (b"\x1b", &[]),
             (b"x\x03y", &["x", "quit", "y"]),
-            (b"q", &["quit"]),
+            (b"q", &["q"]),
         ];
         for (bytes, expected) in table {
             assert_eq!(keys(bytes), expected, "{}", bytes.escape_ascii());
@@ -186,7 +211,7 @@ mod tests {
                 Ok(piece.len())
             }
         }
-        let (sink, mut receiver) = sink(&[]);
+        let (sink, mut receiver) = sink(&[(Key::SPACE, "clock"), (Key::RIGHT, "right"), (a_umlaut(), "other")]);
         let pieces = [Ok(&b"\x1b"[..]), Err(ErrorKind::Interrupted), Ok(b"["), Ok(b"C\xc3"), Ok(b"\xa4")];
         read(Pieces(pieces.to_vec()), &sink);
         assert_eq!(received(&mut receiver).len(), 2);
@@ -194,6 +219,36 @@ mod tests {
         let pieces = [Ok(&b" "[..]), Err(ErrorKind::BrokenPipe), Ok(b" ")];
         read(Pieces(pieces.to_vec()), &sink);
         assert_eq!(received(&mut receiver).len(), 1);
+    }
+
+    fn a_umlaut() -> Key {
+        Key::parse("ä").unwrap()
+    }
+
+    #[test]
+    fn a_pipe_is_read_as_taps_to_its_end() {
+        let (sink, mut receiver) = sink(&[(Key::SPACE, "clock")]);
+        read(&b" a\x03 q"[..], &sink);
+        let messages = received(&mut receiver);
+        let [Message::Edge(first), Message::Quit, Message::Edge(second), Message::Quit] = &messages[..] else {
+            panic!("{messages:?}")
+        };
+        for Edge { input, motion, at_ms } in [first, second] {
+            assert_eq!((input.as_str(), *motion, *at_ms), ("clock", Motion::Tap, 7));
+        }
+    }
+
+    #[test]
+    fn a_pipe_that_stays_open_and_silent_ends_when_the_driver_is_to_stop() {
+        let (sink, mut receiver) = sink(&[(Key::SPACE, "clock")]);
+        let (pipe, mut keys) = io::pipe().unwrap();
+        keys.write_all(b" ").unwrap();
+        let stop = Stop::new().unwrap();
+        let mut source = Stoppable::new(File::from(std::os::fd::OwnedFd::from(pipe)), &stop);
+        assert_eq!(source.read(&mut [0; 8]).unwrap(), 1);
+        stop.give();
+        read(source, &sink);
+        assert_eq!(received(&mut receiver), []);
     }
 
     proptest::proptest! {

@@ -5,8 +5,8 @@
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use crossterm::event::{
@@ -14,45 +14,37 @@ use crossterm::event::{
     PushKeyboardEnhancementFlags,
 };
 use crossterm::{event, execute, terminal};
-use punchcard_core::gesture::Motion;
+use punchcard_core::input::Motion;
 use punchcard_core::key::Key;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::event::PollFlags;
 use rustix::termios::{OptionalActions, OutputModes, tcgetattr, tcsetattr};
 
+use super::super::reading::{Awaited, Stop};
 use super::Sink;
 
-/// How often the thread that reads looks whether it should end.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long nothing is asked after there were no keys where some should be.
+const DEAF_FOR: Duration = Duration::from_millis(20);
 
 /// What has to be undone when the keyboard, or the whole program, ends.
 static RAW: AtomicBool = AtomicBool::new(false);
 static RELEASES: AtomicBool = AtomicBool::new(false);
 
 /// A terminal that gives single keys, until this is dropped.
-pub(super) struct RawMode {
-    reading: Arc<AtomicBool>,
-}
+pub(super) struct RawMode(());
 
 impl RawMode {
     pub(super) fn enter() -> io::Result<Self> {
         restore_before_panic();
         terminal::enable_raw_mode()?;
         RAW.store(true, Ordering::Release);
-        let raw = Self { reading: Arc::new(AtomicBool::new(true)) };
+        let raw = Self(());
         keep_line_feeds()?;
         Ok(raw)
-    }
-
-    /// True until the keyboard ends.
-    pub(super) fn reading(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.reading)
     }
 }
 
 impl Drop for RawMode {
     fn drop(&mut self) {
-        self.reading.store(false, Ordering::Release);
         restore();
     }
 }
@@ -104,25 +96,30 @@ fn ask_for_releases() -> io::Result<bool> {
     Ok(true)
 }
 
-/// Reads until the keyboard ends or nobody receives any more.
-pub(super) fn read<C: Fn() -> u64>(reading: &AtomicBool, sink: &Sink<C>) {
-    if let Err(error) = read_events(reading, sink) {
+/// Reads until the driver is to stop or nobody receives any more.
+pub(super) fn read(stop: &Stop, sink: &Sink) {
+    if let Err(error) = read_events(stop, sink) {
         tracing::warn!(%error, "the terminal's keys can no longer be read; the device goes on without them");
     }
 }
 
-fn read_events<C: Fn() -> u64>(reading: &AtomicBool, sink: &Sink<C>) -> io::Result<()> {
+fn read_events(stop: &Stop, sink: &Sink) -> io::Result<()> {
     // Asked here: a terminal that does not answer is waited for up to two seconds, which must not delay the device.
     let releases = ask_for_releases()?;
     let stdin = io::stdin();
-    while reading.load(Ordering::Acquire) {
-        // `event::poll` reads a terminal that has hung up again and again for ever: it is not waited in, but before. Keys
-        // may lie there that were typed while the terminal was asked for something.
-        has_keys(&stdin, Duration::ZERO)?;
+    // `event::poll` reads a terminal that has hung up again and again for ever: it is not waited in, but before. Keys may
+    // lie there that were typed while the terminal was asked for something.
+    let mut has_waited = false;
+    while !is_stopped(stop, &stdin, Some(Duration::ZERO))? {
         if !event::poll(Duration::ZERO)? {
-            has_keys(&stdin, LOOK_EVERY)?;
+            // It takes a resize for all that there is, and then does not hear of keys that came with it before the next: so
+            // it is asked at once when the terminal is resized, and where that was too late, not again and again.
+            if std::mem::replace(&mut has_waited, true) && stop.rest(DEAF_FOR)? || is_stopped(stop, &stdin, None)? {
+                return Ok(());
+            }
             continue;
         }
+        has_waited = false;
         let heard = match parse_event(&event::read()?, releases) {
             Some(Parsed::Key(key, motion)) => sink.key(key, motion),
             Some(Parsed::Interrupt) => sink.quit(),
@@ -135,23 +132,18 @@ fn read_events<C: Fn() -> u64>(reading: &AtomicBool, sink: &Sink<C>) -> io::Resu
     Ok(())
 }
 
-/// Waits so long for keys. Whether there are some.
+/// Waits so long for keys. Whether the driver is to stop.
 ///
 /// # Errors
 /// When there will never be any more: the terminal has hung up.
-fn has_keys(terminal: impl AsFd, wait_for: Duration) -> io::Result<bool> {
-    let wait_for = Timespec::try_from(wait_for).map_err(io::Error::other)?;
-    let mut polled = [PollFd::new(&terminal, PollFlags::IN)];
-    match poll(&mut polled, Some(&wait_for)) {
-        // A signal: the caller looks again.
-        Err(Errno::INTR) => return Ok(false),
-        polled => polled?,
-    };
-    let seen = polled[0].revents();
-    if seen.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the terminal has hung up"));
+fn is_stopped(stop: &Stop, terminal: impl AsFd, wait_for: Option<Duration>) -> io::Result<bool> {
+    match stop.wait(terminal, wait_for)? {
+        Awaited::Stop => Ok(true),
+        Awaited::Device(seen) if seen.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) => {
+            Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the terminal has hung up"))
+        }
+        Awaited::Device(_) | Awaited::Nothing => Ok(false),
     }
-    Ok(seen.contains(PollFlags::IN))
 }
 
 /// What an event of the terminal says.
@@ -275,11 +267,14 @@ mod tests {
     fn a_terminal_that_has_hung_up_has_no_keys_and_never_will() {
         // A pipe hangs up as a terminal does.
         let (terminal, mut keys) = io::pipe().unwrap();
-        assert!(!has_keys(&terminal, Duration::ZERO).unwrap());
+        let stop = Stop::new().unwrap();
+        assert!(!is_stopped(&stop, &terminal, Some(Duration::ZERO)).unwrap());
         keys.write_all(b"a").unwrap();
-        assert!(has_keys(&terminal, LOOK_EVERY).unwrap());
+        assert!(!is_stopped(&stop, &terminal, None).unwrap());
         drop(keys);
-        assert_eq!(has_keys(&terminal, Duration::ZERO).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(is_stopped(&stop, &terminal, None).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        stop.give();
+        assert!(is_stopped(&stop, &terminal, None).unwrap());
     }
 
     #[test]

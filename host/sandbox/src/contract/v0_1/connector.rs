@@ -193,6 +193,7 @@ impl From<wit::Outcome> for Outcome {
             }),
             wit::Directive::Hold(pause) => Directive::Hold(pause.into()),
             wit::Directive::Found(page) => Directive::Found(page.into()),
+            wit::Directive::Notice(problem) => Directive::Notice(problem.map(Into::into)),
         };
         Self { state: from.state, next }
     }

@@ -1,0 +1,127 @@
+//! A lease that was given: held until it is renewed, ends, or is refused by a service.
+
+use punchcard_sdk::auth_policy::Directive;
+
+use super::Turn;
+use crate::form::{ACCESS_TOKEN, DEVICE_CODE, ID_TOKEN, REFRESH_TOKEN};
+use crate::pace::HOUR;
+use crate::problem::Cause;
+use crate::scope::missing_scopes;
+use crate::state::{Phase, Refused};
+use crate::token::{GAP_MIN, Grant, HeldLease, Token};
+
+/// How long a lease has to have been given before another is asked for, after so many refused ones in a row.
+/// Milliseconds.
+fn plan_replacement(refused: u32) -> u64 {
+    GAP_MIN.saturating_mul(1 << refused.saturating_sub(1).min(20)).min(HOUR)
+}
+
+impl Turn<'_> {
+    /// The person has agreed, by all that is known; what exactly was granted comes with a lease.
+    pub(super) fn begin_grant(&mut self) {
+        self.state.grant = Some(Grant { scopes: self.settings.scopes.clone(), signed_in_at: Some(self.now_s()) });
+        self.state.never_renews = false;
+        self.state.refused = Refused::default();
+        let kept = self.state.kept.take();
+        if kept.is_some_and(|kept| self.slot_version(REFRESH_TOKEN) == Some(kept.slot_version)) {
+            self.forget(&[REFRESH_TOKEN]);
+        }
+    }
+
+    /// The person has agreed, and here is the lease.
+    pub(super) fn sign_in_granted(&mut self, token: Token) -> Directive {
+        self.begin_grant();
+        if self.slot_version(REFRESH_TOKEN).is_none() && !self.state.said_never_renews {
+            self.state.said_never_renews = true;
+            self.warn(
+                "the server gave no refresh token: a person must sign in each time that the lease ends; \
+                 perhaps `offline_access` is missing in `scopes`",
+            );
+        }
+        self.take_lease(token)
+    }
+
+    /// A new lease is there, by sign-in or renewal.
+    pub(super) fn take_lease(&mut self, token: Token) -> Directive {
+        let Some(slot_version) = self.slot_version(ACCESS_TOKEN) else {
+            return self.block(Cause::OddAnswer("access_token".to_owned()));
+        };
+        let mut grant = self
+            .state
+            .grant
+            .take()
+            .unwrap_or_else(|| Grant { scopes: self.settings.scopes.clone(), signed_in_at: None });
+        if let Some(scopes) = token.scopes {
+            grant.scopes = scopes;
+        }
+        let missing = missing_scopes(&self.settings.required_scopes, &grant.scopes);
+        if !missing.is_empty() {
+            return self.block(Cause::ScopesMissing(missing));
+        }
+        self.state.grant = Some(grant);
+        self.state.kept = None;
+        self.state.mendings = 0;
+        self.state.doubts = 0;
+        self.succeed();
+        // The code is spent (point 17), and nobody reads the statement about the person.
+        self.forget(&[DEVICE_CODE, ID_TOKEN]);
+        if self.state.refused.slot_version == Some(slot_version) {
+            // The server has given the very token that was refused.
+            return self.replace_lease(self.now_ms);
+        }
+        self.state.lease = Some(HeldLease::new(token.lifetime, slot_version, self.now_ms, self.chance));
+        self.hold_lease()
+    }
+
+    /// Leaves the lease alone until it is to be renewed, or ends.
+    pub(super) fn hold_lease(&mut self) -> Directive {
+        self.state.phase = Phase::Authorized;
+        let wake_at = self.state.lease.as_ref().and_then(|lease| match self.can_renew() {
+            true => Some(lease.renew_at_ms),
+            false => lease.ends_at_ms,
+        });
+        match wake_at {
+            Some(at) => self.wait_until(at),
+            None => self.rest(),
+        }
+    }
+
+    /// The lease lasted until its renewal was due: what was refused before was an exception.
+    pub(super) fn renew_due_lease(&mut self) -> Directive {
+        self.state.refused.count = 0;
+        self.renew()
+    }
+
+    /// A service refused the lease: it is over for good. The first of them is replaced at once; where each new one is
+    /// refused too, after pauses that grow: a service that refuses every token is not to be fed with tokens.
+    pub(super) fn token_refused(&mut self) -> Directive {
+        let Some(lease) = self.state.lease.take() else { return self.go_on() };
+        self.state.refused.slot_version = Some(lease.slot_version);
+        if self.state.phase == Phase::Authorized { self.replace_lease(lease.granted_at_ms) } else { self.go_on() }
+    }
+
+    /// Asks for another lease in place of one that was refused.
+    fn replace_lease(&mut self, granted_at_ms: u64) -> Directive {
+        self.state.refused.count = self.state.refused.count.saturating_add(1);
+        let earliest = granted_at_ms.saturating_add(plan_replacement(self.state.refused.count));
+        if self.now_ms < earliest && self.can_renew() {
+            self.state.phase = Phase::Renewing;
+            self.state.trouble = Some(Cause::TokenRefused);
+            return self.wait_until(earliest);
+        }
+        self.renew()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pace::SECOND;
+
+    #[test]
+    fn pauses_after_refused_leases_grow_up_to_an_hour() {
+        for (refused, seconds) in [(0, 30), (1, 30), (2, 60), (3, 120), (7, 1_920), (8, 3_600), (u32::MAX, 3_600)] {
+            assert_eq!(plan_replacement(refused), seconds * SECOND, "{refused}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Sensors: readings of what is connected to the device.
+
+use std::marker::PhantomData;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use crate::bindings::sensor::exports::punchcard::plugin::source::Reading;
+use crate::bindings::sensor::exports::punchcard::plugin::source::{Guest, Polled};
+use crate::settings::parse_settings;
+use crate::state::{parse_state, render_state};
+use crate::{Context, Error};
+
+/// Devices on the host's buses and lines, by the names under which plugins.toml lends them. They are there in a component
+/// only: a native test of a sensor calls what is behind its readings.
+pub mod hardware {
+    pub use crate::bindings::sensor::punchcard::plugin::hardware::{
+        BusError, I2cDevice, Line, NoAcknowledge, Operation, delay_us, open_i2c, open_line,
+    };
+}
+
+/// Reads a sensor, at the interval that plugins.toml sets.
+pub trait Sensor {
+    /// The sensor's `settings` in plugins.toml.
+    type Settings: DeserializeOwned;
+    /// What is remembered from one poll to the next. `()` for nothing.
+    type State: Serialize + DeserializeOwned + Default;
+
+    /// Counts up when the meaning of `State` changes.
+    const STATE_VERSION: u32 = 1;
+
+    /// Whether these settings can work.
+    ///
+    /// # Errors
+    /// [`Error::InvalidSettings`] when they can't.
+    fn check(settings: &Self::Settings) -> Result<(), Error>;
+
+    /// Reads it. Each reading becomes an event; none is a valid answer.
+    ///
+    /// # Errors
+    /// When it can't be read. The state stays as it was, and the sensor is polled again at its interval.
+    fn poll(settings: &Self::Settings, state: &mut Self::State, context: &Context) -> Result<Vec<Reading>, Error>;
+
+    /// Converts a state that an older version of this plugin wrote.
+    fn migrate(_version: u32, _state: serde_json::Value) -> Option<Self::State> {
+        None
+    }
+}
+
+/// Exports a [`Sensor`] as a component.
+#[macro_export]
+macro_rules! export_sensor {
+    ($plugin:ty) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            type Exported = $crate::sensor::Export<$plugin>;
+    $crate::bindings::sensor::export!(Exported with_types_in $crate::bindings::sensor);
+        };
+    };
+}
+
+#[doc(hidden)]
+pub struct Export<T>(PhantomData<T>);
+
+impl<T: Sensor> Guest for Export<T> {
+    fn check(settings: String) -> Result<(), Error> {
+        crate::panic::log_panics();
+        T::check(&parse_settings(&settings)?)
+    }
+
+    fn poll(settings: String, state: Vec<u8>, context: Context) -> Result<Polled, Error> {
+        crate::panic::log_panics();
+        let settings = parse_settings(&settings)?;
+        let mut state = parse_state(&state, T::STATE_VERSION, T::migrate)?;
+        let readings = T::poll(&settings, &mut state, &context)?;
+        Ok(Polled { state: render_state(&state, T::STATE_VERSION)?, readings })
+    }
+}

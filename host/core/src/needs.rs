@@ -1,0 +1,241 @@
+//! What a plugin needs under its settings, compared with what plugins.toml grants it.
+//!
+//! Without this comparison a part that can never work would look well until its first request is refused, which may be
+//! after somebody has signed in for it.
+
+use std::collections::BTreeMap;
+
+use url::Url;
+
+use crate::config::Part;
+use crate::config::grant::Grant;
+use crate::config::sink::Sink;
+use crate::name::{GrantName, PluginName, SinkName, SlotName};
+use crate::plugin::Needs;
+use crate::reach::{Prefix, covering, literal_address, without_query};
+
+/// A need that plugins.toml does not meet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnmetNeed {
+    /// The key that lacks something.
+    pub part: Part,
+    /// What is needed, by which plugin, and what to write where.
+    pub message: String,
+}
+
+/// What a grant's policy needs, and the grant does not give.
+#[must_use]
+pub fn unmet_by_grant(name: &GrantName, grant: &Grant, needs: &Needs) -> Vec<UnmetNeed> {
+    let mut unmet = unmet_urls(&grant.plugin, needs, &grant.reach, &Part::GrantReach(name.clone()));
+    unmet.extend(unmet_slots(&grant.plugin, needs, name, grant));
+    unmet
+}
+
+/// What a sink's connector needs, and neither the sink nor the grant that authorises it gives.
+#[must_use]
+pub fn unmet_by_sink(
+    name: &SinkName,
+    sink: &Sink,
+    grants: &BTreeMap<GrantName, Grant>,
+    needs: &Needs,
+) -> Vec<UnmetNeed> {
+    let plugin = &sink.deliver.plugin;
+    let mut unmet = unmet_urls(plugin, needs, &sink.reach, &Part::Reach(name.clone()));
+    if needs.authorization && sink.authorize.is_none() {
+        unmet.push(UnmetNeed {
+            part: Part::Sink(name.clone()),
+            message: format!(
+                "plugin `{plugin}` sends requests that have to be authorized; add `authorize = {{ grant = \"{}\" }}` to \
+                 sinks.{name}",
+                grants.keys().next().map_or("NAME", GrantName::as_str)
+            ),
+        });
+    }
+    let grant = sink.grant().and_then(|grant| Some((grant, grants.get(grant)?)));
+    if let Some((grant_name, grant)) = grant {
+        if needs.authorization {
+            unmet.extend(unmet_urls(plugin, needs, &grant.audience, &Part::GrantAudience(grant_name.clone())));
+        }
+        unmet.extend(unmet_slots(plugin, needs, grant_name, grant));
+    }
+    unmet
+}
+
+fn unmet_urls(plugin: &PluginName, needs: &Needs, granted: &[Prefix], part: &Part) -> Vec<UnmetNeed> {
+    let unmet = |needed: &String| {
+        let message = match Url::parse(needed) {
+            // The prefixes themselves cover no address of the open internet without encryption.
+            Ok(url) if covering(granted, &url).is_some() => return None,
+            Ok(url) => match entry_for(&url) {
+                Ok(entry) => format!("plugin `{plugin}` needs {}; add {entry} to {part}", shown(&url)),
+                Err(reason) => format!("plugin `{plugin}` needs {}, but {reason}", shown(&url)),
+            },
+            Err(error) => format!("plugin `{plugin}` needs an address that is none: {error}"),
+        };
+        Some(UnmetNeed { part: part.clone(), message })
+    };
+    needs.urls.iter().filter_map(unmet).collect()
+}
+
+/// A URL as a person writes a prefix.
+fn shown(url: &Url) -> String {
+    let text = without_query(url);
+    if url.path() == "/" { text.trim_end_matches('/').to_owned() } else { text }
+}
+
+/// The entry of `reach` or `audience` that covers a URL.
+fn entry_for(url: &Url) -> Result<String, String> {
+    let text = shown(url);
+    let prefix = Prefix::parse(&text, false).map_err(|error| error.to_string())?;
+    if url.scheme() == "https" || prefix.private() {
+        return Ok(format!("\"{text}\""));
+    }
+    if literal_address(url).is_some() {
+        return Err("it is not encrypted, and not in a private network; use https".to_owned());
+    }
+    Ok(format!("{{ url = \"{text}\", private = true }}, if it is in your own network,"))
+}
+
+fn unmet_slots(plugin: &PluginName, needs: &Needs, name: &GrantName, grant: &Grant) -> Vec<UnmetNeed> {
+    let filled = |slot: &String| grant.secrets.keys().map(SlotName::as_str).any(|filled| filled == slot);
+    let unmet = |slot: &String| UnmetNeed {
+        part: Part::GrantSecrets(name.clone()),
+        message: format!(
+            "plugin `{plugin}` needs the secret `{slot}`; add `{slot} = {{ file = \"…\" }}` to grants.{name}.secrets"
+        ),
+    };
+    needs.slots.iter().filter(|slot| !filled(slot)).map(unmet).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Configuration, parse_configuration};
+
+    const TEXT: &str = r#"
+        device.name = "door"
+        inputs.clock = { driver = "keyboard", key = "space", press = { event = "punch" } }
+        [plugins]
+        flow = "flow.wasm"
+        rows = "rows.wasm"
+        carry = "carry.wasm"
+        [grants.google]
+        plugin = "flow"
+        reach = ["https://oauth2.example"]
+        audience = ["https://sheets.example", "https://www.example/drive"]
+        secrets = { client-secret = { file = "x" } }
+        [sinks.sheet]
+        events = ["punch"]
+        format = { plugin = "rows" }
+        deliver = { plugin = "carry" }
+        reach = ["https://sheets.example", "https://www.example", "http://192.168.0.7"]
+        authorize = { grant = "google" }
+        [sinks.hook]
+        events = ["punch"]
+        format = { plugin = "rows" }
+        deliver = { plugin = "carry" }
+        reach = ["https://hook.example/rows"]
+    "#;
+
+    fn configuration() -> Configuration {
+        parse_configuration(TEXT).unwrap_or_else(|errors| panic!("{errors:?}"))
+    }
+
+    fn needs(urls: &[&str], slots: &[&str], authorization: bool) -> Needs {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        Needs { urls: owned(urls), slots: owned(slots), authorization }
+    }
+
+    fn said(unmet: Vec<UnmetNeed>) -> Vec<String> {
+        unmet.into_iter().map(|unmet| format!("{}: {}", unmet.part, unmet.message)).collect()
+    }
+
+    #[test]
+    fn a_connector_needs_reach_audience_and_authorization() {
+        let configuration = configuration();
+        let reach = "sinks.sheet.reach: plugin `carry` needs";
+        let audience = "grants.google.audience: plugin `carry` needs";
+        let table: [(&str, Needs, &[&str]); 12] = [
+            ("sheet", needs(&[], &[], false), &[]),
+            ("sheet", needs(&["https://sheets.example"], &[], true), &[]),
+            ("sheet", needs(&["https://sheets.example/v4?x#y", "http://192.168.0.7/x"], &[], false), &[]),
+            (
+                "sheet",
+                needs(&["https://other.example"], &[], true),
+                &[
+                    &format!("{reach} https://other.example; add \"https://other.example\" to sinks.sheet.reach"),
+                    &format!(
+                        "{audience} https://other.example; add \"https://other.example\" to grants.google.audience"
+                    ),
+                ],
+            ),
+            // A token does not go along with requests that are not authorized.
+            ("sheet", needs(&["https://www.example/upload"], &[], false), &[]),
+            (
+                "sheet",
+                needs(&["https://www.example/upload?key=k"], &[], true),
+                &[&format!(
+                    "{audience} https://www.example/upload; add \"https://www.example/upload\" to grants.google.audience"
+                )],
+            ),
+            ("hook", needs(&["https://hook.example/rows/1"], &[], false), &[]),
+            (
+                "hook",
+                needs(&["https://hook.example"], &[], false),
+                &["sinks.hook.reach: plugin `carry` needs https://hook.example; add \"https://hook.example\" to \
+                   sinks.hook.reach"],
+            ),
+            (
+                "hook",
+                needs(&["http://nas.example/rows"], &[], false),
+                &[
+                    "sinks.hook.reach: plugin `carry` needs http://nas.example/rows; add { url = \"http://nas.example/rows\", \
+                   private = true }, if it is in your own network, to sinks.hook.reach",
+                ],
+            ),
+            (
+                "hook",
+                needs(&["http://8.8.8.8/", "ftp://x.example", "nonsense"], &[], false),
+                &[
+                    "sinks.hook.reach: plugin `carry` needs http://8.8.8.8, but it is not encrypted, and not in a private \
+                     network; use https",
+                    "sinks.hook.reach: plugin `carry` needs ftp://x.example, but `ftp://x.example` is neither https nor http",
+                    "sinks.hook.reach: plugin `carry` needs an address that is none: relative URL without a base",
+                ],
+            ),
+            (
+                "hook",
+                needs(&[], &[], true),
+                &["sinks.hook: plugin `carry` sends requests that have to be authorized; add `authorize = { grant = \
+                   \"google\" }` to sinks.hook"],
+            ),
+            (
+                "sheet",
+                needs(&[], &["client-secret", "pin"], true),
+                &["grants.google.secrets: plugin `carry` needs the secret `pin`; add `pin = { file = \"…\" }` to \
+                   grants.google.secrets"],
+            ),
+        ];
+        for (name, needs, expected) in table {
+            let name = SinkName::parse(name).unwrap();
+            let unmet = unmet_by_sink(&name, &configuration.sinks[&name], &configuration.grants, &needs);
+            assert_eq!(said(unmet), expected, "{needs:?}");
+        }
+    }
+
+    #[test]
+    fn a_policy_needs_reach_and_secrets() {
+        let configuration = configuration();
+        let name = GrantName::parse("google").unwrap();
+        let unmet = |needs: &Needs| said(unmet_by_grant(&name, &configuration.grants[&name], needs));
+        assert_eq!(unmet(&needs(&["https://oauth2.example/token"], &["client-secret"], true)), Vec::<String>::new());
+        // Its audience is for others.
+        let expected = [
+            "grants.google.reach: plugin `flow` needs https://sheets.example; add \"https://sheets.example\" to \
+             grants.google.reach",
+            "grants.google.secrets: plugin `flow` needs the secret `pin`; add `pin = { file = \"…\" }` to \
+             grants.google.secrets",
+        ];
+        assert_eq!(unmet(&needs(&["https://sheets.example"], &["pin"], false)), expected);
+    }
+}

@@ -1,0 +1,98 @@
+//! A sink's way to its grant: by name, for the grant may be replaced, off, or back again while the sink runs.
+
+use std::sync::Arc;
+
+use punchcard_core::grant::LeaseId;
+use punchcard_core::name::GrantName;
+use punchcard_core::secret::Secret;
+use tokio::sync::watch;
+
+use super::super::grant::Grant;
+use super::super::part::Parts;
+use crate::clock::Clock;
+
+/// What a sink holds of its grant.
+#[derive(Clone)]
+pub(in crate::app) struct GrantLink {
+    name: GrantName,
+    parts: watch::Receiver<Arc<Parts>>,
+}
+
+impl GrantLink {
+    /// `parts`: those that run.
+    pub(in crate::app) fn new(name: GrantName, parts: watch::Receiver<Arc<Parts>>) -> Self {
+        Self { name, parts }
+    }
+
+    /// The grant, where it runs at this moment.
+    pub(super) fn now(&self) -> Option<Arc<Grant>> {
+        self.parts.borrow().grants.get(&self.name)?.as_ref().ok().cloned()
+    }
+
+    /// Waits until the grant runs.
+    pub(super) async fn grant(&self) -> Arc<Grant> {
+        self.other_than(None).await
+    }
+
+    /// Waits until there is a lease, and gives the grant and the token with it.
+    pub(super) async fn lease(&self, clock: &Clock) -> (Arc<Grant>, LeaseId, Secret) {
+        loop {
+            let grant = self.grant().await;
+            tokio::select! {
+                (lease, token) = grant.lease(clock) => return (Arc::clone(&grant), lease, token),
+                _ = self.other_than(Some(&grant)) => {}
+            }
+        }
+    }
+
+    /// The sign-ins so far.
+    pub(super) fn sign_ins(&self) -> SignIns {
+        let of = self.now();
+        let count = of.as_ref().map_or(0, |grant| *grant.sign_ins().borrow());
+        SignIns { of, count }
+    }
+
+    /// Waits until a person has signed in once more than `seen` says, or the grant is another. `seen` is then up to date.
+    pub(super) async fn next_sign_in(&self, seen: &mut SignIns) {
+        let grant = self.grant().await;
+        let mut sign_ins = grant.sign_ins();
+        let known = seen.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, &grant));
+        if !known {
+            // What a person did for another grant under this name is no reason to try again.
+            *seen = SignIns { of: Some(Arc::clone(&grant)), count: *sign_ins.borrow() };
+        }
+        let count = seen.count;
+        let signed_in = async {
+            match sign_ins.wait_for(|now| *now != count).await.map(|now| *now) {
+                Ok(now) => now,
+                // Its keeper has ended.
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            now = signed_in => seen.count = now,
+            _ = self.other_than(Some(&grant)) => {}
+        }
+    }
+
+    async fn other_than(&self, known: Option<&Arc<Grant>>) -> Arc<Grant> {
+        let mut parts = self.parts.clone();
+        loop {
+            let grant = parts.borrow_and_update().grants.get(&self.name).and_then(|grant| grant.clone().ok());
+            if let Some(grant) = grant.filter(|grant| known.is_none_or(|known| !Arc::ptr_eq(known, grant))) {
+                return grant;
+            }
+            if parts.changed().await.is_err() {
+                // The device ends, and with it this task.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+/// The sign-ins that a sink has heard of.
+#[derive(Default)]
+pub(super) struct SignIns {
+    of: Option<Arc<Grant>>,
+    count: u64,
+}

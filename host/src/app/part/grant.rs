@@ -1,0 +1,114 @@
+//! A grant as a part: its policy, its settings and its secrets.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use punchcard_core::config;
+use punchcard_core::config::Part as Place;
+use punchcard_core::name::{GrantName, SlotName};
+use punchcard_core::needs::unmet_by_grant;
+use punchcard_core::plugin::World;
+use punchcard_core::secret::Secret;
+use punchcard_core::supervisor::{PartConfiguration, PluginVersion, Spec};
+use punchcard_sandbox::{AuthPolicy, Plugin};
+use tokio::task::JoinSet;
+
+use super::super::announcement::show_grant;
+use super::super::assembly::{Assembly, Fault, open_http, refusal};
+use super::super::grant::{GrantKeeper, Surroundings};
+use super::{Handle, Part, Site};
+use crate::http::Http;
+
+/// A grant that can run.
+pub(in crate::app) struct GrantPart {
+    name: GrantName,
+    configuration: config::grant::Grant,
+    policy: AuthPolicy,
+    version: PluginVersion,
+    secrets: BTreeMap<SlotName, Secret>,
+    /// Connections under the authorities of its own `ca`, and its text.
+    ca: Option<(Arc<Http>, String)>,
+}
+
+impl GrantPart {
+    /// Puts a grant together.
+    ///
+    /// # Errors
+    /// All that keeps it from running.
+    pub(in crate::app) async fn assemble(assembly: &Assembly, name: &GrantName) -> Result<Self, Vec<Fault>> {
+        let grant = &assembly.configuration.grants[name];
+        let mut faults = Vec::new();
+        let mut secrets = BTreeMap::new();
+        for (slot, source) in &grant.secrets {
+            match assembly.secret(source, Place::GrantSecret(name.clone(), slot.clone())) {
+                Ok(secret) => {
+                    secrets.insert(slot.clone(), secret);
+                }
+                Err(fault) => faults.push(fault),
+            }
+        }
+        let mut ca = None;
+        if let Some(path) = &grant.ca {
+            let path = assembly.folder.join(path);
+            match open_http(&path) {
+                // Its text tells it from another one under the same name.
+                Ok(http) => ca = Some((http, std::fs::read_to_string(&path).unwrap_or_default())),
+                Err(message) => {
+                    faults.push(Fault { part: Place::GrantCa(name.clone()), message, misconfigured: false });
+                }
+            }
+        }
+        let loaded = assembly.plugin(&grant.plugin, Place::GrantPlugin(name.clone()), World::AuthPolicy).await;
+        let loaded = loaded.map_err(|fault| faults.push(fault)).ok();
+        let policy = loaded.and_then(|loaded| match &*loaded.plugin {
+            Plugin::AuthPolicy(policy) => Some((policy.clone(), loaded.version())),
+            _ => None,
+        });
+        if let Some((policy, _)) = &policy {
+            let settings = grant.settings.to_json();
+            let needs = match policy.check(&settings).await {
+                Ok(()) => policy.needs(&settings).await,
+                Err(error) => Err(error),
+            };
+            match needs {
+                Ok(needs) => faults.extend(unmet_by_grant(name, grant, &needs).into_iter().map(Fault::from)),
+                Err(error) => faults.push(refusal(Place::GrantSettings(name.clone()), &grant.plugin, error)),
+            }
+        }
+        match policy {
+            Some((policy, version)) if faults.is_empty() => {
+                Ok(Self { name: name.clone(), configuration: grant.clone(), policy, version, secrets, ca })
+            }
+            _ => Err(faults),
+        }
+    }
+}
+
+impl Part for GrantPart {
+    fn spec(&self) -> Spec {
+        let secrets = self.secrets.iter().map(|(slot, secret)| (slot.to_string(), secret.clone()));
+        let ca = self.ca.iter().map(|(_, text)| ("ca".to_owned(), Secret::new(text.clone())));
+        Spec {
+            configuration: PartConfiguration::Grant(self.configuration.clone()),
+            plugins: BTreeMap::from([(self.configuration.plugin.clone(), self.version.clone())]),
+            secrets: secrets.chain(ca).collect(),
+        }
+    }
+
+    fn start(&self, site: &Site, tasks: &mut JoinSet<()>) -> Result<Handle, String> {
+        let surroundings = Surroundings {
+            vault: site.vault.clone()?,
+            http: match &self.ca {
+                Some((http, _)) => Arc::clone(http),
+                None => site.http.clone()?,
+            },
+            ledger: site.ledger.clone(),
+            clock: site.clock.clone(),
+        };
+        let (policy, secrets) = (self.policy.clone(), self.secrets.clone());
+        let (grant, keeper) = GrantKeeper::new(&self.name, &self.configuration, secrets, policy, surroundings);
+        tasks.spawn(keeper.run());
+        tasks.spawn(show_grant(Arc::clone(&grant), site.display.clone()));
+        Ok(Handle::Grant(grant))
+    }
+}

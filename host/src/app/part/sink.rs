@@ -1,0 +1,313 @@
+//! A sink as a part: its formatter and its connector, their settings, and how its requests are authorized.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
+
+use punchcard_core::config;
+use punchcard_core::config::Part as Place;
+use punchcard_core::config::sink::Authorization;
+use punchcard_core::delivery;
+use punchcard_core::name::{GrantName, PluginName, SinkName};
+use punchcard_core::needs::unmet_by_sink;
+use punchcard_core::pace::Pace;
+use punchcard_core::plugin::World;
+use punchcard_core::plugin::delivery::Limits;
+use punchcard_core::row::{Column, ColumnKind};
+use punchcard_core::secret::Secret;
+use punchcard_core::supervisor::{PartConfiguration, PluginVersion, Spec};
+use punchcard_sandbox::{Connector, Formatter, Plugin};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::super::announcement::{show_delivery, show_formatting};
+use super::super::assembly::{Assembly, Fault, refusal};
+use super::super::delivery::{Ask, Authority, Delivery, Flow, GrantLink};
+use super::super::formatting::{self, Formatting};
+use super::super::reconcile::Progress;
+use super::super::replay::Replayer;
+use super::{Handle, Part, Site};
+
+/// A sink that can run.
+pub(in crate::app) struct SinkPart {
+    name: SinkName,
+    configuration: config::sink::Sink,
+    versions: BTreeMap<PluginName, PluginVersion>,
+    formatter: Formatter,
+    /// Of its rows.
+    columns: Vec<Column>,
+    connector: Connector,
+    /// What the service takes.
+    limits: Limits,
+    /// The sink's own key, where it has one.
+    key: Option<Secret>,
+}
+
+/// A sink that runs.
+pub(in crate::app) struct SinkHandle {
+    pub(in crate::app) formatting: watch::Receiver<formatting::Standing>,
+    pub(in crate::app) delivery: watch::Receiver<delivery::Standing>,
+    /// Why nothing is delivered, where that is so. Its rows are made and kept.
+    pub(in crate::app) delivery_off: Option<String>,
+    pub(in crate::app) asks: mpsc::UnboundedSender<Ask>,
+    /// What is asked of its formatting.
+    pub(in crate::app) corrections: mpsc::UnboundedSender<formatting::Ask>,
+    /// There may be rows.
+    pub(in crate::app) rows: Arc<Notify>,
+    /// Whether its rows can be read back.
+    pub(in crate::app) reads_back: bool,
+    /// How far comparing them has come.
+    pub(in crate::app) progress: Progress,
+    /// Whether it delivers. What a person wants, the ledger knows first.
+    pub(in crate::app) flow: watch::Sender<Flow>,
+    pub(in crate::app) grant: Option<GrantName>,
+    /// Requests that its service takes in a minute.
+    pub(in crate::app) requests_per_minute: NonZeroU32,
+}
+
+impl SinkHandle {
+    /// Rows were added for it by hand.
+    pub(in crate::app) fn wake(&self) {
+        self.rows.notify_one();
+    }
+
+    /// A person wants nothing delivered for now, or wants it to go on.
+    pub(in crate::app) fn set_paused(&self, paused: bool) {
+        self.flow.send_if_modified(|flow| {
+            // A sink that is told to stop stops; the next one asks the ledger.
+            let news = *flow != Flow::Stop && *flow != Flow::of(paused);
+            if news {
+                *flow = Flow::of(paused);
+            }
+            news
+        });
+    }
+
+    /// Whether a person wants nothing delivered for now.
+    pub(in crate::app) fn is_paused(&self) -> bool {
+        *self.flow.borrow() == Flow::Pause
+    }
+
+    pub(super) fn stop(&self) {
+        self.flow.send_replace(Flow::Stop);
+    }
+}
+
+impl SinkPart {
+    /// Puts a sink together.
+    ///
+    /// # Errors
+    /// All that keeps it from running.
+    pub(in crate::app) async fn assemble(assembly: &Assembly, name: &SinkName) -> Result<Self, Vec<Fault>> {
+        let sink = &assembly.configuration.sinks[name];
+        let mut faults = Vec::new();
+        let (format, deliver) = tokio::join!(
+            assembly.plugin(&sink.format.plugin, Place::FormatPlugin(name.clone()), World::Formatter),
+            assembly.plugin(&sink.deliver.plugin, Place::DeliverPlugin(name.clone()), World::Connector),
+        );
+        let mut versions = BTreeMap::new();
+        let mut formatter = None;
+        match format {
+            Ok(loaded) => {
+                versions.insert(sink.format.plugin.clone(), loaded.version());
+                if let Plugin::Formatter(loaded) = &*loaded.plugin {
+                    formatter = Some(loaded.clone());
+                }
+            }
+            Err(fault) => faults.push(fault),
+        }
+        let mut connector = None;
+        match deliver {
+            Ok(loaded) => {
+                versions.insert(sink.deliver.plugin.clone(), loaded.version());
+                if let Plugin::Connector(loaded) = &*loaded.plugin {
+                    connector = Some(loaded.clone());
+                }
+            }
+            Err(fault) => faults.push(fault),
+        }
+        let columns = match &formatter {
+            Some(formatter) => {
+                let columns = formatter.columns(&sink.format.settings.to_json()).await;
+                let refused = |error| refusal(Place::FormatSettings(name.clone()), &sink.format.plugin, error);
+                columns.map_err(|error| faults.push(refused(error))).ok()
+            }
+            None => None,
+        };
+        // Where the formatter does not say its columns, the connector's settings are checked with any: all errors at once.
+        let any = [Column { key: "any".into(), title: "Any".into(), kind: ColumnKind::Text }];
+        let limits = match &connector {
+            Some(connector) => {
+                let checked = columns.as_deref().unwrap_or(&any);
+                let settings = sink.deliver.settings.to_json();
+                let accepted = match connector.check(&settings, checked).await {
+                    Ok(limits) => connector.needs(&settings).await.map(|needs| (limits, needs)),
+                    Err(error) => Err(error),
+                };
+                match accepted {
+                    Ok((limits, needs)) => {
+                        let unmet = unmet_by_sink(name, sink, &assembly.configuration.grants, &needs);
+                        faults.extend(unmet.into_iter().map(Fault::from));
+                        Some(limits)
+                    }
+                    Err(error) => {
+                        faults.push(refusal(Place::DeliverSettings(name.clone()), &sink.deliver.plugin, error));
+                        None
+                    }
+                }
+            }
+            None => None,
+        };
+        let key = match &sink.authorize {
+            Some(Authorization::Header { secret, .. }) => {
+                let key = assembly.secret(secret, Place::Authorization(name.clone()));
+                key.map_err(|fault| faults.push(fault)).ok()
+            }
+            Some(Authorization::Grant(_)) | None => None,
+        };
+        match (formatter, columns, connector, limits) {
+            (Some(formatter), Some(columns), Some(connector), Some(limits)) if faults.is_empty() => Ok(Self {
+                name: name.clone(),
+                configuration: sink.clone(),
+                versions,
+                formatter: formatter.within(&limits),
+                columns,
+                connector,
+                limits,
+                key,
+            }),
+            _ => Err(faults),
+        }
+    }
+
+    /// What makes its rows.
+    pub(in crate::app) fn replayer(&self) -> Replayer {
+        Replayer::new(&self.configuration, self.formatter.clone(), self.columns.clone())
+    }
+
+    fn authority(&self, site: &Site) -> Authority {
+        match (&self.configuration.authorize, &self.key) {
+            (Some(Authorization::Grant(grant)), _) => {
+                Authority::Grant(GrantLink::new(grant.clone(), site.parts.clone()))
+            }
+            (Some(Authorization::Header { name, .. }), Some(value)) => {
+                Authority::Header { name: name.to_string(), value: value.clone() }
+            }
+            (Some(Authorization::Header { .. }), None) | (None, _) => Authority::None,
+        }
+    }
+}
+
+impl Part for SinkPart {
+    fn spec(&self) -> Spec {
+        Spec {
+            configuration: PartConfiguration::Sink(Box::new(self.configuration.clone())),
+            plugins: self.versions.clone(),
+            secrets: self.key.iter().map(|key| ("authorize".to_owned(), key.clone())).collect(),
+        }
+    }
+
+    fn start(&self, site: &Site, tasks: &mut JoinSet<()>) -> Result<Handle, String> {
+        let Self { name, configuration, limits, .. } = self;
+        let Site { ledger, clock, time, .. } = site;
+        let rows = Arc::new(Notify::new());
+        let (formatting_standing, formatting) = watch::channel(formatting::Standing::default());
+        let (delivery_standing, delivery) = watch::channel(delivery::Standing::default());
+        let (asks, inbox) = mpsc::unbounded_channel();
+        let (corrections, formatting_asks) = mpsc::unbounded_channel();
+        let progress = Progress::after(fresh_number());
+        let (flow, flows) = watch::channel(Flow::of(site.paused.contains(name)));
+        let requests_per_minute = NonZeroU32::new(limits.requests_per_minute).unwrap_or(NonZeroU32::MIN);
+        let formats = Formatting {
+            sink: name.clone(),
+            by: self.replayer(),
+            ledger: ledger.clone(),
+            clock: clock.clone(),
+            time: time.clone(),
+            accepted: ledger.accepted(),
+            rows: Arc::clone(&rows),
+            standing: formatting_standing,
+            said: site.said.clone(),
+            asks: formatting_asks,
+        };
+        let mut stops = flows.clone();
+        tasks.spawn(async move {
+            // It may end between any two moments: what it made is in the ledger as a whole, or not at all.
+            tokio::select! {
+                () = formats.run() => {}
+                () = stopped(&mut stops) => {}
+            }
+        });
+        tasks.spawn(show_formatting(format!("sinks.{name}.format"), formatting.clone(), site.display.clone()));
+        tasks.spawn(show_delivery(name.clone(), delivery.clone(), site.display.clone()));
+        let delivery_off = match &site.http {
+            Ok(http) => {
+                let delivers = Delivery {
+                    sink: name.clone(),
+                    connector: self.connector.clone(),
+                    settings: configuration.deliver.settings.to_json(),
+                    columns: self.columns.clone(),
+                    limits: *limits,
+                    reach_key: format!("sinks.{name}.reach"),
+                    reach: configuration.reach.clone(),
+                    authority: self.authority(site),
+                    pace: Mutex::new(Pace::new(requests_per_minute)),
+                    ledger: ledger.clone(),
+                    http: Arc::clone(http),
+                    clock: clock.clone(),
+                    time: time.clone(),
+                    asks: inbox,
+                    flow: flows,
+                    progress: progress.clone(),
+                    rows: Arc::clone(&rows),
+                    formatting: formatting.clone(),
+                    standing: delivery_standing,
+                    delivered: site.delivered.clone(),
+                };
+                tasks.spawn(delivers.run());
+                None
+            }
+            Err(reason) => Some(format!("{reason}; its rows are kept")),
+        };
+        Ok(Handle::Sink(Arc::new(SinkHandle {
+            formatting,
+            delivery,
+            delivery_off,
+            asks,
+            corrections,
+            rows,
+            reads_back: limits.reads_back,
+            progress,
+            flow,
+            grant: configuration.grant().cloned(),
+            requests_per_minute,
+        })))
+    }
+}
+
+/// Waits until a sink is told to stop, or nobody could tell it any more.
+async fn stopped(flow: &mut watch::Receiver<Flow>) {
+    // An error means that the handle is gone.
+    if flow.wait_for(|flow| *flow == Flow::Stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// A number that hardly any other start has, of few enough digits for any reader of JSON.
+fn fresh_number() -> u64 {
+    Uuid::new_v4().as_u64_pair().1 & 0xffff_ffff
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_start_numbers_its_comparisons_from_elsewhere_by_numbers_that_any_json_can_hold() {
+        let numbers: BTreeSet<_> = (0..3).map(|_| fresh_number()).collect();
+        assert!(numbers.len() > 1 && numbers.iter().all(|number| *number < 1 << 53), "{numbers:?}");
+    }
+}

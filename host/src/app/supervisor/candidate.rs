@@ -1,0 +1,108 @@
+//! A configuration whose parts are being put together.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use punchcard_core::supervisor::PartName;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use super::super::assembly::{Assembled, Assembly, Fault};
+use super::super::configuration::InForce;
+use super::super::status::ReloadReport;
+use super::Desired;
+
+/// A configuration on its way into force.
+pub(super) struct Candidate {
+    pub(super) in_force: InForce,
+    pub(super) assembly: Arc<Assembly>,
+    /// What keeps parts of it from running.
+    pub(super) faults: Vec<Fault>,
+    /// A running device is to take it, and not one that starts.
+    pub(super) is_reload: bool,
+    /// Where is waited for what it comes to.
+    pub(super) replies: Vec<oneshot::Sender<ReloadReport>>,
+    /// Once it is in force, the file is to be looked at again.
+    pub(super) again: bool,
+    /// It was in force before, as a whole.
+    is_proven: bool,
+    assembling: JoinSet<(PartName, Assembled)>,
+    assembled: BTreeMap<PartName, Desired>,
+}
+
+impl Candidate {
+    /// Begins to put its parts together.
+    pub(super) fn new(
+        in_force: InForce,
+        assembly: Arc<Assembly>,
+        is_proven: bool,
+        replies: Vec<oneshot::Sender<ReloadReport>>,
+    ) -> Self {
+        let assembling = assembly.assemble();
+        Self {
+            in_force,
+            assembly,
+            faults: Vec::new(),
+            is_reload: false,
+            replies,
+            again: false,
+            is_proven,
+            assembling,
+            assembled: BTreeMap::new(),
+        }
+    }
+
+    /// Whether its parts are started as soon as each is put together.
+    pub(super) fn starts_part_by_part(&self) -> bool {
+        self.is_proven && !self.is_reload
+    }
+
+    /// Whether nothing of it is to come.
+    pub(super) fn is_complete(&self) -> bool {
+        self.assembling.is_empty()
+    }
+
+    /// Takes what was put together. It comes back where it is to be started at once.
+    pub(super) fn take(&mut self, name: PartName, assembled: Assembled) -> Option<Desired> {
+        let desired = match assembled {
+            Ok(part) => {
+                let spec = Box::new(part.spec());
+                Desired::Ready(part, spec)
+            }
+            Err(faults) => {
+                let reasons: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
+                let reason = reasons.join("; ");
+                self.faults.extend(faults);
+                Desired::Unready(reason)
+            }
+        };
+        if self.starts_part_by_part() {
+            return Some(desired);
+        }
+        self.assembled.insert(name, desired);
+        None
+    }
+
+    /// What was not taken yet.
+    pub(super) fn take_all(&mut self) -> BTreeMap<PartName, Desired> {
+        std::mem::take(&mut self.assembled)
+    }
+
+    /// The faults that the configuration is to be blamed for.
+    pub(super) fn misconfigured(&self) -> Vec<Fault> {
+        self.faults.iter().filter(|fault| fault.misconfigured).cloned().collect()
+    }
+}
+
+/// Waits for the next part of a candidate, where there is one.
+pub(super) async fn next(candidate: &mut Option<Candidate>) -> (PartName, Assembled) {
+    if let Some(candidate) = candidate {
+        while let Some(assembled) = candidate.assembling.join_next().await {
+            match assembled {
+                Ok(assembled) => return assembled,
+                Err(error) => tracing::error!(%error, "a part could not be put together, by a defect of this program"),
+            }
+        }
+    }
+    std::future::pending().await
+}
