@@ -49,6 +49,14 @@ impl Pace {
         if free_at <= now_ms { Departure::Now } else { Departure::At(free_at) }
     }
 
+    /// When the next request leaves if those of a minute leave evenly, in milliseconds: at once, where the last one left long
+    /// ago.
+    #[must_use]
+    pub fn even_at_ms(&self) -> u64 {
+        let last = self.departed_at.back();
+        last.map_or(0, |last| last.saturating_add(WINDOW_MS / u64::from(self.per_minute.get())))
+    }
+
     /// A request leaves. A clock that seems to go back is taken to stand still.
     pub fn record(&mut self, now_ms: u64) {
         let now_ms = self.departed_at.back().map_or(now_ms, |last| now_ms.max(*last));
@@ -81,6 +89,19 @@ mod tests {
         assert_eq!(pace.plan(61_000), Departure::Now);
         pace.record(61_000);
         assert_eq!(pace.plan(61_000), Departure::At(65_000));
+    }
+
+    #[test]
+    fn requests_of_a_minute_that_leave_evenly_are_never_held_up() {
+        let mut pace = pace(50);
+        assert_eq!(pace.even_at_ms(), 0);
+        let mut now_ms = 5_000;
+        for _ in 0..200 {
+            now_ms = pace.even_at_ms().max(now_ms);
+            assert_eq!(pace.plan(now_ms), Departure::Now);
+            pace.record(now_ms);
+        }
+        assert_eq!(now_ms, 5_000 + 199 * 1_200);
     }
 
     #[test]

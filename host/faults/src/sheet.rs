@@ -140,7 +140,7 @@ async fn deleted(surroundings: Surroundings) -> Result<Trial> {
 
 /// Does what the problem's advice says.
 async fn create_anew(trial: &mut Trial) -> Result<()> {
-    trial.device.command(&["sinks", "create-anew", "timesheet"]).await?;
+    trial.device.command(&["sinks", "create-anew", "timesheet", "--yes"]).await?;
     trial.heal();
     Ok(())
 }

@@ -221,6 +221,9 @@ impl Device {
         if let Some(reason) = &sink.delivery_off {
             return Err(format!("sink `{name}` is off: {reason}"));
         }
+        if let Some(reason) = self.parts()?.why_grant_off(&sink) {
+            return Err(format!("sink `{name}` can't deliver: {reason}"));
+        }
         if sink.is_paused() {
             return Err(format!("sink `{name}` is paused; `punchcard sinks resume {name}` first"));
         }

@@ -61,6 +61,8 @@ pub(super) struct Assembly {
     /// The folder of plugins.toml, to which its paths are relative.
     pub(super) folder: PathBuf,
     pub(super) plugins: Plugins,
+    /// Only rows are made: how they would be delivered is not asked.
+    pub(super) rows_alone: bool,
 }
 
 impl Assembly {
@@ -145,7 +147,7 @@ pub async fn assemble_replayer(
 ) -> Result<Replayer, Vec<Fault>> {
     let plugins = Plugins::load(configuration, folder, sandbox, &BTreeMap::new());
     let configuration = Arc::new(configuration.clone());
-    let assembly = Assembly { configuration, folder: folder.to_owned(), plugins };
+    let assembly = Assembly { configuration, folder: folder.to_owned(), plugins, rows_alone: true };
     Ok(SinkPart::assemble(&assembly, sink).await?.replayer())
 }
 
@@ -153,7 +155,7 @@ pub async fn assemble_replayer(
 pub async fn find_faults(configuration: &Configuration, folder: &Path, sandbox: &Arc<Sandbox>) -> Vec<Fault> {
     let plugins = Plugins::load(configuration, folder, sandbox, &BTreeMap::new());
     let configuration = Arc::new(configuration.clone());
-    let assembly = Arc::new(Assembly { configuration, folder: folder.to_owned(), plugins });
+    let assembly = Arc::new(Assembly { configuration, folder: folder.to_owned(), plugins, rows_alone: false });
     let mut faults: Vec<Fault> = Vec::new();
     for (name, loaded) in assembly.plugins.all().await {
         if let Err(message) = loaded {

@@ -5,12 +5,13 @@
 //! pace, under a lease, and while no person has the sink paused; a 401 is answered by one renewal and one repeat before the
 //! connector hears of it.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use punchcard_core::delivery::{Carrier, Next, Plan, Standing, Work};
 use punchcard_core::name::SinkName;
 use punchcard_core::pace::Pace;
+use punchcard_core::plugin::Problem;
 use punchcard_core::plugin::delivery::{Batch, Limits, Receipt, Signal};
 use punchcard_core::reach::Prefix;
 use punchcard_core::row::Column;
@@ -113,6 +114,8 @@ pub(super) struct Delivery {
     /// Where the sink's formatting stands.
     pub(super) formatting: watch::Receiver<formatting::Standing>,
     pub(super) standing: watch::Sender<Standing>,
+    /// What the connector says that a person should know, and that stops nothing.
+    pub(super) notice: watch::Sender<Option<Problem>>,
     pub(super) delivered: mpsc::UnboundedSender<SinkName>,
 }
 
@@ -141,6 +144,7 @@ impl Delivery {
             carrier.ask_create_anew();
         }
         let mut prepared = false;
+        let mut creation = None;
         let mut flow = self.flow.clone();
         // A connector goes by the calendar: at 1970 it would look for, or make, the spreadsheet of that year.
         tokio::select! {
@@ -161,6 +165,11 @@ impl Delivery {
                 now => carrier.set_paused(now == Flow::Pause),
             }
             let plan = carrier.plan(self.clock.monotonic_ms());
+            // One that waits for a person leaves the others their turn; one whose creation is in doubt does not.
+            let waits = matches!(carrier.standing(), Standing::Held { .. } | Standing::Failing { .. });
+            if waits || matches!(plan, Plan::Idle | Plan::Rest) {
+                drop(creation.take());
+            }
             self.publish(&carrier);
             match &plan {
                 Plan::Rest => self.stop_comparing(&mut load, "the sink is paused"),
@@ -194,6 +203,16 @@ impl Delivery {
                     }
                 }
                 Plan::Idle if !prepared => {
+                    if let Some(link) = &link {
+                        tokio::select! {
+                            turn = link.turn_to_create() => creation = Some(turn),
+                            () = changed(&mut flow) => continue,
+                            Some(ask) = self.asks.recv() => {
+                                self.take(&mut carrier, &mut load, ask).await;
+                                continue;
+                            }
+                        }
+                    }
                     prepared = true;
                     carrier.begin(Work::Prepare, false);
                 }
@@ -228,6 +247,18 @@ impl Delivery {
                 () = more => {}
                 () = changed(flow) => {}
                 _ = self.formatting.changed() => {}
+                Some(ask) = self.asks.recv() => self.take(carrier, load, ask).await,
+            }
+            return;
+        }
+        if load.reconciliation.is_none()
+            && load.looked
+            && let Some(at_ms) = self.gathers_until()
+            && !self.has_whole_batch(limits).await
+        {
+            tokio::select! {
+                () = sleep_until(&self.clock, at_ms) => {}
+                () = changed(flow) => {}
                 Some(ask) = self.asks.recv() => self.take(carrier, load, ask).await,
             }
             return;
@@ -269,8 +300,24 @@ impl Delivery {
         if !formats || *self.formatting.borrow_and_update() != formatting::Standing::Working {
             return false;
         }
+        !self.has_whole_batch(limits).await
+    }
+
+    async fn has_whole_batch(&self, limits: Limits) -> bool {
         // What keeps the ledger from being read is said by the read that follows.
-        self.ledger.has_whole_batch(&self.sink, limits).await.is_ok_and(|whole| !whole)
+        self.ledger.has_whole_batch(&self.sink, limits).await.unwrap_or(true)
+    }
+
+    /// Until when rows gather, so that a burst of presses does not use up a minute's requests for a row each: requests that
+    /// carry less than a whole batch leave evenly. The first one after a pause leaves at once.
+    fn gathers_until(&self) -> Option<u64> {
+        let at_ms = match &self.authority {
+            Authority::Grant(link) => link.now()?.even_at_ms(),
+            Authority::None | Authority::Header { .. } => {
+                self.pace.lock().unwrap_or_else(PoisonError::into_inner).even_at_ms()
+            }
+        };
+        Some(at_ms).filter(|at_ms| *at_ms > self.clock.monotonic_ms())
     }
 
     async fn step(&mut self, carrier: &mut Carrier, load: &mut Load, work: Work, signal: Signal) {
@@ -440,6 +487,11 @@ impl Delivery {
     }
 
     fn publish(&self, carrier: &Carrier) {
+        self.notice.send_if_modified(|current| {
+            let news = current.as_ref() != carrier.notice();
+            *current = carrier.notice().cloned();
+            news
+        });
         self.stand(carrier.standing().clone());
     }
 

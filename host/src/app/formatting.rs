@@ -30,8 +30,6 @@ pub(super) use correction::{Ask, Corrected};
 
 /// Milliseconds after which a read that failed is tried again.
 const READ_AGAIN_MS: u64 = 10_000;
-/// Milliseconds after which is looked whether the time is known by now.
-const TIME_AGAIN_MS: u64 = 1_000;
 
 /// Where a sink's formatting stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -70,6 +68,8 @@ pub(super) struct Formatting {
     pub(super) time: KnownTime,
     /// The newest event.
     pub(super) accepted: watch::Receiver<Sequence>,
+    /// Whenever the ledger was told the time.
+    pub(super) learnt: watch::Receiver<u64>,
     /// There are rows to deliver.
     pub(super) rows: Arc<Notify>,
     pub(super) standing: watch::Sender<Standing>,
@@ -87,6 +87,7 @@ impl Formatting {
                 self.answer(ask).await;
             }
             self.accepted.mark_unchanged();
+            self.learnt.mark_unchanged();
             // Some more than the next call gets: with them the formatter is tried where it fails.
             let most = caution.most().max(1 + OTHERS);
             let work = match self.ledger.read_unformatted(&self.sink, most).await {
@@ -119,22 +120,27 @@ impl Formatting {
         }
         if work.blocked_by_unknown_time {
             self.publish(Standing::AwaitingTime);
-            sleep_until(&self.clock, self.clock.monotonic_ms() + TIME_AGAIN_MS).await;
         } else {
             self.publish(Standing::Idle);
-            let asked = tokio::select! {
-                Some(ask) = self.asks.recv() => Some(ask),
-                changed = self.accepted.changed() => {
-                    if changed.is_err() {
-                        // The ledger has ended; so will this task.
-                        std::future::pending::<()>().await;
-                    }
-                    None
-                }
+        }
+        // What waits behind an event without a time waits for that alone.
+        let news = async {
+            let changed = if work.blocked_by_unknown_time {
+                self.learnt.changed().await
+            } else {
+                self.accepted.changed().await
             };
-            if let Some(ask) = asked {
-                self.answer(ask).await;
+            if changed.is_err() {
+                // The device ends, and with it this task.
+                std::future::pending::<()>().await;
             }
+        };
+        let asked = tokio::select! {
+            Some(ask) = self.asks.recv() => Some(ask),
+            () = news => None,
+        };
+        if let Some(ask) = asked {
+            self.answer(ask).await;
         }
     }
 

@@ -70,6 +70,8 @@ pub(super) struct Grant {
     slots: Mutex<Option<Slots>>,
     damage: Mutex<Option<String>>,
     pace: Mutex<Pace>,
+    /// Held by the sink that is making its destination ready: two at once would each make a file of the same title.
+    pub(super) creation: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Grant {
@@ -148,6 +150,11 @@ impl Grant {
     /// That the token storage's file was set aside, where it was and nobody has signed in since.
     pub(super) fn damage(&self) -> Option<String> {
         self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// When the next request leaves if those of a minute leave evenly, in milliseconds of the monotonic clock.
+    pub(super) fn even_at_ms(&self) -> u64 {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner).even_at_ms()
     }
 
     /// The fewest requests a minute that a service of its sinks takes.
@@ -240,6 +247,7 @@ impl GrantKeeper {
             slots: Mutex::new(None),
             damage: Mutex::new(None),
             pace: Mutex::new(Pace::new(NonZeroU32::MAX)),
+            creation: Arc::default(),
         });
         let keeper = Self {
             grant: Arc::clone(&grant),
@@ -503,6 +511,7 @@ mod tests {
             slots: Mutex::new(None),
             damage: Mutex::new(None),
             pace: Mutex::new(Pace::new(NonZeroU32::MIN)),
+            creation: Arc::default(),
         };
         (grant, inbox, Vault::open(&footing.folder.path().join("vault")).unwrap())
     }

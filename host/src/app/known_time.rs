@@ -13,7 +13,7 @@ use punchcard_core::name::SinkName;
 use punchcard_core::plugin::Problem;
 use punchcard_core::time::{Now, Standing};
 use punchcard_core::time_lower_bound::Run;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
 
 use super::display::Display;
@@ -34,6 +34,8 @@ const WAS_SET: u64 = 1_000_000;
 #[derive(Clone)]
 pub(super) struct KnownTime {
     last_seen: Arc<AtomicI64>,
+    /// Counts how often the ledger was told the time.
+    learnt: Arc<watch::Sender<u64>>,
     /// The sinks of which is said that their times were wrong. Held while that is read and said anew, so that what was kept
     /// last is what is said.
     wrong_times: Arc<Mutex<BTreeSet<SinkName>>>,
@@ -44,7 +46,7 @@ impl KnownTime {
     /// `last_seen`: what the ledger remembers, in Unix microseconds.
     pub(super) fn new(last_seen: Option<i64>, troubles: Troubles) -> Self {
         let last_seen = Arc::new(AtomicI64::new(last_seen.unwrap_or(i64::MIN)));
-        Self { last_seen, wrong_times: Arc::default(), troubles }
+        Self { last_seen, learnt: Arc::new(watch::channel(0).0), wrong_times: Arc::default(), troubles }
     }
 
     /// What the clocks say.
@@ -96,10 +98,19 @@ impl KnownTime {
         Ok(())
     }
 
+    /// Changes whenever the ledger was told the time: events that waited for it have theirs then.
+    pub(super) fn learnt(&self) -> watch::Receiver<u64> {
+        self.learnt.subscribe()
+    }
+
     /// Waits until the time is known.
     pub(super) async fn known(&self, clock: &Clock) {
+        let mut learnt = self.learnt();
         while !self.now(clock).is_known() {
-            sleep_until(clock, clock.monotonic_ms() + LOOK_AGAIN_MS).await;
+            if learnt.changed().await.is_err() {
+                // The device ends, and with it this task.
+                std::future::pending::<()>().await;
+            }
         }
     }
 
@@ -164,6 +175,7 @@ impl Telling {
             match self.ledger.learn_time(now).await {
                 Ok(()) => {
                     self.told = Some(Told { standing: now.standing, zero: now.zero() });
+                    self.time.learnt.send_modify(|count| *count += 1);
                     info!(synchronised = now.standing == Standing::Synchronised, "the time is known");
                     self.say_clock_corrections().await;
                 }

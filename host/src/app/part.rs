@@ -137,6 +137,15 @@ impl Parts {
         }
     }
 
+    /// Why the grant that authorizes a sink does not run, where that is so.
+    pub(super) fn why_grant_off(&self, sink: &SinkHandle) -> Option<String> {
+        let name = sink.grant.as_ref()?;
+        match self.grants.get(name)? {
+            Ok(_) => None,
+            Err(reason) => Some(format!("grant `{name}`, which authorizes it, is off: {reason}")),
+        }
+    }
+
     /// A part is no longer asked for.
     pub(super) fn remove(&mut self, name: &PartName) {
         match name {

@@ -141,9 +141,11 @@ fn sink_report(
                     Err(_) => false,
                 })
             });
+            let grant_off = parts.and_then(|parts| parts.why_grant_off(sink)).map(|reason| format!("{reason}; its rows are kept"));
+            let off = sink.delivery_off.clone().or(grant_off);
             let delivery = match sink.delivery.borrow().clone() {
-                _ if sink.delivery_off.is_some() => {
-                    StageReport::Off { reason: sink.delivery_off.clone().unwrap_or_default() }
+                _ if off.is_some() => {
+                    StageReport::Off { reason: off.unwrap_or_default() }
                 }
                 delivery::Standing::Idle => StageReport::Idle,
                 delivery::Standing::Paused => StageReport::Paused,
@@ -169,6 +171,7 @@ fn sink_report(
         dropped: count(|counts| counts.dropped),
         last_delivered_at: counts.as_ref().and_then(|counts| counts.delivered_at).map(|at| at.unix_micros),
         standing: counts.as_ref().and_then(|counts| counts.standing.clone()),
+        notice: part.as_ref().ok().and_then(|sink| sink.notice.borrow().clone()),
         link: counts.and_then(|counts| counts.link),
     }
 }

@@ -249,6 +249,9 @@ pub struct SinkReport {
     pub set_aside: u64,
     /// Events and rows that a person dropped after that.
     pub dropped: u64,
+    /// What the connector says that a person should know, and that stops nothing.
+    #[serde(default)]
+    pub notice: Option<Problem>,
     /// Where a person finds the rows.
     pub link: Option<String>,
     /// The last delivery, in Unix microseconds.

@@ -164,7 +164,7 @@ impl Supervisor {
         let folder = self.options.configuration.parent().unwrap_or(Path::new("."));
         let configuration = Arc::new(in_force.configuration.clone());
         let plugins = Plugins::load(&configuration, folder, &self.sandbox, &self.plugins);
-        let assembly = Arc::new(Assembly { configuration, folder: folder.to_owned(), plugins });
+        let assembly = Arc::new(Assembly { configuration, folder: folder.to_owned(), plugins, rows_alone: false });
         // What was proven as a whole before is started part by part; what was not is proven as a whole first.
         let is_proven = in_force.text.as_ref().is_none_or(|text| {
             configuration::last_valid(&self.options.state).is_none_or(|last_valid| last_valid == *text)

@@ -188,12 +188,8 @@ async fn assemble(
 ) -> Result<Replayer, Failure> {
     let configured = &configuration.sinks[sink];
     let mut alone = configuration.clone();
-    alone.grants.clear();
     alone.sinks.retain(|name, _| name == sink);
     alone.plugins.retain(|name, _| [&configured.format.plugin, &configured.deliver.plugin].contains(&name));
-    for sink in alone.sinks.values_mut() {
-        sink.authorize = None;
-    }
     assemble_replayer(&alone, sink, source.folder(), sandbox).await.map_err(|faults| {
         let faults: Vec<_> = faults.iter().map(|fault| fault.diagnostic(configuration)).collect();
         refuse(source, &faults)

@@ -190,7 +190,7 @@ async fn a_deleted_sheet_is_not_made_again_until_a_person_wants_it() {
     bench.until("it is held again", |report| report["sinks"][0]["delivery"]["status"] == "held").await;
     assert!(bench.spreadsheets().is_empty(), "nothing is made by itself");
 
-    bench.printed(&["sinks", "create-anew", "timesheet"]).await;
+    bench.printed(&["sinks", "create-anew", "timesheet", "--yes"]).await;
     bench.settle().await;
     assert_eq!(bench.delivered(), ["two", "three"]);
 }
@@ -204,7 +204,7 @@ async fn a_wish_for_another_sheet_holds_over_a_power_cut_while_nobody_is_signed_
     bench.until("it is signed out", |report| report["grants"][0]["status"] == "signed-out").await;
     let refused = bench.refused(&["reconcile", "timesheet"]).await;
     assert!(refused.contains("waits for grant `google`: nobody is signed in"), "{refused}");
-    bench.printed(&["sinks", "create-anew", "timesheet"]).await;
+    bench.printed(&["sinks", "create-anew", "timesheet", "--yes"]).await;
     bench.kill().await;
     bench.start().await;
     bench.printed(&["sign-in", "google", "--no-wait"]).await;

@@ -70,8 +70,8 @@ async fn a_paused_sink_delivers_nothing_over_restarts_until_it_is_resumed() {
     bench.start().await;
     let report = bench.until("it is still paused", |report| paused(report) && formatted(report)).await;
     assert_eq!(report["sinks"][0]["rows-delivered"], 2, "the request under way was finished");
-    for repair in ["retry", "create-anew"] {
-        let refused = bench.command(&["sinks", repair, "timesheet"]).await;
+    for repair in [&["retry"][..], &["create-anew", "--yes"]] {
+        let refused = bench.command(&[&["sinks"], repair, &["timesheet"]].concat()).await;
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert_eq!(refused.status.code(), Some(6), "{said}");
         assert!(said.contains("sinks resume timesheet"), "{said}");

@@ -64,6 +64,7 @@ impl Bench {
         let rows = Arc::new(Notify::new());
         let (asks, asked) = mpsc::unbounded_channel();
         let handle = SinkHandle {
+            notice: watch::channel(None).1,
             formatting: watch::channel(formatting::Standing::default()).1,
             delivery: watch::channel(DeliveryStanding::default()).1,
             delivery_off: None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use punchcard_core::grant::LeaseId;
 use punchcard_core::name::GrantName;
 use punchcard_core::secret::Secret;
-use tokio::sync::watch;
+use tokio::sync::{OwnedMutexGuard, watch};
 
 use super::super::grant::Grant;
 use super::super::part::Parts;
@@ -43,6 +43,12 @@ impl GrantLink {
                 _ = self.other_than(Some(&grant)) => {}
             }
         }
+    }
+
+    /// Waits until no other sink of the grant is making its destination ready. The turn lasts until it is dropped.
+    pub(super) async fn turn_to_create(&self) -> OwnedMutexGuard<()> {
+        let grant = self.grant().await;
+        Arc::clone(&grant.creation).lock_owned().await
     }
 
     /// The sign-ins so far.

@@ -37,6 +37,7 @@ async fn delivery_by(component: &[u8]) -> (Delivery, mpsc::UnboundedSender<Ask>,
         reads_back: true,
     };
     let delivery = Delivery {
+        notice: watch::channel(None).0,
         sink,
         connector,
         settings: "{}".to_owned(),

@@ -36,6 +36,7 @@ async fn formatting_of(events: u32) -> (Formatting, Footing) {
         kinds: vec!["punch".to_owned()],
     };
     let formatting = Formatting {
+        learnt: footing.time.learnt(),
         sink,
         by,
         ledger: footing.ledger.clone(),

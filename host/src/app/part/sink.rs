@@ -11,7 +11,7 @@ use punchcard_core::delivery;
 use punchcard_core::name::{GrantName, PluginName, SinkName};
 use punchcard_core::needs::unmet_by_sink;
 use punchcard_core::pace::Pace;
-use punchcard_core::plugin::World;
+use punchcard_core::plugin::{Problem, World};
 use punchcard_core::plugin::delivery::Limits;
 use punchcard_core::row::{Column, ColumnKind};
 use punchcard_core::secret::Secret;
@@ -28,6 +28,9 @@ use super::super::formatting::{self, Formatting};
 use super::super::reconcile::Progress;
 use super::super::replay::Replayer;
 use super::{Handle, Part, Site};
+
+/// Requests of a sink in a minute, at most, whatever its plugin says: each may write to the card.
+const MOST_REQUESTS: u32 = 600;
 
 /// A sink that can run.
 pub(in crate::app) struct SinkPart {
@@ -48,6 +51,8 @@ pub(in crate::app) struct SinkPart {
 pub(in crate::app) struct SinkHandle {
     pub(in crate::app) formatting: watch::Receiver<formatting::Standing>,
     pub(in crate::app) delivery: watch::Receiver<delivery::Standing>,
+    /// What the connector says that a person should know, and that stops nothing.
+    pub(in crate::app) notice: watch::Receiver<Option<Problem>>,
     /// Why nothing is delivered, where that is so. Its rows are made and kept.
     pub(in crate::app) delivery_off: Option<String>,
     pub(in crate::app) asks: mpsc::UnboundedSender<Ask>,
@@ -146,6 +151,7 @@ impl SinkPart {
                     Err(error) => Err(error),
                 };
                 match accepted {
+                    Ok((limits, _)) if assembly.rows_alone => Some(limits),
                     Ok((limits, needs)) => {
                         let unmet = unmet_by_sink(name, sink, &assembly.configuration.grants, &needs);
                         faults.extend(unmet.into_iter().map(Fault::from));
@@ -160,11 +166,11 @@ impl SinkPart {
             None => None,
         };
         let key = match &sink.authorize {
-            Some(Authorization::Header { secret, .. }) => {
+            Some(Authorization::Header { secret, .. }) if !assembly.rows_alone => {
                 let key = assembly.secret(secret, Place::Authorization(name.clone()));
                 key.map_err(|fault| faults.push(fault)).ok()
             }
-            Some(Authorization::Grant(_)) | None => None,
+            _ => None,
         };
         match (formatter, columns, connector, limits) {
             (Some(formatter), Some(columns), Some(connector), Some(limits)) if faults.is_empty() => Ok(Self {
@@ -218,7 +224,9 @@ impl Part for SinkPart {
         let (corrections, formatting_asks) = mpsc::unbounded_channel();
         let progress = Progress::after(fresh_number());
         let (flow, flows) = watch::channel(Flow::of(site.paused.contains(name)));
-        let requests_per_minute = NonZeroU32::new(limits.requests_per_minute).unwrap_or(NonZeroU32::MIN);
+        let requests_per_minute =
+            NonZeroU32::new(limits.requests_per_minute.min(MOST_REQUESTS)).unwrap_or(NonZeroU32::MIN);
+        let (noticing, notice) = watch::channel(None);
         let formats = Formatting {
             sink: name.clone(),
             by: self.replayer(),
@@ -226,6 +234,7 @@ impl Part for SinkPart {
             clock: clock.clone(),
             time: time.clone(),
             accepted: ledger.accepted(),
+            learnt: time.learnt(),
             rows: Arc::clone(&rows),
             standing: formatting_standing,
             said: site.said.clone(),
@@ -263,6 +272,7 @@ impl Part for SinkPart {
                     rows: Arc::clone(&rows),
                     formatting: formatting.clone(),
                     standing: delivery_standing,
+                    notice: noticing,
                     delivered: site.delivered.clone(),
                 };
                 tasks.spawn(delivers.run());
@@ -273,6 +283,7 @@ impl Part for SinkPart {
         Ok(Handle::Sink(Arc::new(SinkHandle {
             formatting,
             delivery,
+            notice,
             delivery_off,
             asks,
             corrections,
