@@ -165,7 +165,7 @@ impl Cache {
         let folder = self.folder.as_ref().filter(|_| !self.read_only);
         let temporary = folder.and_then(|folder| {
             let made = folder.make_temporary().map(|temporary| (folder, temporary));
-            made.inspect_err(|error| say_lost(error)).ok()
+            made.inspect_err(say_lost).ok()
         });
         let code = match &temporary {
             Some((_, temporary)) => temporary.file.try_clone(),

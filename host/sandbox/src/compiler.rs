@@ -6,6 +6,7 @@
 //! what `super::measure` reads, and maps no code that such a child did not write.
 
 mod child;
+mod filter;
 mod wait;
 
 use std::ffi::OsString;
@@ -28,6 +29,9 @@ use wait::{Ending, wait};
 /// The argument that makes a child of this program a compiler.
 const SUBCOMMAND: &str = "compile-plugin";
 
+/// What is said where there is no memory: by Rust before it aborts, by the engine, and by the system.
+const SAID_WITHOUT_MEMORY: [&str; 3] = ["memory allocation of", "out of memory", "Cannot allocate memory"];
+
 /// What compiles.
 #[derive(Debug, Clone)]
 pub struct Compiler {
@@ -48,10 +52,11 @@ pub struct Bounds {
 }
 
 impl Default for Bounds {
-    /// What components made from JavaScript (395 MB) and Python take, and a board of a tenth of a desk's speed.
+    /// Twice what a component made from JavaScript takes (395 MB), for larger ones; and the time of a board with a tenth of a
+    /// desk's speed. Where there is less memory, the system ends the compiler before anything else.
     fn default() -> Self {
         Self {
-            memory_bytes: 512 << 20,
+            memory_bytes: 768 << 20,
             compute_for: Duration::from_secs(30),
             compute_for_each_mib: Duration::from_secs(15),
         }
@@ -216,11 +221,15 @@ impl Compiler {
         }
         match (ending.status, signal) {
             (Some(0), _) => Ok(()),
-            (Some(status), _) if status == i32::from(child::INVALID) => {
-                Err(CompileError::Failed(Failure::Invalid(words)))
-            }
             (Some(status), _) if status == i32::from(child::UNCONFINED) => {
                 Err(CompileError::Start(io::Error::other(words)))
+            }
+            (_, Some(Signal::TERM | Signal::INT | Signal::HUP | Signal::QUIT)) => Err(CompileError::Ended),
+            _ if SAID_WITHOUT_MEMORY.iter().any(|said| words.contains(said)) => {
+                Err(CompileError::Failed(Failure::Memory { bytes: self.bounds.memory_bytes }))
+            }
+            (Some(status), _) if status == i32::from(child::INVALID) => {
+                Err(CompileError::Failed(Failure::Invalid(words)))
             }
             (_, Some(Signal::XCPU)) => {
                 let limit = self.bounds.compute_for(bytes);
@@ -229,11 +238,6 @@ impl Compiler {
             (_, Some(Signal::XFSZ)) => {
                 let bytes = code_bytes(bytes);
                 Err(CompileError::Failed(Failure::Code { bytes }))
-            }
-            (_, Some(Signal::TERM | Signal::INT | Signal::HUP | Signal::QUIT)) => Err(CompileError::Ended),
-            // That is what Rust says before it aborts.
-            (_, Some(Signal::ABORT)) if words.contains("memory allocation of") => {
-                Err(CompileError::Failed(Failure::Memory { bytes: self.bounds.memory_bytes }))
             }
             (_, Some(Signal::KILL)) => died("the system ended it, which it does when memory is short".into(), words),
             (Some(status), _) => died(format!("status {status}"), words),

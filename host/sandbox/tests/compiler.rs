@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bare_component::{component, component_with};
+use bare_component::component;
 use punchcard_core::config::limit::Limits;
 use punchcard_core::name::PluginName;
 use punchcard_sandbox::compiler::Bounds;
@@ -59,14 +59,18 @@ fn formatter() -> Vec<u8> {
     component("formatter", "unreachable").unwrap()
 }
 
-/// A formatter with so many functions of so many empty blocks.
-fn blocks(functions: usize, blocks: usize) -> Vec<u8> {
-    let functions = format!("(func {})", "block end ".repeat(blocks)).repeat(functions);
-    component_with("formatter", "unreachable", |text| {
-        let (inside, _) = text.trim_end().rsplit_once(')').unwrap();
-        format!("{inside}{functions})")
-    })
-    .unwrap()
+/// A formatter with a module that nothing uses, whose one function has so many empty blocks.
+fn blocks(blocks: usize) -> Vec<u8> {
+    let section = |kind: u8, content: &[u8]| [&[kind], &number(content.len())[..], content].concat();
+    let body = [&[0][..], &b"\x02\x40\x0b".repeat(blocks), &[0x0b]].concat();
+    let code = [&[1][..], &number(body.len()), &body].concat();
+    let module = [b"\0asm\x01\0\0\0".to_vec(), section(1, b"\x01\x60\0\0"), section(3, b"\x01\0"), section(10, &code)];
+    [formatter(), section(1, &module.concat())].concat()
+}
+
+/// An unsigned number as LEB128, in three bytes.
+fn number(number: usize) -> [u8; 3] {
+    [number & 0x7f | 0x80, number >> 7 & 0x7f | 0x80, number >> 14 & 0x7f].map(|byte| u8::try_from(byte).unwrap())
 }
 
 #[tokio::test]
@@ -91,7 +95,7 @@ async fn what_a_child_compiled_runs_and_is_not_compiled_again() {
 fn what_takes_more_memory_than_a_child_may_is_refused_and_not_tried_again_until_somebody_asks() {
     let bench = Bench::new();
     let bounds = Bounds { memory_bytes: 64 << 20, ..Bounds::default() };
-    let bytes = blocks(4, 40_000);
+    let bytes = blocks(300_000);
     let refusal = bench.refusal(child().within(bounds), &bytes);
     assert_eq!(refusal, "to compile it takes more than 64 MiB of memory; make it smaller");
     let again = bench.refusal(nowhere().within(bounds), &bytes);
@@ -119,9 +123,12 @@ fn what_takes_too_long_is_ended() {
 
 #[test]
 fn how_a_child_dies_is_said_and_remembered_unless_it_was_told_to() {
+    let too_much_memory = "to compile it takes more than 768 MiB of memory; make it smaller";
     for (does, says, is_remembered) in [
         ("echo stack overflow >&2; kill -ABRT $$", "the compiler broke off: signal 6: stack overflow", true),
         ("kill -SEGV $$", "the compiler broke off: signal 11", true),
+        ("echo memory allocation of 9 bytes failed >&2; kill -ABRT $$", too_much_memory, true),
+        ("echo unhandled error: out of memory >&2; exit 101", too_much_memory, true),
         ("echo unreachable >&2; exit 101", "the compiler broke off: status 101: unreachable", true),
         ("kill -KILL $$", "the compiler broke off: the system ended it, which it does when memory is short", true),
         ("echo bad type >&2; exit 3", "it is no WebAssembly component that this host runs: bad type", true),

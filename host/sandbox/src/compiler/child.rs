@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::{SUBCOMMAND, compile};
+use super::{SUBCOMMAND, compile, filter};
 use crate::engine;
 use crate::measure::COMPONENT_BYTES;
 
@@ -62,6 +62,7 @@ fn run(confinement: Confinement) -> Result<(), ChildError> {
     let mut component = Vec::new();
     io::stdin().take(COMPONENT_BYTES as u64).read_to_end(&mut component).map_err(ChildError::Io)?;
     let engine = engine::start_for_compiling().map_err(|error| ChildError::Io(io::Error::other(error.to_string())))?;
+    filter::enter().map_err(ChildError::Io)?;
     let code = File::from(io::stdout().as_fd().try_clone_to_owned().map_err(ChildError::Io)?);
     compile(&engine, &component, &code)
 }

@@ -54,8 +54,7 @@ impl Calls for Bound {
                 let plugin = self.bindings.instantiate_async(&mut *store).await?;
                 plugin.punchcard_plugin_source().call_check(store, settings).await
             });
-            let answer = answer.await?.map_err(|error| CallError::Returned(error.into()))?;
-            Ok(answer)
+            answer.await?.map_err(|error| CallError::Returned(error.into()))
         })
     }
 
