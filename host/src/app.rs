@@ -42,4 +42,4 @@ mod error_chain;
 mod timer;
 
 #[cfg(test)]
-mod footing;
+mod fixture;

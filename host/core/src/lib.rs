@@ -39,6 +39,7 @@ pub mod grant;
 
 pub mod backoff;
 pub mod pace;
+pub mod wear;
 
 pub mod http;
 pub mod needs;

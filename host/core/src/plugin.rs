@@ -1,5 +1,5 @@
 //! What plugins say to the host, in the host's own types (`types`, `auth-flow`, `row-format`, `delivery` and `source` of
-//! the contract). The adapters in `wasm` convert; nobody here knows a component.
+//! the contract). The sandbox converts; nobody here knows a component.
 
 use crate::event::Event;
 use crate::http::{AuthRequest, Failure, Request, Response};

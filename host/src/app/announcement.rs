@@ -224,12 +224,12 @@ mod tests {
     use tokio::time::{sleep, timeout};
 
     use super::*;
-    use crate::app::footing::Footing;
+    use crate::app::fixture::Fixture;
 
     /// Waits until the panel shows this problem, or none.
-    async fn await_shown(footing: &Footing, expected: Option<&str>) {
+    async fn await_shown(fixture: &Fixture, expected: Option<&str>) {
         let shown = async {
-            while footing.shown_problem().as_deref() != expected {
+            while fixture.shown_problem().as_deref() != expected {
                 sleep(Duration::from_millis(5)).await;
             }
         };
@@ -246,19 +246,19 @@ mod tests {
 
     #[tokio::test]
     async fn the_panel_says_how_a_sink_stands_for_as_long_as_it_does() {
-        let footing = Footing::new();
-        footing.display.note(PanelState::note_ready);
+        let fixture = Fixture::new();
+        fixture.display.note(PanelState::note_ready);
         let reason = "it trapped".to_owned();
         let (formatting, formats) = watch::channel(formatting::Standing::Idle);
         let (delivery, delivers) = watch::channel(delivery::Standing::Idle);
         let sink = SinkName::parse("sheet").unwrap();
         let mut tasks = JoinSet::new();
-        tasks.spawn(show_formatting("sinks.sheet.format".to_owned(), formats, footing.display.clone()));
-        tasks.spawn(show_delivery(sink, delivers, footing.display.clone()));
+        tasks.spawn(show_formatting("sinks.sheet.format".to_owned(), formats, fixture.display.clone()));
+        tasks.spawn(show_delivery(sink, delivers, fixture.display.clone()));
         formatting.send_replace(formatting::Standing::Failing { reason: reason.clone() });
-        await_shown(&footing, Some("formatting fails")).await;
+        await_shown(&fixture, Some("formatting fails")).await;
         formatting.send_replace(formatting::Standing::Working);
-        await_shown(&footing, None).await;
+        await_shown(&fixture, None).await;
         let held = Problem { headline: "tab was deleted".to_owned(), advice: "bring it back".to_owned() };
         for (standing, expected) in [
             (delivery::Standing::Paused, Some("delivery is paused")),
@@ -269,7 +269,7 @@ mod tests {
             (delivery::Standing::Idle, None),
         ] {
             delivery.send_replace(standing);
-            await_shown(&footing, expected).await;
+            await_shown(&fixture, expected).await;
         }
     }
 }

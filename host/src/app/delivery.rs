@@ -16,6 +16,7 @@ use punchcard_core::plugin::delivery::{Batch, Limits, Receipt, Signal};
 use punchcard_core::reach::Prefix;
 use punchcard_core::row::Column;
 use punchcard_core::slowness::Slowness;
+use punchcard_core::wear::Wear;
 use tokio::sync::{Notify, mpsc, watch};
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -124,6 +125,8 @@ struct Load {
     state: Vec<u8>,
     batch: Batch,
     slowness: Slowness,
+    /// What its state has cost the card.
+    wear: Wear,
     /// The wish for a new destination, by which the connector tells a repetition from another wish. Empty without one.
     wish: String,
     /// The ledger knows how the rows of these batches are delivered.
@@ -228,6 +231,7 @@ impl Delivery {
             state: self.recall().await,
             batch: self.empty_batch(),
             slowness: Slowness::default(),
+            wear: Wear::default(),
             wish: self.recall_wish().await,
             identified: false,
             reconciliation: None,
@@ -364,7 +368,14 @@ impl Delivery {
             return self.fail(carrier, load, work, chain(error));
         }
         carrier.kept();
-        load.state = outcome.state;
+        if outcome.state != load.state {
+            let now_ms = self.clock.monotonic_ms();
+            let rests_until_ms = load.wear.write(outcome.state.len(), now_ms);
+            load.state = outcome.state;
+            if rests_until_ms > now_ms {
+                self.rest_for_card(rests_until_ms, now_ms).await;
+            }
+        }
         match next {
             Next::Send(request) => {
                 let signal = self.perform(&request).await;
@@ -477,6 +488,24 @@ impl Delivery {
             warn!(sink = %self.sink, reason, "the connector failed; its work is begun again");
         }
         carrier.failed(work, reason, self.clock.monotonic_ms());
+    }
+
+    /// Waits until the card has rested from a connector that writes too much, or the sink is to pause or stop.
+    async fn rest_for_card(&self, until_ms: u64, now_ms: u64) {
+        let seconds = (until_ms - now_ms).div_ceil(1_000);
+        warn!(sink = %self.sink, seconds, "the connector's state wears the card out; it is slowed down");
+        let advice = format!(
+            "the connector of sink `{}` changes more of its state than a card bears; it goes on in {seconds} s. Another \
+             version of the plugin may write less",
+            self.sink
+        );
+        let problem = Some(Problem { headline: "plugin writes too much".into(), advice });
+        self.stand(Standing::Waiting { problem });
+        let mut flow = self.flow.clone();
+        tokio::select! {
+            () = sleep_until(&self.clock, until_ms) => {}
+            _ = flow.wait_for(|flow| *flow != Flow::Deliver) => {}
+        }
     }
 
     /// Says that the ledger refuses, and waits until it is worth trying again.

@@ -2,8 +2,9 @@
 //!
 //! The order is the promise: the ledger and the inputs first, so that a person can press whatever else is broken; then the
 //! sandbox with grants and sinks, each of which may be missing. At the end the presses that were taken are saved before
-//! the ledger closes. A part that can't be started is said and left out; one that breaks off, by a defect of ours, ends
-//! the device, so that the system starts it anew.
+//! the ledger closes. A part that can't be started is said and left out, and one that breaks off is started again by the
+//! supervisor. Without ledger, intake, clock or supervisor there is no device: where one of them breaks off, by a defect of
+//! ours, the device ends, so that the system starts it anew.
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;

@@ -179,7 +179,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::app::footing::Footing;
+    use crate::app::fixture::Fixture;
 
     /// A driver that passes on what it is to show.
     struct Passing(mpsc::UnboundedSender<Frame>);
@@ -203,10 +203,10 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_terminal_that_was_resized_is_drawn_anew_at_once() {
-        let footing = Footing::new();
-        footing.display.note(PanelState::note_ready);
+        let fixture = Fixture::new();
+        fixture.display.note(PanelState::note_ready);
         let (sender, mut frames) = mpsc::unbounded_channel();
-        let _showing = footing.display.show_on(Box::new(Passing(sender))).unwrap();
+        let _showing = fixture.display.show_on(Box::new(Passing(sender))).unwrap();
         let mut before = frames.recv().await.unwrap();
         let drawn_anew = async {
             loop {
@@ -223,10 +223,10 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_driver_stops_and_another_one_starts() {
-        let footing = Footing::new();
+        let fixture = Fixture::new();
         for _ in 0..2 {
             let (sender, mut frames) = mpsc::unbounded_channel();
-            let showing = footing.display.show_on(Box::new(Passing(sender))).unwrap();
+            let showing = fixture.display.show_on(Box::new(Passing(sender))).unwrap();
             assert!(frames.recv().await.is_some());
             assert!(showing.stop().await);
             while frames.recv().await.is_some() {}
@@ -235,17 +235,17 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_driver_whose_handle_is_dropped_gives_its_panel_back() {
-        let footing = Footing::new();
+        let fixture = Fixture::new();
         let (sender, mut frames) = mpsc::unbounded_channel();
-        drop(footing.display.show_on(Box::new(Passing(sender))).unwrap());
+        drop(fixture.display.show_on(Box::new(Passing(sender))).unwrap());
         while frames.recv().await.is_some() {}
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_driver_that_hangs_is_left_behind() {
-        let footing = Footing::new();
+        let fixture = Fixture::new();
         let (release, hanging) = std::sync::mpsc::channel();
-        let showing = footing.display.show_on(Box::new(Hanging(hanging))).unwrap();
+        let showing = fixture.display.show_on(Box::new(Hanging(hanging))).unwrap();
         assert!(!showing.stop_within(Duration::ZERO).await);
         drop(release);
     }

@@ -125,11 +125,8 @@ impl Formatting {
         }
         // What waits behind an event without a time waits for that alone.
         let news = async {
-            let changed = if work.blocked_by_unknown_time {
-                self.learnt.changed().await
-            } else {
-                self.accepted.changed().await
-            };
+            let changed =
+                if work.blocked_by_unknown_time { self.learnt.changed().await } else { self.accepted.changed().await };
             if changed.is_err() {
                 // The device ends, and with it this task.
                 std::future::pending::<()>().await;

@@ -495,10 +495,10 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
-    use crate::app::footing::Footing;
+    use crate::app::fixture::Fixture;
 
     /// A grant, what it was asked, and the folder that has its tokens.
-    fn grant(footing: &Footing) -> (Grant, mpsc::UnboundedReceiver<Ask>, Vault) {
+    fn grant(fixture: &Fixture) -> (Grant, mpsc::UnboundedReceiver<Ask>, Vault) {
         let (asks, inbox) = mpsc::unbounded_channel();
         let grant = Grant {
             name: GrantName::parse("door").unwrap(),
@@ -513,7 +513,7 @@ mod tests {
             pace: Mutex::new(Pace::new(NonZeroU32::MIN)),
             creation: Arc::default(),
         };
-        (grant, inbox, Vault::open(&footing.folder.path().join("vault")).unwrap())
+        (grant, inbox, Vault::open(&fixture.folder.path().join("vault")).unwrap())
     }
 
     /// The policy has this token.
@@ -537,20 +537,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_that_was_refused_leaves_with_no_other_request_even_before_the_keeper_hears_of_it() {
-        let footing = Footing::new();
-        let (grant, mut asks, vault) = grant(&footing);
+        let fixture = Fixture::new();
+        let (grant, mut asks, vault) = grant(&fixture);
         let first = authorize(&grant, &vault, "first");
-        assert_eq!(lease_now(&grant, &footing.clock).await, Some(first));
+        assert_eq!(lease_now(&grant, &fixture.clock).await, Some(first));
         grant.refuse(first);
         assert_eq!(asks.try_recv(), Ok(Ask::Refused(first)));
-        assert_eq!(lease_now(&grant, &footing.clock).await, None);
+        assert_eq!(lease_now(&grant, &fixture.clock).await, None);
         assert_eq!(grant.standing_at(0), Standing::Renewing, "and `status` says so");
 
         let second = authorize(&grant, &vault, "second");
-        assert_eq!(lease_now(&grant, &footing.clock).await, Some(second));
+        assert_eq!(lease_now(&grant, &fixture.clock).await, Some(second));
         grant.refuse(first);
-        assert_eq!(lease_now(&grant, &footing.clock).await, Some(second), "late news of the first say nothing of it");
+        assert_eq!(lease_now(&grant, &fixture.clock).await, Some(second), "late news of the first say nothing of it");
         grant.refuse(second);
-        assert_eq!(lease_now(&grant, &footing.clock).await, None, "nor is the renewed one used again");
+        assert_eq!(lease_now(&grant, &fixture.clock).await, None, "nor is the renewed one used again");
     }
 }

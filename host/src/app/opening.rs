@@ -129,7 +129,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::app::footing::Footing;
+    use crate::app::fixture::Fixture;
 
     #[test]
     fn the_panel_and_whoever_asks_are_told_the_same() {
@@ -141,12 +141,12 @@ mod tests {
             (OpenError::Missing { path }, "no ledger"),
         ];
         for (error, expected) in table {
-            let footing = Footing::new();
+            let fixture = Fixture::new();
             let problem = Problem { headline: headline(&error).to_owned(), advice: chain(&error) };
             assert!(problem.headline == expected && expected.len() <= 21, "{error}");
-            footing.troubles.set(PART, Some(problem));
-            assert_eq!(footing.shown_problem(), Some(expected.to_owned()));
-            let said = answer(&Question::Status, &footing.display, &footing.troubles);
+            fixture.troubles.set(PART, Some(problem));
+            assert_eq!(fixture.shown_problem(), Some(expected.to_owned()));
+            let said = answer(&Question::Status, &fixture.display, &fixture.troubles);
             assert_eq!(said, Answer::Refused { reason: format!("nothing is recorded: {expected}: {}", chain(error)) });
         }
     }

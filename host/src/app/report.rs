@@ -141,12 +141,11 @@ fn sink_report(
                     Err(_) => false,
                 })
             });
-            let grant_off = parts.and_then(|parts| parts.why_grant_off(sink)).map(|reason| format!("{reason}; its rows are kept"));
+            let grant_off =
+                parts.and_then(|parts| parts.why_grant_off(sink)).map(|reason| format!("{reason}; its rows are kept"));
             let off = sink.delivery_off.clone().or(grant_off);
             let delivery = match sink.delivery.borrow().clone() {
-                _ if off.is_some() => {
-                    StageReport::Off { reason: off.unwrap_or_default() }
-                }
+                _ if off.is_some() => StageReport::Off { reason: off.unwrap_or_default() },
                 delivery::Standing::Idle => StageReport::Idle,
                 delivery::Standing::Paused => StageReport::Paused,
                 delivery::Standing::Working if !has_lease => StageReport::AwaitingGrant,

@@ -115,7 +115,8 @@ fn named_files(configuration: &Configuration) -> Vec<PathBuf> {
         Some(Authorization::Header { secret: source, .. }) => secret(source),
         _ => None,
     });
-    plugins.chain(of_grants).chain(of_sinks).collect()
+    let authorities = configuration.grants.values().filter_map(|grant| grant.ca.clone());
+    plugins.chain(of_grants).chain(of_sinks).chain(authorities).collect()
 }
 
 /// The kernel's word on changes in folders.

@@ -147,7 +147,7 @@ impl Writer {
             Form::Table => print_line(table(page, first))?,
             Form::Csv => {
                 if first {
-                    print("sequence,id,time,time-is,source,kind,fields,fate\r\n")?;
+                    print("sequence,id,time,time-is,source,kind,fields,status\r\n")?;
                 }
                 for listed in page {
                     print(csv_line(listed))?;
@@ -167,7 +167,7 @@ fn table(page: &[ListedEvent], first: bool) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     if first {
-        table.set_header(["", "time", "source", "kind", "fields", "fate"]);
+        table.set_header(["", "time", "source", "kind", "fields", "status"]);
     }
     for listed in page {
         let happened = &listed.event.happened;
@@ -264,7 +264,7 @@ fn json_line(listed: &ListedEvent) -> serde_json::Value {
         "source": happened.source,
         "kind": happened.kind,
         "fields": fields,
-        "fates": listed.statuses.iter().map(|status| json!({
+        "statuses": listed.statuses.iter().map(|status| json!({
             "sink": status.sink,
             "rows": status.rows,
             "again": status.again,

@@ -81,6 +81,9 @@ fn render_report(report: &Report, zone: &TimeZone) -> String {
                 line(&format!("  {stage}"), says);
             }
         }
+        if let Some(notice) = &sink.notice {
+            line("  notice", render_problem(notice));
+        }
         if let Some(link) = &sink.link {
             line("  rows", printable(link));
         }

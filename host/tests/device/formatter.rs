@@ -49,8 +49,8 @@ async fn what_was_set_aside_is_listed_tried_again_and_dropped_as_a_person_wants_
     bench.until("the formatter has refused it once more", again).await;
     let events = bench.printed(&["events", "--json"]).await;
     let first: serde_json::Value = serde_json::from_str(events.lines().next().unwrap()).unwrap();
-    let fate = &first["fates"][0];
-    assert_eq!((&fate["stage"], &fate["again"]), (&"set-aside".into(), &1.into()), "told at the event: {events}");
+    let status = &first["statuses"][0];
+    assert_eq!((&status["stage"], &status["again"]), (&"set-aside".into(), &1.into()), "told at the event: {events}");
     assert_eq!(events.lines().count(), 2, "nothing happened twice: {events}");
 
     let unknown = bench.command(&["rejects", "drop", "timesheet", "2", "--reason", "a mistake"]).await;

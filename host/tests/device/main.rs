@@ -16,6 +16,7 @@ mod plugin;
 mod formatter;
 mod part;
 mod reconcile;
+mod reload;
 mod replay;
 mod sink;
 

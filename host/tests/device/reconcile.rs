@@ -94,7 +94,7 @@ async fn what_is_missing_is_found_and_delivered_again_once() {
     assert_eq!(bench.delivered().iter().filter(|deed| *deed == "two").count(), 2, "{:?}", bench.delivered());
     let events = bench.printed(&["events", "--json"]).await;
     assert_eq!(events.lines().count(), 5, "nothing happened twice: {events}");
-    let again = |line: &str| serde_json::from_str::<Value>(line).unwrap()["fates"][0]["again"].clone();
+    let again = |line: &str| serde_json::from_str::<Value>(line).unwrap()["statuses"][0]["again"].clone();
     assert_eq!(events.lines().map(again).filter(|again| *again == 1).count(), 1, "{events}");
 
     bench.press_only("three").await;

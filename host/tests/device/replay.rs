@@ -91,8 +91,8 @@ async fn a_replay_that_is_not_possible_says_why_and_what_is() {
     bench.press("one").await;
     bench.settle().await;
     let table = [
-        (["replay", "timesheet", "--from", "2"], "still to be formatted; the last that was is event 1", 1),
-        (["replay", "timesheet", "--from", "0"], "no longer in the history, which begins with event 1", 1),
+        (["replay", "timesheet", "--from", "2"], "there is no event 2; the newest is 1", 1),
+        (["replay", "timesheet", "--from", "0"], "there is no event 0", 1),
         (["replay", "timesheet", "--from", "01ARZ3NDEKTSV4RRFFQ69G5FAV"], "not, or no longer, in the history", 1),
         (["replay", "timesheet", "--from", "yesterday"], "neither a number nor an event's id", 2),
         (["replay", "sheet", "--from", "1"], "no sink `sheet`; it has `timesheet`", 1),
@@ -237,7 +237,7 @@ async fn corrections_outlive_a_power_cut_right_after_they_were_asked_for_and_can
     bench.start().await;
     let events = bench.printed(&["events", "--json"]).await;
     let second: Value = serde_json::from_str(events.lines().nth(1).unwrap()).unwrap();
-    assert_eq!(second["fates"][0]["stage"], "delivered", "{second:#}");
+    assert_eq!(second["statuses"][0]["stage"], "delivered", "{second:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use ulid::Ulid;
 
 use super::*;
-use crate::app::footing::Footing;
+use crate::app::fixture::Fixture;
 use crate::app::reconcile::Progress;
 use crate::app::status::ConfigurationReport;
 use crate::app::supervisor::declarations;
@@ -52,15 +52,15 @@ struct Bench {
     asks: mpsc::UnboundedReceiver<delivery::Ask>,
     /// Its rows.
     rows: Arc<Notify>,
-    _footing: Footing,
+    _fixture: Fixture,
 }
 
 impl Bench {
     async fn new() -> Self {
-        let footing = Footing::new();
+        let fixture = Fixture::new();
         let (configuration, _) = parse_what_is_valid(CONFIGURATION);
         assert_eq!(configuration.sinks.len(), 2);
-        footing.ledger.declare_sinks(declarations(&configuration)).await.unwrap();
+        fixture.ledger.declare_sinks(declarations(&configuration)).await.unwrap();
         let rows = Arc::new(Notify::new());
         let (asks, asked) = mpsc::unbounded_channel();
         let handle = SinkHandle {
@@ -86,16 +86,16 @@ impl Bench {
         let device = Device {
             configuration,
             report: Mutex::new(report),
-            clock: footing.clock.clone(),
-            time: footing.time.clone(),
-            ledger: footing.ledger.clone(),
-            display: footing.display.clone(),
-            troubles: footing.troubles.clone(),
+            clock: fixture.clock.clone(),
+            time: fixture.time.clone(),
+            ledger: fixture.ledger.clone(),
+            display: fixture.display.clone(),
+            troubles: fixture.troubles.clone(),
             parts: watch::channel(Arc::new(parts)).0,
             supervisor: mpsc::unbounded_channel().0,
             pausing: tokio::sync::Mutex::default(),
         };
-        Self { device, asks: asked, rows, _footing: footing }
+        Self { device, asks: asked, rows, _fixture: fixture }
     }
 
     /// The sink that is on.

@@ -6,7 +6,7 @@ use bare_component::{ALLOCATES, component, component_that_returns};
 use punchcard_core::plugin::delivery::Page;
 use tokio::time::{sleep, timeout};
 
-use super::super::footing::Footing;
+use super::super::fixture::Fixture;
 use super::reading::both;
 use super::*;
 use crate::http::{Limits as HttpLimits, Trust};
@@ -25,8 +25,8 @@ fn hold() -> Vec<u8> {
 }
 
 /// A sink, the way of questions to it, and what it stands on.
-async fn delivery_by(component: &[u8]) -> (Delivery, mpsc::UnboundedSender<Ask>, Footing) {
-    let (footing, sink, plugin) = Footing::with_sink(component).await;
+async fn delivery_by(component: &[u8]) -> (Delivery, mpsc::UnboundedSender<Ask>, Fixture) {
+    let (fixture, sink, plugin) = Fixture::with_sink(component).await;
     let Plugin::Connector(connector) = plugin else { panic!("no connector") };
     let (asks, inbox) = mpsc::unbounded_channel();
     let limits = Limits {
@@ -47,10 +47,10 @@ async fn delivery_by(component: &[u8]) -> (Delivery, mpsc::UnboundedSender<Ask>,
         reach: Vec::new(),
         authority: Authority::None,
         pace: Mutex::new(Pace::new(NonZeroU32::MIN)),
-        ledger: footing.ledger.clone(),
+        ledger: fixture.ledger.clone(),
         http: Arc::new(Http::open(&HttpLimits::default(), &Trust::only(vec![])).unwrap()),
-        clock: footing.clock.clone(),
-        time: footing.time.clone(),
+        clock: fixture.clock.clone(),
+        time: fixture.time.clone(),
         asks: inbox,
         flow: watch::channel(Flow::Deliver).1,
         progress: Progress::after(6),
@@ -59,7 +59,7 @@ async fn delivery_by(component: &[u8]) -> (Delivery, mpsc::UnboundedSender<Ask>,
         standing: watch::channel(Standing::default()).0,
         delivered: mpsc::unbounded_channel().0,
     };
-    (delivery, asks, footing)
+    (delivery, asks, fixture)
 }
 
 /// Why the comparison of this number failed, if it did.
@@ -73,7 +73,7 @@ fn failed(progress: &Progress, number: u64) -> Option<String> {
 #[tokio::test]
 async fn a_comparison_ends_where_the_sink_is_held_or_fails_after_it_was_asked_for() {
     for (connector, reason) in [(trap(), "the sink's connector fails"), (hold(), "the sink waits for a person")] {
-        let (delivery, asks, _footing) = delivery_by(&connector).await;
+        let (delivery, asks, _fixture) = delivery_by(&connector).await;
         let progress = delivery.progress.clone();
         let number = progress.begin().unwrap();
         asks.send(Ask::Reconcile { number, deliver_missing_of: None }).unwrap();
@@ -92,7 +92,7 @@ async fn a_comparison_ends_where_the_sink_is_held_or_fails_after_it_was_asked_fo
 
 #[tokio::test]
 async fn an_answer_to_an_older_comparison_is_refused_and_leaves_the_last_one_as_it_is() {
-    let (delivery, _asks, _footing) = delivery_by(&trap()).await;
+    let (delivery, _asks, _fixture) = delivery_by(&trap()).await;
     let (mut carrier, mut load) = (Carrier::default(), delivery.load().await);
     let missing = vec![Ordinal(1)];
     load.missing = (6, missing.clone());
@@ -113,7 +113,7 @@ fn of_what_is_missing_only_what_a_person_was_told_of_goes_again() {
 
 #[tokio::test]
 async fn a_page_that_comes_days_later_is_not_compared_any_more() {
-    let (delivery, _asks, _footing) = delivery_by(&trap()).await;
+    let (delivery, _asks, _fixture) = delivery_by(&trap()).await;
     let (mut carrier, mut load) = (Carrier::default(), delivery.load().await);
     let minute = 60_000;
     for (after_ms, is_taken) in [(9 * minute, true), (11 * minute, false)] {

@@ -7,26 +7,26 @@ use punchcard_core::time::{Instant, Now, Standing as Known};
 use tokio::sync::oneshot;
 use ulid::Ulid;
 
-use super::super::footing::Footing;
+use super::super::fixture::Fixture;
 use super::super::replay::ReplayError;
 use super::correction::CorrectionError;
 use super::*;
 use punchcard_sandbox::Plugin;
 
 /// A sink with so many events to format, and what it stands on.
-async fn formatting_of(events: u32) -> (Formatting, Footing) {
-    let (footing, sink, plugin) = Footing::with_sink(&component("formatter", "unreachable").unwrap()).await;
+async fn formatting_of(events: u32) -> (Formatting, Fixture) {
+    let (fixture, sink, plugin) = Fixture::with_sink(&component("formatter", "unreachable").unwrap()).await;
     let Plugin::Formatter(formatter) = plugin else { panic!("no formatter") };
     for number in 0..events {
         let event = NewEvent {
             id: Ulid::from_parts(1, number.into()),
-            at: Some(footing.clock.wall()),
-            monotonic: footing.clock.monotonic(),
+            at: Some(fixture.clock.wall()),
+            monotonic: fixture.clock.monotonic(),
             source: InputName::parse("clock").unwrap(),
             kind: "punch".to_owned(),
             fields: Vec::new(),
         };
-        footing.ledger.accept(event).await.unwrap();
+        fixture.ledger.accept(event).await.unwrap();
     }
     let by = Replayer {
         formatter,
@@ -36,19 +36,19 @@ async fn formatting_of(events: u32) -> (Formatting, Footing) {
         kinds: vec!["punch".to_owned()],
     };
     let formatting = Formatting {
-        learnt: footing.time.learnt(),
+        learnt: fixture.time.learnt(),
         sink,
         by,
-        ledger: footing.ledger.clone(),
-        clock: footing.clock.clone(),
-        time: footing.time.clone(),
-        accepted: footing.ledger.accepted(),
+        ledger: fixture.ledger.clone(),
+        clock: fixture.clock.clone(),
+        time: fixture.time.clone(),
+        accepted: fixture.ledger.accepted(),
         rows: Arc::default(),
         standing: watch::channel(Standing::default()).0,
         said: mpsc::unbounded_channel().0,
         asks: mpsc::unbounded_channel().1,
     };
-    (formatting, footing)
+    (formatting, fixture)
 }
 
 /// As a formatter takes all of them, and makes no rows.
@@ -65,7 +65,7 @@ async fn keep_as(formatting: &mut Formatting, work: Unformatted, state: &[u8], v
 
 #[tokio::test]
 async fn what_was_made_while_the_sink_moved_on_is_no_failure() {
-    let (mut formatting, _footing) = formatting_of(1).await;
+    let (mut formatting, _fixture) = formatting_of(1).await;
     let work = formatting.ledger.read_unformatted(&formatting.sink, 9).await.unwrap();
     // As if the sink moved on while the formatter worked.
     keep(&mut formatting, work.clone()).await;
@@ -75,7 +75,7 @@ async fn what_was_made_while_the_sink_moved_on_is_no_failure() {
 
 #[tokio::test]
 async fn a_replay_that_nobody_waits_for_does_not_go_on() {
-    let (mut formatting, _footing) = formatting_of(20).await;
+    let (mut formatting, _fixture) = formatting_of(20).await;
     let work = formatting.ledger.read_unformatted(&formatting.sink, 99).await.unwrap();
     keep(&mut formatting, work).await;
     let (reply, answer) = oneshot::channel();
@@ -88,7 +88,7 @@ async fn a_replay_that_nobody_waits_for_does_not_go_on() {
 
 #[tokio::test]
 async fn that_times_were_wrong_is_no_longer_said_where_nothing_is_to_be_corrected() {
-    let (mut formatting, _footing) = formatting_of(1).await;
+    let (mut formatting, _fixture) = formatting_of(1).await;
     let work = formatting.ledger.read_unformatted(&formatting.sink, 9).await.unwrap();
     // An event that was set aside is passed over.
     keep_as(&mut formatting, work, &[], &Verdict::Reject("not this one".to_owned())).await;

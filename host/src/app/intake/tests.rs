@@ -4,7 +4,7 @@ use punchcard_core::config::parse_what_is_valid;
 use punchcard_core::scene::Scene;
 
 use super::*;
-use crate::app::footing::Footing;
+use crate::app::fixture::Fixture;
 
 const CONFIGURATION: &str = r#"
 [device]
@@ -28,14 +28,14 @@ press = { event = "pulse", share-commit-ms = 60_000 }
 "#;
 
 /// What hands reach, and what it stands on.
-async fn intake() -> (Intake, Footing) {
+async fn intake() -> (Intake, Fixture) {
     let (configuration, _) = parse_what_is_valid(CONFIGURATION);
     assert_eq!(configuration.inputs.len(), 3);
-    let footing = Footing::new();
-    let Footing { clock, ledger, display, troubles, time, .. } = &footing;
+    let fixture = Fixture::new();
+    let Fixture { clock, ledger, display, troubles, time, .. } = &fixture;
     let (clock, ledger, display) = (clock.clone(), ledger.clone(), display.clone());
     let intake = Intake::new(&configuration, ledger, clock, time.clone(), display, troubles.clone()).await;
-    (intake, footing)
+    (intake, fixture)
 }
 
 fn edge(input: &str, motion: Motion, at_ms: u64) -> Edge {
@@ -64,7 +64,7 @@ fn unchanging() -> watch::Receiver<Arc<Parts>> {
 
 #[tokio::test]
 async fn presses_that_were_taken_before_the_end_are_recorded() {
-    let (intake, _footing) = intake().await;
+    let (intake, _fixture) = intake().await;
     let ledger = intake.ledger.clone();
     let (sender, pressed) = mpsc::channel(64);
     for input in ["left", "right", "left", "left"] {
@@ -79,7 +79,7 @@ async fn presses_that_were_taken_before_the_end_are_recorded() {
 
 #[tokio::test]
 async fn a_second_press_is_none_while_the_first_is_saved_or_waits_its_turn() {
-    let (mut intake, _footing) = intake().await;
+    let (mut intake, _fixture) = intake().await;
     let mut waiting = Waiting::new();
     let mut at_ms = 0;
     let mut press = |intake: &mut Intake, input: &str, saving: Option<&InputName>, waiting: &Waiting| {
@@ -99,7 +99,7 @@ async fn a_second_press_is_none_while_the_first_is_saved_or_waits_its_turn() {
 
 #[tokio::test]
 async fn a_press_that_is_not_taken_is_said_on_the_panel() {
-    let (intake, _footing) = intake().await;
+    let (intake, _fixture) = intake().await;
     intake.refuse(&InputName::parse("left").unwrap(), "press again");
     let shown = intake.display.note(|panel, now_ms| punchcard_core::scene::plan_scene(panel, now_ms).scene);
     assert!(matches!(&shown, Scene::Problem(problem) if problem.headline == "NOT recorded"), "{shown:?}");
@@ -107,7 +107,7 @@ async fn a_press_that_is_not_taken_is_said_on_the_panel() {
 
 #[tokio::test]
 async fn that_presses_are_not_recorded_is_said_until_one_is() {
-    let (intake, _footing) = intake().await;
+    let (intake, _fixture) = intake().await;
     let problems = |intake: &Intake| intake.troubles.report().into_iter().map(|report| report.problem.headline);
     intake.tell(Err(AcceptError::TooLarge { bytes: 1 }));
     assert!(problems(&intake).eq(["NOT recorded"]));
@@ -121,7 +121,7 @@ async fn that_presses_are_not_recorded_is_said_until_one_is() {
 
 #[tokio::test]
 async fn what_may_wait_goes_with_the_next_press_or_at_the_end_and_no_press_waits_for_it() {
-    let (intake, _footing) = intake().await;
+    let (intake, _fixture) = intake().await;
     let ledger = intake.ledger.clone();
     let (sender, pressed) = mpsc::channel(64);
     let running = tokio::spawn(intake.run(pressed, unchanging()));
@@ -142,7 +142,7 @@ async fn what_may_wait_goes_with_the_next_press_or_at_the_end_and_no_press_waits
 
 #[tokio::test]
 async fn what_shared_a_commit_is_not_said_while_a_press_is_being_saved() {
-    let (mut intake, _footing) = intake().await;
+    let (mut intake, _fixture) = intake().await;
     assert!(intake.edge(&edge("counter", Motion::Tap, 0), None, &Waiting::new()).is_none());
     intake.ledger.hurry();
     intake.ledger.accepted().wait_for(|newest| newest.0 == 1).await.unwrap();
@@ -156,7 +156,7 @@ async fn what_shared_a_commit_is_not_said_while_a_press_is_being_saved() {
 
 #[tokio::test]
 async fn more_than_a_slow_card_can_take_is_refused() {
-    let (mut intake, _footing) = intake().await;
+    let (mut intake, _fixture) = intake().await;
     for _ in 0..=SHARING {
         assert!(intake.edge(&edge("counter", Motion::Tap, 0), None, &Waiting::new()).is_none());
     }

@@ -17,7 +17,7 @@ use punchcard_panel::FrameSize;
 use punchcard_sandbox::{Compiler, Plugin, Sandbox};
 
 /// A device without parts.
-pub(super) struct Footing {
+pub(super) struct Fixture {
     pub(super) clock: Clock,
     pub(super) ledger: Ledger,
     pub(super) display: Display,
@@ -27,7 +27,7 @@ pub(super) struct Footing {
     pub(super) folder: TempDir,
 }
 
-impl Footing {
+impl Fixture {
     /// With an empty ledger.
     pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -50,13 +50,13 @@ impl Footing {
 
     /// With a sink that takes events of kind `punch`, and its only plugin.
     pub(super) async fn with_sink(component: &[u8]) -> (Self, SinkName, Plugin) {
-        let (footing, sink) = (Self::new(), SinkName::parse("sheet").unwrap());
+        let (fixture, sink) = (Self::new(), SinkName::parse("sheet").unwrap());
         let name = PluginName::parse("bare").unwrap();
         let declaration =
             Declaration { kinds: vec!["punch".to_owned()], formatter: name.clone(), connector: name.clone() };
-        footing.ledger.declare_sinks(BTreeMap::from([(sink.clone(), declaration)])).await.unwrap();
-        let sandbox = Sandbox::start(footing.folder.path(), Compiler::unconfined()).unwrap();
+        fixture.ledger.declare_sinks(BTreeMap::from([(sink.clone(), declaration)])).await.unwrap();
+        let sandbox = Sandbox::start(fixture.folder.path(), Compiler::unconfined()).unwrap();
         let plugin = sandbox.load(&name, component, Limits::default());
-        (footing, sink, plugin.unwrap_or_else(|error| panic!("{error}")))
+        (fixture, sink, plugin.unwrap_or_else(|error| panic!("{error}")))
     }
 }
