@@ -53,7 +53,9 @@ impl Device {
     pub(super) fn set_configuration(&self, report: ConfigurationReport) {
         let news = {
             let mut known = self.report.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *known, report.clone()) != report
+            let news = *known != report;
+            *known = report;
+            news
         };
         if news {
             self.say_configuration();

@@ -130,7 +130,7 @@ pub fn choose(source: &Result<Source, ReadError>, refused: &[Diagnostic], state:
             Err(diagnostics) => source.render(&diagnostics),
         },
         Err(error) => {
-            let said = super::error_chain::chain(&error);
+            let said = super::error_chain::chain(error);
             match error {
                 ReadError::File { source, .. } if source.kind() == ErrorKind::NotFound => {
                     format!("{said}\nWrite that file, or name another one with --config.")
