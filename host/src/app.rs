@@ -9,7 +9,7 @@ pub mod assembly;
 pub mod device;
 pub mod state_folder;
 
-mod face;
+mod io;
 mod opening;
 
 mod part;

@@ -55,6 +55,16 @@ impl Device {
         Ok(device)
     }
 
+    /// Its plugins.toml.
+    pub(crate) fn configuration(&self) -> Result<String> {
+        Ok(self.folder.configuration()?)
+    }
+
+    /// Writes another one.
+    pub(crate) fn configure(&self, text: &str) -> Result<()> {
+        Ok(self.folder.configure(text)?)
+    }
+
     /// What outlives a restart.
     pub(crate) fn state(&self) -> &Path {
         &self.folder.state

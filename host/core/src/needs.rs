@@ -157,7 +157,13 @@ mod tests {
         let table: [(&str, Needs, &[&str]); 12] = [
             ("sheet", needs(&[], &[], false), &[]),
             ("sheet", needs(&["https://sheets.example"], &[], true), &[]),
-            ("sheet", needs(&["https://sheets.example/v4?x#y", "http://192.168.0.7/x"], &[], false), &[]),
+            ("sheet", needs(&["https://sheets.example/v4?x#y"], &[], false), &[]),
+            (
+                "sheet",
+                needs(&["http://192.168.0.7/x"], &[], false),
+                &["grants.google.audience: plugin `carry` needs http://192.168.0.7/x; add { url = \
+                   \"http://192.168.0.7/x\", private = true }, if it is in your own network, to grants.google.audience"],
+            ),
             (
                 "sheet",
                 needs(&["https://other.example"], &[], true),
@@ -168,11 +174,10 @@ mod tests {
                     ),
                 ],
             ),
-            // A token does not go along with requests that are not authorized.
-            ("sheet", needs(&["https://www.example/upload"], &[], false), &[]),
+            // What plugins.toml authorizes is authorized, also where the connector could do without.
             (
                 "sheet",
-                needs(&["https://www.example/upload?key=k"], &[], true),
+                needs(&["https://www.example/upload?key=k"], &[], false),
                 &[&format!(
                     "{audience} https://www.example/upload; add \"https://www.example/upload\" to grants.google.audience"
                 )],

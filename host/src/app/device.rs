@@ -27,8 +27,8 @@ use super::configuration::{self, InForce, Source};
 use super::control;
 use super::display::Display;
 use super::error_chain::chain;
-use super::face::{Face, frame_size};
 use super::intake::Intake;
+use super::io::{Io, frame_size};
 use super::known_time::KnownTime;
 use super::opening::Opening;
 use super::part::{Parts, Site};
@@ -111,8 +111,8 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     let mut ends = Ends::listen().map_err(DeviceError::System)?;
     let (supervisor, requests) = mpsc::unbounded_channel();
     let opened = open(options, &in_force, supervisor, &mut ends).await?;
-    let Some((device, face, pressed)) = opened else { return Ok(()) };
-    let face = Arc::new(tokio::sync::Mutex::new(face));
+    let Some((device, io, pressed)) = opened else { return Ok(()) };
+    let io = Arc::new(tokio::sync::Mutex::new(io));
 
     let intake = Intake::new(
         &in_force.configuration,
@@ -132,7 +132,7 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     device.say_configuration();
 
     let mut parts = JoinSet::new();
-    start_parts(&device, options, in_force, &face, requests, &mut parts);
+    start_parts(&device, options, in_force, &io, requests, &mut parts);
     let ended = tokio::select! {
         ended = ends.wait(&mut intake, &mut front, device.ledger.accepted()) => ended,
         error = first_to_break_off(&mut parts) => Err(error),
@@ -140,12 +140,12 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
 
     info!("stopping");
     parts.shutdown().await;
-    let mut face = face.lock().await;
-    face.close_inputs().await;
-    let saved = save_what_was_pressed(&face.sender, &mut intake).await;
+    let mut io = io.lock().await;
+    io.close_inputs().await;
+    let saved = save_what_was_pressed(&io.sender, &mut intake).await;
     front.shutdown().await;
     device.ledger.clone().close().await;
-    face.end().await;
+    io.end().await;
     ended.and(saved).inspect_err(|error| error!(error = chain(error), "the device ends"))
 }
 
@@ -156,7 +156,7 @@ async fn open(
     in_force: &InForce,
     supervisor: mpsc::UnboundedSender<Request>,
     ends: &mut Ends,
-) -> Result<Option<(Arc<Device>, Face, mpsc::Receiver<Message>)>, DeviceError> {
+) -> Result<Option<(Arc<Device>, Io, mpsc::Receiver<Message>)>, DeviceError> {
     let configuration = &in_force.configuration;
     let configured = &configuration.device;
     let clock = Clock::open(configured.name.as_str(), configured.time_zone.clone(), configured.trust_clock)?;
@@ -168,23 +168,23 @@ async fn open(
     let display = Display::new(configured.name.as_str(), frame_size(configuration.panel.size), clock.clone());
     let troubles = Troubles::new(display.clone());
     let errors = in_force.report.errors.as_deref();
-    let face = || Face::start(configuration, errors, &clock, &display, &troubles);
+    let io = || Io::start(configuration, errors, &clock, &display, &troubles);
     let opening =
         Opening { state: &options.state, setup: &setup, clock: &clock, display: &display, troubles: &troubles };
-    let ((ledger, opened), (face, pressed)) = match opening.open() {
-        Ok(opened) => (opened, face()),
+    let ((ledger, opened), (io, pressed)) = match opening.open() {
+        Ok(opened) => (opened, io()),
         Err(error @ OpenError::InUse { .. }) => return Err(error.into()),
         Err(error) => {
-            let (mut face, mut pressed) = face();
+            let (mut io, mut pressed) = io();
             let opened = tokio::select! {
                 opened = opening.open_after(error, &mut pressed) => opened?,
                 () = ends.signal() => None,
             };
             let Some(opened) = opened else {
-                face.end().await;
+                io.end().await;
                 return Ok(None);
             };
-            (opened, (face, pressed))
+            (opened, (io, pressed))
         }
     };
     if let Some(version) = opened.migrated_from {
@@ -207,7 +207,7 @@ async fn open(
         supervisor,
         pausing: tokio::sync::Mutex::default(),
     };
-    Ok(Some((Arc::new(device), face, pressed)))
+    Ok(Some((Arc::new(device), io, pressed)))
 }
 
 /// Starts what is behind the sandbox: plugins, and the grants and sinks that they make up. Nothing of it stops a device:
@@ -216,7 +216,7 @@ fn start_parts(
     device: &Arc<Device>,
     options: &Options,
     in_force: InForce,
-    face: &Arc<tokio::sync::Mutex<Face>>,
+    io: &Arc<tokio::sync::Mutex<Io>>,
     requests: mpsc::UnboundedReceiver<Request>,
     tasks: &mut JoinSet<()>,
 ) {
@@ -246,7 +246,7 @@ fn start_parts(
     };
     announcement::start(device, sayings, deliveries, tasks);
     tasks.spawn(watch::watch(options.configuration.clone(), device.parts.subscribe(), device.supervisor.clone()));
-    let supervisor = Supervisor::new(Arc::clone(device), options.clone(), sandbox, site, Arc::clone(face), requests);
+    let supervisor = Supervisor::new(Arc::clone(device), options.clone(), sandbox, site, Arc::clone(io), requests);
     tasks.spawn(supervisor.run(in_force));
 }
 

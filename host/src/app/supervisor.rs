@@ -32,7 +32,7 @@ use super::assembly::{Assembled, Assembly, Fault};
 use super::configuration::{self, InForce, Source};
 use super::device::{Device, Options};
 use super::error_chain::chain;
-use super::face::Face;
+use super::io::Io;
 use super::part::{Handle, Part, Site};
 use super::plugin::{Loaded, LoadedPlugin, Plugins};
 use super::status::{Fallback, PluginReport, ReloadReport, StepReport};
@@ -66,7 +66,7 @@ pub(super) struct Supervisor {
     sandbox: Arc<Sandbox>,
     site: Site,
     /// What a person touches and sees.
-    face: Arc<tokio::sync::Mutex<Face>>,
+    io: Arc<tokio::sync::Mutex<Io>>,
     requests: mpsc::UnboundedReceiver<Request>,
     /// What should run.
     desired: BTreeMap<PartName, Desired>,
@@ -94,7 +94,7 @@ impl Supervisor {
         options: Options,
         sandbox: Arc<Sandbox>,
         site: Site,
-        face: Arc<tokio::sync::Mutex<Face>>,
+        io: Arc<tokio::sync::Mutex<Io>>,
         requests: mpsc::UnboundedReceiver<Request>,
     ) -> Self {
         Self {
@@ -102,7 +102,7 @@ impl Supervisor {
             options,
             sandbox,
             site,
-            face,
+            io,
             requests,
             desired: BTreeMap::new(),
             running: BTreeMap::new(),
@@ -215,7 +215,7 @@ impl Supervisor {
         }
         self.plugins = plugins.iter().filter_map(|(name, loaded)| Some((name.clone(), loaded.clone().ok()?))).collect();
         self.publish(&configuration, Some(&plugins));
-        let mut steps = self.face.lock().await.apply(&configuration).await;
+        let mut steps = self.io.lock().await.apply(&configuration).await;
         steps.extend(self.execute().await);
         let used: Vec<_> = self.plugins.values().map(|loaded| *loaded.plugin.sha256()).collect();
         self.sandbox.keep_only(&used);

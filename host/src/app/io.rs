@@ -24,7 +24,7 @@ use punchcard_panel::FrameSize;
 use punchcard_panel::terminal::Terminal;
 
 /// Inputs and panel at work.
-pub(super) struct Face {
+pub(super) struct Io {
     /// What is sent here comes after everything that was read.
     pub(super) sender: mpsc::Sender<Message>,
     clock: Clock,
@@ -39,7 +39,7 @@ enum Running {
     Panel(Showing),
 }
 
-impl Face {
+impl Io {
     /// Starts what of it there is, and says what is missing. What is pressed comes out of the channel. `errors` of
     /// plugins.toml are printed where the panel is a terminal.
     pub(super) fn start(
@@ -51,13 +51,13 @@ impl Face {
     ) -> (Self, mpsc::Receiver<Message>) {
         let (sender, pressed) = mpsc::channel(64);
         let (clock, display, troubles) = (clock.clone(), display.clone(), troubles.clone());
-        let mut face = Self { sender, clock, display, troubles, running: BTreeMap::new() };
+        let mut io = Self { sender, clock, display, troubles, running: BTreeMap::new() };
         let wanted = wanted(configuration);
-        for step in face.plan(&wanted) {
-            face.perform_start(&step, &wanted, errors.unwrap_or_default());
+        for step in io.plan(&wanted) {
+            io.perform_start(&step, &wanted, errors.unwrap_or_default());
         }
-        face.say_undriven(configuration);
-        (face, pressed)
+        io.say_undriven(configuration);
+        (io, pressed)
     }
 
     /// Has the inputs and the panel be what a configuration says. Those of which nothing changed are left alone.
