@@ -66,8 +66,8 @@ pub(crate) async fn deliver(state: &Path) -> Result<()> {
     let sink = SinkName::parse("timesheet")?;
     let declaration = Declaration {
         kinds: vec!["punch".to_owned()],
-        formatter: PluginName::parse("timeclock")?,
-        connector: PluginName::parse("google-sheets")?,
+        formatter: Some(PluginName::parse("timeclock")?),
+        connector: Some(PluginName::parse("google-sheets")?),
     };
     ledger.declare_sinks(BTreeMap::from([(sink.clone(), declaration)])).await?;
     let columns = vec![Column { key: "project".to_owned(), title: "Project".to_owned(), kind: ColumnKind::Text }];

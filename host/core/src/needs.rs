@@ -161,8 +161,10 @@ mod tests {
             (
                 "sheet",
                 needs(&["http://192.168.0.7/x"], &[], false),
-                &["grants.google.audience: plugin `carry` needs http://192.168.0.7/x; add \"http://192.168.0.7/x\" to \
-                   grants.google.audience"],
+                &[
+                    "grants.google.audience: plugin `carry` needs http://192.168.0.7/x; add \"http://192.168.0.7/x\" to \
+                   grants.google.audience",
+                ],
             ),
             (
                 "sheet",

@@ -39,10 +39,10 @@ impl From<rusqlite::Error> for SinkError {
 pub struct Declaration {
     /// The kinds of events that it takes.
     pub kinds: Vec<String>,
-    /// The plugin that makes its rows.
-    pub formatter: PluginName,
-    /// The plugin that carries them.
-    pub connector: PluginName,
+    /// The plugin that makes its rows. `None`: none does for now, and the state stays that of the plugin that wrote it.
+    pub formatter: Option<PluginName>,
+    /// The plugin that carries them. `None`: as above.
+    pub connector: Option<PluginName>,
 }
 
 /// A sink that was declared.
@@ -201,7 +201,7 @@ fn declare(
             Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, earlier))
         })
         .optional()?;
-    let [formatter, connector] = plugins.map(|(_, plugin)| plugin.as_str());
+    let [formatter, connector] = plugins.map(|(_, plugin)| plugin.as_ref().map(PluginName::as_str));
     let Some((id, cursor, earlier)) = found else {
         let declare = "INSERT INTO sink (name, kinds, declared, cursor, formatter, connector)
                        VALUES (?1, ?2, 1, ?3, ?4, ?5)";
@@ -211,13 +211,16 @@ fn declare(
     };
     let mut begun_anew = Vec::new();
     for ((stage, plugin), earlier) in plugins.into_iter().zip(earlier) {
-        if earlier.is_some_and(|earlier| earlier != plugin.as_str()) {
+        if let Some(plugin) = plugin
+            && earlier.is_some_and(|earlier| earlier != plugin.as_str())
+        {
             transaction.execute(&format!("DELETE FROM {stage}_state WHERE sink = ?1"), [id])?;
             begun_anew.push(plugin.clone());
         }
     }
     let pruned = to_column(pruned_through(transaction)?);
-    let declare = "UPDATE sink SET kinds = ?2, declared = 1, cursor = max(cursor, ?3), formatter = ?4, connector = ?5
+    let declare = "UPDATE sink SET kinds = ?2, declared = 1, cursor = max(cursor, ?3),
+                       formatter = coalesce(?4, formatter), connector = coalesce(?5, connector)
                    WHERE id = ?1";
     transaction.prepare_cached(declare)?.execute((id, kinds, pruned, formatter, connector))?;
     let missed = u64::try_from(pruned - cursor).unwrap_or(0);

@@ -103,8 +103,8 @@ async fn declare(ledger: &Ledger, sinks: &[&str]) -> Vec<super::Declared> {
 fn declaration(kinds: &[&str]) -> Declaration {
     Declaration {
         kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
-        formatter: plugin("formatter"),
-        connector: plugin("connector"),
+        formatter: Some(plugin("formatter")),
+        connector: Some(plugin("connector")),
     }
 }
 

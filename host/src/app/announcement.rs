@@ -137,9 +137,11 @@ async fn show_said(display: Display, mut sayings: mpsc::UnboundedReceiver<Said>,
 /// Shows how much waits, whenever that may have changed.
 async fn show_undelivered(device: Arc<Device>, mut deliveries: mpsc::UnboundedReceiver<SinkName>, moved: Arc<Notify>) {
     let mut accepted = device.ledger.accepted();
+    let mut parts = device.parts.subscribe();
     loop {
         device.count_undelivered().await;
         tokio::select! {
+            changed = parts.changed() => if changed.is_err() { return },
             changed = accepted.changed() => if changed.is_err() { return },
             () = moved.notified() => {}
             sink = deliveries.recv() => match sink {

@@ -512,7 +512,11 @@ impl Delivery {
     async fn rest_without_ledger(&self, error: &str) {
         warn!(sink = %self.sink, error, "the ledger can't be used; trying again");
         self.stand(Standing::Failing { reason: format!("the ledger can't be used: {error}") });
-        sleep_until(&self.clock, self.clock.monotonic_ms() + LEDGER_AGAIN_MS).await;
+        let mut flow = self.flow.clone();
+        tokio::select! {
+            () = sleep_until(&self.clock, self.clock.monotonic_ms() + LEDGER_AGAIN_MS) => {}
+            () = stopped(&mut flow) => {}
+        }
     }
 
     fn publish(&self, carrier: &Carrier) {

@@ -105,6 +105,7 @@ pub(super) struct Device {
 /// left out.
 pub async fn run(options: &Options) -> Result<(), DeviceError> {
     state_folder::make_private(&options.state)?;
+    let began = watch::Began::now(&options.configuration);
     let source = Source::read(&options.configuration);
     let in_force = configuration::choose(&source, &[], &options.state, &options.configuration)
         .with_panel(std::io::stdout().is_terminal());
@@ -132,7 +133,7 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     device.say_configuration();
 
     let mut parts = JoinSet::new();
-    start_parts(&device, options, in_force, &io, requests, &mut parts);
+    start_parts(&device, options, in_force, &io, requests, began, &mut parts);
     let ended = tokio::select! {
         ended = ends.wait(&mut intake, &mut front, device.ledger.accepted()) => ended,
         error = first_to_break_off(&mut parts) => Err(error),
@@ -218,6 +219,7 @@ fn start_parts(
     in_force: InForce,
     io: &Arc<tokio::sync::Mutex<Io>>,
     requests: mpsc::UnboundedReceiver<Request>,
+    began: watch::Began,
     tasks: &mut JoinSet<()>,
 ) {
     let sandbox = match Sandbox::start(&options.state, Compiler::of_this_program()) {
@@ -243,9 +245,15 @@ fn start_parts(
         delivered,
         parts: device.parts.subscribe(),
         paused: BTreeSet::new(),
+        creations: Mutex::default(),
     };
     announcement::start(device, sayings, deliveries, tasks);
-    tasks.spawn(watch::watch(options.configuration.clone(), device.parts.subscribe(), device.supervisor.clone()));
+    tasks.spawn(watch::watch(
+        options.configuration.clone(),
+        device.parts.subscribe(),
+        device.supervisor.clone(),
+        began,
+    ));
     let supervisor = Supervisor::new(Arc::clone(device), options.clone(), sandbox, site, Arc::clone(io), requests);
     tasks.spawn(supervisor.run(in_force));
 }

@@ -52,8 +52,11 @@ impl Fixture {
     pub(super) async fn with_sink(component: &[u8]) -> (Self, SinkName, Plugin) {
         let (fixture, sink) = (Self::new(), SinkName::parse("sheet").unwrap());
         let name = PluginName::parse("bare").unwrap();
-        let declaration =
-            Declaration { kinds: vec!["punch".to_owned()], formatter: name.clone(), connector: name.clone() };
+        let declaration = Declaration {
+            kinds: vec!["punch".to_owned()],
+            formatter: Some(name.clone()),
+            connector: Some(name.clone()),
+        };
         fixture.ledger.declare_sinks(BTreeMap::from([(sink.clone(), declaration)])).await.unwrap();
         let sandbox = Sandbox::start(fixture.folder.path(), Compiler::unconfined()).unwrap();
         let plugin = sandbox.load(&name, component, Limits::default());

@@ -70,8 +70,8 @@ pub(super) struct Grant {
     slots: Mutex<Option<Slots>>,
     damage: Mutex<Option<String>>,
     pace: Mutex<Pace>,
-    /// Held by the sink that is making its destination ready: two at once would each make a file of the same title.
-    pub(super) creation: Arc<tokio::sync::Mutex<()>>,
+    /// Whether the only copy of what a server gave is being stored.
+    storing: watch::Sender<bool>,
 }
 
 impl Grant {
@@ -155,6 +155,13 @@ impl Grant {
     /// When the next request leaves if those of a minute leave evenly, in milliseconds of the monotonic clock.
     pub(super) fn even_at_ms(&self) -> u64 {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner).even_at_ms()
+    }
+
+    /// Waits until nothing is being stored.
+    pub(super) async fn has_stored(&self) {
+        let mut storing = self.storing.subscribe();
+        // An error can't be: the sender is this grant's own.
+        let _stored = storing.wait_for(|storing| !storing).await;
     }
 
     /// The fewest requests a minute that a service of its sinks takes.
@@ -247,7 +254,7 @@ impl GrantKeeper {
             slots: Mutex::new(None),
             damage: Mutex::new(None),
             pace: Mutex::new(Pace::new(NonZeroU32::MAX)),
-            creation: Arc::default(),
+            storing: watch::channel(false).0,
         });
         let keeper = Self {
             grant: Arc::clone(&grant),
@@ -415,6 +422,12 @@ impl GrantKeeper {
 
     /// Stores what an answer brought, however long that takes: the server may have given up the old refresh token for it.
     async fn store(&mut self, brought: &[(SlotName, Secret)]) {
+        self.grant.storing.send_replace(true);
+        self.try_to_store(brought).await;
+        self.grant.storing.send_replace(false);
+    }
+
+    async fn try_to_store(&mut self, brought: &[(SlotName, Secret)]) {
         loop {
             match self.vault.store(&self.grant.name, brought.to_vec()) {
                 Ok(loaded) => {
@@ -511,7 +524,7 @@ mod tests {
             slots: Mutex::new(None),
             damage: Mutex::new(None),
             pace: Mutex::new(Pace::new(NonZeroU32::MIN)),
-            creation: Arc::default(),
+            storing: watch::channel(false).0,
         };
         (grant, inbox, Vault::open(&fixture.folder.path().join("vault")).unwrap())
     }

@@ -125,6 +125,8 @@ impl Intake {
                 continue;
             }
             tokio::select! {
+                // What was pressed by now is a press of the inputs as they were.
+                biased;
                 message = reported.recv(), if listening => match message {
                     Some(Message::Edge(edge)) => waiting.extend(self.edge(&edge, None, &Waiting::new())),
                     Some(Message::Turn(turn)) => self.turn(&turn),
@@ -204,7 +206,12 @@ impl Intake {
     /// that will be next.
     fn edge(&mut self, edge: &Edge, saving: Option<&InputName>, waiting: &Waiting) -> Option<(InputName, NewEvent)> {
         let Edge { input, motion, at_ms } = edge;
-        let control = self.inputs.get_mut(input)?;
+        let Some(control) = self.inputs.get_mut(input) else {
+            if matches!(motion, Motion::Down | Motion::Stroke | Motion::Tap) {
+                self.refuse(input, "plugins.toml changed at that moment, and no longer has this input; press again");
+            }
+            return None;
+        };
         match (control.recognizer.edge(*motion, *at_ms)?, control.input.action.clone()) {
             (Gesture::Press, Action::Press(press)) => {
                 if !press.share_commit_for.is_zero() {

@@ -189,8 +189,8 @@ fn wanted(configuration: &Configuration) -> BTreeMap<PartName, Wanted> {
     });
     let panel = match configuration.panel.driver {
         PanelDriver::Terminal => Some(ready(PartConfiguration::Panel(configuration.panel, key_help(configuration)))),
-        PanelDriver::Ssd1306 { .. } => Some(Wanted::Unready(SSD1306.to_owned())),
-        PanelDriver::None => None,
+        // It is said to be off; nothing of a panel before goes on in its place.
+        PanelDriver::Ssd1306 { .. } | PanelDriver::None => None,
     };
     inputs.chain(panel.map(|panel| (PartName::Panel, panel))).collect()
 }

@@ -295,8 +295,8 @@ mod tests {
         let plugin = |name| PluginName::parse(name).unwrap();
         let declaration = Declaration {
             kinds: vec!["punch".to_owned()],
-            formatter: plugin("timeclock"),
-            connector: plugin("google-sheets"),
+            formatter: Some(plugin("timeclock")),
+            connector: Some(plugin("google-sheets")),
         };
         ledger.declare_sinks(BTreeMap::from([(sheet.clone(), declaration)])).await.unwrap();
         let mut telling = Telling::new(known_time(), ledger.clone());

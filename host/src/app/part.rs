@@ -7,7 +7,7 @@ pub(super) mod grant;
 pub(super) mod sink;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use punchcard_core::config::Configuration;
@@ -57,6 +57,13 @@ impl Handle {
         }
     }
 
+    /// Waits while it is at something that may not be cut off.
+    pub(super) async fn may_be_cut(&self) {
+        if let Self::Grant(grant) = self {
+            grant.has_stored().await;
+        }
+    }
+
     /// How long it may take to. After that it is ended wherever it is, as by a restart.
     pub(super) fn stops_within(&self) -> Duration {
         match self {
@@ -83,6 +90,17 @@ pub(super) struct Site {
     pub(super) parts: watch::Receiver<Arc<Parts>>,
     /// Sinks that a person paused.
     pub(super) paused: BTreeSet<SinkName>,
+    /// Held by the sink of a grant that is making its destination ready: two at once would each make a file of the same
+    /// title.
+    pub(super) creations: Mutex<BTreeMap<GrantName, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Site {
+    /// Of a grant: the turn to make a destination ready.
+    pub(super) fn creation(&self, grant: &GrantName) -> Arc<tokio::sync::Mutex<()>> {
+        let mut creations = self.creations.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(creations.entry(grant.clone()).or_default())
+    }
 }
 
 /// A part as it stands: it runs, or why it does not.

@@ -17,10 +17,12 @@ use std::sync::Arc;
 
 use punchcard_core::config::Configuration;
 use punchcard_core::config::sink::Sink;
-use punchcard_core::name::{PluginName, SinkName};
+use punchcard_core::name::PluginName;
 use punchcard_core::plugin::Problem;
 use punchcard_core::scene::PanelState;
-use punchcard_core::supervisor::{Action, Actual, PartName, Reason, Restarts, Spec, Step, Wanted, plan_steps};
+use punchcard_core::supervisor::{
+    Action, Actual, PartConfiguration, PartName, Reason, Restarts, Spec, Step, Wanted, plan_steps,
+};
 use punchcard_ledger::{Declaration, Declared, StorageError};
 use punchcard_sandbox::Sandbox;
 use punchcard_sandbox::cache::hexadecimal;
@@ -117,28 +119,38 @@ impl Supervisor {
 
     /// Brings a configuration into force, and keeps its parts running, until the task is dropped.
     pub(super) async fn run(mut self, in_force: InForce) {
-        self.begin(in_force, Vec::new());
+        self.begin(in_force, false, Vec::new());
         loop {
-            let again_at_ms = self.broke_off.values().map(|broken| broken.again_at_ms).min();
+            if self.candidate.as_ref().is_some_and(Candidate::is_complete) {
+                self.conclude().await;
+                continue;
+            }
+            let again_at_ms = self.next_restart_ms();
             tokio::select! {
                 Some(request) = self.requests.recv() => match request {
-                    Request::Reload { reply } => self.reload(reply).await,
+                    Request::Reload { reply } => self.reload(reply.into_iter().collect()),
                 },
-                (name, assembled) = candidate::next(&mut self.candidate) => self.take(name, assembled).await,
+                assembled = candidate::next(&mut self.candidate) => {
+                    if let Some((name, assembled)) = assembled {
+                        self.take(name, assembled).await;
+                    }
+                }
                 Some(broke_off) = self.ends.1.recv() => self.note_broke_off(broke_off).await,
                 () = wait_until(&self.device, again_at_ms) => {
                     self.execute().await;
                 }
             }
-            if self.candidate.as_ref().is_some_and(Candidate::is_complete) {
-                self.conclude().await;
-            }
         }
     }
 
+    /// When the next part that broke off is started again. One that can't be put together now is not waited for.
+    fn next_restart_ms(&self) -> Option<u64> {
+        let is_ready = |name: &PartName| matches!(self.desired.get(name), Some(Desired::Ready(..)));
+        self.broke_off.iter().filter(|(name, _)| is_ready(name)).map(|(_, broken)| broken.again_at_ms).min()
+    }
+
     /// Reads plugins.toml, and begins to put together what it asks for.
-    async fn reload(&mut self, reply: Option<oneshot::Sender<ReloadReport>>) {
-        let mut replies: Vec<_> = reply.into_iter().collect();
+    fn reload(&mut self, mut replies: Vec<oneshot::Sender<ReloadReport>>) {
         // Whoever waits for an older look gets the newer one's outcome.
         if let Some(candidate) = self.candidate.take_if(|candidate| candidate.is_reload) {
             replies.extend(candidate.replies);
@@ -149,18 +161,13 @@ impl Supervisor {
         }
         let source = Source::read(&self.options.configuration);
         match configuration::read(&source, &self.options.configuration) {
-            Ok(in_force) => {
-                self.begin(in_force, replies);
-                if let Some(candidate) = &mut self.candidate {
-                    candidate.is_reload = true;
-                }
-            }
+            Ok(in_force) => self.begin(in_force, true, replies),
             Err(errors) => self.refuse(errors, replies),
         }
     }
 
     /// Begins to put a configuration's parts together.
-    fn begin(&mut self, in_force: InForce, replies: Vec<oneshot::Sender<ReloadReport>>) {
+    fn begin(&mut self, in_force: InForce, is_reload: bool, replies: Vec<oneshot::Sender<ReloadReport>>) {
         let folder = self.options.configuration.parent().unwrap_or(Path::new("."));
         let configuration = Arc::new(in_force.configuration.clone());
         let plugins = Plugins::load(&configuration, folder, &self.sandbox, &self.plugins);
@@ -169,12 +176,12 @@ impl Supervisor {
         let is_proven = in_force.text.as_ref().is_none_or(|text| {
             configuration::last_valid(&self.options.state).is_none_or(|last_valid| last_valid == *text)
         });
-        if self.running.is_empty() && is_proven {
+        if !is_reload && is_proven {
             let names = Assembly::part_names(&assembly.configuration);
             self.desired = names.into_iter().map(|name| (name, Desired::Assembling)).collect();
             self.publish(&assembly.configuration, None);
         }
-        self.candidate = Some(Candidate::new(in_force, assembly, is_proven, replies));
+        self.candidate = Some(Candidate::new(in_force, assembly, is_proven, is_reload, replies));
     }
 
     /// Takes a part that was put together, or why it could not be.
@@ -227,16 +234,8 @@ impl Supervisor {
             self.device.display.note(PanelState::note_ready);
             info!(device = %configuration.device.name, "ready");
             if candidate.again {
-                return Box::pin(self.reload_for(candidate.replies)).await;
+                self.reload(candidate.replies);
             }
-        }
-    }
-
-    async fn reload_for(&mut self, replies: Vec<oneshot::Sender<ReloadReport>>) {
-        self.reload(None).await;
-        match &mut self.candidate {
-            Some(candidate) => candidate.replies.extend(replies),
-            None => drop(replies),
         }
     }
 
@@ -253,7 +252,7 @@ impl Supervisor {
         let Options { state, configuration: path } = &self.options;
         let stand_in = configuration::choose(&Ok(source), &diagnostics, state, path);
         self.device.set_configuration(stand_in.report.clone());
-        self.begin(stand_in, candidate.replies);
+        self.begin(stand_in, false, candidate.replies);
         if let Some(next) = &mut self.candidate {
             next.again = candidate.again;
         }
@@ -272,13 +271,18 @@ impl Supervisor {
 
     /// Performs the steps from what runs to what should run.
     async fn execute(&mut self) -> Vec<Step> {
-        let steps = plan_steps(&self.wanted(), &self.actual(), self.device.clock.monotonic_ms());
+        let mut steps = plan_steps(&self.wanted(), &self.actual(), self.device.clock.monotonic_ms());
         let ends = steps.iter().filter(|step| matches!(step.action, Action::Stop | Action::Replace));
         let mut ending = Vec::new();
         for step in ends {
             info!(part = %step.part, reason = %step.reason, "a part is stopped");
             self.broke_off.remove(&step.part);
-            ending.extend(self.running.remove(&step.part).map(Running::stop));
+            if let Some(running) = self.running.remove(&step.part) {
+                // Nobody is told that it will do something while it ends.
+                let reason = "it is being stopped or replaced; try again in a moment".to_owned();
+                self.device.parts.send_modify(|parts| Arc::make_mut(parts).set(&step.part, Err(reason)));
+                ending.push(running.stop());
+            }
         }
         let ended_any = !ending.is_empty();
         ending.into_iter().collect::<JoinSet<()>>().join_all().await;
@@ -286,9 +290,8 @@ impl Supervisor {
             self.restarts.remove(&step.part);
             self.device.forget_part(&step.part);
         }
-        let starts: Vec<&Step> =
-            steps.iter().filter(|step| matches!(step.action, Action::Start | Action::Replace)).collect();
-        if ended_any || !starts.is_empty() {
+        let starts = |step: &Step| matches!(step.action, Action::Start | Action::Replace);
+        if ended_any || steps.iter().any(starts) {
             // The ledger takes this after all that the ended parts have asked of it.
             let declared = self.declare().await;
             self.device.say_declared(&declared);
@@ -297,15 +300,17 @@ impl Supervisor {
         // Nobody pauses a sink between what the ledger says of it and its start.
         let _alone = device.pausing.lock().await;
         self.read_paused().await;
-        for step in starts {
-            self.start(step);
+        for step in steps.iter_mut().filter(|step| starts(step)) {
+            if let Err(reason) = self.start(step) {
+                *step = Step { part: step.part.clone(), action: Action::Leave, reason: Reason::Unready(reason) };
+            }
         }
         self.publish_parts(&steps);
         steps
     }
 
-    fn start(&mut self, step: &Step) {
-        let Some(Desired::Ready(part, spec)) = self.desired.get(&step.part) else { return };
+    fn start(&mut self, step: &Step) -> Result<(), String> {
+        let Some(Desired::Ready(part, spec)) = self.desired.get(&step.part) else { return Ok(()) };
         self.started += 1;
         let started_at_ms = self.device.clock.monotonic_ms();
         self.device.forget_part(&step.part);
@@ -315,9 +320,12 @@ impl Supervisor {
                 info!(part = %step.part, reason = %step.reason, "a part is started");
                 self.broke_off.remove(&step.part);
                 self.running.insert(step.part.clone(), running);
+                Ok(())
             }
             Err(reason) => {
-                self.desired.insert(step.part.clone(), Desired::Unready(reason));
+                self.broke_off.remove(&step.part);
+                self.desired.insert(step.part.clone(), Desired::Unready(reason.clone()));
+                Err(reason)
             }
         }
     }
@@ -358,15 +366,20 @@ impl Supervisor {
 
     /// Shows how all parts stand, to those who ask and to one another.
     fn publish_parts(&self, steps: &[Step]) {
+        self.set_paces();
+        for step in steps {
+            let advice = match &step.reason {
+                Reason::GoesOn(_) => Some(step.reason.to_string()),
+                _ => None,
+            };
+            let problem = advice.map(|advice| Problem { headline: "new version is off".into(), advice });
+            self.device.troubles.set(&format!("{}.new", step.part), problem);
+        }
         let mut off = Vec::new();
         self.device.parts.send_modify(|parts| {
             let parts = Arc::make_mut(parts);
             for step in steps {
                 let standing = match (self.running.get(&step.part), &step.reason) {
-                    (Some(running), Reason::GoesOn(reason)) => {
-                        off.push((step.part.clone(), format!("what ran before goes on: {reason}")));
-                        Ok(running.handle.clone())
-                    }
                     (Some(running), _) => Ok(running.handle.clone()),
                     (None, Reason::Removed) => {
                         parts.remove(&step.part);
@@ -386,7 +399,6 @@ impl Supervisor {
                 parts.set(&step.part, standing);
             }
         });
-        self.set_paces();
         for (part, reason) in off {
             warn!(%part, reason, "a part is off");
             self.device.say_off(&part.to_string(), &reason);
@@ -444,12 +456,32 @@ impl Supervisor {
 
     async fn try_declare(&self) -> Result<Vec<Declared>, StorageError> {
         let configuration = Arc::clone(&self.device.parts.borrow().configuration);
-        for (name, grant) in &configuration.grants {
+        for name in configuration.grants.keys() {
+            let Some(PartConfiguration::Grant(grant)) = self.spec_to_run(&PartName::Grant(name.clone())) else {
+                continue;
+            };
             if self.device.ledger.declare_grant(name, &grant.plugin).await? {
                 info!(grant = %name, plugin = %grant.plugin, "the grant has another plugin, which begins anew");
             }
         }
-        self.device.ledger.declare_sinks(declarations(&configuration)).await
+        let declared = configuration.sinks.iter().map(|(name, sink)| {
+            let declaration = match self.spec_to_run(&PartName::Sink(name.clone())) {
+                Some(PartConfiguration::Sink(runs)) => declaration(runs),
+                // None of its plugins will write a state.
+                _ => Declaration { formatter: None, connector: None, ..declaration(sink) },
+            };
+            (name.clone(), declaration)
+        });
+        self.device.ledger.declare_sinks(declared.collect()).await
+    }
+
+    /// With what a part will run: as it should, or where that is not possible, as it did before.
+    fn spec_to_run(&self, part: &PartName) -> Option<&PartConfiguration> {
+        match (self.desired.get(part), self.running.get(part)) {
+            (Some(Desired::Ready(_, spec)), _) => Some(&spec.configuration),
+            (_, Some(running)) => Some(&running.spec.configuration),
+            _ => None,
+        }
     }
 
     /// Hears which sinks a person paused.
@@ -473,14 +505,13 @@ impl Supervisor {
     }
 }
 
-/// The sinks, as the ledger is told of them before they are started.
-pub(super) fn declarations(configuration: &Configuration) -> BTreeMap<SinkName, Declaration> {
-    let declaration = |sink: &Sink| Declaration {
+/// A sink, as the ledger is told of it before it is started.
+pub(super) fn declaration(sink: &Sink) -> Declaration {
+    Declaration {
         kinds: sink.events.iter().map(ToString::to_string).collect(),
-        formatter: sink.format.plugin.clone(),
-        connector: sink.deliver.plugin.clone(),
-    };
-    configuration.sinks.iter().map(|(name, sink)| (name.clone(), declaration(sink))).collect()
+        formatter: Some(sink.format.plugin.clone()),
+        connector: Some(sink.deliver.plugin.clone()),
+    }
 }
 
 fn describe(name: &PluginName, loaded: &Loaded) -> PluginReport {

@@ -36,11 +36,14 @@ pub(super) async fn watch(
     configuration: PathBuf,
     parts: watch::Receiver<Arc<Parts>>,
     supervisor: mpsc::UnboundedSender<Request>,
+    began: Began,
 ) {
-    let files = Files { configuration, parts };
+    let Began { stamp: read, mut hangups } = began;
     let mut folders = Folders::open();
-    let mut hangups = listen_for_hangups();
+    let files = Files { configuration: configuration.clone(), parts };
     let mut stamps = files.stamps();
+    // It was read some time ago: the ledger may have had to be waited for.
+    stamps.insert(configuration, read);
     loop {
         if let Some(folders) = &mut folders {
             files.watch_folders(&mut folders.watches);
@@ -63,6 +66,19 @@ pub(super) async fn watch(
     }
 }
 
+/// What is noted before plugins.toml is read for the first time.
+pub(super) struct Began {
+    stamp: Stamp,
+    hangups: Option<Signal>,
+}
+
+impl Began {
+    /// Notes it, and has SIGHUP do nothing by itself from here on.
+    pub(super) fn now(configuration: &Path) -> Self {
+        Self { stamp: stamp(configuration), hangups: listen_for_hangups() }
+    }
+}
+
 /// The files that a device is put together from.
 struct Files {
     configuration: PathBuf,
@@ -81,10 +97,6 @@ impl Files {
     }
 
     fn stamps(&self) -> BTreeMap<PathBuf, Stamp> {
-        let stamp = |path: &Path| {
-            let data = path.metadata().ok()?;
-            Some((data.dev(), data.ino(), data.len(), data.ctime(), data.ctime_nsec()))
-        };
         self.paths().into_iter().map(|path| (path.clone(), stamp(&path))).collect()
     }
 
@@ -101,6 +113,11 @@ impl Files {
             }
         }
     }
+}
+
+fn stamp(path: &Path) -> Stamp {
+    let data = path.metadata().ok()?;
+    Some((data.dev(), data.ino(), data.len(), data.ctime(), data.ctime_nsec()))
 }
 
 /// The paths of components and secrets that a configuration names.

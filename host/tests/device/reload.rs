@@ -121,3 +121,46 @@ async fn a_component_that_is_damaged_while_it_runs_goes_on_as_it_was() {
     bench.settle().await;
     assert_eq!(rows(&bench, "Punches"), ["Deed one", "Deed two"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_without_grants_and_sinks_is_ready_and_takes_them_when_they_come() {
+    let mut bench = Bench::new().await;
+    let text = fs::read_to_string(bench.folder().join("plugins.toml")).unwrap();
+    bench.configure(&text[..text.find("[plugins]").unwrap()]);
+    bench.start().await;
+    bench.logged("ready device=").await;
+    press(&mut bench, &["one"]).await;
+    bench.configure(&text);
+    bench.until("the sink is there", |report| report["sinks"].as_array().unwrap().len() == 1).await;
+    bench.sign_in().await;
+    bench.settle().await;
+    assert_eq!(rows(&bench, "Punches"), ["Deed one"], "the first sinks of a ledger begin with its history");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_plugin_that_comes_later_begins_with_nothing_of_the_one_before_which_goes_on_until_then() {
+    let mut bench = Bench::signed_in().await;
+    press(&mut bench, &["one"]).await;
+    let text = fs::read_to_string(bench.folder().join("plugins.toml")).unwrap();
+    bench.configure(
+        &text
+            .replace("[plugins]\n", "[plugins]\nother = \"other.wasm\"\n")
+            .replace("plugin = \"saboteur\"", "plugin = \"other\""),
+    );
+    let said = bench.printed(&["reload"]).await;
+    assert!(said.contains("what ran before goes on") || said.contains("left alone"), "{said}");
+    press(&mut bench, &["two"]).await;
+    bench.settle().await;
+    assert!(!bench.log().contains("begins with an empty state"), "the one before still runs");
+    let said = bench.printed(&["status"]).await;
+    assert!(said.contains("new version is off"), "{said}");
+    // As a deployment does it: whole, or not at all.
+    fs::copy(guest("for-tests/saboteur"), bench.folder().join("other.new")).unwrap();
+    fs::rename(bench.folder().join("other.new"), bench.folder().join("other.wasm")).unwrap();
+    bench.logged("begins with an empty state").await;
+    press(&mut bench, &["three"]).await;
+    bench.settle().await;
+    assert_eq!(rows(&bench, "Punches"), ["Deed one", "Deed three", "Deed two"]);
+    let said = bench.printed(&["status"]).await;
+    assert!(!said.contains("new version is off"), "{said}");
+}

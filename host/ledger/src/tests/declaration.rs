@@ -42,10 +42,19 @@ async fn another_plugin_does_not_begin_with_the_state_of_the_one_before_it() {
     assert_eq!(ledger.connector_state(&sink("sheet")).await.unwrap(), b"spreadsheet");
 
     let with = |formatter: &str, connector: &str| {
-        let declared =
-            Declaration { formatter: plugin(formatter), connector: plugin(connector), ..declaration(&["punch"]) };
+        let declared = Declaration {
+            formatter: Some(plugin(formatter)),
+            connector: Some(plugin(connector)),
+            ..declaration(&["punch"])
+        };
         ledger.declare_sinks(BTreeMap::from([(sink("sheet"), declared)]))
     };
+    // While neither runs, both states stay.
+    let off = Declaration { formatter: None, connector: None, ..declaration(&["punch"]) };
+    let declared = ledger.declare_sinks(BTreeMap::from([(sink("sheet"), off)])).await.unwrap();
+    assert_eq!(declared[0].begun_anew, []);
+    assert_eq!(with("formatter", "connector").await.unwrap()[0].begun_anew, []);
+    assert_ne!(ledger.connector_state(&sink("sheet")).await.unwrap(), b"");
     assert_eq!(with("formatter", "webhook").await.unwrap()[0].begun_anew, [plugin("webhook")]);
     assert_eq!(ledger.connector_state(&sink("sheet")).await.unwrap(), b"");
     assert_eq!(read(&ledger, "sheet").await.state, b"through 1");

@@ -117,7 +117,7 @@ async fn a_call_is_kept_when_another_plugin_takes_over_even_with_the_same_compon
     let ledger = open(folder.path());
     declare(&ledger, &["sheet"]).await;
     for (number, plugin_name) in [(1, "formatter"), (2, "formatter"), (3, "other"), (4, "other")] {
-        let declared = Declaration { formatter: plugin(plugin_name), ..declaration(&["punch"]) };
+        let declared = Declaration { formatter: Some(plugin(plugin_name)), ..declaration(&["punch"]) };
         ledger.declare_sinks(BTreeMap::from([(sink("sheet"), declared)])).await.unwrap();
         accept(&ledger, [number]).await;
         let read = ledger.read_unformatted(&sink("sheet"), 9).await.unwrap();

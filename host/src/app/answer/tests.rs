@@ -15,7 +15,7 @@ use super::*;
 use crate::app::fixture::Fixture;
 use crate::app::reconcile::Progress;
 use crate::app::status::ConfigurationReport;
-use crate::app::supervisor::declarations;
+use crate::app::supervisor::declaration;
 use punchcard_ledger::{BootTimes, FormattedCommit};
 
 const CONFIGURATION: &str = r#"
@@ -60,7 +60,8 @@ impl Bench {
         let fixture = Fixture::new();
         let (configuration, _) = parse_what_is_valid(CONFIGURATION);
         assert_eq!(configuration.sinks.len(), 2);
-        fixture.ledger.declare_sinks(declarations(&configuration)).await.unwrap();
+        let declared = configuration.sinks.iter().map(|(name, sink)| (name.clone(), declaration(sink))).collect();
+        fixture.ledger.declare_sinks(declared).await.unwrap();
         let rows = Arc::new(Notify::new());
         let (asks, asked) = mpsc::unbounded_channel();
         let handle = SinkHandle {

@@ -16,12 +16,17 @@ use crate::clock::Clock;
 pub(in crate::app) struct GrantLink {
     name: GrantName,
     parts: watch::Receiver<Arc<Parts>>,
+    creation: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl GrantLink {
-    /// `parts`: those that run.
-    pub(in crate::app) fn new(name: GrantName, parts: watch::Receiver<Arc<Parts>>) -> Self {
-        Self { name, parts }
+    /// `parts`: those that run. `creation`: that of all sinks of the grant.
+    pub(in crate::app) fn new(
+        name: GrantName,
+        parts: watch::Receiver<Arc<Parts>>,
+        creation: Arc<tokio::sync::Mutex<()>>,
+    ) -> Self {
+        Self { name, parts, creation }
     }
 
     /// The grant, where it runs at this moment.
@@ -47,8 +52,8 @@ impl GrantLink {
 
     /// Waits until no other sink of the grant is making its destination ready. The turn lasts until it is dropped.
     pub(super) async fn turn_to_create(&self) -> OwnedMutexGuard<()> {
-        let grant = self.grant().await;
-        Arc::clone(&grant.creation).lock_owned().await
+        self.grant().await;
+        Arc::clone(&self.creation).lock_owned().await
     }
 
     /// The sign-ins so far.

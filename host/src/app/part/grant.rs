@@ -10,7 +10,8 @@ use punchcard_core::needs::unmet_by_grant;
 use punchcard_core::plugin::World;
 use punchcard_core::secret::Secret;
 use punchcard_core::supervisor::{PartConfiguration, PluginVersion, Spec};
-use punchcard_sandbox::{AuthPolicy, Plugin};
+use punchcard_sandbox::cache::hexadecimal;
+use punchcard_sandbox::{AuthPolicy, Plugin, fingerprint};
 use tokio::task::JoinSet;
 
 use super::super::announcement::show_grant;
@@ -26,7 +27,7 @@ pub(in crate::app) struct GrantPart {
     policy: AuthPolicy,
     version: PluginVersion,
     secrets: BTreeMap<SlotName, Secret>,
-    /// Connections under the authorities of its own `ca`, and its text.
+    /// Connections under the authorities of its own `ca`, and the SHA-256 of that file.
     ca: Option<(Arc<Http>, String)>,
 }
 
@@ -50,9 +51,10 @@ impl GrantPart {
         let mut ca = None;
         if let Some(path) = &grant.ca {
             let path = assembly.folder.join(path);
+            // Before it is opened: a file that changes in between is another one at the next look.
+            let read = std::fs::read(&path).map(|pem| hexadecimal(&fingerprint(&pem)));
             match open_http(&path) {
-                // Its text tells it from another one under the same name.
-                Ok(http) => ca = Some((http, std::fs::read_to_string(&path).unwrap_or_default())),
+                Ok(http) => ca = Some((http, read.unwrap_or_default())),
                 Err(message) => {
                     faults.push(Fault { part: Place::GrantCa(name.clone()), message, misconfigured: false });
                 }
@@ -87,7 +89,8 @@ impl GrantPart {
 impl Part for GrantPart {
     fn spec(&self) -> Spec {
         let secrets = self.secrets.iter().map(|(slot, secret)| (slot.to_string(), secret.clone()));
-        let ca = self.ca.iter().map(|(_, text)| ("ca".to_owned(), Secret::new(text.clone())));
+        // No slot has such a name.
+        let ca = self.ca.iter().map(|(_, sha256)| ("(ca)".to_owned(), Secret::new(sha256.clone())));
         Spec {
             configuration: PartConfiguration::Grant(self.configuration.clone()),
             plugins: BTreeMap::from([(self.configuration.plugin.clone(), self.version.clone())]),

@@ -195,7 +195,7 @@ impl SinkPart {
     fn authority(&self, site: &Site) -> Authority {
         match (&self.configuration.authorize, &self.key) {
             (Some(Authorization::Grant(grant)), _) => {
-                Authority::Grant(GrantLink::new(grant.clone(), site.parts.clone()))
+                Authority::Grant(GrantLink::new(grant.clone(), site.parts.clone(), site.creation(grant)))
             }
             (Some(Authorization::Header { name, .. }), Some(value)) => {
                 Authority::Header { name: name.to_string(), value: value.clone() }

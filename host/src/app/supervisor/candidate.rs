@@ -36,6 +36,7 @@ impl Candidate {
         in_force: InForce,
         assembly: Arc<Assembly>,
         is_proven: bool,
+        is_reload: bool,
         replies: Vec<oneshot::Sender<ReloadReport>>,
     ) -> Self {
         let assembling = assembly.assemble();
@@ -43,7 +44,7 @@ impl Candidate {
             in_force,
             assembly,
             faults: Vec::new(),
-            is_reload: false,
+            is_reload,
             replies,
             again: false,
             is_proven,
@@ -94,15 +95,18 @@ impl Candidate {
     }
 }
 
-/// Waits for the next part of a candidate, where there is one.
-pub(super) async fn next(candidate: &mut Option<Candidate>) -> (PartName, Assembled) {
-    if let Some(candidate) = candidate {
-        while let Some(assembled) = candidate.assembling.join_next().await {
-            match assembled {
-                Ok(assembled) => return assembled,
-                Err(error) => tracing::error!(%error, "a part could not be put together, by a defect of this program"),
-            }
+/// Waits for the next part of a candidate, where there is one. `None`: it could not be put together, by a defect of ours.
+pub(super) async fn next(candidate: &mut Option<Candidate>) -> Option<(PartName, Assembled)> {
+    let joined = match candidate {
+        Some(candidate) => candidate.assembling.join_next().await,
+        None => None,
+    };
+    match joined {
+        Some(Ok(assembled)) => Some(assembled),
+        Some(Err(error)) => {
+            tracing::error!(%error, "a part could not be put together, by a defect of this program");
+            None
         }
+        None => std::future::pending().await,
     }
-    std::future::pending().await
 }

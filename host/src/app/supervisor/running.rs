@@ -50,6 +50,7 @@ impl Running {
     pub(super) async fn stop(mut self) {
         self.handle.stop();
         if tokio::time::timeout(self.handle.stops_within(), self.watching.join_next()).await.is_err() {
+            self.handle.may_be_cut().await;
             warn!("a part did not end in time; what it was at is left as a restart would leave it");
         }
         self.watching.shutdown().await;
