@@ -57,12 +57,12 @@ impl Device {
 
     /// Its plugins.toml.
     pub(crate) fn configuration(&self) -> Result<String> {
-        Ok(self.folder.configuration()?)
+        self.folder.configuration()
     }
 
     /// Writes another one.
     pub(crate) fn configure(&self, text: &str) -> Result<()> {
-        Ok(self.folder.configure(text)?)
+        self.folder.configure(text)
     }
 
     /// What outlives a restart.
