@@ -381,6 +381,8 @@ impl Supervisor {
             for step in steps {
                 let standing = match (self.running.get(&step.part), &step.reason) {
                     (Some(running), _) => Ok(running.handle.clone()),
+                    // It is not off: nothing is known of it yet.
+                    (None, Reason::Assembling) => continue,
                     (None, Reason::Removed) => {
                         parts.remove(&step.part);
                         continue;
@@ -390,9 +392,7 @@ impl Supervisor {
                             Some(Desired::Unready(reason)) => reason.clone(),
                             _ => step.reason.to_string(),
                         };
-                        if step.reason != Reason::Assembling {
-                            off.push((step.part.clone(), reason.clone()));
-                        }
+                        off.push((step.part.clone(), reason.clone()));
                         Err(reason)
                     }
                 };
