@@ -14,6 +14,7 @@ use punchcard_core::name::InputName;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
+pub mod gpio;
 pub mod keyboard;
 
 mod reading;
@@ -21,7 +22,7 @@ mod reading;
 pub use reading::{Reading, STOPS_WITHIN};
 
 /// Every driver that there is.
-pub const DRIVERS: &[&dyn Driver] = &[&keyboard::Keyboard];
+pub const DRIVERS: &[&dyn Driver] = &[&keyboard::Keyboard, &gpio::Gpio];
 
 /// What reads inputs of one kind.
 pub trait Driver: Sync {
@@ -31,8 +32,14 @@ pub trait Driver: Sync {
     /// Whether an input with this trigger is one of its own.
     fn drives(&self, trigger: &Trigger) -> bool;
 
+    /// Whether it is started without inputs too, for what else it hears.
+    fn hears_more_than_inputs(&self) -> bool {
+        false
+    }
+
     /// Begins to read those of `inputs` that are its own, and sends what they do. `now_ms` reads the device's monotonic
     /// clock, in milliseconds. Reading ends when what is returned is stopped or dropped, or when nobody receives any more.
+    /// An input that can't be read is [`Reading::refused`]; the others are read.
     ///
     /// # Errors
     /// When the system or the device of the inputs refuses.
@@ -61,6 +68,9 @@ pub enum Message {
 /// Why a driver does not read.
 #[derive(Debug, Error)]
 pub enum StartError {
+    /// The lines of an input can't be read.
+    #[error(transparent)]
+    Lines(#[from] gpio::LineError),
     /// The standard input can't be read.
     #[error("the standard input can't be read")]
     StandardInput(#[source] io::Error),

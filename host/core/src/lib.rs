@@ -19,6 +19,7 @@ pub mod input;
 pub mod key;
 
 pub mod choice;
+pub mod encoder;
 pub mod gesture;
 pub mod scene;
 

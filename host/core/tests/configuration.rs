@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use punchcard_core::config::input::{Action, FieldValue, Key, Press, Step, Trigger, Turn};
+use punchcard_core::config::input::{Action, Contact, FieldValue, Key, Press, Pull, Step, Trigger, Turn};
 use punchcard_core::config::limit::Limits;
 use punchcard_core::config::panel::{PanelDriver, PanelSize};
 use punchcard_core::config::secret::SecretSource;
@@ -13,8 +13,11 @@ use punchcard_core::config::sink::Authorization;
 use punchcard_core::config::{
     Configuration, Diagnostic, MAX_BYTES, Part, Place, parse_configuration, parse_what_is_valid, render_diagnostics,
 };
+use punchcard_core::encoder::StepsPerDetent;
 use punchcard_core::event::Value;
 use punchcard_core::name::{ChoiceName, EventKind, GrantName, InputName, PluginName, SinkName, SlotName};
+
+const TO_GROUND: Contact = Contact { pull: Pull::Up, is_active_low: true };
 
 const DESIGN: &str = include_str!("configuration/design.toml");
 const FULL: &str = include_str!("configuration/full.toml");
@@ -72,7 +75,7 @@ fn the_designs_example_is_read() {
     assert_eq!(read.choices[&project].label, "Project");
     assert_eq!(read.choices[&project].items, ["Workshop", "Garden", "Accounts"]);
     let clock = &read.inputs[&InputName::parse("clock").unwrap()];
-    assert_eq!(clock.trigger, Trigger::Line { chip: None, line: 17 });
+    assert_eq!(clock.trigger, Trigger::Line { chip: None, line: 17, contact: TO_GROUND });
     let Action::Press(press) = &clock.action else { panic!("it presses") };
     assert_eq!(press.event.as_str(), "punch");
     assert_eq!(press.fields.len(), 1);
@@ -100,7 +103,7 @@ fn the_designs_example_is_read() {
 fn the_demos_device_is_read() {
     let read = parsed(DEMO);
     assert_eq!((read.panel.driver, read.panel.size), (PanelDriver::Terminal, PanelSize::W128H32));
-    let triggers: Vec<Trigger> = read.inputs.values().map(|input| input.trigger).collect();
+    let triggers: Vec<Trigger> = read.inputs.values().map(|input| input.trigger.clone()).collect();
     assert_eq!(triggers, [Key::SPACE, Key::RIGHT, Key::LEFT].map(Trigger::Key));
     assert_eq!(names(&read.sinks), ["timesheet"]);
     assert_eq!(names(&read.grants), ["google"]);
@@ -145,10 +148,25 @@ fn every_key_is_read() {
     assert_eq!(input("next").debounce_for, Duration::from_millis(30));
     assert_eq!(input("previous").action, turn(Step::Back));
     assert_eq!(input("previous").choices().collect::<Vec<_>>(), [&project]);
-    assert_eq!(input("knob").trigger, Trigger::Encoder { chip: Some(4), lines: [5, 6] });
-    assert_eq!(input("knob").debounce_for, Duration::from_millis(2));
+    assert_eq!(
+        input("knob").trigger,
+        Trigger::Encoder {
+            chip: Some("pinctrl-rp1".into()),
+            lines: [5, 6],
+            steps_per_detent: StepsPerDetent::Two,
+            contact: TO_GROUND,
+        }
+    );
+    assert_eq!(input("knob").debounce_for, Duration::ZERO);
     assert!(matches!(&input("knob").action, Action::Turn(turn) if turn.step == Step::Forward));
-    assert_eq!(input("door").trigger, Trigger::Line { chip: Some(4), line: 27 });
+    assert_eq!(
+        input("door").trigger,
+        Trigger::Line {
+            chip: Some("9030000.pl061".into()),
+            line: 27,
+            contact: Contact { pull: Pull::None, is_active_low: false },
+        }
+    );
     assert!(matches!(&input("door").action, Action::Press(press) if press.fields.is_empty()));
 
     const MIB: u64 = 1024 * 1024;
@@ -349,7 +367,7 @@ fn a_time_zone_is_known_by_its_iana_name() {
 fn a_key_is_a_character_or_has_a_name() {
     let key = |key: &str| {
         parse_configuration(&with(&format!("[inputs.a]\ndriver = \"keyboard\"\nkey = '{key}'\npress.event = \"e\"")))
-            .map(|read| read.inputs.values().next().unwrap().trigger)
+            .map(|read| read.inputs.values().next().unwrap().trigger.clone())
     };
     for (text, expected) in [
         ("space", Key::SPACE),
@@ -378,8 +396,8 @@ fn a_key_is_a_character_or_has_a_name() {
 #[test]
 fn inputs_share_neither_keys_nor_lines() {
     let gpio = |chip: &str, line: u8| format!("driver = \"gpio\"\n{chip}\nline = {line}\npress.event = \"e\"");
-    let chip = "chip = \"/dev/gpiochip4\"";
-    let header = "chip = \"/dev/gpiochip0\"";
+    let chip = "chip = \"9030000.pl061\"";
+    let header = "chip = \"pinctrl-rp1\"";
     let knob = |lines: &str| format!("driver = \"encoder\"\nlines = {lines}\nturn.choice = \"c\"");
     let key = |key: &str| format!("driver = \"keyboard\"\nkey = \"{key}\"\npress.event = \"e\"");
     for (one, other, said) in [
@@ -649,7 +667,7 @@ fn fixed_keys(text: &str) -> Vec<(std::ops::Range<usize>, Vec<String>)> {
 
 #[test]
 fn all_fixed_keys_are_tried() {
-    assert_eq!(fixed_keys(FULL).len(), 96);
+    assert_eq!(fixed_keys(FULL).len(), 99);
 }
 
 proptest! {

@@ -13,7 +13,6 @@ use punchcard_core::name::InputName;
 use punchcard_core::plugin::Problem;
 use punchcard_core::supervisor::{Action, Actual, PartConfiguration, PartName, Spec, Step, Wanted, plan_steps};
 use tokio::sync::mpsc;
-use tracing::warn;
 
 use super::display::{Display, Showing};
 use super::error_chain::chain;
@@ -66,9 +65,13 @@ impl Io {
         let steps = self.plan(&wanted);
         for step in &steps {
             if matches!(step.action, Action::Stop | Action::Replace)
-                && let Some((_, running)) = self.running.remove(&step.part)
+                && let Some((spec, running)) = self.running.remove(&step.part)
             {
                 stop(running).await;
+                // Those that are still there are said anew.
+                if let PartConfiguration::Inputs(inputs) = &spec.configuration {
+                    inputs.keys().for_each(|name| self.troubles.set(&input_part(name), None));
+                }
             }
         }
         self.display.set_size(frame_size(configuration.panel.size));
@@ -126,6 +129,11 @@ impl Io {
             Problem { headline: format!("no {}", driver.name()), advice }
         });
         self.troubles.set(driver.name(), problem);
+        for name in inputs.keys() {
+            let refused = started.as_ref().ok().and_then(|reading| reading.refused().get(name));
+            let problem = refused.map(|error| Problem { headline: format!("{name} is off"), advice: chain(error) });
+            self.troubles.set(&input_part(name), problem);
+        }
         started.ok().map(Running::Inputs)
     }
 
@@ -141,11 +149,6 @@ impl Io {
 
     /// Says which of it this version does not drive.
     fn say_undriven(&self, configuration: &Configuration) {
-        for (name, input) in &configuration.inputs {
-            if !DRIVERS.iter().any(|driver| driver.drives(&input.trigger)) {
-                warn!(input = %name, "an input is off: this version does not read GPIO lines yet");
-            }
-        }
         if let PanelDriver::Ssd1306 { .. } = configuration.panel.driver {
             let advice = SSD1306.to_owned();
             self.troubles.set("panel", Some(Problem { headline: "the panel is off".into(), advice }));
@@ -156,6 +159,11 @@ impl Io {
 }
 
 const SSD1306: &str = "this version does not drive an SSD1306 yet; `punchcard panel` shows what it would show";
+
+/// What has the problem when an input can't be read.
+pub(super) fn input_part(name: &InputName) -> String {
+    format!("inputs.{name}")
+}
 
 async fn stop(running: Running) {
     match running {
@@ -176,16 +184,17 @@ fn part_of(driver: &dyn Driver) -> PartName {
     PartName::Inputs(driver.name().to_owned())
 }
 
-/// Every driver of inputs, also one without inputs: the keyboard's hears that a person wants the device to stop. And the
+/// The drivers of inputs that have some, and the keyboard's, which hears that a person wants the device to stop. And the
 /// panel, where there is to be one.
 fn wanted(configuration: &Configuration) -> BTreeMap<PartName, Wanted> {
     let ready = |configuration| {
         Wanted::Ready(Box::new(Spec { configuration, plugins: BTreeMap::new(), secrets: BTreeMap::new() }))
     };
-    let inputs = DRIVERS.iter().map(|driver| {
+    let inputs = DRIVERS.iter().filter_map(|driver| {
         let inputs = configuration.inputs.iter().filter(|(_, input)| driver.drives(&input.trigger));
-        let inputs = inputs.map(|(name, input)| (name.clone(), input.clone())).collect();
-        (part_of(*driver), ready(PartConfiguration::Inputs(inputs)))
+        let inputs: BTreeMap<_, _> = inputs.map(|(name, input)| (name.clone(), input.clone())).collect();
+        let is_of_use = !inputs.is_empty() || driver.hears_more_than_inputs();
+        is_of_use.then(|| (part_of(*driver), ready(PartConfiguration::Inputs(inputs))))
     });
     let panel = match configuration.panel.driver {
         PanelDriver::Terminal => Some(ready(PartConfiguration::Panel(configuration.panel, key_help(configuration)))),

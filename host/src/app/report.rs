@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use punchcard_core::config::input::Trigger;
 use punchcard_core::delivery;
 use punchcard_core::grant::Standing;
 use punchcard_core::name::SinkName;
@@ -13,6 +12,7 @@ use super::device::Device;
 use super::error_chain::chain;
 use super::formatting;
 use super::grant::Grant;
+use super::io::input_part;
 use super::part::sink::SinkHandle;
 use super::part::{OnOrOff, Parts};
 use super::status::{GrantReport, GrantStanding, InputReport, ProblemReport, Report, SinkReport, StageReport};
@@ -21,7 +21,12 @@ use punchcard_ledger::SinkCounts;
 /// Gathers the report.
 pub(super) async fn report(device: &Device) -> Report {
     let parts = Arc::clone(&device.parts.borrow());
-    let mut problems = device.troubles.report();
+    // Those of inputs are said with the inputs.
+    let of_inputs = |part: &str| parts.configuration.inputs.keys().any(|name| input_part(name) == part);
+    let (inputs, mut problems): (Vec<_>, Vec<_>) =
+        device.troubles.report().into_iter().partition(|problem| of_inputs(&problem.part));
+    let mut troubled_inputs: BTreeMap<String, String> =
+        inputs.into_iter().map(|ProblemReport { part, problem }| (part, problem.advice)).collect();
     let counts = device.ledger.sinks().await.unwrap_or_else(|error| {
         let advice = format!("{}; what waits and what was delivered is not known, and not 0 as shown", chain(error));
         let problem = Problem { headline: "ledger can't be read".into(), advice };
@@ -72,14 +77,8 @@ pub(super) async fn report(device: &Device) -> Report {
         inputs: parts
             .configuration
             .inputs
-            .iter()
-            .map(|(name, input)| InputReport {
-                name: name.to_string(),
-                error: match &input.trigger {
-                    Trigger::Key(_) => None,
-                    _ => Some("this version does not read GPIO lines yet".into()),
-                },
-            })
+            .keys()
+            .map(|name| InputReport { name: name.to_string(), error: troubled_inputs.remove(&input_part(name)) })
             .collect(),
     }
 }

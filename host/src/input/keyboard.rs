@@ -30,6 +30,10 @@ impl Driver for Keyboard {
         "keyboard"
     }
 
+    fn hears_more_than_inputs(&self) -> bool {
+        true
+    }
+
     fn drives(&self, trigger: &Trigger) -> bool {
         matches!(trigger, Trigger::Key(_))
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 pub use action::{Action, FieldValue, Press, Step, Turn};
 pub use key::Key;
-pub use trigger::Trigger;
+pub use trigger::{Contact, HEADER_CHIPS, Pull, Trigger};
 
 use super::node::Node;
 use super::reference::Declared;
@@ -25,8 +25,8 @@ pub struct Input {
     /// What that means.
     pub action: Action,
     /// `debounce-ms`: what follows within this time is the same press; 0 to 10,000 ms. By default 700 ms for a key that
-    /// presses, since terminals repeat a key that is held without saying so; 30 ms for a key that turns and for a line;
-    /// 2 ms for an encoder.
+    /// presses, since terminals repeat a key that is held without saying so; 30 ms for a key that turns and for a line. An
+    /// encoder has none, for its bounces cancel each other out.
     pub debounce_for: Duration,
 }
 
@@ -86,7 +86,10 @@ fn parse_input(node: &Node<'_, '_>, declared: &Declared<'_>, kinds: &mut Kinds, 
     let trigger = seats.parse_trigger(&mut table, driver);
     let action = action::parse_action(&mut table, driver, declared, kinds);
     let usual = usual_debounce(driver, action.as_ref());
-    let debounce = table.optional("debounce-ms", usual, |node| node.count(0..=10_000));
+    let debounce = match driver {
+        Some(RawDriver::Encoder) => Some(0),
+        _ => table.optional("debounce-ms", usual, |node| node.count(0..=10_000)),
+    };
     table.finish()?;
     let debounce_for = Duration::from_millis(debounce?.into());
     Some(Input { trigger: trigger?, action: action?, debounce_for })
@@ -95,7 +98,6 @@ fn parse_input(node: &Node<'_, '_>, declared: &Declared<'_>, kinds: &mut Kinds, 
 fn usual_debounce(driver: Option<RawDriver>, action: Option<&Action>) -> u32 {
     match (driver, action) {
         (Some(RawDriver::Keyboard), Some(Action::Press(_))) => 700,
-        (Some(RawDriver::Encoder), _) => 2,
         _ => 30,
     }
 }

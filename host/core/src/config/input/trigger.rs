@@ -1,35 +1,63 @@
 //! What is touched: a key, a button on a line, a rotary encoder. Two inputs never share one.
 
 use super::super::node::Node;
-use super::super::panel::parse_device_number;
 use super::super::table::Table;
 use super::key::{Key, parse_key};
+use crate::encoder::StepsPerDetent;
 
 /// The lines of a Raspberry Pi's header.
 const LAST_LINE: u32 = 27;
-/// The chip of the header's lines, where none is written: `/dev/gpiochip0`. (On a Raspberry Pi 5 with an older kernel it is
-/// number 4; that is written then.)
-const HEADER_CHIP: u8 = 0;
+/// What the kernel calls the chip of the header's lines: on a Raspberry Pi up to 3, on a 4, and on a 5. Its number differs
+/// from kernel to kernel, its label does not.
+pub const HEADER_CHIPS: &[&str] = &["pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1"];
+/// The kernel's labels have at most 31 bytes (`GPIO_MAX_NAME_SIZE`).
+const LONGEST_LABEL: usize = 31;
 
 /// What is touched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trigger {
     /// `driver = "keyboard"`: `key`.
     Key(Key),
     /// `driver = "gpio"`: a button between `line` and ground.
     Line {
-        /// `chip`: the number N of `/dev/gpiochipN`; where it is left out, that of the header.
-        chip: Option<u8>,
+        /// `chip`: its label; where it is left out, that of the header.
+        chip: Option<String>,
         /// `line`: 0 to 27, by its GPIO number.
         line: u8,
+        /// `pull` and `active`.
+        contact: Contact,
     },
     /// `driver = "encoder"`: a rotary encoder. Its switch is an input of its own.
     Encoder {
         /// As for a line.
-        chip: Option<u8>,
+        chip: Option<String>,
         /// `lines`: A and B.
         lines: [u8; 2],
+        /// `steps-per-detent`: 1, 2 or 4; 4 where it is left out.
+        steps_per_detent: StepsPerDetent,
+        /// `pull` and `active`.
+        contact: Contact,
     },
+}
+
+/// How a contact is wired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contact {
+    /// `pull`
+    pub pull: Pull,
+    /// `active = "low"`: closed, it connects the line with ground; `"high"`: with 3.3 V.
+    pub is_active_low: bool,
+}
+
+/// What holds a line while its contact is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pull {
+    /// The chip's resistor to 3.3 V.
+    Up,
+    /// The chip's resistor to ground.
+    Down,
+    /// A resistor outside of the chip.
+    None,
 }
 
 impl Trigger {
@@ -42,14 +70,15 @@ impl Trigger {
         Some(format!("the line {}", line.1))
     }
 
-    /// What is touched on which chip. A chip that is left out is that of the header, which is the first.
-    fn lines(&self) -> impl Iterator<Item = (u8, u8)> {
-        let (chip, lines) = match *self {
+    /// What is touched on which chip. Nothing: that of the header, also where its label is written.
+    fn lines(&self) -> impl Iterator<Item = (Option<&str>, u8)> {
+        let (chip, lines) = match self {
             Self::Key(_) => (None, [None, None]),
-            Self::Line { chip, line } => (chip, [Some(line), None]),
-            Self::Encoder { chip, lines: [a, b] } => (chip, [Some(a), Some(b)]),
+            Self::Line { chip, line, .. } => (chip.as_deref(), [Some(*line), None]),
+            Self::Encoder { chip, lines: [a, b], .. } => (chip.as_deref(), [Some(*a), Some(*b)]),
         };
-        lines.into_iter().flatten().map(move |line| (chip.unwrap_or(HEADER_CHIP), line))
+        let chip = chip.filter(|label| !HEADER_CHIPS.contains(label));
+        lines.into_iter().flatten().map(move |line| (chip, line))
     }
 }
 
@@ -72,20 +101,24 @@ impl Seats {
             Some(RawDriver::Keyboard) => table.required("key", |node| self.take(node, Trigger::Key(parse_key(node)?))),
             Some(RawDriver::Gpio) => {
                 let chip = parse_chip(table);
+                let contact = parse_contact(table);
                 table.required("line", |node| {
                     let line = parse_line(node)?;
-                    self.take(node, Trigger::Line { chip: chip?, line })
+                    self.take(node, Trigger::Line { chip: chip?, line, contact: contact? })
                 })
             }
             Some(RawDriver::Encoder) => {
                 let chip = parse_chip(table);
+                let contact = parse_contact(table);
+                let steps = table.optional("steps-per-detent", StepsPerDetent::Four, parse_steps_per_detent);
                 table.required("lines", |node| {
                     let lines = node.list(2..=2, |node| parse_line(node))?.try_into().ok()?;
-                    self.take(node, Trigger::Encoder { chip: chip?, lines })
+                    let (chip, steps_per_detent, contact) = (chip?, steps?, contact?);
+                    self.take(node, Trigger::Encoder { chip, lines, steps_per_detent, contact })
                 })
             }
             None => {
-                table.know(&["chip", "key", "line", "lines"]);
+                table.know(&["active", "chip", "key", "line", "lines", "pull", "steps-per-detent"]);
                 None
             }
         }
@@ -96,13 +129,43 @@ impl Seats {
         if let Some(((_, path, line), what)) = shared {
             return node.refuse(format!("{what} is taken by `{path}`, in line {line}"));
         }
-        self.0.push((trigger, node.path().to_owned(), node.line()));
+        self.0.push((trigger.clone(), node.path().to_owned(), node.line()));
         Some(trigger)
     }
 }
 
-fn parse_chip(table: &mut Table<'_, '_>) -> Option<Option<u8>> {
-    table.optional("chip", None, |node| parse_device_number(node, "/dev/gpiochip").map(Some))
+/// A label. What looks like the path of a device is refused: its number is another one after an update of the kernel.
+fn parse_chip(table: &mut Table<'_, '_>) -> Option<Option<String>> {
+    table.optional("chip", None, |node| {
+        let label = node.printable(LONGEST_LABEL)?;
+        if label.starts_with("/dev/") || label.strip_prefix("gpiochip").is_some_and(|rest| rest.parse::<u32>().is_ok())
+        {
+            let help = "left out, it is the chip of the header; `gpiodetect` tells each chip's label".to_owned();
+            return node.refuse_with_help(
+                format!("found {}; accepted is the label of a chip, such as `{}`", node.quote(label), HEADER_CHIPS[0]),
+                Some(help),
+            );
+        }
+        Some(Some(label.to_owned()))
+    })
+}
+
+/// Left out, `pull` is what holds the line at the level that `active` is not.
+fn parse_contact(table: &mut Table<'_, '_>) -> Option<Contact> {
+    let is_active_low = table.optional("active", true, |node| node.word(&[("low", true), ("high", false)]));
+    let usual = if is_active_low == Some(false) { Pull::Down } else { Pull::Up };
+    let pulls = [("up", Pull::Up), ("down", Pull::Down), ("none", Pull::None)];
+    let pull = table.optional("pull", usual, |node| node.word(&pulls));
+    Some(Contact { pull: pull?, is_active_low: is_active_low? })
+}
+
+fn parse_steps_per_detent(node: &Node<'_, '_>) -> Option<StepsPerDetent> {
+    match node.integer()? {
+        1 => Some(StepsPerDetent::One),
+        2 => Some(StepsPerDetent::Two),
+        4 => Some(StepsPerDetent::Four),
+        other => node.refuse(format!("found {other}; accepted is 1, 2 or 4")),
+    }
 }
 
 fn parse_line(node: &Node<'_, '_>) -> Option<u8> {
