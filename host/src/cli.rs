@@ -3,6 +3,7 @@
 //! Each subcommand is one file. None of them decides anything about events, grants or sinks: they read the ledger beside
 //! the running host, ask it over its socket, or start it.
 
+mod device;
 pub mod exit;
 mod heap;
 mod log;
@@ -25,30 +26,21 @@ mod time;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use owo_colors::OwoColorize;
 
 pub use exit::{Exit, Failure};
+
+use device::{DeviceArguments, DeviceOptions, become_owner};
 
 /// Records presses and readings, exactly once, as rows of a sheet.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = exit::HELP, disable_help_subcommand = true)]
 pub struct Arguments {
     #[command(flatten)]
-    device: DeviceArguments,
+    device: DeviceOptions,
     #[command(subcommand)]
     command: Command,
-}
-
-/// Which device is meant.
-#[derive(Debug, Clone, Args)]
-struct DeviceArguments {
-    /// The configuration.
-    #[arg(long, short, global = true, value_name = "FILE", env = "PUNCHCARD_CONFIG", default_value = "plugins.toml")]
-    config: PathBuf,
-    /// The folder of everything that outlives a restart: ledger, tokens, compiled plugins.
-    #[arg(long, short, global = true, value_name = "FOLDER", env = "STATE_DIRECTORY", default_value = "state")]
-    state: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
@@ -101,7 +93,8 @@ enum Command {
 /// # Errors
 /// What kept it from being done, with the exit status that says so.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let device = &arguments.device;
+    let device = &arguments.device.clone().device();
+    become_owner(&device.state).map_err(Failure::general)?;
     match &arguments.command {
         Command::Run => run::run(device),
         Command::Check => check::check(device),

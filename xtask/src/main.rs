@@ -25,6 +25,8 @@ mod demo;
 
 mod faults;
 
+mod dist;
+
 mod process;
 
 mod program;
@@ -54,6 +56,8 @@ enum Task {
     Bench(bench::Arguments),
     /// Try the host with what can go wrong, and compare the sheet with what was pressed.
     Faults(faults::Arguments),
+    /// Make packages for Debian and Raspberry Pi OS.
+    Dist(dist::Arguments),
     /// Change the code here and there, and see whether a test notices.
     Mutants(mutants::Arguments),
 }
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
         Task::Test(arguments) => test::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Faults(arguments) => faults::run(&arguments),
+        Task::Dist(arguments) => dist::run(&arguments),
         Task::Mutants(arguments) => mutants::run(&arguments),
     };
     match outcome {

@@ -1,0 +1,103 @@
+//! Which device is meant: the one of the folder that the command is called in, or the one that is installed.
+
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use rustix::process::{Gid, Uid, geteuid};
+use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
+
+/// Where the package keeps its configuration.
+const INSTALLED_CONFIG: &str = "/etc/punchcard/plugins.toml";
+/// Where the service keeps what outlives a restart.
+const INSTALLED_STATE: &str = "/var/lib/punchcard";
+
+/// What was said of it.
+#[derive(Debug, Clone, Args)]
+pub(super) struct DeviceOptions {
+    /// The configuration; when not given, `plugins.toml` in this folder, or where there is none that of the installed
+    /// device.
+    #[arg(long, short, global = true, value_name = "FILE", env = "PUNCHCARD_CONFIG")]
+    config: Option<PathBuf>,
+    /// The folder of everything that outlives a restart: ledger, tokens, compiled plugins; when not given, `state`, or that
+    /// of the installed device.
+    #[arg(long, short, global = true, value_name = "FOLDER", env = "STATE_DIRECTORY")]
+    state: Option<PathBuf>,
+}
+
+/// The device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DeviceArguments {
+    /// Its configuration.
+    pub(super) config: PathBuf,
+    /// Its state folder.
+    pub(super) state: PathBuf,
+}
+
+impl DeviceOptions {
+    /// Looks which device is there.
+    pub(super) fn device(self) -> DeviceArguments {
+        self.choose(|path| match path.symlink_metadata() {
+            Ok(_) => true,
+            // Of the installed one only root and its own user may know.
+            Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
+        })
+    }
+
+    fn choose(self, is_there: impl Fn(&Path) -> bool) -> DeviceArguments {
+        let (own, installed) = (Path::new("plugins.toml"), Path::new(INSTALLED_CONFIG));
+        let config = self.config.unwrap_or_else(|| match is_there(own) || !is_there(installed) {
+            true => own.to_owned(),
+            false => installed.to_owned(),
+        });
+        let state = if config == installed { INSTALLED_STATE } else { "state" };
+        DeviceArguments { state: self.state.unwrap_or_else(|| state.into()), config }
+    }
+}
+
+/// Goes on as the owner of a device's state folder, where root calls: a file of root's in it could not be replaced by the
+/// service. To be called before there are other threads.
+///
+/// # Errors
+/// When the kernel refuses.
+pub(super) fn become_owner(state: &Path) -> io::Result<()> {
+    let Ok(folder) = state.metadata() else { return Ok(()) };
+    if !geteuid().is_root() || folder.uid() == 0 {
+        return Ok(());
+    }
+    let (user, group) = (Uid::from_raw(folder.uid()), Gid::from_raw(folder.gid()));
+    // The user last: afterwards the rest is not ours to change.
+    set_thread_groups(&[group])?;
+    set_thread_gid(group)?;
+    set_thread_uid(user)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_device_of_this_folder_comes_before_the_installed_one() {
+        const ETC: &str = "/etc/punchcard/plugins.toml";
+        const VAR: &str = "/var/lib/punchcard";
+        let none = (None, None);
+        for (options, there, config, state) in [
+            (none, &["plugins.toml", ETC][..], "plugins.toml", "state"),
+            (none, &["plugins.toml"], "plugins.toml", "state"),
+            (none, &[ETC], ETC, VAR),
+            (none, &[], "plugins.toml", "state"),
+            ((Some(ETC), None), &["plugins.toml"], ETC, VAR),
+            ((Some("other.toml"), None), &[ETC], "other.toml", "state"),
+            ((None, Some("there")), &[ETC], ETC, "there"),
+            ((Some("other.toml"), Some("there")), &[ETC], "other.toml", "there"),
+        ] {
+            let (said_config, said_state) = options;
+            let options = DeviceOptions { config: said_config.map(Into::into), state: said_state.map(Into::into) };
+            let device = options.choose(|path| there.iter().any(|known| Path::new(known) == path));
+            let expected = DeviceArguments { config: config.into(), state: state.into() };
+            assert_eq!(device, expected, "{said_config:?} {said_state:?} {there:?}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! `cargo xtask dist`: packages for Debian and Raspberry Pi OS.
+//!
+//! Each is built on this machine for the board's processor, with Rust's own target and Debian's cross compiler for the C in
+//! it, put together as a folder, and packed by `dpkg-deb`. What goes into it besides the program stands in `host/package`.
+
+mod control;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum;
+
+use crate::guests::{self, Built};
+use crate::process;
+use crate::toolchain::{Source, Toolchain};
+use crate::workspace::Workspace;
+
+/// The most that a package may weigh, in bytes.
+const SIZE_LIMIT: u64 = 12_000_000;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The processors to build for; all of them when none is named.
+    #[arg(value_enum)]
+    architectures: Vec<Architecture>,
+    /// Where the packages go; `dist` in cargo's target folder when not given.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Where the guests' standard library comes from; the first source that works when not given.
+    #[arg(long, value_enum, value_name = "SOURCE")]
+    std: Option<Source>,
+}
+
+/// A processor, by Debian's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Architecture {
+    /// A desk, a server.
+    Amd64,
+    /// A Raspberry Pi 3 or newer, a Zero 2, with a 64-bit system.
+    Arm64,
+}
+
+impl Architecture {
+    /// Debian's name.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Amd64 => "amd64",
+            Self::Arm64 => "arm64",
+        }
+    }
+
+    /// Rust's name of the target.
+    fn target(self) -> &'static str {
+        match self {
+            Self::Amd64 => "x86_64-unknown-linux-gnu",
+            Self::Arm64 => "aarch64-unknown-linux-gnu",
+        }
+    }
+
+    /// The C compiler, and Debian's package of it.
+    fn compiler(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Amd64 => ("x86_64-linux-gnu-gcc", "gcc-x86-64-linux-gnu"),
+            Self::Arm64 => ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"),
+        }
+    }
+}
+
+/// Makes the packages, and says how large they are.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let workspace = Workspace::of_this_program()?;
+    let toolchain = Toolchain::find(&workspace, arguments.std)?;
+    let guests = guests::build(&workspace, &toolchain, &workspace.guests, &guests::default_folder(&workspace))?;
+    let out = arguments.out.clone().unwrap_or_else(|| workspace.target.join("dist"));
+    fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
+    let all = Architecture::value_variants();
+    let architectures = if arguments.architectures.is_empty() { all } else { &arguments.architectures };
+    let mut is_small = true;
+    for architecture in architectures {
+        let program = build(&workspace, *architecture)?;
+        let package = pack(&workspace, *architecture, &program, &guests, &out)?;
+        let bytes = fs::metadata(&package)?.len();
+        is_small &= bytes <= SIZE_LIMIT;
+        println!("{}: {:.1} MB", workspace.relative(&package).display(), bytes as f64 / 1e6);
+    }
+    if !is_small {
+        bail!("a package has more than {} MB", SIZE_LIMIT / 1_000_000);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the program for a processor.
+fn build(workspace: &Workspace, architecture: Architecture) -> Result<PathBuf> {
+    let target = architecture.target();
+    let mut command = process::cargo();
+    command.current_dir(&workspace.root);
+    command.args([
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        "punchcard",
+        "--bin",
+        "punchcard",
+        "--target",
+        target,
+    ]);
+    if !target.starts_with(std::env::consts::ARCH) {
+        let (compiler, packages) = architecture.compiler();
+        if Command::new(compiler).arg("--version").output().is_err() {
+            bail!("{target} needs `{compiler}`: sudo apt-get install {packages}");
+        }
+        let name = target.replace('-', "_");
+        command.env(format!("CARGO_TARGET_{}_LINKER", name.to_uppercase()), compiler);
+        command.env(format!("CC_{name}"), compiler);
+    }
+    eprintln!("building for {target}; this takes some minutes the first time");
+    process::perform(&mut command)
+        .with_context(|| format!("where the target is missing: rustup target add {target}"))?;
+    Ok(workspace.target.join(target).join("release/punchcard"))
+}
+
+/// Puts a package together.
+fn pack(
+    workspace: &Workspace,
+    architecture: Architecture,
+    program: &Path,
+    guests: &[Built],
+    out: &Path,
+) -> Result<PathBuf> {
+    let root = out.join(architecture.name());
+    if root.exists() {
+        fs::remove_dir_all(&root).with_context(|| format!("cannot empty {}", root.display()))?;
+    }
+    let package = workspace.root.join("host/package");
+    let put = |from: &Path, to: &str, mode: u32| put(from, &root.join(to), mode);
+    put(program, "usr/bin/punchcard", 0o755)?;
+    for guest in guests {
+        put(&guest.file, &format!("usr/lib/punchcard/{}.wasm", guest.name), 0o644)?;
+    }
+    put(&package.join("plugins.toml"), "etc/punchcard/plugins.toml", 0o640)?;
+    put(&package.join("punchcard.service"), "usr/lib/systemd/system/punchcard.service", 0o644)?;
+    put(&package.join("60-punchcard.rules"), "usr/lib/udev/rules.d/60-punchcard.rules", 0o644)?;
+    put(&package.join("modules-load.conf"), "usr/lib/modules-load.d/punchcard.conf", 0o644)?;
+    put(&workspace.root.join("README.md"), "usr/share/doc/punchcard/README.md", 0o644)?;
+    for page in fs::read_dir(workspace.root.join("docs"))? {
+        let page = page?.path();
+        if let Some(name) = page.file_name().and_then(|name| name.to_str()).filter(|name| name.ends_with(".md")) {
+            put(&page, &format!("usr/share/doc/punchcard/{name}"), 0o644)?;
+        }
+    }
+    for script in ["preinst", "postinst", "prerm", "postrm"] {
+        put(&package.join(script), &format!("DEBIAN/{script}"), 0o755)?;
+    }
+    // Everybody may read a package's folders, whatever the umask is here.
+    for entry in walkdir::WalkDir::new(&root) {
+        let entry = entry?;
+        if entry.file_type().is_dir() {
+            fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o755))?;
+        }
+    }
+    let glibc = control::newest_glibc(&fs::read(program)?)
+        .with_context(|| format!("{} does not say which C library it needs", program.display()))?;
+    let control = control::render(env!("CARGO_PKG_VERSION"), architecture.name(), glibc, installed_kib(&root)?);
+    fs::write(root.join("DEBIAN/control"), control)?;
+    fs::write(root.join("DEBIAN/conffiles"), "/etc/punchcard/plugins.toml\n")?;
+    let file = out.join(format!("punchcard_{}_{}.deb", env!("CARGO_PKG_VERSION"), architecture.name()));
+    let mut command = Command::new("dpkg-deb");
+    command.args(["--root-owner-group", "-Zxz", "--build"]).arg(&root).arg(&file);
+    process::perform(command.stdout(std::process::Stdio::null()))?;
+    fs::remove_dir_all(&root)?;
+    Ok(file)
+}
+
+fn put(from: &Path, to: &Path, mode: u32) -> Result<()> {
+    let folder = to.parent().context("a file has a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::copy(from, to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    fs::set_permissions(to, fs::Permissions::from_mode(mode))?;
+    Ok(())
+}
+
+fn installed_kib(root: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in walkdir::WalkDir::new(root) {
+        bytes += entry?.metadata()?.len();
+    }
+    Ok(bytes.div_ceil(1_024))
+}
