@@ -7,11 +7,14 @@ pub mod configuration;
 
 pub mod assembly;
 pub mod device;
+pub mod fault;
+pub mod lifecycle;
 pub mod state_folder;
 
 mod io;
 mod opening;
 
+mod material;
 mod part;
 mod plugin;
 mod supervisor;

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use punchcard::app::control::{Answer, Question, ask};
-use punchcard::app::device::{Options, run};
+use punchcard::app::device::Options;
+use punchcard::app::lifecycle::run;
 use punchcard::app::status::StageReport;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};

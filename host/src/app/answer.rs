@@ -10,15 +10,14 @@ use tokio::sync::oneshot;
 use tracing::info;
 
 use super::control::{Answer, Question};
-use super::delivery;
-use super::device::Device;
+use super::delivery::command;
+use super::device::{Device, Reload};
 use super::error_chain::chain;
 use super::formatting;
 use super::grant::Ask;
-use super::part::sink::SinkHandle;
-use super::part::{OnOrOff, Parts};
+use super::part::handle::SinkHandle;
+use super::part::roster::{OnOrOff, Parts};
 use super::report::report;
-use super::supervisor::Request;
 use punchcard_ledger::Requeued;
 
 /// Answers a question, or sees to it that what is asked for will be done.
@@ -56,7 +55,7 @@ impl Device {
     /// Has plugins.toml, the components and the secrets looked at again, and waits for what that comes to.
     async fn reload(&self) -> Result<Answer, String> {
         let (reply, answer) = oneshot::channel();
-        let asked = self.supervisor.send(Request::Reload { reply: Some(reply) });
+        let asked = self.supervisor.send(Reload { reply: Some(reply) });
         asked.map_err(|_| "plugins can't be run on this machine; there is nothing to reload".to_owned())?;
         let report = answer.await.map_err(|_| "the device ends".to_owned())?;
         Ok(Answer::Reloaded(Box::new(report)))
@@ -74,7 +73,7 @@ impl Device {
         }
     }
 
-    fn ask_sink(&self, name: &str, ask: delivery::Ask) -> Result<Answer, String> {
+    fn ask_sink(&self, name: &str, ask: command::Ask) -> Result<Answer, String> {
         let sink = self.sink_that_delivers(name)?;
         sink.asks.send(ask).map_err(|_| ended(name))?;
         Ok(Answer::Accepted)
@@ -86,7 +85,7 @@ impl Device {
         let stuck = matches!(standing, DeliveryStanding::Held { .. } | DeliveryStanding::Failing { .. });
         // Refused where it can't deliver at all.
         self.sink_that_delivers(name)?;
-        if stuck { self.ask_sink(name, delivery::Ask::Retry) } else { Ok(Answer::NothingToDo) }
+        if stuck { self.ask_sink(name, command::Ask::Retry) } else { Ok(Answer::NothingToDo) }
     }
 
     /// A person leaves rows as they are whose times were wrong. Also where the sink is off: its rows are there.
@@ -112,9 +111,9 @@ impl Device {
     async fn create_anew(&self, name: &str) -> Result<Answer, String> {
         let (sink, _) = self.sink_part(name)?;
         let handle = self.sink_that_delivers(name)?;
-        delivery::keep_wish(&self.ledger, &sink).await.map_err(chain)?;
+        command::keep_wish(&self.ledger, &sink).await.map_err(chain)?;
         // From here on it holds, whatever has happened to the sink meanwhile.
-        handle.asks.send(delivery::Ask::CreateAnew).map_err(|_| ended(name))?;
+        handle.asks.send(command::Ask::CreateAnew).map_err(|_| ended(name))?;
         Ok(Answer::Accepted)
     }
 
@@ -160,7 +159,7 @@ impl Device {
             .progress
             .begin()
             .ok_or_else(|| format!("sink `{name}` is being compared; ask again when that is done"))?;
-        sink.asks.send(delivery::Ask::Reconcile { number, deliver_missing_of }).map_err(|_| ended(name))?;
+        sink.asks.send(command::Ask::Reconcile { number, deliver_missing_of }).map_err(|_| ended(name))?;
         Ok(Answer::Compares { number })
     }
 
@@ -186,7 +185,7 @@ impl Device {
             handle.set_paused(paused);
             // What it waited for has most likely been mended: that is why it was paused.
             if !paused && handle.delivery_off.is_none() {
-                return self.ask_sink(name, delivery::Ask::Retry);
+                return self.ask_sink(name, command::Ask::Retry);
             }
         }
         Ok(Answer::Accepted)

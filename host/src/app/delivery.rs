@@ -5,7 +5,7 @@
 //! pace, under a lease, and while no person has the sink paused; a 401 is answered by one renewal and one repeat before the
 //! connector hears of it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use punchcard_core::delivery::{Carrier, Next, Plan, Standing, Work};
@@ -29,10 +29,13 @@ use super::status::ReconcileStage;
 use super::timer::sleep_until;
 use crate::clock::Clock;
 use crate::http::Http;
+use command::{Ask, Flow, wish_key};
 use grant_link::SignIns;
-use punchcard_ledger::{Ledger, OpenBatch, Ordinal, StorageError, Tried};
+use punchcard_ledger::{Ledger, Ordinal};
 use punchcard_sandbox::{CallError, Connector};
 
+pub(super) mod command;
+mod gathering;
 mod grant_link;
 mod reading;
 mod sending;
@@ -42,53 +45,6 @@ pub(super) use sending::Authority;
 
 /// Milliseconds after which a ledger that refused is tried again.
 const LEDGER_AGAIN_MS: u64 = 10_000;
-
-/// Keeps the wish for a new destination over a restart, which may come while there is no lease to fulfil it under. One that
-/// is there and not fulfilled yet stays.
-pub(super) async fn keep_wish(ledger: &Ledger, sink: &SinkName) -> Result<(), StorageError> {
-    if ledger.recall(&wish_key(sink)).await?.is_none_or(|wish| wish.is_empty()) {
-        ledger.remember(&wish_key(sink), &Uuid::new_v4().to_string()).await?;
-    }
-    Ok(())
-}
-
-fn wish_key(sink: &SinkName) -> String {
-    format!("create-anew/{sink}")
-}
-
-/// What a person asks of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ask {
-    /// The problem is mended.
-    Retry,
-    /// Make a new destination, as [`keep_wish`] keeps it.
-    CreateAnew,
-    /// Compare what is there with what was delivered.
-    Reconcile {
-        /// The comparison's number.
-        number: u64,
-        /// And bring again what is missing, and was in the comparison of this number.
-        deliver_missing_of: Option<u64>,
-    },
-}
-
-/// Whether a sink delivers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flow {
-    /// It does.
-    Deliver,
-    /// A person wants nothing delivered for now.
-    Pause,
-    /// It is to end, once the request that is under way is answered.
-    Stop,
-}
-
-impl Flow {
-    /// That of a sink which is paused, or not.
-    pub(super) fn of(paused: bool) -> Self {
-        if paused { Self::Pause } else { Self::Deliver }
-    }
-}
 
 /// What drives one sink's connector.
 pub(super) struct Delivery {
@@ -238,90 +194,6 @@ impl Delivery {
             looked: false,
             missing: (0, Vec::new()),
         }
-    }
-
-    /// Takes the next batch, or waits for rows.
-    async fn find_work(&mut self, carrier: &mut Carrier, load: &mut Load, flow: &mut watch::Receiver<Flow>) {
-        // Before looking, so that rows which come while looking are not slept through.
-        let rows = Arc::clone(&self.rows);
-        let more = rows.notified();
-        let limits = load.slowness.limits(&self.limits);
-        if load.reconciliation.is_none() && self.awaits_whole_batch(limits).await {
-            tokio::select! {
-                () = more => {}
-                () = changed(flow) => {}
-                _ = self.formatting.changed() => {}
-                Some(ask) = self.asks.recv() => self.take(carrier, load, ask).await,
-            }
-            return;
-        }
-        if load.reconciliation.is_none()
-            && load.looked
-            && let Some(at_ms) = self.gathers_until()
-            && !self.has_whole_batch(limits).await
-        {
-            tokio::select! {
-                () = sleep_until(&self.clock, at_ms) => {}
-                () = changed(flow) => {}
-                Some(ask) = self.asks.recv() => self.take(carrier, load, ask).await,
-            }
-            return;
-        }
-        match self.ledger.open_batch(&self.sink, limits, Uuid::new_v4()).await {
-            Ok(Some(OpenBatch { batch, tried })) => {
-                load.looked = true;
-                if tried == Tried::Never && !load.identified {
-                    let by = self.limits.reads_back.then(|| self.settings.clone());
-                    if let Err(error) = self.ledger.note_identified(&self.sink, by).await {
-                        return self.rest_without_ledger(&chain(error)).await;
-                    }
-                    load.identified = true;
-                }
-                load.batch = batch;
-                carrier.begin(Work::Batch, tried == Tried::Before);
-            }
-            // A comparison waits for its turn, which has come.
-            Ok(None) if load.reconciliation.is_some() => load.looked = true,
-            Ok(None) => {
-                load.looked = true;
-                tokio::select! {
-                    () = more => {}
-                    () = changed(flow) => {}
-                    Some(ask) = self.asks.recv() => self.take(carrier, load, ask).await,
-                }
-            }
-            Err(error) => {
-                self.rest_without_ledger(&chain(error)).await;
-            }
-        }
-    }
-
-    /// Whether the formatter is about to make more rows, and those that are there don't fill a batch yet: a backlog goes
-    /// in as few requests as the service's limits allow, and not in as many as it is formatted in.
-    async fn awaits_whole_batch(&mut self, limits: Limits) -> bool {
-        // A formatter's task that has ended makes none.
-        let formats = self.formatting.has_changed().is_ok();
-        if !formats || *self.formatting.borrow_and_update() != formatting::Standing::Working {
-            return false;
-        }
-        !self.has_whole_batch(limits).await
-    }
-
-    async fn has_whole_batch(&self, limits: Limits) -> bool {
-        // What keeps the ledger from being read is said by the read that follows.
-        self.ledger.has_whole_batch(&self.sink, limits).await.unwrap_or(true)
-    }
-
-    /// Until when rows gather, so that a burst of presses does not use up a minute's requests for a row each: requests that
-    /// carry less than a whole batch leave evenly. The first one after a pause leaves at once.
-    fn gathers_until(&self) -> Option<u64> {
-        let at_ms = match &self.authority {
-            Authority::Grant(link) => link.now()?.even_at_ms(),
-            Authority::None | Authority::Header { .. } => {
-                self.pace.lock().unwrap_or_else(PoisonError::into_inner).even_at_ms()
-            }
-        };
-        Some(at_ms).filter(|at_ms| *at_ms > self.clock.monotonic_ms())
     }
 
     async fn step(&mut self, carrier: &mut Carrier, load: &mut Load, work: Work, signal: Signal) {

@@ -26,7 +26,7 @@ use ulid::Ulid;
 use super::display::Display;
 use super::error_chain::chain;
 use super::known_time::KnownTime;
-use super::part::Parts;
+use super::part::roster::Parts;
 use super::trouble::Troubles;
 use crate::clock::{Clock, entropy};
 use crate::input::Message;

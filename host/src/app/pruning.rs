@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::error_chain::chain;
 use super::known_time::KnownTime;
-use super::part::Parts;
+use super::part::roster::Parts;
 use super::timer::sleep_until;
 use crate::clock::Clock;
 use punchcard_ledger::{Keep, Ledger, StorageError};

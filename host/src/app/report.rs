@@ -13,8 +13,8 @@ use super::error_chain::chain;
 use super::formatting;
 use super::grant::Grant;
 use super::io::input_part;
-use super::part::sink::SinkHandle;
-use super::part::{OnOrOff, Parts};
+use super::part::handle::SinkHandle;
+use super::part::roster::{OnOrOff, Parts};
 use super::status::{GrantReport, GrantStanding, InputReport, ProblemReport, Report, SinkReport, StageReport};
 use punchcard_ledger::SinkCounts;
 

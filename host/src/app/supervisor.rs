@@ -1,8 +1,8 @@
 //! The supervisor: it keeps what runs the same as what should run.
 //!
 //! The start of a device, a reload, a plugin that changed and a part that broke off all come to the same: parts are put
-//! together ([`Assembly`]), compared with those that run ([`plan_steps`]), and the steps between the two are performed. What
-//! always holds here: a configuration with an error changes nothing that runs; a part is stopped before its successor is
+//! together ([`assemble`](super::assembly::assemble)), compared with those that run ([`plan_steps`]), and the steps between
+//! the two are performed. What always holds here: a configuration with an error changes nothing that runs; a part is stopped before its successor is
 //! started, and the ledger has written all that it asked for by then; no part's end touches another.
 //!
 //! Deliberately unknown here: what a part does. Ledger, intake and clock are no parts: without them there is no device.
@@ -10,56 +10,33 @@
 mod candidate;
 mod running;
 
+pub(super) mod declaration;
+mod publication;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
-use punchcard_core::config::Configuration;
-use punchcard_core::config::sink::Sink;
 use punchcard_core::name::PluginName;
-use punchcard_core::plugin::Problem;
 use punchcard_core::scene::PanelState;
-use punchcard_core::supervisor::{
-    Action, Actual, PartConfiguration, PartName, Reason, Restarts, Spec, Step, Wanted, plan_steps,
-};
-use punchcard_ledger::{Declaration, Declared, StorageError};
+use punchcard_core::supervisor::{Action, Actual, PartName, Reason, Restarts, Spec, Step, Wanted, plan_steps};
 use punchcard_sandbox::Sandbox;
-use punchcard_sandbox::cache::hexadecimal;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use super::assembly::{Assembled, Assembly, Fault};
+use super::assembly::{Assembled, part_names};
 use super::configuration::{self, InForce, Source};
-use super::device::{Device, Options};
-use super::error_chain::chain;
+use super::device::{Device, Options, Reload};
+use super::fault::Fault;
 use super::io::Io;
-use super::part::{Handle, Part, Site};
-use super::plugin::{Loaded, LoadedPlugin, Plugins};
-use super::status::{Fallback, PluginReport, ReloadReport, StepReport};
+use super::material::Materials;
+use super::part::Site;
+use super::plugin::{LoadedPlugin, Plugins};
+use super::status::{Fallback, ReloadReport, StepReport};
 use super::timer::sleep_until;
-use candidate::Candidate;
+use candidate::{Candidate, Desired};
 use running::{BrokeOff, Running};
-
-/// Milliseconds after which a ledger that refused is asked again.
-const ASK_AGAIN_MS: u64 = 10_000;
-
-/// What is asked of the supervisor.
-pub(super) enum Request {
-    /// Look at plugins.toml, the components and the secrets again.
-    Reload {
-        /// Where whoever asks waits for what it came to.
-        reply: Option<oneshot::Sender<ReloadReport>>,
-    },
-}
-
-/// How a part should be.
-enum Desired {
-    Assembling,
-    Ready(Arc<dyn Part>, Box<Spec>),
-    Unready(String),
-}
 
 /// Keeps the parts of a device.
 pub(super) struct Supervisor {
@@ -69,7 +46,7 @@ pub(super) struct Supervisor {
     site: Site,
     /// What a person touches and sees.
     io: Arc<tokio::sync::Mutex<Io>>,
-    requests: mpsc::UnboundedReceiver<Request>,
+    requests: mpsc::UnboundedReceiver<Reload>,
     /// What should run.
     desired: BTreeMap<PartName, Desired>,
     running: BTreeMap<PartName, Running>,
@@ -97,7 +74,7 @@ impl Supervisor {
         sandbox: Arc<Sandbox>,
         site: Site,
         io: Arc<tokio::sync::Mutex<Io>>,
-        requests: mpsc::UnboundedReceiver<Request>,
+        requests: mpsc::UnboundedReceiver<Reload>,
     ) -> Self {
         Self {
             device,
@@ -127,9 +104,7 @@ impl Supervisor {
             }
             let again_at_ms = self.next_restart_ms();
             tokio::select! {
-                Some(request) = self.requests.recv() => match request {
-                    Request::Reload { reply } => self.reload(reply.into_iter().collect()),
-                },
+                Some(Reload { reply }) = self.requests.recv() => self.reload(reply.into_iter().collect()),
                 assembled = candidate::next(&mut self.candidate) => {
                     if let Some((name, assembled)) = assembled {
                         self.take(name, assembled).await;
@@ -171,17 +146,17 @@ impl Supervisor {
         let folder = self.options.configuration.parent().unwrap_or(Path::new("."));
         let configuration = Arc::new(in_force.configuration.clone());
         let plugins = Plugins::load(&configuration, folder, &self.sandbox, &self.plugins);
-        let assembly = Arc::new(Assembly { configuration, folder: folder.to_owned(), plugins, rows_alone: false });
+        let materials = Arc::new(Materials { configuration, folder: folder.to_owned(), plugins, rows_alone: false });
         // What was proven as a whole before is started part by part; what was not is proven as a whole first.
         let is_proven = in_force.text.as_ref().is_none_or(|text| {
             configuration::last_valid(&self.options.state).is_none_or(|last_valid| last_valid == *text)
         });
         if !is_reload && is_proven {
-            let names = Assembly::part_names(&assembly.configuration);
+            let names = part_names(&materials.configuration);
             self.desired = names.into_iter().map(|name| (name, Desired::Assembling)).collect();
-            self.publish(&assembly.configuration, None);
+            self.publish(&materials.configuration, None);
         }
-        self.candidate = Some(Candidate::new(in_force, assembly, is_proven, is_reload, replies));
+        self.candidate = Some(Candidate::new(in_force, materials, is_proven, is_reload, replies));
     }
 
     /// Takes a part that was put together, or why it could not be.
@@ -198,12 +173,12 @@ impl Supervisor {
     /// All parts of the candidate were put together, or could not be.
     async fn conclude(&mut self) {
         let Some(mut candidate) = self.candidate.take() else { return };
-        let plugins = candidate.assembly.plugins.all().await;
+        let plugins = candidate.materials.plugins.all().await;
         let misconfigured = candidate.misconfigured();
         if !misconfigured.is_empty() && candidate.in_force.text.is_some() {
             return self.refuse_settings(candidate, &misconfigured);
         }
-        let configuration = Arc::clone(&candidate.assembly.configuration);
+        let configuration = Arc::clone(&candidate.materials.configuration);
         let is_whole = candidate.faults.is_empty() && plugins.values().all(Result::is_ok);
         // Only what works becomes what is fallen back on: a missing file or secret may be a misspelt name.
         if let Some(text) = candidate.in_force.text.take_if(|_| is_whole)
@@ -213,7 +188,7 @@ impl Supervisor {
         }
         self.device.set_configuration(candidate.in_force.report.clone());
         let after_restart = configuration::find_restart_needs(&self.device.configuration, &configuration);
-        let names: BTreeSet<PartName> = Assembly::part_names(&configuration).into_iter().collect();
+        let names: BTreeSet<PartName> = part_names(&configuration).into_iter().collect();
         self.desired.retain(|name, _| names.contains(name));
         self.desired.extend(candidate.take_all());
         for name in names {
@@ -241,7 +216,7 @@ impl Supervisor {
 
     /// Plugins refuse settings: what runs goes on; where nothing runs yet, the last valid configuration stands in.
     fn refuse_settings(&mut self, candidate: Candidate, misconfigured: &[Fault]) {
-        let configuration = &candidate.assembly.configuration;
+        let configuration = &candidate.materials.configuration;
         let diagnostics: Vec<_> = misconfigured.iter().map(|fault| fault.diagnostic(configuration)).collect();
         let source = candidate.in_force.text.map(|text| Source { path: self.options.configuration.clone(), text });
         if candidate.is_reload {
@@ -362,167 +337,6 @@ impl Supervisor {
             (name.clone(), actual)
         });
         running.chain(broke_off).collect()
-    }
-
-    /// Shows how all parts stand, to those who ask and to one another.
-    fn publish_parts(&self, steps: &[Step]) {
-        self.set_paces();
-        for step in steps {
-            let advice = match &step.reason {
-                Reason::GoesOn(_) => Some(step.reason.to_string()),
-                _ => None,
-            };
-            let problem = advice.map(|advice| Problem { headline: "new version is off".into(), advice });
-            self.device.troubles.set(&format!("{}.new", step.part), problem);
-        }
-        let mut off = Vec::new();
-        self.device.parts.send_modify(|parts| {
-            let parts = Arc::make_mut(parts);
-            for step in steps {
-                let standing = match (self.running.get(&step.part), &step.reason) {
-                    (Some(running), _) => Ok(running.handle.clone()),
-                    // It is not off: nothing is known of it yet.
-                    (None, Reason::Assembling) => continue,
-                    (None, Reason::Removed) => {
-                        parts.remove(&step.part);
-                        continue;
-                    }
-                    (None, _) => {
-                        let reason = match self.desired.get(&step.part) {
-                            Some(Desired::Unready(reason)) => reason.clone(),
-                            _ => step.reason.to_string(),
-                        };
-                        off.push((step.part.clone(), reason.clone()));
-                        Err(reason)
-                    }
-                };
-                parts.set(&step.part, standing);
-            }
-        });
-        for (part, reason) in off {
-            warn!(%part, reason, "a part is off");
-            self.device.say_off(&part.to_string(), &reason);
-        }
-        for (part, running) in &self.running {
-            if let Handle::Sink(sink) = &running.handle
-                && let Some(reason) = &sink.delivery_off
-            {
-                self.device.say_off(&format!("{part}.deliver"), reason);
-            }
-        }
-    }
-
-    /// Shows which configuration and plugins there are. `plugins`: those that were loaded, once they were.
-    fn publish(&self, configuration: &Arc<Configuration>, plugins: Option<&BTreeMap<PluginName, Loaded>>) {
-        self.device.parts.send_modify(|parts| {
-            let parts = Arc::make_mut(parts);
-            parts.configuration = Arc::clone(configuration);
-            parts.starting &= plugins.is_none();
-            if let Some(plugins) = plugins {
-                parts.plugins = plugins.iter().map(|(name, loaded)| describe(name, loaded)).collect();
-            }
-        });
-    }
-
-    /// Gives each grant the pace of the slowest service of its sinks.
-    fn set_paces(&self) {
-        for running in self.running.values() {
-            let Handle::Grant(grant) = &running.handle else { continue };
-            let of_grant = self.running.values().filter_map(|running| match &running.handle {
-                Handle::Sink(sink) if sink.grant.as_ref() == Some(&grant.name) => Some(sink.requests_per_minute),
-                _ => None,
-            });
-            grant.set_pace(of_grant.min().unwrap_or(NonZeroU32::MAX));
-        }
-    }
-
-    /// Tells the ledger which sinks and grants there are. A card that is full for a while turns nothing off: it is asked
-    /// again.
-    async fn declare(&self) -> Vec<Declared> {
-        loop {
-            match self.try_declare().await {
-                Ok(declared) => {
-                    self.device.troubles.set("ledger", None);
-                    return declared;
-                }
-                Err(error) => {
-                    let advice = format!("{}; grants and sinks wait for it", chain(error));
-                    self.device.troubles.set("ledger", Some(Problem { headline: "ledger refuses".into(), advice }));
-                    sleep_until(&self.device.clock, self.device.clock.monotonic_ms() + ASK_AGAIN_MS).await;
-                }
-            }
-        }
-    }
-
-    async fn try_declare(&self) -> Result<Vec<Declared>, StorageError> {
-        let configuration = Arc::clone(&self.device.parts.borrow().configuration);
-        for name in configuration.grants.keys() {
-            let Some(PartConfiguration::Grant(grant)) = self.spec_to_run(&PartName::Grant(name.clone())) else {
-                continue;
-            };
-            if self.device.ledger.declare_grant(name, &grant.plugin).await? {
-                info!(grant = %name, plugin = %grant.plugin, "the grant has another plugin, which begins anew");
-            }
-        }
-        let declared = configuration.sinks.iter().map(|(name, sink)| {
-            let declaration = match self.spec_to_run(&PartName::Sink(name.clone())) {
-                Some(PartConfiguration::Sink(runs)) => declaration(runs),
-                // None of its plugins will write a state.
-                _ => Declaration { formatter: None, connector: None, ..declaration(sink) },
-            };
-            (name.clone(), declaration)
-        });
-        self.device.ledger.declare_sinks(declared.collect()).await
-    }
-
-    /// With what a part will run: as it should, or where that is not possible, as it did before.
-    fn spec_to_run(&self, part: &PartName) -> Option<&PartConfiguration> {
-        match (self.desired.get(part), self.running.get(part)) {
-            (Some(Desired::Ready(_, spec)), _) => Some(&spec.configuration),
-            (_, Some(running)) => Some(&running.spec.configuration),
-            _ => None,
-        }
-    }
-
-    /// Hears which sinks a person paused.
-    async fn read_paused(&mut self) {
-        let mut paused = BTreeSet::new();
-        for name in self.desired.keys() {
-            let PartName::Sink(sink) = name else { continue };
-            match self.device.ledger.is_paused(sink).await {
-                Ok(true) => {
-                    paused.insert(sink.clone());
-                }
-                Ok(false) => {}
-                // What a person paused stays paused where it can't be read.
-                Err(error) => {
-                    warn!(%sink, error = chain(error), "whether the sink is paused can't be read; it is taken to be");
-                    paused.insert(sink.clone());
-                }
-            }
-        }
-        self.site.paused = paused;
-    }
-}
-
-/// A sink, as the ledger is told of it before it is started.
-pub(super) fn declaration(sink: &Sink) -> Declaration {
-    Declaration {
-        kinds: sink.events.iter().map(ToString::to_string).collect(),
-        formatter: Some(sink.format.plugin.clone()),
-        connector: Some(sink.deliver.plugin.clone()),
-    }
-}
-
-fn describe(name: &PluginName, loaded: &Loaded) -> PluginReport {
-    match loaded {
-        Ok(LoadedPlugin { plugin, .. }) => PluginReport {
-            name: name.to_string(),
-            world: Some(plugin.world().into()),
-            sha256: Some(hexadecimal(plugin.sha256())),
-            error: None,
-        },
-        Err(reason) => PluginReport { name: name.to_string(), world: None, sha256: None, error: Some(reason.clone()) },
     }
 }
 

@@ -21,8 +21,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, info, warn};
 
-use super::part::Parts;
-use super::supervisor::Request;
+use super::device::Reload;
+use super::part::roster::Parts;
 
 /// How long nothing changes before what changed is looked at: a file may be written in several pieces.
 const SETTLED: Duration = Duration::from_millis(500);
@@ -35,7 +35,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 pub(super) async fn watch(
     configuration: PathBuf,
     parts: watch::Receiver<Arc<Parts>>,
-    supervisor: mpsc::UnboundedSender<Request>,
+    supervisor: mpsc::UnboundedSender<Reload>,
     began: Began,
 ) {
     let Began { stamp: read, mut hangups } = began;
@@ -59,7 +59,7 @@ pub(super) async fn watch(
         let now = files.stamps();
         if now != stamps {
             stamps = now;
-            if supervisor.send(Request::Reload { reply: None }).is_err() {
+            if supervisor.send(Reload { reply: None }).is_err() {
                 return;
             }
         }

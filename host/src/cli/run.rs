@@ -2,7 +2,8 @@
 
 use super::exit::{Exit, Failure};
 use super::{DeviceArguments, heap, log};
-use crate::app::device::{DeviceError, Options, run as run_device};
+use crate::app::device::Options;
+use crate::app::lifecycle::{DeviceError, run as run_device};
 use crate::app::state_folder::make_private;
 use punchcard_ledger::OpenError;
 use punchcard_sandbox::CALLS;

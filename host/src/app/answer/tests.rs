@@ -15,7 +15,7 @@ use super::*;
 use crate::app::fixture::Fixture;
 use crate::app::reconcile::Progress;
 use crate::app::status::ConfigurationReport;
-use crate::app::supervisor::declaration;
+use crate::app::supervisor::declaration::declaration;
 use punchcard_ledger::{BootTimes, FormattedCommit};
 
 const CONFIGURATION: &str = r#"
@@ -49,7 +49,7 @@ reach = ["https://hook.example"]
 struct Bench {
     device: Device,
     /// What is asked of the delivery of `sheet`.
-    asks: mpsc::UnboundedReceiver<delivery::Ask>,
+    asks: mpsc::UnboundedReceiver<command::Ask>,
     /// Its rows.
     rows: Arc<Notify>,
     _fixture: Fixture,
@@ -74,7 +74,7 @@ impl Bench {
             rows: Arc::clone(&rows),
             reads_back: true,
             progress: Progress::after(0),
-            flow: watch::channel(delivery::Flow::Deliver).0,
+            flow: watch::channel(command::Flow::Deliver).0,
             grant: None,
             requests_per_minute: std::num::NonZeroU32::MIN,
         };
@@ -218,7 +218,7 @@ async fn a_wish_for_another_destination_is_refused_or_kept_and_passed_on_whateve
     handle.set_paused(true);
     let accepted = finish(done, wished).await.is_ok();
     let kept = bench.device.ledger.recall("create-anew/sheet").await.unwrap().is_some();
-    let passed_on = bench.asks.try_recv() == Ok(delivery::Ask::CreateAnew);
+    let passed_on = bench.asks.try_recv() == Ok(command::Ask::CreateAnew);
     assert_eq!((kept, passed_on), (accepted, accepted));
 
     let refused = bench.device.answer(Question::CreateAnew { sink: "sheet".to_owned() }).await;
@@ -257,6 +257,6 @@ async fn what_is_so_already_is_not_called_done() {
         assert_eq!(bench.device.answer(question.clone()).await, Ok(expected), "{question:?}");
     }
     // What it waited for may have been mended while it was paused.
-    assert_eq!(bench.asks.try_recv(), Ok(delivery::Ask::Retry));
+    assert_eq!(bench.asks.try_recv(), Ok(command::Ask::Retry));
     assert!(bench.asks.try_recv().is_err());
 }

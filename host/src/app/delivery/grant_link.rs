@@ -8,7 +8,7 @@ use punchcard_core::secret::Secret;
 use tokio::sync::{OwnedMutexGuard, watch};
 
 use super::super::grant::Grant;
-use super::super::part::Parts;
+use super::super::part::roster::Parts;
 use crate::clock::Clock;
 
 /// What a sink holds of its grant.

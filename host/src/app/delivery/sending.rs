@@ -11,8 +11,9 @@ use punchcard_core::secret::Secret;
 use tracing::{debug, info};
 
 use super::super::grant::{Grant, depart};
+use super::Delivery;
+use super::command::Flow;
 use super::grant_link::GrantLink;
-use super::{Delivery, Flow};
 
 /// How a sink's requests are authorized.
 pub(in crate::app) enum Authority {

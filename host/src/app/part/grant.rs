@@ -14,10 +14,12 @@ use punchcard_sandbox::cache::hexadecimal;
 use punchcard_sandbox::{AuthPolicy, Plugin, fingerprint};
 use tokio::task::JoinSet;
 
-use super::super::announcement::show_grant;
-use super::super::assembly::{Assembly, Fault, open_http, refusal};
+use super::super::fault::{Fault, refusal};
 use super::super::grant::{GrantKeeper, Surroundings};
-use super::{Handle, Part, Site};
+use super::super::material::{Materials, open_http};
+use super::handle::Handle;
+use super::panel::show_grant;
+use super::{Part, Site};
 use crate::http::Http;
 
 /// A grant that can run.
@@ -36,12 +38,12 @@ impl GrantPart {
     ///
     /// # Errors
     /// All that keeps it from running.
-    pub(in crate::app) async fn assemble(assembly: &Assembly, name: &GrantName) -> Result<Self, Vec<Fault>> {
-        let grant = &assembly.configuration.grants[name];
+    pub(in crate::app) async fn assemble(materials: &Materials, name: &GrantName) -> Result<Self, Vec<Fault>> {
+        let grant = &materials.configuration.grants[name];
         let mut faults = Vec::new();
         let mut secrets = BTreeMap::new();
         for (slot, source) in &grant.secrets {
-            match assembly.secret(source, Place::GrantSecret(name.clone(), slot.clone())) {
+            match materials.secret(source, Place::GrantSecret(name.clone(), slot.clone())) {
                 Ok(secret) => {
                     secrets.insert(slot.clone(), secret);
                 }
@@ -50,7 +52,7 @@ impl GrantPart {
         }
         let mut ca = None;
         if let Some(path) = &grant.ca {
-            let path = assembly.folder.join(path);
+            let path = materials.folder.join(path);
             // Before it is opened: a file that changes in between is another one at the next look.
             let read = std::fs::read(&path).map(|pem| hexadecimal(&fingerprint(&pem)));
             match open_http(&path) {
@@ -60,7 +62,7 @@ impl GrantPart {
                 }
             }
         }
-        let loaded = assembly.plugin(&grant.plugin, Place::GrantPlugin(name.clone()), World::AuthPolicy).await;
+        let loaded = materials.plugin(&grant.plugin, Place::GrantPlugin(name.clone()), World::AuthPolicy).await;
         let loaded = loaded.map_err(|fault| faults.push(fault)).ok();
         let policy = loaded.and_then(|loaded| match &*loaded.plugin {
             Plugin::AuthPolicy(policy) => Some((policy.clone(), loaded.version())),

@@ -8,11 +8,11 @@ use punchcard_core::config;
 use punchcard_core::config::Part as Place;
 use punchcard_core::config::sink::Authorization;
 use punchcard_core::delivery;
-use punchcard_core::name::{GrantName, PluginName, SinkName};
+use punchcard_core::name::{PluginName, SinkName};
 use punchcard_core::needs::unmet_by_sink;
 use punchcard_core::pace::Pace;
+use punchcard_core::plugin::World;
 use punchcard_core::plugin::delivery::Limits;
-use punchcard_core::plugin::{Problem, World};
 use punchcard_core::row::{Column, ColumnKind};
 use punchcard_core::secret::Secret;
 use punchcard_core::supervisor::{PartConfiguration, PluginVersion, Spec};
@@ -21,13 +21,16 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::super::announcement::{show_delivery, show_formatting};
-use super::super::assembly::{Assembly, Fault, refusal};
-use super::super::delivery::{Ask, Authority, Delivery, Flow, GrantLink};
+use super::super::delivery::command::Flow;
+use super::super::delivery::{Authority, Delivery, GrantLink};
+use super::super::fault::{Fault, refusal};
 use super::super::formatting::{self, Formatting};
+use super::super::material::Materials;
 use super::super::reconcile::Progress;
 use super::super::replay::Replayer;
-use super::{Handle, Part, Site};
+use super::handle::{Handle, SinkHandle};
+use super::panel::{show_delivery, show_formatting};
+use super::{Part, Site};
 
 /// Requests of a sink in a minute, at most, whatever its plugin says: each may write to the card.
 const MOST_REQUESTS: u32 = 600;
@@ -47,69 +50,17 @@ pub(in crate::app) struct SinkPart {
     key: Option<Secret>,
 }
 
-/// A sink that runs.
-pub(in crate::app) struct SinkHandle {
-    pub(in crate::app) formatting: watch::Receiver<formatting::Standing>,
-    pub(in crate::app) delivery: watch::Receiver<delivery::Standing>,
-    /// What the connector says that a person should know, and that stops nothing.
-    pub(in crate::app) notice: watch::Receiver<Option<Problem>>,
-    /// Why nothing is delivered, where that is so. Its rows are made and kept.
-    pub(in crate::app) delivery_off: Option<String>,
-    pub(in crate::app) asks: mpsc::UnboundedSender<Ask>,
-    /// What is asked of its formatting.
-    pub(in crate::app) corrections: mpsc::UnboundedSender<formatting::Ask>,
-    /// There may be rows.
-    pub(in crate::app) rows: Arc<Notify>,
-    /// Whether its rows can be read back.
-    pub(in crate::app) reads_back: bool,
-    /// How far comparing them has come.
-    pub(in crate::app) progress: Progress,
-    /// Whether it delivers. What a person wants, the ledger knows first.
-    pub(in crate::app) flow: watch::Sender<Flow>,
-    pub(in crate::app) grant: Option<GrantName>,
-    /// Requests that its service takes in a minute.
-    pub(in crate::app) requests_per_minute: NonZeroU32,
-}
-
-impl SinkHandle {
-    /// Rows were added for it by hand.
-    pub(in crate::app) fn wake(&self) {
-        self.rows.notify_one();
-    }
-
-    /// A person wants nothing delivered for now, or wants it to go on.
-    pub(in crate::app) fn set_paused(&self, paused: bool) {
-        self.flow.send_if_modified(|flow| {
-            // A sink that is told to stop stops; the next one asks the ledger.
-            let news = *flow != Flow::Stop && *flow != Flow::of(paused);
-            if news {
-                *flow = Flow::of(paused);
-            }
-            news
-        });
-    }
-
-    /// Whether a person wants nothing delivered for now.
-    pub(in crate::app) fn is_paused(&self) -> bool {
-        *self.flow.borrow() == Flow::Pause
-    }
-
-    pub(super) fn stop(&self) {
-        self.flow.send_replace(Flow::Stop);
-    }
-}
-
 impl SinkPart {
     /// Puts a sink together.
     ///
     /// # Errors
     /// All that keeps it from running.
-    pub(in crate::app) async fn assemble(assembly: &Assembly, name: &SinkName) -> Result<Self, Vec<Fault>> {
-        let sink = &assembly.configuration.sinks[name];
+    pub(in crate::app) async fn assemble(materials: &Materials, name: &SinkName) -> Result<Self, Vec<Fault>> {
+        let sink = &materials.configuration.sinks[name];
         let mut faults = Vec::new();
         let (format, deliver) = tokio::join!(
-            assembly.plugin(&sink.format.plugin, Place::FormatPlugin(name.clone()), World::Formatter),
-            assembly.plugin(&sink.deliver.plugin, Place::DeliverPlugin(name.clone()), World::Connector),
+            materials.plugin(&sink.format.plugin, Place::FormatPlugin(name.clone()), World::Formatter),
+            materials.plugin(&sink.deliver.plugin, Place::DeliverPlugin(name.clone()), World::Connector),
         );
         let mut versions = BTreeMap::new();
         let mut formatter = None;
@@ -151,9 +102,9 @@ impl SinkPart {
                     Err(error) => Err(error),
                 };
                 match accepted {
-                    Ok((limits, _)) if assembly.rows_alone => Some(limits),
+                    Ok((limits, _)) if materials.rows_alone => Some(limits),
                     Ok((limits, needs)) => {
-                        let unmet = unmet_by_sink(name, sink, &assembly.configuration.grants, &needs);
+                        let unmet = unmet_by_sink(name, sink, &materials.configuration.grants, &needs);
                         faults.extend(unmet.into_iter().map(Fault::from));
                         Some(limits)
                     }
@@ -166,8 +117,8 @@ impl SinkPart {
             None => None,
         };
         let key = match &sink.authorize {
-            Some(Authorization::Header { secret, .. }) if !assembly.rows_alone => {
-                let key = assembly.secret(secret, Place::Authorization(name.clone()));
+            Some(Authorization::Header { secret, .. }) if !materials.rows_alone => {
+                let key = materials.secret(secret, Place::Authorization(name.clone()));
                 key.map_err(|fault| faults.push(fault)).ok()
             }
             _ => None,

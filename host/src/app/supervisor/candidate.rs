@@ -3,19 +3,28 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use punchcard_core::supervisor::PartName;
+use punchcard_core::supervisor::{PartName, Spec};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use super::super::assembly::{Assembled, Assembly, Fault};
+use super::super::assembly::{Assembled, assemble};
 use super::super::configuration::InForce;
+use super::super::fault::Fault;
+use super::super::material::Materials;
+use super::super::part::Part;
 use super::super::status::ReloadReport;
-use super::Desired;
+
+/// How a part should be.
+pub(super) enum Desired {
+    Assembling,
+    Ready(Arc<dyn Part>, Box<Spec>),
+    Unready(String),
+}
 
 /// A configuration on its way into force.
 pub(super) struct Candidate {
     pub(super) in_force: InForce,
-    pub(super) assembly: Arc<Assembly>,
+    pub(super) materials: Arc<Materials>,
     /// What keeps parts of it from running.
     pub(super) faults: Vec<Fault>,
     /// A running device is to take it, and not one that starts.
@@ -34,15 +43,15 @@ impl Candidate {
     /// Begins to put its parts together.
     pub(super) fn new(
         in_force: InForce,
-        assembly: Arc<Assembly>,
+        materials: Arc<Materials>,
         is_proven: bool,
         is_reload: bool,
         replies: Vec<oneshot::Sender<ReloadReport>>,
     ) -> Self {
-        let assembling = assembly.assemble();
+        let assembling = assemble(&materials);
         Self {
             in_force,
-            assembly,
+            materials,
             faults: Vec::new(),
             is_reload,
             replies,

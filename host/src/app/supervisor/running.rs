@@ -5,7 +5,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use super::super::part::{Handle, Part, Site};
+use super::super::part::handle::Handle;
+use super::super::part::{Part, Site};
 
 /// A part that was started.
 pub(super) struct Running {

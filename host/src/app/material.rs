@@ -1,0 +1,60 @@
+//! What parts are put together from: a configuration with its plugins, secrets and authorities.
+//!
+//! Deliberately unknown here: which parts there are.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use punchcard_core::config::secret::SecretSource;
+use punchcard_core::config::{Configuration, Part as Place};
+use punchcard_core::name::PluginName;
+use punchcard_core::plugin::World;
+use punchcard_core::secret::Secret;
+use punchcard_sandbox::LoadError;
+
+use super::error_chain::chain;
+use super::fault::Fault;
+use super::plugin::{LoadedPlugin, Plugins};
+use crate::http::{self, Http, Trust};
+use crate::vault::ConfiguredSecrets;
+
+/// A configuration and what it names.
+pub(super) struct Materials {
+    pub(super) configuration: Arc<Configuration>,
+    /// The folder of plugins.toml, to which its paths are relative.
+    pub(super) folder: PathBuf,
+    pub(super) plugins: Plugins,
+    /// Only rows are made: how they would be delivered is not asked.
+    pub(super) rows_alone: bool,
+}
+
+impl Materials {
+    /// A plugin of a part, which has to fill this world.
+    pub(super) async fn plugin(&self, name: &PluginName, place: Place, wanted: World) -> Result<LoadedPlugin, Fault> {
+        let loaded = self.plugins.get(name).await.unwrap_or_else(|| Err(format!("there is no plugin `{name}`")));
+        let loaded =
+            loaded.map_err(|message| Fault { part: Place::Plugin(name.clone()), message, misconfigured: false })?;
+        let found = loaded.plugin.world();
+        if found == wanted {
+            return Ok(loaded);
+        }
+        let error = LoadError::WrongWorld { plugin: name.clone(), found, wanted };
+        Err(Fault { part: place, message: error.to_string(), misconfigured: true })
+    }
+
+    /// A secret that plugins.toml names.
+    pub(super) fn secret(&self, source: &SecretSource, place: Place) -> Result<Secret, Fault> {
+        let secrets = ConfiguredSecrets::new(std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into));
+        match source {
+            SecretSource::Credential(name) => secrets.read_credential(name.as_str()),
+            SecretSource::File(path) => secrets.read_file(&self.folder.join(path)),
+        }
+        .map_err(|error| Fault { part: place, message: chain(error), misconfigured: false })
+    }
+}
+
+/// Connections under the system's authorities and those in a file.
+pub(super) fn open_http(ca: &Path) -> Result<Arc<Http>, String> {
+    let trust = Trust::system_and_file(ca).map_err(chain)?;
+    Http::open(&http::Limits::default(), &trust).map(Arc::new).map_err(chain)
+}
