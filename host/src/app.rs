@@ -39,6 +39,7 @@ mod pruning;
 mod answer;
 pub mod control;
 mod report;
+mod service;
 pub mod status;
 
 mod error_chain;

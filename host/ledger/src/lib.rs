@@ -203,6 +203,14 @@ impl Ledger {
         self.shared.writer.close().await;
     }
 
+    /// Waits until the writing thread has done all that it was asked for before.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub async fn come_round(&self) -> Result<(), StorageError> {
+        self.write(|_| Ok(())).await
+    }
+
     /// Runs a job on the writing thread, after the presses that wait.
     async fn write<T, E>(&self, job: impl FnOnce(&mut Store) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where

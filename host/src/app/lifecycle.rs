@@ -33,6 +33,7 @@ use super::opening::Opening;
 use super::part::Site;
 use super::part::roster::Parts;
 use super::pruning::prune;
+use super::service;
 use super::state_folder::{self, StateFolderError};
 use super::supervisor::Supervisor;
 use super::trouble::Troubles;
@@ -103,6 +104,7 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     front.spawn(prune(device.parts.subscribe(), device.ledger.clone(), device.clock.clone(), device.time.clone()));
     start_control(&device, options, &mut front);
     device.say_configuration();
+    front.spawn(service::keep(Arc::clone(&device), io.lock().await.sender.clone()));
 
     let mut parts = JoinSet::new();
     start_parts(&device, options, in_force, &io, requests, began, &mut parts);
@@ -112,6 +114,7 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     };
 
     info!("stopping");
+    service::stop();
     parts.shutdown().await;
     let mut io = io.lock().await;
     io.close_inputs().await;
