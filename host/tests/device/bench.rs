@@ -81,6 +81,11 @@ impl Bench {
         self.pressed = 0;
     }
 
+    /// Sets a variable of its environment, from the next start on.
+    pub(crate) fn set_variable(&mut self, name: &str, value: impl Into<std::ffi::OsString>) {
+        self.device.set_variable(name, value);
+    }
+
     /// Starts it, and waits until it answers.
     pub(crate) async fn start(&mut self) {
         self.device.start_and_wait().await.unwrap();

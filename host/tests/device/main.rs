@@ -22,5 +22,6 @@ mod sink;
 
 mod configuration;
 mod heap;
+mod service;
 
 mod card;
