@@ -28,12 +28,18 @@ pub(super) trait Calls: Send + Sync {
 
     fn needs<'a>(&'a self, settings: &'a str) -> Answer<'a, Needs>;
 
+    fn give(self: Arc<Self>, batch: Batch) -> Box<dyn Steps>;
+}
+
+/// What a connector of any version of the contract does for a batch, which it has in its own form.
+pub(super) trait Steps: Send + Sync {
+    fn loaded(&self) -> &Loaded;
+
     fn step<'a>(
         &'a self,
         limit: Duration,
         settings: &'a str,
         state: &'a [u8],
-        batch: Batch,
         signal: Signal,
         context: &'a Context,
     ) -> Answer<'a, Outcome>;
@@ -103,37 +109,42 @@ impl Connector {
         Ok(needs)
     }
 
-    /// One step.
+    /// Gives it a batch, for any number of steps: the rows are brought into the form of the plugin's contract once, and not
+    /// for each signal.
+    #[must_use]
+    pub fn give(&self, batch: Batch) -> GivenBatch {
+        GivenBatch { rows: batch.rows.len(), steps: Arc::clone(&self.calls).give(batch) }
+    }
+}
+
+/// A batch that a connector was given.
+pub struct GivenBatch {
+    rows: usize,
+    steps: Box<dyn Steps>,
+}
+
+impl GivenBatch {
+    /// How many rows it has.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// One step, within a limit of time.
     ///
     /// # Errors
     /// When the call fails or its answer breaks the contract; the batch is then resumed.
     pub async fn step(
         &self,
-        settings: &str,
-        state: Vec<u8>,
-        batch: Batch,
-        signal: Signal,
-        context: &Context,
-    ) -> Result<Outcome, CallError> {
-        self.step_within(self.call_for(), settings, state, batch, signal, context).await
-    }
-
-    /// The same with another limit of time.
-    ///
-    /// # Errors
-    /// As [`Connector::step`].
-    pub async fn step_within(
-        &self,
         limit: Duration,
         settings: &str,
-        state: Vec<u8>,
-        batch: Batch,
+        state: &[u8],
         signal: Signal,
         context: &Context,
     ) -> Result<Outcome, CallError> {
-        let rows = batch.rows.len();
-        let mut outcome = self.calls.step(limit, settings, &state, batch, signal, context).await?;
-        check_state(&outcome.state, self.calls.loaded().limits.state_bytes)?;
+        let rows = self.rows;
+        let mut outcome = self.steps.step(limit, settings, state, signal, context).await?;
+        check_state(&outcome.state, self.steps.loaded().limits.state_bytes)?;
         if let Directive::Delivered(receipt) = &mut outcome.next {
             let mut seen = vec![false; rows];
             for rejection in &receipt.rejected {

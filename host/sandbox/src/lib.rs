@@ -35,7 +35,7 @@ pub use auth_policy::AuthPolicy;
 pub use cache::fingerprint;
 pub use call::CallError;
 pub use compiler::Compiler;
-pub use connector::Connector;
+pub use connector::{Connector, GivenBatch};
 pub use engine::CALLS;
 pub use file::read_component;
 pub use formatter::Formatter;

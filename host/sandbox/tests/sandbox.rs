@@ -100,7 +100,7 @@ async fn a_connector_s_step_may_be_given_more_time_than_its_other_calls() {
     assert_eq!(usual, CallError::Deadline { limit: Duration::from_millis(200) });
     let batch = Batch { id: String::new(), columns: Vec::new(), rows: Vec::new(), corrections: Vec::new() };
     let limit = connector.call_for() * 2;
-    let more = connector.step_within(limit, "{}", Vec::new(), batch, Signal::Prepare, &no_context()).await.unwrap_err();
+    let more = connector.give(batch).step(limit, "{}", &[], Signal::Prepare, &no_context()).await.unwrap_err();
     assert_eq!(more, CallError::Deadline { limit: Duration::from_millis(400) });
 }
 
@@ -446,7 +446,8 @@ async fn a_fingerprint_is_the_same_of_a_row_that_was_delivered_and_of_one_that_i
     let row = Row { key: String::new(), cells: Vec::new() };
     let delivered = connector.fingerprint("{}", &[], &[row]).await.unwrap();
     let batch = Batch { id: String::new(), columns: Vec::new(), rows: Vec::new(), corrections: Vec::new() };
-    let outcome = connector.step("{}", Vec::new(), batch, Signal::ReadBack(None), &no_context()).await.unwrap();
+    let (given, limit) = (connector.give(batch), connector.call_for());
+    let outcome = given.step(limit, "{}", &[], Signal::ReadBack(None), &no_context()).await.unwrap();
     let Directive::Found(page) = outcome.next else { panic!("{outcome:?}") };
     assert_eq!(page.rows[0].fingerprint, "x".repeat(100));
     assert_eq!(delivered, ["x".repeat(100)]);

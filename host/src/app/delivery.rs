@@ -32,7 +32,7 @@ use crate::http::Http;
 use command::{Ask, Flow, wish_key};
 use grant_link::SignIns;
 use punchcard_ledger::{Ledger, Ordinal};
-use punchcard_sandbox::{CallError, Connector};
+use punchcard_sandbox::{CallError, Connector, GivenBatch};
 
 pub(super) mod command;
 mod gathering;
@@ -76,10 +76,17 @@ pub(super) struct Delivery {
     pub(super) delivered: mpsc::UnboundedSender<SinkName>,
 }
 
+/// A batch, in the hands of the connector, and what is said of it here.
+struct Carried {
+    id: String,
+    row_keys: Vec<String>,
+    given: GivenBatch,
+}
+
 /// What the connector is at work on.
 struct Load {
     state: Vec<u8>,
-    batch: Batch,
+    batch: Carried,
     slowness: Slowness,
     /// What its state has cost the card.
     wear: Wear,
@@ -185,7 +192,7 @@ impl Delivery {
     async fn load(&self) -> Load {
         Load {
             state: self.recall().await,
-            batch: self.empty_batch(),
+            batch: self.carry(self.empty_batch()),
             slowness: Slowness::default(),
             wear: Wear::default(),
             wish: self.recall_wish().await,
@@ -197,24 +204,24 @@ impl Delivery {
     }
 
     async fn step(&mut self, carrier: &mut Carrier, load: &mut Load, work: Work, signal: Signal) {
-        let batch = match work {
-            Work::Batch => load.batch.clone(),
-            Work::Prepare => self.empty_batch(),
-            Work::ReadBack => {
-                if signal == Signal::ReadBack(None)
-                    && let Some(reconciliation) = &mut load.reconciliation
-                {
-                    reconciliation.begin(self.clock.monotonic_ms());
-                    self.progress.set(ReconcileStage::Reading { rows: 0 });
-                }
-                self.empty_batch()
-            }
-            Work::CreateAnew => Batch { id: load.wish.clone(), ..self.empty_batch() },
+        if work == Work::ReadBack
+            && signal == Signal::ReadBack(None)
+            && let Some(reconciliation) = &mut load.reconciliation
+        {
+            reconciliation.begin(self.clock.monotonic_ms());
+            self.progress.set(ReconcileStage::Reading { rows: 0 });
+        }
+        let without_rows = match work {
+            Work::Batch => None,
+            Work::Prepare | Work::ReadBack => Some(self.empty_batch()),
+            Work::CreateAnew => Some(Batch { id: load.wish.clone(), ..self.empty_batch() }),
         };
-        let rows = batch.rows.len();
+        let without_rows = without_rows.map(|batch| self.connector.give(batch));
+        let batch = without_rows.as_ref().unwrap_or(&load.batch.given);
+        let rows = batch.rows();
         let (context, usual) = (self.clock.context(), self.connector.call_for());
         let (limit, began_ms) = (usual.saturating_mul(load.slowness.times()), self.clock.monotonic_ms());
-        let step = self.connector.step_within(limit, &self.settings, load.state.clone(), batch, signal, &context).await;
+        let step = batch.step(limit, &self.settings, &load.state, signal, &context).await;
         let now_ms = self.clock.monotonic_ms();
         let outcome = match step {
             Ok(outcome) => outcome,
@@ -322,14 +329,14 @@ impl Delivery {
         }
     }
 
-    fn announce(&self, work: Work, batch: &Batch, receipt: &Receipt) {
+    fn announce(&self, work: Work, batch: &Carried, receipt: &Receipt) {
         let sink = &self.sink;
         match work {
             Work::Batch => {
-                let rows = batch.rows.len() - receipt.rejected.len();
+                let rows = batch.row_keys.len() - receipt.rejected.len();
                 info!(%sink, batch = batch.id, rows, "delivered");
                 for rejection in &receipt.rejected {
-                    let key = batch.rows.get(rejection.row as usize).map_or("", |row| row.key.as_str());
+                    let key = batch.row_keys.get(rejection.row as usize).map_or("", String::as_str);
                     warn!(%sink, row = key, reason = rejection.reason, "the service refuses a row; it is set aside");
                 }
                 if rows > 0 && self.delivered.send(sink.clone()).is_err() {
@@ -406,6 +413,15 @@ impl Delivery {
             *current = standing;
             news
         });
+    }
+
+    /// Gives a batch to the connector. Its rows are kept there alone.
+    fn carry(&self, batch: Batch) -> Carried {
+        Carried {
+            id: batch.id.clone(),
+            row_keys: batch.rows.iter().map(|row| row.key.clone()).collect(),
+            given: self.connector.give(batch),
+        }
     }
 
     fn empty_batch(&self) -> Batch {

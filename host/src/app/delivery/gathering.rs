@@ -54,7 +54,7 @@ impl Delivery {
                     }
                     load.identified = true;
                 }
-                load.batch = batch;
+                load.batch = self.carry(batch);
                 carrier.begin(Work::Batch, tried == Tried::Before);
             }
             // A comparison waits for its turn, which has come.

@@ -1,5 +1,6 @@
 //! The world `connector`: how it is called, and how its types become the host's own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use punchcard_core::plugin::delivery::{
@@ -13,7 +14,7 @@ use super::super::Shape;
 use super::TYPES;
 use crate::call::{Answer, CallError};
 use crate::confinement::Confinement;
-use crate::connector::{Calls, Connector};
+use crate::connector::{Calls, Connector, Steps};
 use crate::loaded::Loaded;
 use crate::sandbox::Plugin;
 use crate::text::{clip_key, clip_sentence};
@@ -90,20 +91,36 @@ impl Calls for Bound {
         })
     }
 
+    fn give(self: Arc<Self>, batch: Batch) -> Box<dyn Steps> {
+        Box::new(Given { plugin: self, batch: batch.into() })
+    }
+}
+
+/// A batch, as this version of the contract has it.
+struct Given {
+    plugin: Arc<Bound>,
+    batch: wit::Batch,
+}
+
+impl Steps for Given {
+    fn loaded(&self) -> &Loaded {
+        &self.plugin.loaded
+    }
+
     fn step<'a>(
         &'a self,
         limit: Duration,
         settings: &'a str,
         state: &'a [u8],
-        batch: Batch,
         signal: Signal,
         context: &'a Context,
     ) -> Answer<'a, Outcome> {
         Box::pin(async move {
-            let (batch, signal, given) = (batch.into(), signal.into(), context.clone().into());
-            let answer = self.loaded.call_within(limit, Some(context), async |store| {
-                let plugin = self.bindings.instantiate_async(&mut *store).await?;
-                plugin.punchcard_plugin_delivery().call_step(store, settings, state, &batch, &signal, &given).await
+            let (Bound { loaded, bindings }, batch) = (&*self.plugin, &self.batch);
+            let (signal, given) = (signal.into(), context.clone().into());
+            let answer = loaded.call_within(limit, Some(context), async |store| {
+                let plugin = bindings.instantiate_async(&mut *store).await?;
+                plugin.punchcard_plugin_delivery().call_step(store, settings, state, batch, &signal, &given).await
             });
             let answer = answer.await?.map_err(|error| CallError::Returned(error.into()))?;
             Ok(answer.into())
