@@ -8,6 +8,7 @@ mod kernel;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::stream::{self, BoxStream, StreamExt};
 use jiff::tz::TimeZone;
 use punchcard_core::clock_trust::{ClockTrust, Reading};
 use punchcard_core::time::{Context, Instant, Monotonic, Now};
@@ -68,6 +69,19 @@ impl Clock {
     pub fn wall(&self) -> Instant {
         let reading = self.kernel.read();
         self.instant(self.trust.lock().unwrap_or_else(PoisonError::into_inner).wall(&reading))
+    }
+
+    /// Says each time that the wall clock is set. It does not say when the kernel takes its clock for synchronised, and
+    /// where it can't tell the one either, nothing.
+    #[must_use]
+    pub fn sets(&self) -> BoxStream<'static, ()> {
+        match self.kernel.sets() {
+            Ok(sets) => sets.chain(stream::pending()).boxed(),
+            Err(error) => {
+                tracing::warn!(%error, "the kernel can't say when its clock is set; it is looked at now and then");
+                stream::pending().boxed()
+            }
+        }
     }
 
     /// A moment with the device's offset from UTC then.

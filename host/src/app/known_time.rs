@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use futures_util::stream::{Stream, StreamExt as _};
 use punchcard_core::event::Sequence;
 use punchcard_core::name::SinkName;
 use punchcard_core::plugin::Problem;
@@ -23,8 +24,10 @@ use super::trouble::Troubles;
 use crate::clock::Clock;
 use punchcard_ledger::{BootTimes, ClockCorrection, Ledger, StorageError};
 
-/// Milliseconds after which is looked whether the time is known by now, or known better.
-const LOOK_AGAIN_MS: u64 = 1_000;
+/// Milliseconds after which is looked whether the time is known by now, or known better. The kernel says when its clock is
+/// set, and not when it takes it for synchronised: after a step that follows within seconds, and without one a clock that
+/// was nearly right is called so.
+const LOOK_AGAIN_MS: u64 = 10_000;
 /// Milliseconds after which the panel's clock is set again, and looked whether a synchronised clock was set.
 const SET_AGAIN_MS: u64 = 30_000;
 /// A clock that moves by more than this against the monotonic one was set, in µs.
@@ -115,7 +118,14 @@ impl KnownTime {
     }
 
     /// Tells the ledger and the panel when the time becomes known, and now and then how late it is.
-    pub(super) async fn keep(self, clock: Clock, ledger: Ledger, display: Display) {
+    /// `sets`: each time that the wall clock is set.
+    pub(super) async fn keep(
+        self,
+        clock: Clock,
+        mut sets: impl Stream<Item = ()> + Unpin,
+        ledger: Ledger,
+        display: Display,
+    ) {
         let mut telling = Telling::new(self, ledger);
         telling.say_clock_corrections().await;
         let mut set_again_at_ms = 0;
@@ -127,7 +137,10 @@ impl KnownTime {
                 set_again_at_ms = now_ms + SET_AGAIN_MS;
             }
             telling.look(&now).await;
-            sleep_until(&clock, now_ms + telling.pause_ms()).await;
+            tokio::select! {
+                () = sleep_until(&clock, now_ms + telling.pause_ms()) => {}
+                Some(()) = sets.next() => {}
+            }
         }
     }
 }
@@ -216,6 +229,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::time::Duration;
 
+    use futures_util::stream;
     use jiff::tz::TimeZone;
     use punchcard_core::event::NewEvent;
     use punchcard_core::name::{InputName, PluginName};
@@ -285,6 +299,29 @@ mod tests {
         let leapt = now(Standing::Synchronised, 55, two_years);
         telling.look(&leapt).await;
         assert!(telling.ledger.is_beyond(month, leapt.wall).await.unwrap(), "it is believed in the end");
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_is_looked_at_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::open("bench", TimeZone::UTC, true).unwrap();
+        let display = Display::new("bench", FrameSize::Low, clock.clone());
+        let time = known_time();
+        let seen = Arc::clone(&time.last_seen);
+        let (set, mut was_set) = tokio::sync::mpsc::unbounded_channel();
+        let sets = stream::poll_fn(move |context| was_set.poll_recv(context));
+        let mut learnt = time.learnt();
+        let keeper = tokio::spawn(time.keep(clock, sets, open(&folder, "first"), display));
+        learnt.changed().await.unwrap();
+        let looked_again = async {
+            seen.store(0, Ordering::Relaxed);
+            set.send(()).unwrap();
+            while seen.load(Ordering::Relaxed) == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_millis(LOOK_AGAIN_MS / 2), looked_again).await.unwrap();
+        keeper.abort();
     }
 
     #[tokio::test]

@@ -100,7 +100,12 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     let mut intake = tokio::spawn(intake.run(pressed, device.parts.subscribe()));
 
     let mut front = JoinSet::new();
-    front.spawn(device.time.clone().keep(device.clock.clone(), device.ledger.clone(), device.display.clone()));
+    front.spawn(device.time.clone().keep(
+        device.clock.clone(),
+        device.clock.sets(),
+        device.ledger.clone(),
+        device.display.clone(),
+    ));
     front.spawn(prune(device.parts.subscribe(), device.ledger.clone(), device.clock.clone(), device.time.clone()));
     start_control(&device, options, &mut front);
     device.say_configuration();

@@ -3,11 +3,18 @@
 //! A clock chip whose battery is flat says something too, so it must agree with the wall clock (which systemd moves on from
 //! nonsense) and be later than this program.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::{fs, io};
 
+use futures_util::stream::{self, Stream};
 use punchcard_core::clock_trust::Reading;
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use rustix::time::{
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime, timerfd_create,
+    timerfd_settime,
+};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// No host of this version ran before this, in Unix seconds (2026-01-01): a clock chip without its battery counts from its
 /// own beginning, which is 1970 or 2000.
@@ -49,6 +56,31 @@ impl Kernel {
     /// All clocks, at the same moment.
     pub(super) fn read(self) -> Reading {
         read(|| self.monotonic(), is_synchronised, || micros(clock_gettime(ClockId::Realtime)))
+    }
+
+    /// Each time that its wall clock is set: a timer for the end of time, which is cancelled then (`timerfd_settime(2)`,
+    /// `TFD_TIMER_CANCEL_ON_SET`).
+    #[expect(clippy::unused_self, reason = "a simulated kernel has a file")]
+    pub(super) fn sets(self) -> io::Result<impl Stream<Item = ()> + Send + 'static> {
+        let timer = timerfd_create(TimerfdClockId::Realtime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
+        let never = Timespec { tv_sec: i64::MAX, tv_nsec: 0 };
+        let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: never };
+        timerfd_settime(&timer, TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET, &once)?;
+        #[expect(unsafe_code, reason = "tokio can't know that what it is given keeps its file open")]
+        // SAFETY: an `OwnedFd` has the same file, and keeps it open, until it is dropped.
+        let timer = unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE)? };
+        Ok(stream::unfold(timer, |timer| async move { was_cancelled(&timer).await.then_some(((), timer)) }))
+    }
+}
+
+/// Waits until a timer is cancelled. It counts on after that. `false`: it can't be read.
+async fn was_cancelled(timer: &AsyncFd<OwnedFd>) -> bool {
+    loop {
+        let Ok(mut ready) = timer.readable().await else { return false };
+        // Otherwise it ended, or there was nothing to read after all.
+        if let Ok(Err(error)) = ready.try_io(|timer| Ok(rustix::io::read(timer, &mut [0; 8])?)) {
+            return error.raw_os_error() == Some(libc::ECANCELED);
+        }
     }
 }
 

@@ -6,9 +6,12 @@
 //! counts too), `synchronised` and `battery_backed`. A trial replaces the file as a whole. Without it the program ends: a trial
 //! that is not controlled tells nothing.
 
-use std::path::PathBuf;
+use std::future::ready;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use futures_util::stream::{Stream, StreamExt as _};
+use inotify::{Inotify, WatchMask};
 use punchcard_core::clock_trust::Reading;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use serde::Deserialize;
@@ -53,6 +56,15 @@ impl Kernel {
             monotonic: micros(clock_gettime(ClockId::Boottime)) + control.monotonic_ms * 1_000,
             synchronised: control.synchronised,
         }
+    }
+
+    /// Each time that the file is replaced.
+    pub(super) fn sets(&self) -> io::Result<impl Stream<Item = ()> + Send + 'static> {
+        let inotify = Inotify::init()?;
+        inotify.watches().add(self.file.parent().unwrap_or(Path::new(".")), WatchMask::MOVED_TO)?;
+        let name = self.file.file_name().map(ToOwned::to_owned);
+        let moved = inotify.into_event_stream(vec![0; 4096])?;
+        Ok(moved.filter_map(move |event| ready(event.is_ok_and(|event| event.name == name).then_some(()))))
     }
 
     fn simulation(&self) -> io::Result<Simulation> {
