@@ -160,6 +160,14 @@ impl Formatter for Readings {
         }
         Ok(row(cells))
     }
+
+    /// A reading without the only column is rejected. Of several columns each may be empty.
+    fn fields(settings: &Settings) -> Vec<String> {
+        match settings.columns.as_slice() {
+            [only] => vec![only.field.clone()],
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl Missing {

@@ -199,3 +199,14 @@ fn a_value_of_another_kind_rejects_the_reading() {
     let Verdict::Reject(reason) = verdict(&settings, &[("f", Value::Text("x".repeat(1 << 20)))]) else { panic!() };
     assert_eq!(reason, format!("the field `f` is the text \"{}…\"; its column \"F\" wants a number", "x".repeat(100)));
 }
+
+#[test]
+fn the_field_of_the_only_column_is_needed() {
+    for (json, needed) in [
+        (r#"{"columns":["a"]}"#, &["a"][..]),
+        (r#"{"columns":[{"field":"b","title":"B"}]}"#, &["b"]),
+        (r#"{"columns":["a","b"]}"#, &[]),
+    ] {
+        assert_eq!(Readings::fields(&settings(json)), needed, "{json}");
+    }
+}

@@ -43,6 +43,12 @@ pub trait Formatter {
         None
     }
 
+    /// The fields that events need to become what these settings ask for. The host compares them with what the device's
+    /// inputs send, so that a misspelt one is said before anything starts. A field that events may lack is none.
+    fn fields(_settings: &Self::Settings) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Converts a state that an older version of this plugin wrote.
     fn migrate(_version: u32, _state: serde_json::Value) -> Option<Self::State> {
         None
@@ -84,5 +90,10 @@ impl<T: Formatter> Guest for Export<T> {
             events.iter().map(|event| T::format(&settings, &mut state, event, &context)).collect::<Result<_, _>>()?;
         let standing = T::standing(&settings, &state);
         Ok(Formatted { state: render_state(&state, T::STATE_VERSION)?, verdicts, standing })
+    }
+
+    fn list_fields(settings: String) -> Result<Vec<String>, Error> {
+        crate::panic::log_panics();
+        Ok(T::fields(&parse_settings(&settings)?))
     }
 }

@@ -137,6 +137,7 @@ fn settings_are_checked_by_every_kind_of_plugin() {
     assert_eq!((columns.len(), columns[0].title.as_str()), (1, "Count"));
     let limits = <Service as ExportedConnector>::check(SETTINGS.into(), columns.clone()).unwrap();
     assert_eq!(limits.rows_per_batch, 1);
+    assert_eq!(<Sheet as ExportedFormatter>::list_fields(SETTINGS.into()), Ok(vec![]), "what the author does not say");
     assert_eq!(<Account as ExportedPolicy>::check(SETTINGS.into()), Ok(()));
     assert_eq!(<Thermometer as ExportedSensor>::check(SETTINGS.into()), Ok(()));
     for (settings, said) in REFUSED {

@@ -20,13 +20,14 @@ use serde::Deserialize;
 pub struct Settings {
     /// Which rows.
     layout: Layout,
-    /// The field of the event that holds the project.
-    #[serde(default = "project")]
-    project_field: String,
+    /// The field of the event that holds the project; `project` where it is left out.
+    project_field: Option<String>,
 }
 
-fn project() -> String {
-    "project".to_owned()
+impl Settings {
+    fn project_field(&self) -> &str {
+        self.project_field.as_deref().unwrap_or("project")
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -57,11 +58,16 @@ impl Formatter for Timeclock {
         event: &Event,
         _: &Context,
     ) -> Result<Verdict, Error> {
-        let project = project_of(event, &settings.project_field);
+        let project = project_of(event, settings.project_field());
         Ok(Verdict::Accepted(match settings.layout {
             Layout::Pairs => pairs::press(running, project, event),
             Layout::Punches => punches::press(project, event),
         }))
+    }
+
+    /// A time clock without projects is one too, but not where a field is named for them.
+    fn fields(settings: &Settings) -> Vec<String> {
+        settings.project_field.iter().cloned().collect()
     }
 
     fn standing(settings: &Settings, running: &Option<Running>) -> Option<String> {

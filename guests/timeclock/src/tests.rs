@@ -180,8 +180,8 @@ fn the_project_can_be_any_value_of_any_field() {
         assert_eq!(project_of(&punch(value, 0), "project"), project);
     }
     assert_eq!(project_of(&punch(Some(Value::Text("Garden".into())), 0), "site"), "");
-    assert_eq!(settings(r#"{"layout":"pairs","project-field":"site"}"#).project_field, "site");
-    assert_eq!(settings(r#"{"layout":"pairs"}"#).project_field, "project");
+    assert_eq!(settings(r#"{"layout":"pairs","project-field":"site"}"#).project_field(), "site");
+    assert_eq!(settings(r#"{"layout":"pairs"}"#).project_field(), "project");
 }
 
 #[test]
@@ -214,4 +214,15 @@ fn wrong_settings_are_refused_with_what_is_accepted() {
     let refused = parse_settings::<Settings>(r#"{"layout":"pears"}"#).unwrap_err();
     let Error::InvalidSettings(text) = refused else { panic!("{refused:?}") };
     assert_eq!(text, "`layout`: unknown variant `pears`, expected `pairs` or `punches`");
+}
+
+#[test]
+fn the_field_of_the_project_is_needed_where_it_is_named() {
+    for (json, needed) in [
+        (r#"{"layout":"pairs"}"#, &[][..]),
+        (r#"{"layout":"punches","project-field":"job"}"#, &["job"]),
+        (r#"{"layout":"pairs","project-field":"project"}"#, &["project"]),
+    ] {
+        assert_eq!(Timeclock::fields(&settings(json)), needed, "{json}");
+    }
 }

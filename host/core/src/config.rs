@@ -8,7 +8,7 @@
 //! reported with [`Configuration::place_of`] and [`Diagnostic::at`], as is what a plugin thinks of its settings.
 
 mod discretion;
-mod near;
+pub(crate) mod near;
 mod report;
 mod syntax;
 
@@ -78,9 +78,17 @@ pub struct Configuration {
     /// `[history]`
     pub history: History,
     places: Places,
+    /// Parts of the text were left out.
+    partial: bool,
 }
 
 impl Configuration {
+    /// Whether everything in the text is in it. What is not in a partial one may be in what was left out.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        !self.partial
+    }
+
     /// Where a part stands in the text; where it was left out, its table.
     #[must_use]
     pub fn place_of(&self, part: &Part) -> Place {
@@ -139,6 +147,7 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
         sinks,
         history: history.unwrap_or_default(),
         places: Places::default(),
+        partial: false,
     };
     if damage.any() {
         configuration.plugins.clear();
@@ -149,6 +158,7 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
     drop_orphans(&mut configuration);
     let (diagnostics, places) = report.into_diagnostics();
     configuration.places = places;
+    configuration.partial = !diagnostics.is_empty();
     (configuration, diagnostics)
 }
 

@@ -1,16 +1,18 @@
-//! What a plugin needs under its settings, compared with what plugins.toml grants it.
+//! What a plugin needs under its settings, compared with what plugins.toml grants it, and with what its inputs send.
 //!
 //! Without this comparison a part that can never work would look well until its first request is refused, which may be
-//! after somebody has signed in for it.
+//! after somebody has signed in for it; and a field that nothing sends would be missed when the hours are added up.
 
 use std::collections::BTreeMap;
 
 use url::Url;
 
-use crate::config::Part;
 use crate::config::grant::Grant;
+use crate::config::input::{Action, Press};
+use crate::config::near::{did_you_mean, near};
 use crate::config::sink::Sink;
-use crate::name::{GrantName, PluginName, SinkName, SlotName};
+use crate::config::{Configuration, Part};
+use crate::name::{EventKind, GrantName, InputName, PluginName, SinkName, SlotName};
 use crate::plugin::Needs;
 use crate::reach::{Prefix, covering, literal_address, without_query};
 
@@ -58,6 +60,51 @@ pub fn unmet_by_sink(
         unmet.extend(unmet_slots(plugin, needs, grant_name, grant));
     }
     unmet
+}
+
+/// The fields that a sink's formatter needs, and no input sends with the sink's events.
+///
+/// Where one of its events has no input, nobody can say: a sensor may send it, with whatever fields. A configuration that
+/// is not whole may lack the very input that sends them.
+#[must_use]
+pub fn unmet_by_events(name: &SinkName, configuration: &Configuration, fields: &[String]) -> Vec<UnmetNeed> {
+    let sink = &configuration.sinks[name];
+    let senders: Vec<(&InputName, &Press)> = configuration
+        .inputs
+        .iter()
+        .filter_map(|(input, made)| match &made.action {
+            Action::Press(press) if sink.events.contains(&press.event) => Some((input, press)),
+            Action::Press(_) | Action::Turn(_) => None,
+        })
+        .collect();
+    let has_sender = |event: &EventKind| senders.iter().any(|(_, press)| press.event == *event);
+    if !configuration.is_whole() || !sink.events.iter().all(has_sender) {
+        return Vec::new();
+    }
+    let mut sent: Vec<&str> = Vec::new();
+    for (name, _) in senders.iter().flat_map(|(_, press)| &press.fields) {
+        if !sent.contains(&name.as_str()) {
+            sent.push(name.as_str());
+        }
+    }
+    let unmet = |field: &String| {
+        let plugin = &sink.format.plugin;
+        let inputs = listed(senders.iter().map(|(input, _)| input.as_str()));
+        let fields = if sent.is_empty() { "no fields".to_owned() } else { listed(sent.iter().copied()) };
+        let meant =
+            near(field, sent.iter().copied()).map_or_else(String::new, |word| format!("; {}", did_you_mean(word)));
+        UnmetNeed {
+            part: Part::FormatSettings(name.clone()),
+            message: format!(
+                "plugin `{plugin}` needs the field `{field}`, but what makes this sink's events ({inputs}) sends {fields}{meant}"
+            ),
+        }
+    };
+    fields.iter().filter(|field| !sent.contains(&field.as_str())).map(unmet).collect()
+}
+
+fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn unmet_urls(plugin: &PluginName, needs: &Needs, granted: &[Prefix], part: &Part) -> Vec<UnmetNeed> {
@@ -109,7 +156,7 @@ fn unmet_slots(plugin: &PluginName, needs: &Needs, name: &GrantName, grant: &Gra
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Configuration, parse_configuration};
+    use crate::config::{parse_configuration, parse_what_is_valid};
 
     const TEXT: &str = r#"
         device.name = "door"
@@ -243,5 +290,79 @@ mod tests {
              grants.google.secrets",
         ];
         assert_eq!(unmet(&needs(&["https://sheets.example"], &["pin"], false)), expected);
+    }
+
+    #[test]
+    fn a_formatter_needs_fields_that_an_input_sends() {
+        let press = |name: &str, key: char, press: &str| {
+            format!("inputs.{name} = {{ driver = \"keyboard\", key = \"{key}\", press = {{ {press} }} }}\n")
+        };
+        let clock = press("clock", '1', "event = \"punch\", fields = { project = \"a\", shift = 1 }");
+        let bare = press("bare", '2', "event = \"punch\"");
+        let door = press("door", '3', "event = \"opened\", fields = { door = \"a\" }");
+        let reading = press("climate", '4', "event = \"reading\", fields = { humidity = 1 }");
+        let said_of = |field: &str, inputs: &str, sent: &str| {
+            format!(
+                "sinks.s.format.settings: plugin `rows` needs the field `{field}`, but what makes this sink's events \
+                 ({inputs}) sends {sent}"
+            )
+        };
+        // Inputs, the sink's events, the fields that are needed, and what is said.
+        let table: [(&[&String], &str, &[&str], &[&str]); 12] = [
+            (&[&clock], "'punch'", &[], &[]),
+            (&[&clock], "'punch'", &["project", "shift"], &[]),
+            (
+                &[&clock],
+                "'punch'",
+                &["projekt"],
+                &[&said_of("projekt", "`clock`", "`project`, `shift`; did you mean `project`?")],
+            ),
+            (&[&clock, &bare], "'punch'", &["project"], &[]),
+            (&[&bare], "'punch'", &["project"], &[&said_of("project", "`bare`", "no fields")]),
+            // An input counts where it sends one of the sink's events.
+            (
+                &[&clock, &bare, &door],
+                "'punch'",
+                &["door"],
+                &[&said_of("door", "`bare`, `clock`", "`project`, `shift`")],
+            ),
+            (&[&clock, &door], "'punch', 'opened'", &["door", "project"], &[]),
+            (
+                &[&clock, &door],
+                "'punch', 'opened'",
+                &["Door", "job"],
+                &[
+                    &said_of("Door", "`clock`, `door`", "`project`, `shift`, `door`; did you mean `door`?"),
+                    &said_of("job", "`clock`, `door`", "`project`, `shift`, `door`"),
+                ],
+            ),
+            // A sensor may send it.
+            (&[], "'reading'", &["temperature"], &[]),
+            (&[&clock], "'reading'", &["temperature"], &[]),
+            (&[&clock], "'punch', 'reading'", &["temperature"], &[]),
+            (&[&reading], "'reading'", &["temperature"], &[&said_of("temperature", "`climate`", "`humidity`")]),
+        ];
+        let text = |inputs: &[&String], events: &str| {
+            let inputs: String = inputs.iter().map(|input| input.as_str()).collect();
+            format!(
+                "device.name = 'door'\n{inputs}[plugins]\nrows = 'rows.wasm'\n[sinks.s]\nevents = [{events}]\n\
+                 format = {{ plugin = 'rows' }}\ndeliver = {{ plugin = 'rows' }}\nreach = ['https://h.example']\n"
+            )
+        };
+        let name = SinkName::parse("s").unwrap();
+        let unmet = |configuration: &Configuration, fields: &[&str]| {
+            let fields: Vec<String> = fields.iter().map(|field| (*field).to_owned()).collect();
+            said(unmet_by_events(&name, configuration, &fields))
+        };
+        for (inputs, events, fields, expected) in table {
+            let configuration =
+                parse_configuration(&text(inputs, events)).unwrap_or_else(|errors| panic!("{errors:?}"));
+            assert_eq!(unmet(&configuration, fields), expected, "{events} {fields:?}");
+        }
+        // The input that sends it may be the one that is left out.
+        let wrong = press("wrong", '9', "event = \"punch\", fields = { projekt = \"a\" }, hare-ms = 1");
+        let (configuration, errors) = parse_what_is_valid(&text(&[&clock, &wrong], "'punch'"));
+        assert_eq!((configuration.inputs.len(), errors.len()), (1, 1));
+        assert_eq!(unmet(&configuration, &["projekt"]), Vec::<String>::new());
     }
 }

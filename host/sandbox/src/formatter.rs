@@ -10,7 +10,7 @@ use punchcard_core::time::Context;
 use super::cache::Fingerprint;
 use super::call::{Answer, CallError};
 use super::loaded::Loaded;
-use super::text::clip;
+use super::text::{check_fields, clip};
 
 /// The longest notice or standing line that is kept, in bytes: several times what a panel scrolls through in its moment.
 const LINE_BYTES: usize = 200;
@@ -36,6 +36,8 @@ pub(super) trait Calls: Send + Sync {
         events: Vec<TimedEvent>,
         context: &'a Context,
     ) -> Answer<'a, Formatted>;
+
+    fn fields<'a>(&'a self, settings: &'a str) -> Answer<'a, Vec<String>>;
 }
 
 /// A plugin that makes rows.
@@ -70,6 +72,15 @@ impl Formatter {
     pub async fn columns(&self, settings: &str) -> Result<Vec<Column>, CallError> {
         let columns = self.calls.columns(settings).await?;
         check_columns(&columns).map(|()| columns)
+    }
+
+    /// The fields that events need under these settings.
+    ///
+    /// # Errors
+    /// When the call fails, or names more than an event could have.
+    pub async fn fields(&self, settings: &str) -> Result<Vec<String>, CallError> {
+        let fields = self.calls.fields(settings).await?;
+        check_fields(&fields).map(|()| fields)
     }
 
     /// Formats events, in order. `columns` are what the rows must fit.

@@ -29,6 +29,9 @@ const SCOPE_BYTES: usize = 256;
 const SLOTS: usize = 20;
 /// The longest name of a slot.
 const SLOT_BYTES: usize = 63;
+/// Fields that an event can have, and the longest name of one that is shown: settings may hold what no input could send.
+const FIELDS: usize = 32;
+const FIELD_BYTES: usize = 200;
 
 /// A found row's key, or a fingerprint. One that is longer than any of ours is somebody else's, whatever its end; of a
 /// fingerprint, what is beyond that does not count.
@@ -115,6 +118,14 @@ pub(super) fn check_needs(needs: &Needs) -> Result<(), CallError> {
     needs.slots.iter().try_for_each(|slot| check("a slot that it needs", slot, SLOT_BYTES))
 }
 
+/// Refuses more fields than an event has, and those that can't be shown as they are.
+pub(super) fn check_fields(fields: &[String]) -> Result<(), CallError> {
+    if fields.len() > FIELDS {
+        return Err(CallError::refused(format!("a need of {} fields; an event has at most {FIELDS}", fields.len())));
+    }
+    fields.iter().try_for_each(|field| check("a field that it needs", field, FIELD_BYTES))
+}
+
 fn check(what: &str, text: &str, most: usize) -> Result<(), CallError> {
     if text.len() > most {
         return Err(CallError::refused(format!("{what} has {} bytes; at most {most} are shown", text.len())));
@@ -176,6 +187,14 @@ mod tests {
         assert_eq!(check_needs(&needs("https://h.example", 20, 20)), Ok(()));
         for bad in [needs("https://h.example", 21, 0), needs("x", 0, 21), needs("https://h.example/\u{7}", 1, 0)] {
             assert!(check_needs(&bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn fields_are_as_many_as_an_event_has_and_can_be_seen() {
+        assert_eq!(check_fields(&vec!["project".to_owned(); 32]), Ok(()));
+        for bad in [vec!["project".to_owned(); 33], vec!["x".repeat(201)], vec!["pro\u{1b}ject".to_owned()]] {
+            assert!(check_fields(&bad).is_err(), "{bad:?}");
         }
     }
 

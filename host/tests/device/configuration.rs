@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::bench::{Bench, configuration};
+use crate::bench::{Bench, configuration, guest};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn check_says_every_error_at_once_with_line_and_column() {
@@ -31,6 +31,29 @@ async fn check_says_what_a_plugin_refuses_and_which_file_is_missing() {
     for expected in ["tap", "sinks.timesheet.deliver", "device-flaw.wasm"] {
         assert!(text.contains(expected), "{expected}:\n{text}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_says_which_field_no_input_sends() {
+    let bench = Bench::new().await;
+    let plugin = |name: &str, file: &str| format!("{name} = {:?}", guest(file).to_str().unwrap());
+    bench.reconfigure(&plugin("saboteur", "for-tests/saboteur"), &plugin("timeclock", "timeclock"));
+    bench.reconfigure(
+        r#"{ plugin = "saboteur", settings = { columns = ["Deed"] } }"#,
+        r#"{ plugin = "timeclock", settings = { layout = "pairs", project-field = "projekt" } }"#,
+    );
+    let output = bench.command(&["check"]).await;
+    let text = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    for expected in [
+        "sinks.timesheet.format.settings",
+        "plugin `timeclock` needs the field `projekt`, but what makes this sink's events (`key-1`, ",
+        ", `key-9`) sends `project`; did you mean `project`?",
+    ] {
+        assert!(text.contains(expected), "{expected}:\n{text}");
+    }
+    bench.reconfigure("projekt", "project");
+    assert!(bench.command(&["check"]).await.status.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

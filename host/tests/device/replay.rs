@@ -114,7 +114,7 @@ async fn a_replay_that_is_not_possible_says_why_and_what_is() {
     assert!(said.contains("plugins.toml") && status == Some(3), "{said}");
 }
 
-/// A time clock that looks for the project in a field that is not there.
+/// A time clock that looks for the project in a field that the keys do not send, but the last.
 async fn misconfigured() -> Bench {
     let bench = Bench::new().await;
     let plugin = |name: &str, file: &str| format!("{name} = {:?}", guest(file).to_str().unwrap());
@@ -123,6 +123,7 @@ async fn misconfigured() -> Bench {
         r#"{ plugin = "saboteur", settings = { columns = ["Deed"] } }"#,
         r#"{ plugin = "timeclock", settings = { layout = "pairs", project-field = "projekt" } }"#,
     );
+    bench.reconfigure(r#"{ project = "reject" }"#, r#"{ projekt = "reject" }"#);
     bench
 }
 
@@ -156,7 +157,7 @@ async fn a_formatter_that_went_wrong_is_mended_once_and_goes_on_from_the_right_s
     }
     bench.settle().await;
     assert_eq!(bench.delivered(), ["", ""], "the names of the projects are missing");
-    bench.reconfigure("projekt", "project");
+    bench.reconfigure(r#"project-field = "projekt""#, r#"project-field = "project""#);
     let shown = replay(&bench, "1").await;
     assert_eq!((shown["differences"].as_array().unwrap().len(), &shown["state-differs"]), (2, &json!(true)));
     // Who only shows what would be, or is not asked, changes nothing.
@@ -220,7 +221,7 @@ async fn corrections_outlive_a_power_cut_right_after_they_were_asked_for_and_can
     }
     bench.settle().await;
     bench.stop().await;
-    bench.reconfigure("projekt", "project");
+    bench.reconfigure(r#"project-field = "projekt""#, r#"project-field = "project""#);
     for expected in [&["", "one"][..], &["", "one", ""]] {
         bench.start().await;
         bench.printed(&CORRECT).await;

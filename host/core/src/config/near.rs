@@ -1,7 +1,7 @@
 //! Which accepted word a misspelt one was meant to be.
 
 /// The accepted word that is nearest to what was found: of three letters one may be wrong; case does not count.
-pub(super) fn near<'c>(found: &str, accepted: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub(crate) fn near<'c>(found: &str, accepted: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     // Distances take time with the product of the lengths, and no accepted word is longer than this.
     if found.len() > 80 {
         return None;
@@ -16,7 +16,7 @@ pub(super) fn near<'c>(found: &str, accepted: impl IntoIterator<Item = &'c str>)
 }
 
 /// How it is said.
-pub(super) fn did_you_mean(word: &str) -> String {
+pub(crate) fn did_you_mean(word: &str) -> String {
     format!("did you mean `{word}`?")
 }
 

@@ -9,7 +9,7 @@ use punchcard_core::config::Part as Place;
 use punchcard_core::config::sink::Authorization;
 use punchcard_core::delivery;
 use punchcard_core::name::{PluginName, SinkName};
-use punchcard_core::needs::unmet_by_sink;
+use punchcard_core::needs::{unmet_by_events, unmet_by_sink};
 use punchcard_core::pace::Pace;
 use punchcard_core::plugin::World;
 use punchcard_core::plugin::delivery::Limits;
@@ -85,9 +85,24 @@ impl SinkPart {
         }
         let columns = match &formatter {
             Some(formatter) => {
-                let columns = formatter.columns(&sink.format.settings.to_json()).await;
-                let refused = |error| refusal(Place::FormatSettings(name.clone()), &sink.format.plugin, error);
-                columns.map_err(|error| faults.push(refused(error))).ok()
+                let settings = sink.format.settings.to_json();
+                let accepted = match formatter.columns(&settings).await {
+                    Ok(columns) => formatter.fields(&settings).await.map(|fields| (columns, fields)),
+                    Err(error) => Err(error),
+                };
+                match accepted {
+                    // Events that are recorded have the fields that they have.
+                    Ok((columns, _)) if assembly.rows_alone => Some(columns),
+                    Ok((columns, fields)) => {
+                        let unmet = unmet_by_events(name, &assembly.configuration, &fields);
+                        faults.extend(unmet.into_iter().map(Fault::from));
+                        Some(columns)
+                    }
+                    Err(error) => {
+                        faults.push(refusal(Place::FormatSettings(name.clone()), &sink.format.plugin, error));
+                        None
+                    }
+                }
             }
             None => None,
         };

@@ -23,6 +23,10 @@ impl Guest for Exported {
         }
         Ok(formatted)
     }
+
+    fn list_fields(settings: String) -> Result<Vec<String>, Error> {
+        Export::<Saboteur>::list_fields(settings)
+    }
 }
 
 bindings::export!(Exported with_types_in bindings);

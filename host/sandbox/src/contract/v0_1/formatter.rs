@@ -79,6 +79,16 @@ impl Calls for Bound {
             Ok(answer.into())
         })
     }
+
+    fn fields<'a>(&'a self, settings: &'a str) -> Answer<'a, Vec<String>> {
+        Box::pin(async move {
+            let answer = self.loaded.call(None, async |store| {
+                let plugin = self.bindings.instantiate_async(&mut *store).await?;
+                plugin.punchcard_plugin_row_format().call_list_fields(store, settings).await
+            });
+            answer.await?.map_err(|error| CallError::Returned(error.into()))
+        })
+    }
 }
 
 impl From<wit::Formatted> for Formatted {
