@@ -49,6 +49,13 @@ pub(crate) enum Meaning {
     },
     /// The rows may be there, and sending them again would do no good.
     Misdirected(Stop),
+    /// Nothing was done, since the receiver does not accept what says who sends (401).
+    Unauthenticated {
+        /// Milliseconds that the server asks for.
+        pause_ms: Option<u64>,
+        /// Its own words; perhaps none.
+        said: String,
+    },
     /// Nothing was done, and a person has to mend it.
     Refused(Problem),
 }
@@ -107,13 +114,10 @@ pub(crate) fn parse_answer(response: &Response, receipt: Option<&Receipt>, rows:
             Meaning::Unknown { problem: in_place(response), is_receivers: false }
         }
         400 | 422 => Meaning::Unaccepted { status, said: said() },
-        401 | 403 => Meaning::Refused(Problem {
-            headline: "webhook refuses us".into(),
-            advice: format!(
-                "the server answers {status}; check the sink's `authorize` and its secret{}",
-                says(&said())
-            ),
-        }),
+        401 => Meaning::Unauthenticated { pause_ms: parse_retry_after(response, now), said: said() },
+        403 => {
+            Meaning::Refused(not_let_in("the server answers 403; check the sink's `authorize` and its secret", &said()))
+        }
         400..=499 => Meaning::Misdirected(Stop { status, said: said() }),
         _ => {
             let advice =
@@ -121,6 +125,11 @@ pub(crate) fn parse_answer(response: &Response, receipt: Option<&Receipt>, rows:
             Meaning::Unknown { problem: Problem { headline: "no receipt".into(), advice }, is_receivers: false }
         }
     }
+}
+
+/// The device is not let in.
+pub(crate) fn not_let_in(why: &str, said: &str) -> Problem {
+    Problem { headline: "webhook refuses us".into(), advice: format!("{why}{}", says(said)) }
 }
 
 /// Reads a 2xx answer: a receipt, or not.

@@ -14,7 +14,7 @@ mod state;
 mod answer;
 mod body;
 
-use answer::{Meaning, Stop, parse_answer, says};
+use answer::{Meaning, Stop, not_let_in, parse_answer, says};
 use punchcard_sdk::backoff::{Chance, plan_retry};
 use punchcard_sdk::connector::{Batch, Connector, Directive, Limits, Pause, Receipt, Rejection, Signal};
 use punchcard_sdk::http::{Content, Failure, Header, Request, Response};
@@ -171,6 +171,21 @@ fn absorb(
         }
         Meaning::Misdirected(Stop { status, said }) => {
             return Ok(later(state, None, &format!("the server answers {status}{}", says(&said)), context));
+        }
+        Meaning::Unauthenticated { said, .. } if settings.authorized == Some(false) => {
+            let why = "the server answers 401, and the setting `authorized` is false: nothing says who sends; remove it, and \
+                       give the sink an `authorize`";
+            return Ok(hold(state, RECHECK_MS, not_let_in(why, &said)));
+        }
+        // A grant's token, which the host has renewed once by then and renews again where it can, or a header's secret:
+        // which of them the sink has is not known here.
+        Meaning::Unauthenticated { pause_ms, said } => {
+            let milliseconds = pause(state, RECHECK_MS, pause_ms, context);
+            let why = "the server answers 401; the rows wait and are sent again by themselves, under a grant with another \
+                       token. If it stays so, check the sink's `authorize`: the secret of its header, or whether the \
+                       receiver accepts the grant";
+            let problem = (state.failures > 2).then(|| not_let_in(why, &said));
+            return Ok(Directive::Wait(Pause { milliseconds, problem }));
         }
         Meaning::Refused(problem) => return Ok(hold(state, RECHECK_MS, problem)),
     }

@@ -231,11 +231,9 @@ fn a_wrong_address_is_tried_a_few_times_and_then_held_without_repeats() {
 
 #[test]
 fn what_a_person_has_to_mend_is_held() {
-    for status in [401, 403] {
-        let mut state = failing(3);
-        assert_eq!(headline(step(&mut state, answered(status, &[], "no such key"))), "webhook refuses us", "{status}");
-        assert_eq!(state.failures, 0);
-    }
+    let mut state = failing(3);
+    assert_eq!(headline(step(&mut state, answered(403, &[], "no such key"))), "webhook refuses us");
+    assert_eq!(state.failures, 0);
     for (failure, says) in [
         (Failure::Denied("x".into()), "address not granted"),
         (Failure::Invalid("x".into()), "address not granted"),
@@ -243,6 +241,33 @@ fn what_a_person_has_to_mend_is_held() {
     ] {
         assert_eq!(headline(step(&mut State::default(), Signal::Failed(failure))), says);
     }
+}
+
+#[test]
+fn a_refused_token_is_waited_for_and_not_held() {
+    let mut script = Script::new(8);
+    let first = sent(script.step(Signal::Begin));
+    let mut waits = Vec::new();
+    for tries in 1..=12 {
+        let Directive::Wait(Pause { milliseconds, problem }) = script.answer(401, "token expired") else { panic!() };
+        waits.push(milliseconds / 1_000);
+        // One that a renewal mends needs nobody.
+        assert_eq!(problem.is_some(), tries > 2, "{tries}");
+        if let Some(problem) = problem {
+            assert_eq!(problem.headline, "webhook refuses us");
+            assert!(problem.advice.contains("`authorize`") && problem.advice.ends_with("token expired"), "{problem:?}");
+        }
+        assert_eq!(sent(script.step(Signal::Elapsed)), first, "the same rows under the same key");
+    }
+    assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]);
+    assert_eq!(rejected(script.answer(200, "")), []);
+    assert_eq!(script.state.failures, 0);
+    // What is sent without any needs a person.
+    let mut script = Script { settings: settings(r#","authorized":false"#), ..Script::new(8) };
+    script.step(Signal::Begin);
+    let (milliseconds, problem) = held(script.answer(401, "who are you?"));
+    assert_eq!((milliseconds, problem.headline.as_str()), (RECHECK_MS, "webhook refuses us"));
+    assert!(problem.advice.contains("`authorized` is false"), "{}", problem.advice);
 }
 
 #[test]
