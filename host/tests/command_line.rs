@@ -2,15 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where its surroundings do not work")]
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use jiff::tz::TimeZone;
-use punchcard_core::event::NewEvent;
-use punchcard_core::name::InputName;
+use punchcard_core::event::{NewEvent, Sequence};
+use punchcard_core::name::{InputName, PluginName, SinkName};
 use punchcard_core::time::{Instant, Monotonic};
-use punchcard_ledger::{CheckpointInterval, Ledger, Setup};
+use punchcard_ledger::{CheckpointInterval, Declaration, Ledger, Setup};
 use tempfile::TempDir;
 use ulid::Ulid;
 
@@ -27,6 +28,13 @@ press = { event = "punch" }
 
 /// A folder with a configuration, and a ledger with so many events.
 async fn folder(configuration: &[u8], events: u64) -> TempDir {
+    let (folder, ledger) = folder_with_ledger(configuration, events).await;
+    ledger.close().await;
+    folder
+}
+
+/// The same, with the ledger still open.
+async fn folder_with_ledger(configuration: &[u8], events: u64) -> (TempDir, Ledger) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("plugins.toml"), configuration).unwrap();
     let state = folder.path().join("state");
@@ -44,7 +52,7 @@ async fn folder(configuration: &[u8], events: u64) -> TempDir {
         };
         ledger.accept(event).await.unwrap();
     }
-    folder
+    (folder, ledger)
 }
 
 fn command(folder: &Path, arguments: &[&str]) -> Command {
@@ -104,6 +112,31 @@ async fn a_list_says_that_there_is_more() {
         assert!(!listed(all).contains("earlier ones"), "{all:?}");
     }
     assert_eq!(listed(&["events", "--csv"]).lines().count(), 52);
+}
+
+#[tokio::test]
+async fn what_is_set_aside_is_listed_up_to_a_limit_and_that_there_is_more_is_said() {
+    let (folder, ledger) = folder_with_ledger(CONFIGURATION.as_bytes(), 51).await;
+    let sink = SinkName::parse("sheet").unwrap();
+    let plugin = || Some(PluginName::parse("bare").unwrap());
+    let declaration = Declaration { kinds: vec!["punch".to_owned()], formatter: plugin(), connector: plugin() };
+    ledger.declare_sinks(BTreeMap::from([(sink.clone(), declaration)])).await.unwrap();
+    // The first sinks of a ledger begin with its history.
+    for number in 0..51 {
+        ledger.set_aside_event(&sink, Sequence(number), Sequence(number + 1), "it trapped").await.unwrap();
+    }
+    ledger.close().await;
+    let listed = |arguments: &[&str]| text(&run(folder.path(), arguments).stdout);
+    let more = "There are more; `-n` lists more, and `--sink` those of one sink.\n";
+    let count = |listed: &str| listed.lines().filter(|line| line.contains("it trapped")).count();
+    let limited = listed(&["rejects"]);
+    assert!(limited.ends_with(more), "{limited}");
+    assert_eq!(count(&limited), 50);
+    let fewer = listed(&["rejects", "-n", "7"]);
+    assert_eq!((count(&fewer), fewer.ends_with(more)), (7, true), "{fewer}");
+    let all = listed(&["rejects", "-n", "51"]);
+    assert_eq!((count(&all), all.contains("There are more")), (51, false), "{all}");
+    assert_eq!(listed(&["rejects", "--json"]).lines().count(), 51);
 }
 
 #[tokio::test]

@@ -80,9 +80,11 @@ fn invalid(text: &str) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    use punchcard_sdk::Connector as _;
     use punchcard_sdk::settings::parse_settings;
 
     use super::*;
+    use crate::GoogleSheets;
 
     fn refusal(json: &str) -> String {
         match parse_settings::<Settings>(json).and_then(|settings| settings.check()) {
@@ -104,6 +106,14 @@ mod tests {
     fn titles_may_be_as_long_as_google_keeps_them() {
         let json = format!(r#"{{"spreadsheet":"{}","tab":"{}"}}"#, "a".repeat(100), "ä".repeat(100));
         parse_settings::<Settings>(&json).unwrap().check().unwrap();
+    }
+
+    #[test]
+    fn both_apis_and_a_sign_in_are_needed() {
+        let json = r#"{"spreadsheet":"Time clock","tab":"Punches","drive-url":"https://drive.example"}"#;
+        let needs = GoogleSheets::needs(&parse_settings(json).unwrap());
+        assert_eq!(needs.urls, ["https://sheets.googleapis.com", "https://drive.example"]);
+        assert_eq!((needs.slots.len(), needs.authorization), (0, true));
     }
 
     #[test]

@@ -503,18 +503,12 @@ impl GrantKeeper {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::future::ready;
-    use std::num::NonZeroU32;
-
-    use super::*;
-    use crate::app::fixture::Fixture;
-
-    /// A grant, what it was asked, and the folder that has its tokens.
-    fn grant(fixture: &Fixture) -> (Grant, mpsc::UnboundedReceiver<Ask>, Vault) {
+impl Grant {
+    /// A grant without a keeper, and what it is asked.
+    pub(super) fn idle(name: &str) -> (Self, mpsc::UnboundedReceiver<Ask>) {
         let (asks, inbox) = mpsc::unbounded_channel();
-        let grant = Grant {
-            name: GrantName::parse("door").unwrap(),
+        let grant = Self {
+            name: GrantName::parse(name).unwrap(),
             audience_key: String::new(),
             audience: Vec::new(),
             standing: watch::channel(Standing::Starting).0,
@@ -526,6 +520,20 @@ mod tests {
             pace: Mutex::new(Pace::new(NonZeroU32::MIN)),
             storing: watch::channel(false).0,
         };
+        (grant, inbox)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+    use crate::app::fixture::Fixture;
+
+    /// A grant, what it was asked, and the folder that has its tokens.
+    fn grant(fixture: &Fixture) -> (Grant, mpsc::UnboundedReceiver<Ask>, Vault) {
+        let (grant, inbox) = Grant::idle("door");
         (grant, inbox, Vault::open(&fixture.folder.path().join("vault")).unwrap())
     }
 

@@ -1,5 +1,6 @@
 //! Rows reach the sheet exactly once, whatever becomes of requests, answers, the sheet and the device.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use google_sim::{
@@ -7,7 +8,7 @@ use google_sim::{
 };
 use serde_json::json;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, DEEDS, configuration};
 
 const UPDATE: &str = "*:batchUpdate";
 
@@ -171,6 +172,55 @@ async fn answers_that_get_lost_while_the_sheet_is_made_leave_one_sheet() {
         bench.settle().await;
         assert_eq!(bench.delivered(), ["one"], "{operation}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_sinks_that_name_the_same_spreadsheet_make_one() {
+    let mut bench = Bench::new().await;
+    let text = configuration(&bench.sim.base_url());
+    let (head, sink) = text.split_once("[sinks.timesheet]").unwrap();
+    let second = sink.replace("[sinks.timesheet", "[sinks.copy").replace("Punches", "Copy");
+    bench.configure(&format!("{head}[sinks.timesheet]{sink}\n[sinks.copy]{second}"));
+    bench.start().await;
+    // Long enough that both would have looked for it, and found none.
+    bench.sim.arm(Fault::on("/drive/*", Effect::Slow { millis: 500 }).method("POST"));
+    bench.sign_in().await;
+    bench
+        .until("both are linked", |report| {
+            report["sinks"].as_array().unwrap().iter().all(|sink| sink["link"].is_string())
+        })
+        .await;
+    let tables = bench.spreadsheets();
+    assert_eq!(tables.len(), 1, "{tables:?}");
+    let tabs: Vec<&str> = tables[0].tabs.iter().map(|tab| tab.title.as_str()).collect();
+    assert!(tabs.contains(&"Punches") && tabs.contains(&"Copy"), "{tabs:?}");
+    assert_eq!(bench.sim.count("drive.files.create"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_of_presses_is_delivered_in_a_few_requests() {
+    let mut bench = Bench::new().await;
+    // All keys make rows here: each is up again long before it is pressed next.
+    for deed in &DEEDS[3..] {
+        bench.reconfigure(&format!(r#"project = "{deed}""#), r#"project = "one""#);
+    }
+    bench.start().await;
+    bench.sign_in().await;
+    bench.until("the sheet is linked", |report| report["sinks"][0]["link"].is_string()).await;
+    let before = bench.sim.count("sheets.spreadsheets.batchUpdate");
+    for deed in DEEDS.iter().cycle().take(60) {
+        bench.press_only(deed).await;
+    }
+    bench.until("all are recorded", |report| report["events"] == 60).await;
+    bench.settle().await;
+    let requests = bench.sim.count("sheets.spreadsheets.batchUpdate") - before;
+    assert_eq!(bench.delivered().len(), 60);
+    let table = bench.spreadsheets().remove(0);
+    let tab = table.tabs.iter().find(|tab| tab.title == "Punches").unwrap();
+    let ids: BTreeSet<_> = tab.rows.iter().skip(1).map(|row| row.last().cloned()).collect();
+    assert_eq!(ids.len(), 60, "each of them once");
+    // With one request for each press, those of a minute would be used up, and the rest would wait for the next.
+    assert!(requests <= 12, "{requests} requests");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,9 @@
 //! Sinks that come, go and change their names.
 
+use std::fs;
 use std::time::Duration;
 
+use bare_component::component;
 use google_sim::{Effect, Fault};
 
 use crate::bench::Bench;
@@ -99,4 +101,44 @@ async fn a_request_that_waits_for_a_sign_in_does_not_leave_after_a_pause() {
     bench.printed(&["sinks", "resume", "timesheet"]).await;
     bench.settle().await;
     assert_eq!(bench.delivered(), ["one"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_with_which_nothing_is_wrong_gets_another_destination_only_when_it_is_meant() {
+    let mut bench = Bench::signed_in().await;
+    bench.press("one").await;
+    bench.settle().await;
+    // Nobody answers the question.
+    let output = bench.command(&["sinks", "create-anew", "timesheet"]).await;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("say --yes if it is meant"), "{output:?}");
+    bench.press("two").await;
+    bench.settle().await;
+    assert_eq!(bench.delivered(), ["one", "two"]);
+
+    let report = bench.until("it is idle", |report| report["sinks"][0]["delivery"]["status"] == "idle").await;
+    assert!(report["sinks"][0]["link"].is_string());
+    let nothing = bench.printed(&["sinks", "retry", "timesheet"]).await;
+    assert_eq!(nothing, "Nothing was to do: no problem holds up sink `timesheet`.\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_plugin_holds_back_no_other_sink() {
+    let mut bench = Bench::new().await;
+    let slow = component("formatter", "(loop (br 0)) unreachable").unwrap();
+    fs::write(bench.folder().join("slow.wasm"), slow).unwrap();
+    bench.reconfigure("[plugins]\n", "[plugins]\nslow = { path = \"slow.wasm\", call-ms = 30000 }\n");
+    let text = fs::read_to_string(bench.folder().join("plugins.toml")).unwrap();
+    let sink = text[text.find("[sinks.timesheet]").unwrap()..].to_owned();
+    let format_line = sink.lines().find(|line| line.starts_with("format")).unwrap();
+    let another = sink.replace("sinks.timesheet", "sinks.waits").replace(format_line, "format = { plugin = \"slow\" }");
+    bench.configure(&format!("{text}\n{another}"));
+    bench.start().await;
+    bench.sign_in().await;
+    bench.press("one").await;
+    bench.settle().await;
+    assert_eq!(bench.delivered(), ["one"]);
+    let ready = bench.log().lines().any(|line| line.contains("ready device="));
+    assert!(!ready, "the slow one is still being put together");
+    bench.kill().await;
 }

@@ -107,3 +107,60 @@ pub(super) struct SignIns {
     of: Option<Arc<Grant>>,
     count: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::future::ready;
+
+    use punchcard_core::config::Configuration;
+    use tokio::sync::mpsc;
+
+    use super::super::super::fixture::Fixture;
+    use super::super::super::part::Site;
+    use super::*;
+
+    /// The turn, where it comes at once.
+    async fn turn_now(link: &GrantLink) -> Option<OwnedMutexGuard<()>> {
+        tokio::select! {
+            biased;
+            turn = link.turn_to_create() => Some(turn),
+            () = ready(()) => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn one_sink_of_a_grant_at_a_time_makes_its_destination_ready() {
+        let fixture = Fixture::new();
+        let mut parts = Parts::none_yet(Arc::new(Configuration::default()));
+        for name in ["door", "shed"] {
+            parts.grants.insert(GrantName::parse(name).unwrap(), Ok(Arc::new(Grant::idle(name).0)));
+        }
+        let (_running, parts) = watch::channel(Arc::new(parts));
+        let site = Site {
+            vault: Err(String::new()),
+            http: Err(String::new()),
+            ledger: fixture.ledger.clone(),
+            clock: fixture.clock.clone(),
+            time: fixture.time.clone(),
+            display: fixture.display.clone(),
+            said: mpsc::unbounded_channel().0,
+            delivered: mpsc::unbounded_channel().0,
+            parts: parts.clone(),
+            paused: BTreeSet::new(),
+            creations: std::sync::Mutex::default(),
+        };
+        let link = |name: &str| {
+            let name = GrantName::parse(name).unwrap();
+            let creation = site.creation(&name);
+            GrantLink::new(name, parts.clone(), creation)
+        };
+        let (one, another, of_other_grant) = (link("door"), link("door"), link("shed"));
+        let turn = turn_now(&one).await;
+        assert!(turn.is_some());
+        assert!(turn_now(&another).await.is_none(), "it would make a second file of the same title");
+        assert!(turn_now(&of_other_grant).await.is_some(), "which has an account of its own");
+        drop(turn);
+        assert!(turn_now(&another).await.is_some());
+    }
+}

@@ -3,10 +3,13 @@
 use std::num::NonZeroU32;
 
 use bare_component::{ALLOCATES, component, component_that_returns};
+use punchcard_core::name::GrantName;
 use punchcard_core::plugin::delivery::Page;
 use tokio::time::{sleep, timeout};
 
 use super::super::fixture::Fixture;
+use super::super::grant::Grant;
+use super::super::part::Parts;
 use super::reading::both;
 use super::*;
 use crate::http::{Limits as HttpLimits, Trust};
@@ -87,6 +90,29 @@ async fn a_comparison_ends_where_the_sink_is_held_or_fails_after_it_was_asked_fo
             ended = timeout(Duration::from_secs(60), ended) => ended.expect("it ends"),
         }
         assert_eq!(failed(&progress, number).unwrap(), reason);
+    }
+}
+
+#[tokio::test]
+async fn a_sink_that_waits_for_a_person_leaves_the_others_their_turn_to_create() {
+    for connector in [trap(), hold()] {
+        let (mut delivery, _asks, _fixture) = delivery_by(&connector).await;
+        let name = GrantName::parse("door").unwrap();
+        let mut parts = Parts::none_yet(Arc::default());
+        parts.grants.insert(name.clone(), Ok(Arc::new(Grant::idle("door").0)));
+        let (_running, parts) = watch::channel(Arc::new(parts));
+        let creation = Arc::default();
+        let link = GrantLink::new(name, parts, Arc::clone(&creation));
+        delivery.authority = Authority::Grant(link.clone());
+        let mut standing = delivery.standing.subscribe();
+        let left = async {
+            standing.wait_for(|standing| *standing != Standing::default()).await.unwrap();
+            assert!(timeout(Duration::from_secs(10), link.turn_to_create()).await.is_ok(), "it is kept");
+        };
+        tokio::select! {
+            () = delivery.run() => {}
+            () = left => {}
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Formatting by a plugin that traps whatever it is asked: what is kept was made by the test.
 
+use std::time::Duration;
+
 use bare_component::component;
 use punchcard_core::event::NewEvent;
 use punchcard_core::name::{InputName, PluginName};
@@ -100,4 +102,20 @@ async fn that_times_were_wrong_is_no_longer_said_where_nothing_is_to_be_correcte
     let (reply, _answer) = oneshot::channel();
     let corrected = formatting.try_to_correct(Sequence(1), false, &reply).await.unwrap();
     assert_eq!((corrected.rows, corrections(&formatting).await), (0, 0));
+}
+
+#[tokio::test]
+async fn what_waits_for_the_time_is_looked_at_again_when_there_is_news_of_it_alone() {
+    let (mut formatting, _fixture) = formatting_of(1).await;
+    let mut waits = formatting.ledger.read_unformatted(&formatting.sink, 9).await.unwrap();
+    waits.blocked_by_unknown_time = true;
+    let (accepted, newest) = watch::channel(Sequence(0));
+    let (learnt, news) = watch::channel(0);
+    (formatting.accepted, formatting.learnt) = (newest, news);
+    accepted.send_replace(Sequence(2));
+    // Longer than anything would wait that looks now and then.
+    let looked = tokio::time::timeout(Duration::from_millis(1_500), formatting.rest(&waits)).await;
+    assert!(looked.is_err(), "it looks again without news");
+    learnt.send_replace(1);
+    formatting.rest(&waits).await;
 }

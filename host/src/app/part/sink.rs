@@ -190,8 +190,7 @@ impl Part for SinkPart {
         let (corrections, formatting_asks) = mpsc::unbounded_channel();
         let progress = Progress::after(fresh_number());
         let (flow, flows) = watch::channel(Flow::of(site.paused.contains(name)));
-        let requests_per_minute =
-            NonZeroU32::new(limits.requests_per_minute.min(MOST_REQUESTS)).unwrap_or(NonZeroU32::MIN);
+        let requests_per_minute = plan_pace(limits.requests_per_minute);
         let (noticing, notice) = watch::channel(None);
         let formats = Formatting {
             sink: name.clone(),
@@ -263,6 +262,11 @@ impl Part for SinkPart {
     }
 }
 
+/// Requests that leave in a minute, of those that a plugin asks for.
+fn plan_pace(asked: u32) -> NonZeroU32 {
+    NonZeroU32::new(asked.min(MOST_REQUESTS)).unwrap_or(NonZeroU32::MIN)
+}
+
 /// Waits until a sink is told to stop, or nobody could tell it any more.
 async fn stopped(flow: &mut watch::Receiver<Flow>) {
     // An error means that the handle is gone.
@@ -281,6 +285,13 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn no_plugin_has_more_requests_leave_than_a_card_bears() {
+        for (asked, leave) in [(0, 1), (50, 50), (600, 600), (6_000, 600), (u32::MAX, 600)] {
+            assert_eq!(plan_pace(asked).get(), leave, "{asked}");
+        }
+    }
 
     #[test]
     fn each_start_numbers_its_comparisons_from_elsewhere_by_numbers_that_any_json_can_hold() {
