@@ -11,6 +11,8 @@ const HOST: &str = "punchcard";
 const LEDGER: &str = "punchcard-ledger";
 const SANDBOX: &str = "punchcard-sandbox";
 const PANEL: &str = "punchcard-panel";
+const I2C: &str = "punchcard-i2c";
+const CHIPS: &str = "punchcard-chips";
 const SIMULATOR: &str = "google-sim";
 const BENCH: &str = "punchcard-bench";
 const FAULTS: &str = "punchcard-faults";
@@ -152,14 +154,15 @@ enum Kind {
 /// Why the member `from` may not depend on the member `on`, where it may not.
 fn member_objection(from: &str, on: &str, kind: Kind) -> Option<&'static str> {
     match (from, on) {
-        (HOST, CORE | LEDGER | SANDBOX | PANEL) | (LEDGER | SANDBOX | PANEL, CORE) => None,
+        (HOST, CORE | LEDGER | SANDBOX | PANEL | I2C | CHIPS) | (LEDGER | SANDBOX | PANEL, CORE) => None,
         (BENCH, HOST | LEDGER | SANDBOX | CORE | SIMULATOR | RIG | POWER_CUT) => None,
         (FAULTS, SIMULATOR | RIG) | (RIG, SIMULATOR) => None,
         (FAULTS | RIG, _) => Some("it tries the program from outside"),
         (HOST, SIMULATOR | POWER_CUT | RIG | BARE_COMPONENT) if kind == Kind::Test => None,
         (HOST, SIMULATOR | POWER_CUT | RIG | BARE_COMPONENT) => Some("the host is only tested on it"),
-        (LEDGER, POWER_CUT) | (SANDBOX, BARE_COMPONENT) if kind == Kind::Test => None,
+        (LEDGER, POWER_CUT) | (SANDBOX, BARE_COMPONENT) | (PANEL, CHIPS) if kind == Kind::Test => None,
         (LEDGER | SANDBOX | PANEL, _) => Some("it knows the core alone; the others meet it in the host"),
+        (I2C | CHIPS, _) => Some("it knows the bus alone, and nothing of what a device does with it"),
         (POWER_CUT, _) => Some("it knows files and SQLite, and nothing of what is written"),
         (BARE_COMPONENT, _) => Some("it knows the contract alone"),
         (CORE, _) => Some("the core depends on no other crate of ours"),
@@ -193,6 +196,12 @@ mod tests {
             (SANDBOX, BARE_COMPONENT, Kind::Test, true),
             (SANDBOX, LEDGER, Kind::Run, false),
             (PANEL, SANDBOX, Kind::Test, false),
+            (PANEL, CHIPS, Kind::Test, true),
+            (PANEL, CHIPS, Kind::Run, false),
+            (PANEL, I2C, Kind::Run, false),
+            (HOST, I2C, Kind::Run, true),
+            (I2C, CORE, Kind::Run, false),
+            (CHIPS, I2C, Kind::Run, false),
             (LEDGER, HOST, Kind::Test, false),
             (POWER_CUT, CORE, Kind::Run, false),
             (HOST, BARE_COMPONENT, Kind::Test, true),
