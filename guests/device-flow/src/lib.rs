@@ -18,14 +18,18 @@
 
 mod address;
 mod scope;
+mod slot;
+mod well_known;
+
 mod settings;
 
 mod form;
 mod pace;
 mod problem;
 
-mod answer;
 mod refusal;
+
+mod answer;
 
 mod code;
 mod metadata;

@@ -26,7 +26,7 @@ pub(crate) struct Discovered {
 pub(crate) struct Search {
     /// What the endpoints are wanted for.
     pub(crate) errand: Errand,
-    /// Position among [`well_known`] of the address being asked.
+    /// Position among [`well_known`](crate::well_known::well_known) of the address being asked.
     pub(crate) position: usize,
     /// What was wrong with the most telling answer so far.
     pub(crate) cause: Option<Cause>,
@@ -47,20 +47,6 @@ pub(crate) enum Errand {
     SignIn,
     /// A new lease.
     Renewal,
-}
-
-/// Where an issuer's metadata may be, in the order in which to ask: OpenID Connect Discovery 1.0 §4.1 appends to the
-/// issuer's path, RFC 8414 §3.1 inserts before it, and §5 knows servers that do so under the other name.
-pub(crate) fn well_known(issuer: &Address) -> Vec<String> {
-    let (origin, path) = (issuer.origin(), issuer.path().trim_end_matches('/'));
-    let mut addresses = vec![
-        format!("{origin}{path}/.well-known/openid-configuration"),
-        format!("{origin}/.well-known/oauth-authorization-server{path}"),
-    ];
-    if !path.is_empty() {
-        addresses.push(format!("{origin}/.well-known/openid-configuration{path}"));
-    }
-    addresses
 }
 
 /// Reads metadata: RFC 8414 §2, RFC 8628 §4.

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::address::{Address, AddressError};
-use crate::form::CLIENT_SECRET;
-use crate::metadata::well_known;
 use crate::scope::{GOOGLE_DEVICE_SCOPES, describe_scopes, google_replacement, is_identity_scope, is_scope};
+use crate::slot::CLIENT_SECRET;
+use crate::well_known::well_known;
 
 /// Settings that can work.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

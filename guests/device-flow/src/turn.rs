@@ -24,10 +24,10 @@ use punchcard_sdk::log::Level;
 use punchcard_sdk::{Context, Instant, http};
 
 use crate::answer::{Answer, Silence};
-use crate::form::{DEVICE_CODE, REFRESH_TOKEN, slot_version};
 use crate::pace::{SECOND, WAIT_MAX, longest_pause};
 use crate::problem::Cause;
 use crate::settings::Settings;
+use crate::slot::{DEVICE_CODE, REFRESH_TOKEN, slot_version};
 use crate::state::{Pending, Phase, State};
 
 /// Failures in a row from which on a person is told that a renewal does not succeed.

@@ -5,12 +5,13 @@ use punchcard_sdk::auth_policy::{Directive, Request};
 use super::Turn;
 use crate::answer::{Answer, Silence};
 use crate::code::parse_code;
-use crate::form::{ACCESS_TOKEN, DEVICE_CODE, ID_TOKEN, REFRESH_TOKEN, plain, post_authenticated, post_named};
+use crate::form::{plain, post_authenticated, post_named};
 use crate::metadata::Errand;
 use crate::pace::MINUTE;
 use crate::problem::Cause;
 use crate::refusal::Reason;
 use crate::settings::Endpoints;
+use crate::slot::{ACCESS_TOKEN, DEVICE_CODE, ID_TOKEN, REFRESH_TOKEN};
 use crate::state::{Kept, Phase};
 
 impl Turn<'_> {

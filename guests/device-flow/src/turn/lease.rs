@@ -3,10 +3,10 @@
 use punchcard_sdk::auth_policy::Directive;
 
 use super::Turn;
-use crate::form::{ACCESS_TOKEN, DEVICE_CODE, ID_TOKEN, REFRESH_TOKEN};
 use crate::pace::HOUR;
 use crate::problem::Cause;
 use crate::scope::missing_scopes;
+use crate::slot::{ACCESS_TOKEN, DEVICE_CODE, ID_TOKEN, REFRESH_TOKEN};
 use crate::state::{Phase, Refused};
 use crate::token::{GAP_MIN, Grant, HeldLease, Token};
 

@@ -8,11 +8,12 @@ use punchcard_sdk::auth_policy::Directive;
 use super::Turn;
 use crate::answer::{Answer, Silence};
 use crate::code::Code;
-use crate::form::{DEVICE_CODE, plain, post_authenticated, secret};
+use crate::form::{plain, post_authenticated, secret};
 use crate::metadata::Errand;
 use crate::pace::{MINUTE, SECOND};
 use crate::problem::Cause;
 use crate::refusal::{Reason, is_restriction};
+use crate::slot::DEVICE_CODE;
 use crate::state::Phase;
 use crate::token::{is_not_its_form, parse_token};
 

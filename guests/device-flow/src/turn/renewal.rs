@@ -15,12 +15,13 @@ use punchcard_sdk::backoff::plan_retry;
 
 use super::Turn;
 use crate::answer::{Answer, Refusal, Silence};
-use crate::form::{REFRESH_TOKEN, plain, post_authenticated, secret};
+use crate::form::{plain, post_authenticated, secret};
 use crate::metadata::Errand;
 use crate::pace::{HOUR, MINUTE};
 use crate::problem::Cause;
 use crate::refusal::{Reason, is_restriction};
 use crate::settings::Endpoints;
+use crate::slot::REFRESH_TOKEN;
 use crate::state::Phase;
 use crate::token::{is_not_its_form, parse_token};
 

@@ -9,8 +9,9 @@ use punchcard_sdk::http::Response;
 
 use super::Turn;
 use crate::answer::Answer;
-use crate::form::{ACCESS_TOKEN, REFRESH_TOKEN, plain, post_authenticated, secret};
+use crate::form::{plain, post_authenticated, secret};
 use crate::problem::Cause;
+use crate::slot::{ACCESS_TOKEN, REFRESH_TOKEN};
 use crate::state::Phase;
 
 /// A restart amid a revocation repeats it this often, then gives up.

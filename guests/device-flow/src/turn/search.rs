@@ -5,12 +5,14 @@ use punchcard_sdk::http::{Failure, Response};
 
 use super::Turn;
 use crate::answer::{Silence, is_overloaded};
-use crate::form::{DEVICE_CODE, post_named, secret};
-use crate::metadata::{Discovered, Errand, Search, more_telling, parse_metadata, well_known};
+use crate::form::{post_named, secret};
+use crate::metadata::{Discovered, Errand, Search, more_telling, parse_metadata};
 use crate::pace::MINUTE;
 use crate::problem::Cause;
 use crate::settings::{Endpoints, Server};
+use crate::slot::DEVICE_CODE;
 use crate::state::Phase;
+use crate::well_known::well_known;
 
 impl Turn<'_> {
     /// Where to send requests, as far as it is known.

@@ -6,8 +6,8 @@
 use punchcard_sdk::auth_policy::Directive;
 
 use super::Turn;
-use crate::form::{ACCESS_TOKEN, DEVICE_CODE, REFRESH_TOKEN, SIGN_IN_SLOTS};
 use crate::scope::missing_scopes;
+use crate::slot::{ACCESS_TOKEN, DEVICE_CODE, REFRESH_TOKEN, SIGN_IN_SLOTS};
 use crate::state::{Pending, Phase, Refused};
 use crate::token::Token;
 
