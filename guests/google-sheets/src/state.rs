@@ -1,13 +1,19 @@
 //! What is remembered from one step to the next. The host makes it durable before it does what a step asked for.
 
-use std::time::Duration;
+mod finding;
+mod spreadsheet;
+mod stamp;
+
+pub(crate) use finding::{Finding, Intent, Stage};
+pub(crate) use spreadsheet::{Grid, Look, Loss, Placed, Spreadsheet, Tab};
+pub(crate) use stamp::Stamp;
 
 use punchcard_sdk::Context;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::stored::{Stored, set, stored_fields, stored_names, variant};
+use crate::stored::{Stored, stored_fields, stored_names};
 
 /// The state of one sink.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -85,68 +91,6 @@ pub(crate) enum Asked {
     Strays,
 }
 
-/// A spreadsheet that rows go into.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Spreadsheet {
-    /// What it is found by: the title of the settings, with the year.
-    pub(crate) name: String,
-    /// Of several with one name, the one with the highest volume is in use.
-    pub(crate) volume: u32,
-    pub(crate) id: String,
-    pub(crate) link: Option<String>,
-    /// It was created by this sink just now, and nothing is known to be in it.
-    pub(crate) fresh: bool,
-    /// It was lost when it was last looked at.
-    pub(crate) lost: Option<Loss>,
-    /// It has no room for more cells.
-    pub(crate) full: bool,
-    /// Cells of all tabs, used or not, as far as known.
-    pub(crate) cells: u64,
-    pub(crate) look: Look,
-    /// When its tabs and columns were looked at, in Unix seconds.
-    pub(crate) looked_at: i64,
-    /// When it was last seen not to be in the bin, in Unix seconds.
-    pub(crate) shown_at: i64,
-    /// The empty tab that Google puts into a new spreadsheet.
-    pub(crate) blank: Option<Grid>,
-    /// The id of the tab that is being added.
-    pub(crate) adding: Option<i32>,
-    pub(crate) tab: Option<Tab>,
-}
-
-/// How a spreadsheet can be lost.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Loss {
-    /// Google answers that there is none.
-    Deleted,
-    /// It is in the bin: rows could be written, and would be deleted with it.
-    Binned,
-}
-
-/// How far looking at a spreadsheet has come.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Look {
-    /// All is to be asked, beginning with whether it is in the bin.
-    Due,
-    /// Whether it is in the bin is to be asked, and nothing else.
-    Bin,
-    /// Its tabs are to be asked for.
-    Tabs,
-    /// Its columns are to be asked for.
-    Columns(Vec<Grid>),
-    /// Nothing is to be asked.
-    Settled,
-}
-
-/// A tab as the service describes it.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Grid {
-    pub(crate) id: i32,
-    pub(crate) title: String,
-    pub(crate) columns: u32,
-    pub(crate) rows: u64,
-}
-
 /// How far reading rows back has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Reading {
@@ -160,71 +104,6 @@ pub(crate) struct Reading {
     pub(crate) title: String,
     /// A digest of where the columns were when reading began.
     pub(crate) layout: Option<u64>,
-}
-
-/// The tab that rows go into.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Tab {
-    /// The title of the settings. A person may have given it another one since.
-    pub(crate) name: String,
-    pub(crate) id: i32,
-    /// Columns of the grid, whoever's they are.
-    pub(crate) width: u32,
-    pub(crate) columns: Vec<Placed>,
-    /// The id of the guard for columns that are added to what was seen at the last look.
-    pub(crate) guard: i32,
-    /// The metadata id of the first of the columns that are being added: the request can't be carried out twice.
-    pub(crate) extending: Option<i32>,
-}
-
-/// A column of the batch and where it is in the sheet.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Placed {
-    pub(crate) key: String,
-    /// What was written at its top, where known. A person may have changed it since.
-    pub(crate) title: Option<String>,
-    /// 0 is the leftmost.
-    pub(crate) at: u32,
-}
-
-/// The search for a spreadsheet.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Finding {
-    /// What it is found by.
-    pub(crate) name: String,
-    /// Only volumes above this one count.
-    pub(crate) above: u32,
-    /// What to do when there is none, or even when there is one.
-    pub(crate) intent: Intent,
-    /// The volume that is being created.
-    pub(crate) volume: u32,
-    /// Tells what this sink created from what others did.
-    pub(crate) nonce: String,
-    pub(crate) stage: Stage,
-}
-
-/// What a search may lead to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Intent {
-    /// Take one that exists, or else none.
-    Find,
-    /// Take one that exists, or else create one.
-    FindOrCreate,
-    /// Create one.
-    Create,
-}
-
-/// How far a search has come.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Stage {
-    /// To look for one.
-    Look,
-    /// To create one.
-    Create,
-    /// This one was created then: to see whether another sink was faster.
-    Settle { id: String, since: Stamp },
-    /// One may have been created then, or may yet be: to look for it.
-    Doubt { since: Stamp },
 }
 
 /// The developer metadata that says that a batch's rows are there.
@@ -251,30 +130,6 @@ pub(crate) struct Spent {
     pub(crate) doubt: Option<Stamp>,
 }
 
-/// A moment on the monotonic clock.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stamp {
-    boot: String,
-    at_ms: u64,
-}
-
-impl Stamp {
-    pub(crate) fn now(context: &Context) -> Self {
-        Self { boot: context.boot.clone(), at_ms: context.monotonic_ms }
-    }
-
-    /// Milliseconds until it is `span` old. Zero: it is. A stamp of another boot counts as fresh: how much time went by
-    /// in between is not known.
-    pub(crate) fn remaining(&self, span: Duration, context: &Context) -> u64 {
-        let span = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-        if self.boot == context.boot {
-            span.saturating_sub(context.monotonic_ms.saturating_sub(self.at_ms))
-        } else {
-            span
-        }
-    }
-}
-
 impl State {
     /// Begins to count anew what was stamped in another boot.
     pub(crate) fn restamp(&mut self, context: &Context) {
@@ -284,7 +139,7 @@ impl State {
             Stage::Settle { since, .. } | Stage::Doubt { since } => Some(since),
             Stage::Look | Stage::Create => None,
         });
-        for stamp in marks.chain(spent).chain(creation).filter(|stamp| stamp.boot != context.boot) {
+        for stamp in marks.chain(spent).chain(creation).filter(|stamp| !stamp.is_of(context)) {
             *stamp = Stamp::now(context);
         }
     }
@@ -343,136 +198,17 @@ stored_names!(Asked {
     Rows = "rows",
     Strays = "strays",
 });
-stored_fields!(Spreadsheet {
-    name,
-    volume,
-    id,
-    link,
-    fresh,
-    lost,
-    full,
-    cells,
-    look,
-    looked_at,
-    shown_at,
-    blank,
-    adding,
-    tab,
-});
-stored_names!(Loss { Deleted = "deleted", Binned = "binned" });
-stored_fields!(Grid { id, title, columns, rows });
 stored_fields!(Reading { first, count, through, title, layout });
-stored_fields!(Tab { name, id, width, columns, guard, extending });
-stored_fields!(Placed { key, title, at });
-stored_fields!(Finding { name, above, intent, volume, nonce, stage });
-stored_names!(Intent { Find = "find", FindOrCreate = "find-or-create", Create = "create" });
 stored_fields!(Mark { id, batch, ask, doubt, deletes, refusal });
 stored_fields!(Spent { id, doubt });
-stored_fields!(Stamp { boot, at_ms });
-
-impl Stored for Look {
-    fn store(&self) -> Value {
-        match self {
-            Self::Due => "due".into(),
-            Self::Bin => "bin".into(),
-            Self::Tabs => "tabs".into(),
-            Self::Settled => "settled".into(),
-            Self::Columns(grids) => variant("columns", grids.store()),
-        }
-    }
-
-    fn load(value: &Value, is_sound: &mut bool) -> Self {
-        match value.as_str() {
-            Some("bin") => Self::Bin,
-            Some("tabs") => Self::Tabs,
-            Some("settled") => Self::Settled,
-            None if value["columns"].is_array() => Self::Columns(Stored::load(&value["columns"], is_sound)),
-            text => {
-                *is_sound &= text == Some("due");
-                Self::Due
-            }
-        }
-    }
-}
-
-impl Stored for Stage {
-    fn store(&self) -> Value {
-        match self {
-            Self::Look => "look".into(),
-            Self::Create => "create".into(),
-            Self::Settle { id, since } => {
-                let mut settle = serde_json::Map::new();
-                set(&mut settle, "id", id.store());
-                set(&mut settle, "since", since.store());
-                variant("settle", Value::Object(settle))
-            }
-            Self::Doubt { since } => variant("doubt", since.store()),
-        }
-    }
-
-    fn load(value: &Value, is_sound: &mut bool) -> Self {
-        let (settle, doubt) = (&value["settle"], &value["doubt"]);
-        match value.as_str() {
-            Some("create") => Self::Create,
-            None if settle.is_object() => Self::Settle {
-                id: Stored::load(&settle["id"], is_sound),
-                since: Stored::load(&settle["since"], is_sound),
-            },
-            None if doubt.is_object() => Self::Doubt { since: Stored::load(doubt, is_sound) },
-            text => {
-                *is_sound &= text == Some("look");
-                Self::Look
-            }
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::tests::context;
 
-    fn load<T: Stored>(value: &Value) -> Option<T> {
-        let mut is_sound = true;
-        let loaded = T::load(value, &mut is_sound);
-        is_sound.then_some(loaded)
-    }
-
-    #[test]
-    fn each_state_is_loaded_as_it_was_stored() {
-        let grid = Grid { id: 7, title: "a".into(), columns: 3, rows: 9 };
-        let since = Stamp::now(&at("a", 5_000));
-        for look in [Look::Due, Look::Bin, Look::Tabs, Look::Settled, Look::Columns(vec![grid])] {
-            assert_eq!(load(&look.store()), Some(look));
-        }
-        let settle = Stage::Settle { id: "file".into(), since: since.clone() };
-        for stage in [Stage::Look, Stage::Create, settle, Stage::Doubt { since }] {
-            assert_eq!(load(&stage.store()), Some(stage));
-        }
-        for value in ["columns", "settle", ""] {
-            assert_eq!((load::<Look>(&value.into()), load::<Stage>(&value.into())), (None, None), "{value}");
-        }
-    }
-
     fn at(boot: &str, monotonic_ms: u64) -> Context {
         Context { boot: boot.into(), monotonic_ms, ..context() }
-    }
-
-    #[test]
-    fn a_stamp_grows_old_on_its_own_boot_only() {
-        let span = Duration::from_secs(600);
-        let stamp = Stamp::now(&at("a", 5_000));
-        for (boot, now, expected) in [
-            ("a", 5_000, 600_000),
-            ("a", 5_001, 599_999),
-            ("a", 604_999, 1),
-            ("a", 605_000, 0),
-            ("a", u64::MAX, 0),
-            ("a", 0, 600_000),
-            ("b", 9_000_000, 600_000),
-        ] {
-            assert_eq!(stamp.remaining(span, &at(boot, now)), expected, "{boot} {now}");
-        }
     }
 
     #[test]
@@ -498,7 +234,7 @@ mod tests {
         assert_eq!(state, before);
 
         state.restamp(&at("b", 70));
-        let since = Stamp { boot: "b".into(), at_ms: 70 };
+        let since = Stamp::now(&at("b", 70));
         let new = Some(since.clone());
         assert_eq!(state.mark.unwrap().doubt, new);
         assert_eq!(state.spent, [Spent { id: 2, doubt: new }, Spent { id: 3, doubt: None }]);
