@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use super::super::fixture::Fixture;
 use super::super::grant::Grant;
-use super::super::part::Parts;
+use super::super::part::roster::Parts;
 use super::reading::both;
 use super::*;
 use crate::http::{Limits as HttpLimits, Trust};

@@ -92,9 +92,9 @@ impl SinkPart {
                 };
                 match accepted {
                     // Events that are recorded have the fields that they have.
-                    Ok((columns, _)) if assembly.rows_alone => Some(columns),
+                    Ok((columns, _)) if materials.rows_alone => Some(columns),
                     Ok((columns, fields)) => {
-                        let unmet = unmet_by_events(name, &assembly.configuration, &fields);
+                        let unmet = unmet_by_events(name, &materials.configuration, &fields);
                         faults.extend(unmet.into_iter().map(Fault::from));
                         Some(columns)
                     }
