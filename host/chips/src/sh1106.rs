@@ -122,6 +122,8 @@ impl Sh1106 {
             (0xd9, phases) if phases & 0x0f != 0 && phases & 0xf0 != 0 => {}
             (0xda, 0x02 | 0x12) => self.drive.com_pins = setting,
             (0xdb, _) => {}
+            // What ends a command that was cut off. Its meaning is whatever the chip makes of it.
+            (_, 0xe3) => {}
             _ => return Err(format!("command {command:#04x} has no setting {setting:#04x}")),
         }
         Ok(())

@@ -23,6 +23,8 @@ pub mod encoder;
 pub mod gesture;
 pub mod scene;
 
+pub mod appearance;
+
 pub mod event;
 pub mod row;
 

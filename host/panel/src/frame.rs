@@ -6,7 +6,7 @@ use embedded_graphics::Pixel;
 use embedded_graphics::draw_target::DrawTarget;
 use embedded_graphics::geometry::{OriginDimensions, Point, Size};
 use embedded_graphics::pixelcolor::BinaryColor;
-use ssd1306::size::{DisplaySize, DisplaySize128x32, DisplaySize128x64};
+use ssd1306::size::{DisplaySize, DisplaySize72x40, DisplaySize128x32, DisplaySize128x64};
 use thiserror::Error;
 
 /// The panels that there are layouts for.
@@ -16,25 +16,31 @@ pub enum FrameSize {
     Low,
     /// 128 pixels wide, 64 high.
     High,
+    /// 72 pixels wide, 40 high.
+    Small,
 }
 
 /// Why a text is not the size of a panel.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{found}` is not a size that a panel can have: 128x32 or 128x64")]
+#[error("`{found}` is not a size that a panel can have: 128x32, 128x64 or 72x40")]
 pub struct FrameSizeError {
     /// What stood there.
     pub found: String,
 }
 
 impl FrameSize {
-    /// Takes `128x32` or `128x64`.
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Low, Self::High, Self::Small];
+
+    /// Takes `128x32`, `128x64` or `72x40`.
     ///
     /// # Errors
-    /// When it is neither.
+    /// When it is none of them.
     pub fn parse(text: &str) -> Result<Self, FrameSizeError> {
         match text {
             "128x32" => Ok(Self::Low),
             "128x64" => Ok(Self::High),
+            "72x40" => Ok(Self::Small),
             _ => Err(FrameSizeError { found: text.to_owned() }),
         }
     }
@@ -45,6 +51,7 @@ impl FrameSize {
         match self {
             Self::Low => DisplaySize128x32::WIDTH as u32,
             Self::High => DisplaySize128x64::WIDTH as u32,
+            Self::Small => DisplaySize72x40::WIDTH as u32,
         }
     }
 
@@ -54,6 +61,7 @@ impl FrameSize {
         match self {
             Self::Low => DisplaySize128x32::HEIGHT as u32,
             Self::High => DisplaySize128x64::HEIGHT as u32,
+            Self::Small => DisplaySize72x40::HEIGHT as u32,
         }
     }
 }
@@ -79,8 +87,7 @@ impl Frame {
     /// A picture from the bytes of another one. None where they are not those of a panel of this size.
     #[must_use]
     pub fn from_pages(width: u32, height: u32, bytes: &[u8]) -> Option<Self> {
-        let sizes = [FrameSize::Low, FrameSize::High];
-        let size = sizes.into_iter().find(|size| (size.width(), size.height()) == (width, height))?;
+        let size = FrameSize::ALL.into_iter().find(|size| (size.width(), size.height()) == (width, height))?;
         let frame = Self { size, bytes: bytes.to_vec() };
         (frame.bytes.len() == Self::new(size).bytes.len()).then_some(frame)
     }
@@ -97,6 +104,27 @@ impl Frame {
         &self.bytes
     }
 
+    /// So many bytes of a page, from a column on. What is outside is left out.
+    #[must_use]
+    pub fn page_bytes(&self, page: u8, column: u8, length: u8) -> &[u8] {
+        let start = usize::from(page) * self.size.width() as usize + usize::from(column);
+        self.bytes.get(start..start + usize::from(length)).unwrap_or_default()
+    }
+
+    /// The picture moved by so many pixels to the right and down. What comes to lie outside is left out.
+    #[must_use]
+    pub fn shifted(&self, (right, down): (u32, u32)) -> Self {
+        let mut moved = self.clone();
+        for y in 0..self.size.height() {
+            for x in 0..self.size.width() {
+                let from = x.checked_sub(right).zip(y.checked_sub(down));
+                let is_lit = from.is_some_and(|(x, y)| self.is_lit(x, y));
+                moved.put(x, y, is_lit);
+            }
+        }
+        moved
+    }
+
     /// Whether the pixel is lit. What is outside is dark.
     #[must_use]
     pub fn is_lit(&self, x: u32, y: u32) -> bool {
@@ -110,11 +138,16 @@ impl Frame {
     }
 
     fn set(&mut self, at: Point, color: BinaryColor) {
-        let inside = u32::try_from(at.x).ok().zip(u32::try_from(at.y).ok()).and_then(|(x, y)| self.place(x, y));
-        if let Some((index, bit)) = inside
+        if let (Ok(x), Ok(y)) = (u32::try_from(at.x), u32::try_from(at.y)) {
+            self.put(x, y, color.is_on());
+        }
+    }
+
+    fn put(&mut self, x: u32, y: u32, is_lit: bool) {
+        if let Some((index, bit)) = self.place(x, y)
             && let Some(byte) = self.bytes.get_mut(index)
         {
-            *byte = if color.is_on() { *byte | bit } else { *byte & !bit };
+            *byte = if is_lit { *byte | bit } else { *byte & !bit };
         }
     }
 }
@@ -148,6 +181,7 @@ mod tests {
     fn a_size_is_parsed() {
         assert_eq!(FrameSize::parse("128x32"), Ok(FrameSize::Low));
         assert_eq!(FrameSize::parse("128x64"), Ok(FrameSize::High));
+        assert_eq!(FrameSize::parse("72x40"), Ok(FrameSize::Small));
         assert_eq!(FrameSize::parse("64x128"), Err(FrameSizeError { found: "64x128".to_owned() }));
     }
 
@@ -158,6 +192,18 @@ mod tests {
         let Ok(()) = frame.draw_iter(outside.map(|(x, y)| Pixel(Point::new(x, y), BinaryColor::On)));
         assert_eq!(frame, Frame::new(FrameSize::Low));
         assert!(!frame.is_lit(128, 0) && !frame.is_lit(0, 32));
+    }
+
+    #[test]
+    fn a_picture_is_moved_and_what_falls_outside_is_left_out() {
+        let mut frame = Frame::new(FrameSize::Small);
+        let lit = [(0, 0), (5, 7), (71, 39)].map(|(x, y)| Pixel(Point::new(x, y), BinaryColor::On));
+        let Ok(()) = frame.draw_iter(lit);
+        let moved = frame.shifted((1, 1));
+        let lit: Vec<(u32, u32)> =
+            (0..40).flat_map(|y| (0..72).map(move |x| (x, y))).filter(|(x, y)| moved.is_lit(*x, *y)).collect();
+        assert_eq!(lit, [(1, 1), (6, 8)]);
+        assert_eq!(frame.shifted((0, 0)), frame);
     }
 
     #[test]

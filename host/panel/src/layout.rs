@@ -9,6 +9,7 @@ use super::text::{Field, SMALL, plain};
 
 pub(super) mod high;
 pub(super) mod low;
+pub(super) mod small;
 
 /// Draws one frame, and remembers what in it moves.
 pub(super) struct Brush<'target, D> {

@@ -24,6 +24,7 @@ pub mod charset;
 pub mod picture;
 
 pub mod driver;
+pub mod oled;
 pub mod terminal;
 
 pub use self::driver::Driver;

@@ -5,7 +5,7 @@ use embedded_graphics::pixelcolor::BinaryColor;
 use punchcard_core::scene::{Scene, SignIn, View};
 
 use super::frame::{Frame, FrameSize};
-use super::layout::{Brush, high, low};
+use super::layout::{Brush, high, low, small};
 use super::matrix_code::MatrixCode;
 
 /// Draws for a panel of one size.
@@ -54,6 +54,7 @@ impl Painter {
         let mut brush = Brush::new(target, view.shown_for_ms);
         match self.size {
             FrameSize::Low => low::draw(&mut brush, &view.scene)?,
+            FrameSize::Small => small::draw(&mut brush, &view.scene)?,
             FrameSize::High => {
                 let code = if let Scene::SignIn(sign_in) = &view.scene { self.matrix_code(sign_in) } else { None };
                 high::draw(&mut brush, &view.scene, code)?;

@@ -201,10 +201,12 @@ mod tests {
     #[test]
     fn with_nothing_to_fall_back_on_the_terminal_that_is_there_is_the_panel() {
         use PanelDriver::{None as Nothing, Terminal};
+        use punchcard_core::config::panel::{Care, Oled, OledChip};
         const NONE: &str = "[panel]\ndriver = \"none\"\n";
         const MISSPELT: &str = "[panel]\ndriver = \"terminl\"\n";
         const DEVICE: &str = "[device]\nname = \"bench\"\ntime-zone = \"UTC\"\n";
-        let ssd1306 = PanelDriver::Ssd1306 { bus: 1, address: 0x3c };
+        let (bus, care) = ("/dev/i2c-1".into(), Care::default());
+        let ssd1306 = PanelDriver::Oled(Oled { chip: OledChip::Ssd1306, bus, address: 0x3c, is_turned: false, care });
         // The file, the last valid one, whether there is a terminal; the panel.
         let table = [
             (None, None, true, Terminal),

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use punchcard_core::appearance::{Appearance, next_change, plan_appearance};
+use punchcard_core::config::panel::Care;
 use punchcard_core::scene::{PanelState, plan_scene};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, oneshot};
@@ -72,11 +74,17 @@ impl Display {
         Answer::Frame { width: frame.size().width(), height: frame.size().height(), pages: frame.bytes().to_vec() }
     }
 
-    /// Shows frames on a driver, on a thread of its own: a driver may be slow.
+    /// Shows frames on a driver, on a thread of its own: a driver may be slow. `report` hears why no frame is shown, each
+    /// reason once, and `None` when that is over.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(super) fn show_on(&self, mut driver: Box<dyn Driver>) -> std::io::Result<Showing> {
+    pub(super) fn show_on(
+        &self,
+        mut driver: Box<dyn Driver>,
+        care: Care,
+        report: impl Fn(Option<&str>) + Send + 'static,
+    ) -> std::io::Result<Showing> {
         let (display, runtime) = (self.clone(), tokio::runtime::Handle::current());
         let (stop, mut stopped) = oneshot::channel::<Infallible>();
         let (ending, ended) = oneshot::channel::<Infallible>();
@@ -87,26 +95,33 @@ impl Display {
             let mut resized = signal(SignalKind::window_change())
                 .inspect_err(|error| warn!(%error, "the panel is not drawn anew at once when its terminal is resized"))
                 .ok();
-            let mut shown: Option<Frame> = None;
-            let mut failing = false;
+            let mut shown: Option<Picture> = None;
+            let mut again_at: Option<u64> = None;
+            let mut failure: Option<String> = None;
             loop {
                 let changed = display.shared.changed.notified();
-                let (frame, next_ms) = display.paint(&mut painter);
-                if shown.as_ref() != Some(&frame) {
-                    match driver.show(&frame) {
-                        Ok(()) => (shown, failing) = (Some(frame), false),
-                        Err(error) if !failing => {
-                            warn!(error = chain(error), "the panel does not take a frame");
-                            failing = true;
-                        }
-                        // Said once; the next frame may be taken.
-                        Err(_) => {}
+                let (picture, next_ms) = display.plan_picture(&mut painter, &care);
+                let is_due = again_at.is_some_and(|at| at <= display.shared.clock.monotonic_ms());
+                // A driver that failed says when it may be tried again.
+                let is_paused = failure.is_some() && again_at.is_some() && !is_due;
+                if !is_paused && (is_due || shown.as_ref() != Some(&picture)) {
+                    driver.set_appearance(picture.appearance);
+                    let error = driver.show(&picture.frame).err().map(|error| chain(&error));
+                    if error.is_none() {
+                        shown = Some(picture);
                     }
+                    if error != failure {
+                        report(error.as_deref());
+                        failure = error;
+                    }
+                    let again_ms = driver.again_after().and_then(|after| u64::try_from(after.as_millis()).ok());
+                    again_at = again_ms.map(|after| display.shared.clock.monotonic_ms().saturating_add(after));
                 }
+                let wakes_at = [next_ms, again_at].into_iter().flatten().min();
                 tokio::select! {
                     _ = &mut stopped => return,
                     () = changed => {}
-                    () = wait_until(&display.shared.clock, next_ms) => {}
+                    () = wait_until(&display.shared.clock, wakes_at) => {}
                     () = wait_for(resized.as_mut()) => shown = None,
                 }
             }
@@ -127,6 +142,31 @@ impl Display {
         let next_ms = [changes_at, moves_at].into_iter().flatten().min();
         (painting.frame, next_ms)
     }
+
+    /// The same as a panel of light shows it.
+    fn plan_picture(&self, painter: &mut Painter, care: &Care) -> (Picture, Option<u64>) {
+        let now_ms = self.shared.clock.monotonic_ms();
+        let (surroundings, next_minute, changes_at) = {
+            let state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+            (state.surroundings(now_ms), state.next_minute(now_ms), state.next_change(now_ms))
+        };
+        let appearance = plan_appearance(care, surroundings, now_ms);
+        // Nobody sees what moves in the dark.
+        let (frame, paints_at) = match appearance.is_dark {
+            true => (Frame::new(self.size()), changes_at),
+            false => self.paint(painter),
+        };
+        let night_at = care.night.and(next_minute);
+        let next_ms = [paints_at, night_at, next_change(care, surroundings, now_ms)].into_iter().flatten().min();
+        (Picture { frame, appearance }, next_ms)
+    }
+}
+
+/// What a driver is given.
+#[derive(PartialEq, Eq)]
+struct Picture {
+    frame: Frame,
+    appearance: Appearance,
 }
 
 /// A driver that shows frames. Dropped, it is told to stop, and ends once it has shown the frame that it is at.
@@ -206,7 +246,7 @@ mod tests {
         let fixture = Fixture::new();
         fixture.display.note(PanelState::note_ready);
         let (sender, mut frames) = mpsc::unbounded_channel();
-        let _showing = fixture.display.show_on(Box::new(Passing(sender))).unwrap();
+        let _showing = fixture.display.show_on(Box::new(Passing(sender)), Care::default(), |_| {}).unwrap();
         let mut before = frames.recv().await.unwrap();
         let drawn_anew = async {
             loop {
@@ -226,7 +266,7 @@ mod tests {
         let fixture = Fixture::new();
         for _ in 0..2 {
             let (sender, mut frames) = mpsc::unbounded_channel();
-            let showing = fixture.display.show_on(Box::new(Passing(sender))).unwrap();
+            let showing = fixture.display.show_on(Box::new(Passing(sender)), Care::default(), |_| {}).unwrap();
             assert!(frames.recv().await.is_some());
             assert!(showing.stop().await);
             while frames.recv().await.is_some() {}
@@ -237,15 +277,47 @@ mod tests {
     async fn a_driver_whose_handle_is_dropped_gives_its_panel_back() {
         let fixture = Fixture::new();
         let (sender, mut frames) = mpsc::unbounded_channel();
-        drop(fixture.display.show_on(Box::new(Passing(sender))).unwrap());
+        drop(fixture.display.show_on(Box::new(Passing(sender)), Care::default(), |_| {}).unwrap());
         while frames.recv().await.is_some() {}
+    }
+
+    /// A driver that fails some times, and says that it may be tried again at once.
+    struct Unplugged(u32, mpsc::UnboundedSender<Frame>);
+
+    impl Driver for Unplugged {
+        fn show(&mut self, frame: &Frame) -> Result<(), DriverError> {
+            if self.0 > 0 {
+                self.0 -= 1;
+                return Err(DriverError::Oled("no answer".into()));
+            }
+            self.1.send(frame.clone()).unwrap();
+            Ok(())
+        }
+
+        fn again_after(&self) -> Option<Duration> {
+            (self.0 > 0).then_some(Duration::from_millis(1))
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_panel_that_fails_is_said_once_and_tried_until_it_is_there() {
+        let fixture = Fixture::new();
+        let (sender, mut frames) = mpsc::unbounded_channel();
+        let (reporter, mut reports) = mpsc::unbounded_channel();
+        let report = move |error: Option<&str>| reporter.send(error.map(str::to_owned)).unwrap();
+        let driver = Box::new(Unplugged(4, sender));
+        let _showing = fixture.display.show_on(driver, Care::default(), report).unwrap();
+        assert!(frames.recv().await.is_some());
+        let said = reports.recv().await.unwrap().unwrap();
+        assert!(said.contains("can't be reached") && said.contains("no answer"), "{said}");
+        assert_eq!(reports.recv().await, Some(None), "the same is not said twice");
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_driver_that_hangs_is_left_behind() {
         let fixture = Fixture::new();
         let (release, hanging) = std::sync::mpsc::channel();
-        let showing = fixture.display.show_on(Box::new(Hanging(hanging))).unwrap();
+        let showing = fixture.display.show_on(Box::new(Hanging(hanging)), Care::default(), |_| {}).unwrap();
         assert!(!showing.stop_within(Duration::ZERO).await);
         drop(release);
     }

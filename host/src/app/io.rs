@@ -8,18 +8,21 @@ use std::sync::Arc;
 
 use punchcard_core::config::Configuration;
 use punchcard_core::config::input::{Input, Trigger};
-use punchcard_core::config::panel::{PanelDriver, PanelSize};
+use punchcard_core::config::panel::{Care, Oled, OledChip, Panel, PanelDriver, PanelSize};
 use punchcard_core::name::InputName;
 use punchcard_core::plugin::Problem;
 use punchcard_core::supervisor::{Action, Actual, PartConfiguration, PartName, Spec, Step, Wanted, plan_steps};
 use tokio::sync::mpsc;
+use tracing::warn;
 
 use super::display::{Display, Showing};
 use super::error_chain::chain;
 use super::trouble::Troubles;
 use crate::clock::Clock;
 use crate::input::{DRIVERS, Driver, Message, Reading};
+use punchcard_i2c::{Bus, BusPath};
 use punchcard_panel::FrameSize;
+use punchcard_panel::oled::{self, Chip, Connection};
 use punchcard_panel::terminal::Terminal;
 
 /// Inputs and panel at work.
@@ -55,7 +58,6 @@ impl Io {
         for step in io.plan(&wanted) {
             io.perform_start(&step, &wanted, errors.unwrap_or_default());
         }
-        io.say_undriven(configuration);
         (io, pressed)
     }
 
@@ -78,7 +80,10 @@ impl Io {
         for step in &steps {
             self.perform_start(step, &wanted, "");
         }
-        self.say_undriven(configuration);
+        // What was wrong with a panel that is no longer wanted.
+        if configuration.panel.driver == PanelDriver::None {
+            self.troubles.set("panel", None);
+        }
         steps
     }
 
@@ -111,7 +116,7 @@ impl Io {
             return;
         };
         let started = match &spec.configuration {
-            PartConfiguration::Panel(_, help) => self.start_panel(help, errors),
+            PartConfiguration::Panel(panel, help) => self.start_panel(panel, help, errors),
             PartConfiguration::Inputs(inputs) => self.start_inputs(&step.part, inputs),
             PartConfiguration::Grant(_) | PartConfiguration::Sink(_) => None,
         };
@@ -137,28 +142,53 @@ impl Io {
         started.ok().map(Running::Inputs)
     }
 
-    fn start_panel(&self, help: &str, errors: &str) -> Option<Running> {
-        let started = self.display.show_on(Box::new(Terminal::start(help, errors)));
-        let problem = started.as_ref().err().map(|error| {
+    fn start_panel(&self, panel: &Panel, help: &str, errors: &str) -> Option<Running> {
+        self.troubles.set("panel", None);
+        let started = match &panel.driver {
+            PanelDriver::Terminal => {
+                let report = |error: Option<&str>| {
+                    if let Some(error) = error {
+                        warn!(error, "the panel does not take a frame");
+                    }
+                };
+                self.display.show_on(Box::new(Terminal::start(help, errors)), Care::default(), report)
+            }
+            PanelDriver::Oled(oled) => {
+                let troubles = self.troubles.clone();
+                let report = move |error: Option<&str>| troubles.set("panel", error.map(panel_problem));
+                self.display.show_on(Box::new(oled_driver(oled, panel.size)), oled.care, report)
+            }
+            PanelDriver::None => return None,
+        };
+        if let Err(error) = &started {
             let advice = format!("the system gives no thread for it: {error}");
-            Problem { headline: "the panel is off".into(), advice }
-        });
-        self.troubles.set("panel", problem);
-        started.ok().map(Running::Panel)
-    }
-
-    /// Says which of it this version does not drive.
-    fn say_undriven(&self, configuration: &Configuration) {
-        if let PanelDriver::Ssd1306 { .. } = configuration.panel.driver {
-            let advice = SSD1306.to_owned();
-            self.troubles.set("panel", Some(Problem { headline: "the panel is off".into(), advice }));
-        } else if configuration.panel.driver == PanelDriver::None {
-            self.troubles.set("panel", None);
+            self.troubles.set("panel", Some(Problem { headline: PANEL_IS_OFF.into(), advice }));
         }
+        started.ok().map(Running::Panel)
     }
 }
 
-const SSD1306: &str = "this version does not drive an SSD1306 yet; `punchcard panel` shows what it would show";
+const PANEL_IS_OFF: &str = "the panel is off";
+
+/// The device goes on without its panel, for whoever asks otherwise.
+fn panel_problem(error: &str) -> Problem {
+    let advice = format!("{error}. It is tried again and again; `punchcard panel` shows what it would show");
+    Problem { headline: PANEL_IS_OFF.into(), advice }
+}
+
+/// An OLED on a bus of the kernel's, which is opened with its first frame.
+fn oled_driver(
+    oled: &Oled,
+    size: PanelSize,
+) -> oled::Oled<Bus, impl FnMut() -> Result<Bus, oled::OpeningError> + Send + use<>> {
+    let chip = match oled.chip {
+        OledChip::Ssd1306 => Chip::Ssd1306(frame_size(size)),
+        OledChip::Sh1106 => Chip::Sh1106,
+    };
+    let path = BusPath::new(&oled.bus);
+    let connection = Connection { chip, address: oled.address, is_turned: oled.is_turned };
+    oled::Oled::new(connection, move || Ok(Bus::open(&path)?))
+}
 
 /// What has the problem when an input can't be read.
 pub(super) fn input_part(name: &InputName) -> String {
@@ -177,6 +207,7 @@ pub(super) fn frame_size(size: PanelSize) -> FrameSize {
     match size {
         PanelSize::W128H32 => FrameSize::Low,
         PanelSize::W128H64 => FrameSize::High,
+        PanelSize::W72H40 => FrameSize::Small,
     }
 }
 
@@ -196,10 +227,13 @@ fn wanted(configuration: &Configuration) -> BTreeMap<PartName, Wanted> {
         let is_of_use = !inputs.is_empty() || driver.hears_more_than_inputs();
         is_of_use.then(|| (part_of(*driver), ready(PartConfiguration::Inputs(inputs))))
     });
-    let panel = match configuration.panel.driver {
-        PanelDriver::Terminal => Some(ready(PartConfiguration::Panel(configuration.panel, key_help(configuration)))),
-        // It is said to be off; nothing of a panel before goes on in its place.
-        PanelDriver::Ssd1306 { .. } | PanelDriver::None => None,
+    let panel = configuration.panel.clone();
+    let panel = match panel.driver {
+        PanelDriver::Terminal => Some(ready(PartConfiguration::Panel(panel, key_help(configuration)))),
+        // There is no room for what the keys do.
+        PanelDriver::Oled(_) => Some(ready(PartConfiguration::Panel(panel, String::new()))),
+        // Nothing of a panel before goes on in its place.
+        PanelDriver::None => None,
     };
     inputs.chain(panel.map(|panel| (PartName::Panel, panel))).collect()
 }

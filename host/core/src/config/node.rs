@@ -106,6 +106,14 @@ impl<'a, 'i> Node<'a, 'i> {
         }
     }
 
+    /// The same where it is one of two types that are accepted, and the other type is read where this is none.
+    pub(super) fn whole_number(&self) -> Option<i64> {
+        match self.value.get_ref() {
+            DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix()).ok(),
+            _ => None,
+        }
+    }
+
     /// A whole number within bounds.
     pub(super) fn count(&self, accepted: RangeInclusive<u32>) -> Option<u32> {
         let found = self.integer()?;

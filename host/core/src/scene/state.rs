@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Choosing, Chosen, PERSON_STAYS_FOR_MS, RECORDED_FOR_MS, Scene, span, turn};
+use crate::appearance::Surroundings;
 use crate::event::Sequence;
 use crate::name::{GrantName, SinkName};
 use crate::plugin::Problem;
@@ -221,6 +222,35 @@ impl PanelState {
     /// How many recorded events wait for delivery.
     pub fn set_undelivered(&mut self, undelivered: u64) {
         self.undelivered = undelivered;
+    }
+
+    /// What is known of the people before the panel. It is not quiet while a code or what became of a press is shown.
+    #[must_use]
+    pub fn surroundings(&self, now_ms: u64) -> Surroundings {
+        let minute_of_day = self.wall.map(|wall| wall.minute_of_day(now_ms));
+        Surroundings { quiet_since: self.quiet_since(now_ms), is_needed: !self.problems.is_empty(), minute_of_day }
+    }
+
+    fn quiet_since(&self, now_ms: u64) -> Option<u64> {
+        let is_needed = |pending: &Pending| pending.expires_at > now_ms;
+        if !self.ready || self.prompts.values().any(is_needed) {
+            return None;
+        }
+        let expiries = self.prompts.values().map(|pending| pending.expires_at);
+        let mut since = expiries.fold(self.ground_at.max(self.started_at), u64::max);
+        for span in span::plan_spans(self) {
+            if span.until > now_ms {
+                return None;
+            }
+            since = since.max(span.until);
+        }
+        Some(since)
+    }
+
+    /// When the next minute of the wall clock begins. None: the time is not known.
+    #[must_use]
+    pub fn next_minute(&self, now_ms: u64) -> Option<u64> {
+        self.wall.map(|wall| wall.next_minute(now_ms))
     }
 
     /// When the scene becomes another by itself, later than `now_ms`. None: not without a further note.

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Choosing, Chosen, PanelState, Scene, plan_scene, reading_for_ms};
+use super::{Choosing, Chosen, PanelState, RECORDED_FOR_MS, Scene, plan_scene, reading_for_ms};
 use crate::event::Sequence;
 use crate::name::{GrantName, SinkName};
 use crate::plugin::Problem;
@@ -398,6 +398,28 @@ fn the_clock_goes_on_by_itself_in_the_devices_time_zone() {
     assert_first_changes(&state, 1_000, &[(1_000, "idle 23:59"), (1_001, "idle 00:00")]);
     state.set_wall(None, 2_000);
     assert_changes(&state, 2_000, &[(2_000, "idle")]);
+}
+
+#[test]
+fn it_is_quiet_once_nobody_has_anything_to_see() {
+    let mut state = PanelState::new("front-door", 0);
+    let quiet_since = |state: &PanelState, now_ms| state.surroundings(now_ms).quiet_since;
+    assert_eq!(quiet_since(&state, 500), None, "it starts");
+    state.note_ready(1_000);
+    assert_eq!(quiet_since(&state, 1_000), Some(1_000));
+    state.note_accepting(5_000);
+    assert_eq!(quiet_since(&state, 5_000), None);
+    state.note_recorded(Sequence(1), None, 5_100);
+    assert_eq!(quiet_since(&state, 5_100 + RECORDED_FOR_MS - 1), None);
+    assert_eq!(quiet_since(&state, 5_100 + RECORDED_FOR_MS), Some(5_100 + RECORDED_FOR_MS));
+    state.set_prompt(&grant("google"), Some(&prompt("A", 60)), 20_000);
+    assert_eq!(quiet_since(&state, 79_999), None);
+    assert_eq!(quiet_since(&state, 80_000), Some(80_000), "the code has expired");
+    state.set_prompt(&grant("google"), None, 90_000);
+    let problem = Problem { headline: "no network".to_owned(), advice: String::new() };
+    state.set_problem("network", Some(&problem), 100_000);
+    let surroundings = state.surroundings(110_000);
+    assert_eq!((surroundings.quiet_since, surroundings.is_needed), (Some(100_000), true));
 }
 
 #[test]

@@ -133,13 +133,18 @@ impl Wall {
     }
 
     fn hours_and_minutes(&self, now_ms: u64) -> String {
+        let minute = self.minute_of_day(now_ms);
+        format!("{:02}:{:02}", minute / 60, minute % 60)
+    }
+
+    /// Minutes since the local midnight.
+    pub(super) fn minute_of_day(&self, now_ms: u64) -> u16 {
         let minutes = self.unix_micros(now_ms).div_euclid(MINUTE_MICROS) + i64::from(self.instant.utc_offset_minutes);
-        let of_day = minutes.rem_euclid(24 * 60);
-        format!("{:02}:{:02}", of_day / 60, of_day % 60)
+        u16::try_from(minutes.rem_euclid(24 * 60)).unwrap_or(0)
     }
 
     /// The first millisecond of the next minute. Offsets from UTC are whole minutes.
-    fn next_minute(&self, now_ms: u64) -> u64 {
+    pub(super) fn next_minute(&self, now_ms: u64) -> u64 {
         let left_micros = MINUTE_MICROS - self.unix_micros(now_ms).rem_euclid(MINUTE_MICROS);
         now_ms.saturating_add(left_micros.unsigned_abs().div_ceil(1_000))
     }

@@ -1,4 +1,4 @@
-//! Every scene in both sizes, as pictures.
+//! Every scene in all sizes, as pictures.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -11,7 +11,7 @@ use punchcard_core::plugin::Problem;
 use punchcard_core::scene::{Choosing, Chosen, Idle, Scene, SignIn, View, reading_for_ms};
 use ssd1306::mode::{BufferedGraphicsMode, DisplayConfig};
 use ssd1306::prelude::{DisplayRotation, I2CInterface};
-use ssd1306::size::{DisplaySize, DisplaySize128x32, DisplaySize128x64};
+use ssd1306::size::{DisplaySize, DisplaySize72x40, DisplaySize128x32, DisplaySize128x64};
 use ssd1306::{I2CDisplayInterface, Ssd1306};
 
 use super::{Painter, Painting};
@@ -99,6 +99,11 @@ fn every_scene_on_the_high_panel() {
 }
 
 #[test]
+fn every_scene_on_the_small_panel() {
+    assert_gallery(FrameSize::Small, "small");
+}
+
+#[test]
 fn a_scene_on_a_console_can_be_read() {
     let frame = paint(FrameSize::Low, &Scene::Idle(idle()), 0).frame;
     let pictures = [render_half_block_quadrants(&frame), render_ascii_quadrants(&frame), render_ascii_halves(&frame)];
@@ -108,7 +113,7 @@ fn a_scene_on_a_console_can_be_read() {
 #[test]
 fn scenes_that_move_say_when_and_others_stand_still() {
     for (name, scene) in gallery() {
-        for size in [FrameSize::Low, FrameSize::High] {
+        for size in FrameSize::ALL {
             let mut painter = Painter::new(size);
             let mut paint = |shown_for_ms| painter.paint(&View { scene: scene.clone(), shown_for_ms });
             let mut now = 0;
@@ -131,7 +136,7 @@ fn an_advice_is_read_to_its_end_within_its_turn() {
     let words = "Somebody deleted it, so make another or take it out of the trash of the Drive. ".repeat(4);
     for length in [10, 40, 100, 300] {
         let scene = Scene::Problem(Problem { headline: String::new(), advice: words[..length].to_owned() });
-        for size in [FrameSize::Low, FrameSize::High] {
+        for size in FrameSize::ALL {
             // The last thing that moves before the turn is over is the text back to its start: its end has been seen.
             let first = paint(size, &scene, 0);
             let turn_ms = reading_for_ms(&words[..length]);
@@ -200,6 +205,7 @@ fn assert_chip_agrees<S: DisplaySize>(size: FrameSize, display: impl Fn() -> S) 
 fn a_frame_is_what_the_chip_is_sent() {
     assert_chip_agrees(FrameSize::Low, || DisplaySize128x32);
     assert_chip_agrees(FrameSize::High, || DisplaySize128x64);
+    assert_chip_agrees(FrameSize::Small, || DisplaySize72x40);
 }
 
 #[test]
