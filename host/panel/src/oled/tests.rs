@@ -134,13 +134,17 @@ fn after_an_error_anywhere_in_a_frame_the_next_one_is_whole() {
         // In each byte while it is set up, and now and then in its picture.
         for arriving in (0..70).chain((70..1_100).step_by(97)) {
             let mut bench = bench(chip, false);
-            bench.assert_shows(&drawing(size(chip), 0));
+            let (first, next) = (drawing(size(chip), 0), drawing(size(chip), 30));
+            bench.assert_shows(&first);
             bench.bus.fail_after(arriving);
-            let next = drawing(size(chip), 30);
             if bench.driver.show(&next).is_err() {
                 assert!(bench.driver.again_after().unwrap() < ASK_EVERY);
             }
-            // One that fails while it is set up, too.
+            bench.bus.fail_after(usize::MAX);
+            // The half of another frame is not taken for this one.
+            bench.assert_shows(&first);
+            bench.bus.unplug(ADDRESS);
+            bench.bus.plug_in(ADDRESS);
             bench.bus.fail_after(arriving);
             drop(bench.driver.show(&next));
             bench.bus.fail_after(usize::MAX);
