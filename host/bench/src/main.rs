@@ -20,6 +20,7 @@ mod backlog;
 mod flash;
 mod format;
 mod outage;
+mod panel;
 mod reload;
 mod start;
 
@@ -53,6 +54,7 @@ async fn measure(figure: &str, surroundings: &Surroundings) -> Result<Vec<Measur
         "accept_shared_bytes" => vec![flash::measure_shared().await?],
         "press_bytes" | "press_flushes" => flash::measure_press(surroundings).await?,
         "prune_kib" => vec![flash::measure_prune().await?],
+        "panel_frame_ms" | "panel_line_ms" => panel::measure()?,
         "outage_press_ratio" | "outage_rss_mb" | "outage_requests" | "outage_refusals" => {
             outage::measure(surroundings).await?
         }

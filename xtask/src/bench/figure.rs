@@ -51,7 +51,7 @@ const fn outage(name: &'static str, what: &'static str, target: Target) -> Figur
 }
 
 /// Everything that is measured, in the order of the table.
-pub(super) const FIGURES: [Figure; 21] = [
+pub(super) const FIGURES: [Figure; 23] = [
     figure("ready_ms", "host ready, three plugins, warm cache", Target::AtMost(60.0)),
     figure("idle_rss_mb", "resident when idle", Target::AtMost(25.0)),
     figure("reload_ms", "a sink with changed settings runs again", Target::AtMost(50.0)),
@@ -68,6 +68,8 @@ pub(super) const FIGURES: [Figure; 21] = [
     figure("press_bytes", "written for a press, from accepted to delivered", Target::None),
     figure("press_flushes", "flushes for the same", Target::None),
     figure("prune_kib", "written for pruning 10,000 events", Target::None),
+    figure("panel_frame_ms", "a full frame of 128×64 on a bus of 400 kHz", Target::AtMost(30.0)),
+    figure("panel_line_ms", "a step of a line that scrolls, on the same", Target::AtMost(5.0)),
     figure(GUEST_SIZE, "size of a guest", Target::AtMost(200.0)),
     outage(
         "outage_press_ratio",

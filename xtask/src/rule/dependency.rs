@@ -155,7 +155,7 @@ enum Kind {
 fn member_objection(from: &str, on: &str, kind: Kind) -> Option<&'static str> {
     match (from, on) {
         (HOST, CORE | LEDGER | SANDBOX | PANEL | I2C | CHIPS) | (LEDGER | SANDBOX | PANEL, CORE) => None,
-        (BENCH, HOST | LEDGER | SANDBOX | CORE | SIMULATOR | RIG | POWER_CUT) => None,
+        (BENCH, HOST | LEDGER | SANDBOX | CORE | PANEL | CHIPS | SIMULATOR | RIG | POWER_CUT) => None,
         (FAULTS, SIMULATOR | RIG) | (RIG, SIMULATOR) => None,
         (FAULTS | RIG, _) => Some("it tries the program from outside"),
         (HOST, SIMULATOR | POWER_CUT | RIG | BARE_COMPONENT) if kind == Kind::Test => None,
@@ -215,6 +215,7 @@ mod tests {
             (RIG, SIMULATOR, Kind::Run, true),
             (RIG, HOST, Kind::Run, false),
             (BENCH, RIG, Kind::Run, true),
+            (BENCH, CHIPS, Kind::Run, true),
             (BENCH, POWER_CUT, Kind::Run, true),
             (HOST, SDK, Kind::Test, false),
             (HOST, "timeclock", Kind::Test, false),
