@@ -39,7 +39,7 @@ pub trait Driver: Sync {
 
     /// Begins to read those of `inputs` that are its own, and sends what they do. `now_ms` reads the device's monotonic
     /// clock, in milliseconds. Reading ends when what is returned is stopped or dropped, or when nobody receives any more.
-    /// An input that can't be read is [`Reading::refused`]; the others are read.
+    /// `tell` hears which inputs can't be read, and why; the others are read.
     ///
     /// # Errors
     /// When the system or the device of the inputs refuses.
@@ -48,8 +48,12 @@ pub trait Driver: Sync {
         inputs: &BTreeMap<InputName, Input>,
         now_ms: NowMs,
         sender: mpsc::Sender<Message>,
+        tell: Tell,
     ) -> Result<Reading, StartError>;
 }
+
+/// Hears why an input can't be read. None: it is read again.
+pub type Tell = Arc<dyn Fn(&InputName, Option<&StartError>) + Send + Sync>;
 
 /// Reads the device's monotonic clock, in milliseconds.
 pub type NowMs = Arc<dyn Fn() -> u64 + Send + Sync>;

@@ -2,8 +2,8 @@
 //!
 //! What it deliberately does not know: which lines the contacts have, and what a detent means. A turn shows as the four
 //! pairs of levels in Gray code: both open, A closed, both closed, B closed. So each edge is a step forward or back, and a
-//! contact that bounces steps to and fro. Detents are counted where a knob rests, and rounded there: a missed edge costs
-//! nothing, and a knob that is let go half-way stays where it was.
+//! contact that bounces steps to and fro. Detents are counted where a knob rests, and rounded there: with four steps to a
+//! detent a missed edge costs nothing, and a knob that is let go half-way stays where it was.
 
 /// How many steps lie between two detents. It depends on the encoder: the data sheet tells pulses and detents a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,15 +61,18 @@ impl Contacts {
 pub struct Decoder {
     steps_per_detent: StepsPerDetent,
     contacts: Contacts,
-    /// Steps since the last detent; forward where positive.
-    steps: i32,
+    /// Steps since the last detent; forward where positive. None before the knob was first seen at rest: lines whose pull was
+    /// just switched on may read closed for a moment.
+    steps: Option<i32>,
 }
 
 impl Decoder {
-    /// An encoder whose contacts are like this, at rest.
+    /// An encoder whose contacts were found like this.
     #[must_use]
     pub fn new(steps_per_detent: StepsPerDetent, contacts: Contacts) -> Self {
-        Self { steps_per_detent, contacts, steps: 0 }
+        let mut decoder = Self { steps_per_detent, contacts, steps: None };
+        decoder.steps = decoder.is_resting_place().then_some(0);
+        decoder
     }
 
     /// A contact closed or opened. By how many detents the knob has gone on; back where negative.
@@ -84,21 +87,27 @@ impl Decoder {
 
     /// The contacts were found like this, perhaps after edges that nobody saw. As for [`Decoder::edge`].
     pub fn find(&mut self, contacts: Contacts) -> i32 {
-        self.steps += match (contacts.place() - self.contacts.place()).rem_euclid(4) {
-            1 => 1,
-            3 => -1,
-            // Both at once: an edge was missed. On through the place between, in the direction of so far.
-            2 => 2 * self.steps.signum(),
-            _ => 0,
-        };
+        let places = (contacts.place() - self.contacts.place()).rem_euclid(4);
         self.contacts = contacts;
-        if !self.is_resting_place() {
+        let rests = self.is_resting_place();
+        let Some(steps) = self.steps else {
+            self.steps = rests.then_some(0);
+            return 0;
+        };
+        let steps = match places {
+            1 => steps + 1,
+            3 => steps - 1,
+            // Both at once: an edge was missed. On through the place between, in the direction of so far.
+            2 => steps + 2 * steps.signum(),
+            _ => steps,
+        };
+        if !rests {
+            self.steps = Some(steps);
             return 0;
         }
+        self.steps = Some(0);
         let count = self.steps_per_detent.count();
-        let detents = (self.steps + self.steps.signum() * (count / 2)) / count;
-        self.steps = 0;
-        detents
+        (steps + steps.signum() * (count / 2)) / count
     }
 
     fn is_resting_place(&self) -> bool {
@@ -153,6 +162,15 @@ mod tests {
         for (name, steps_per_detent, edges, expected) in table {
             assert_eq!(detents(*steps_per_detent, edges), *expected, "{name}");
         }
+    }
+
+    #[test]
+    fn contacts_that_open_after_the_start_turn_nothing() {
+        let mut decoder = Decoder::new(StepsPerDetent::Four, Contacts { a: true, b: true });
+        assert_eq!(decoder.edge(Contact::A, false), 0);
+        assert_eq!(decoder.edge(Contact::B, false), 0);
+        let turn = [(Contact::A, true), (Contact::B, true), (Contact::A, false), (Contact::B, false)];
+        assert_eq!(turn.map(|(contact, is_closed)| decoder.edge(contact, is_closed)), [0, 0, 0, 1]);
     }
 
     proptest! {

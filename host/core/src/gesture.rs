@@ -8,7 +8,7 @@
 //! repeats what it would type, a hold is a train of strokes, the first of which is followed by a longer gap; any stroke
 //! close enough to the one before it belongs to the same hold.
 
-use crate::config::input::{Action, Input, Step};
+use crate::config::input::{Action, Input, Step, Trigger};
 use crate::input::Motion;
 
 /// What a person meant.
@@ -33,7 +33,12 @@ impl Recognizer {
     #[must_use]
     pub fn new(input: &Input) -> Self {
         let debounce_ms = u64::try_from(input.debounce_for.as_millis()).unwrap_or(u64::MAX);
-        let timing = Timing { bounce_ms: debounce_ms.min(Timing::default().bounce_ms), hold_ms: debounce_ms };
+        let bounce_ms = match input.trigger {
+            // A keyboard knows of no bounces: its debounce is for terminals that repeat a key that is held.
+            Trigger::Key(_) => debounce_ms.min(Timing::default().bounce_ms),
+            _ => debounce_ms,
+        };
+        let timing = Timing { bounce_ms, hold_ms: debounce_ms };
         let turns_by = match &input.action {
             Action::Press(_) => None,
             Action::Turn(turn) => Some(match turn.step {
@@ -177,6 +182,18 @@ mod tests {
         let text = format!("[choices.project]\nlabel = \"Project\"\nitems = [\"a\", \"b\"]\n[inputs.x]\n{input}\n");
         let (configuration, _) = parse_what_is_valid(&text);
         Recognizer::new(&configuration.inputs[&InputName::parse("x").unwrap()])
+    }
+
+    #[test]
+    fn a_worn_contact_bounces_for_as_long_as_plugins_toml_says() {
+        let mut worn = recognizer("driver = \"gpio\"\nline = 17\ndebounce-ms = 200\npress.event = \"e\"");
+        let script = [(Down, 0), (Up, 60), (Down, 120), (Up, 300), (Down, 501)];
+        let presses: Vec<u64> = script
+            .into_iter()
+            .filter(|(motion, at_ms)| worn.edge(*motion, *at_ms).is_some())
+            .map(|(_, at)| at)
+            .collect();
+        assert_eq!(presses, [0, 501]);
     }
 
     #[test]

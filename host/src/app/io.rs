@@ -19,7 +19,7 @@ use super::display::{Display, Showing};
 use super::error_chain::chain;
 use super::trouble::Troubles;
 use crate::clock::Clock;
-use crate::input::{DRIVERS, Driver, Message, Reading};
+use crate::input::{DRIVERS, Driver, Message, Reading, StartError};
 use punchcard_i2c::{Bus, BusPath};
 use punchcard_panel::FrameSize;
 use punchcard_panel::oled::{self, Chip, Connection};
@@ -70,7 +70,7 @@ impl Io {
                 && let Some((spec, running)) = self.running.remove(&step.part)
             {
                 stop(running).await;
-                // Those that are still there are said anew.
+                // What can't be read now is said anew.
                 if let PartConfiguration::Inputs(inputs) = &spec.configuration {
                     inputs.keys().for_each(|name| self.troubles.set(&input_part(name), None));
                 }
@@ -127,18 +127,18 @@ impl Io {
 
     fn start_inputs(&self, part: &PartName, inputs: &BTreeMap<InputName, Input>) -> Option<Running> {
         let driver = DRIVERS.iter().find(|driver| part_of(**driver) == *part)?;
-        let clock = self.clock.clone();
-        let started = driver.start(inputs, Arc::new(move || clock.monotonic_ms()), self.sender.clone());
+        let (clock, troubles) = (self.clock.clone(), self.troubles.clone());
+        let tell = move |name: &InputName, error: Option<&StartError>| {
+            let problem = error.map(|error| Problem { headline: format!("{name} is off"), advice: chain(error) });
+            troubles.set(&input_part(name), problem);
+        };
+        let now_ms = move || clock.monotonic_ms();
+        let started = driver.start(inputs, Arc::new(now_ms), self.sender.clone(), Arc::new(tell));
         let problem = started.as_ref().err().map(|error| {
             let advice = format!("{}; the device runs on without it", chain(error));
             Problem { headline: format!("no {}", driver.name()), advice }
         });
         self.troubles.set(driver.name(), problem);
-        for name in inputs.keys() {
-            let refused = started.as_ref().ok().and_then(|reading| reading.refused().get(name));
-            let problem = refused.map(|error| Problem { headline: format!("{name} is off"), advice: chain(error) });
-            self.troubles.set(&input_part(name), problem);
-        }
         started.ok().map(Running::Inputs)
     }
 

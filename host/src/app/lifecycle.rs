@@ -157,7 +157,9 @@ async fn open(
         Err(error @ OpenError::InUse { .. }) => return Err(error.into()),
         Err(error) => {
             let (mut io, mut pressed) = io();
+            let reason = chain(&error);
             let opened = tokio::select! {
+                () = service::keep_without_ledger(&reason) => None,
                 opened = opening.open_after(error, &mut pressed) => opened?,
                 () = ends.signal() => None,
             };

@@ -33,16 +33,30 @@ pub(super) async fn keep(device: Arc<Device>, inputs: mpsc::Sender<Message>) {
     let mut said = String::new();
     loop {
         beat.tick().await;
-        if !comes_round(&device, &inputs, every).await {
+        let found = timeout(every, async {
+            comes_round(&device, &inputs).await;
+            summarize(&report(&device).await)
+        });
+        let Ok(status) = found.await else {
             warn!("the ledger or the inputs hang; systemd is left to start the device anew");
             continue;
-        }
+        };
         say(&[NotifyState::Watchdog]);
-        let status = summarize(&report(&device).await);
         if status != said {
             say(&[NotifyState::Status(&status)]);
             said = status;
         }
+    }
+}
+
+/// Says that the device is there and refuses presses, for its ledger can't be opened; and that it is alive, until it can. Who
+/// installs a newer program waits for the first. Never returns.
+pub(super) async fn keep_without_ledger(reason: &str) {
+    say(&[NotifyState::Ready, NotifyState::Status(&format!("no ledger: {}", reason.replace(['\n', '\r'], " ")))]);
+    let mut beat = interval(sd_notify::watchdog_enabled().map_or(STATUS_EVERY, |allowed| allowed / 2));
+    loop {
+        beat.tick().await;
+        say(&[NotifyState::Watchdog]);
     }
 }
 
@@ -51,14 +65,11 @@ pub(super) fn stop() {
     say(&[NotifyState::Stopping]);
 }
 
-async fn comes_round(device: &Device, inputs: &mpsc::Sender<Message>, within: Duration) -> bool {
-    let ledger = async {
-        // What it says does not matter here: a card that refuses is said elsewhere, and is not mended by a new start.
-        let _said = device.ledger.come_round().await;
-        // A place in the queue is free again whenever the intake takes something. Where it has ended, the device ends.
-        let _place = inputs.reserve().await;
-    };
-    timeout(within, ledger).await.is_ok()
+async fn comes_round(device: &Device, inputs: &mpsc::Sender<Message>) {
+    // What it says does not matter here: a card that refuses is said elsewhere, and is not mended by a new start.
+    let _said = device.ledger.come_round().await;
+    // A place in the queue is free again whenever the intake takes something. Where it has ended, the device ends.
+    let _place = inputs.reserve().await;
 }
 
 fn say(states: &[NotifyState<'_>]) {

@@ -38,20 +38,25 @@ pub(super) struct DeviceArguments {
 impl DeviceOptions {
     /// Looks which device is there.
     pub(super) fn device(self) -> DeviceArguments {
-        self.choose(|path| match path.symlink_metadata() {
+        let is_there = |path: &Path| match path.symlink_metadata() {
             Ok(_) => true,
             // Of the installed one only root and its own user may know.
             Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
-        })
+        };
+        // Also by another name, such as in its own folder.
+        let is_installed = |path: &Path| match (path.canonicalize(), Path::new(INSTALLED_CONFIG).canonicalize()) {
+            (Ok(path), Ok(installed)) => path == installed,
+            _ => path == Path::new(INSTALLED_CONFIG),
+        };
+        self.choose(is_there, is_installed)
     }
 
-    fn choose(self, is_there: impl Fn(&Path) -> bool) -> DeviceArguments {
+    fn choose(self, is_there: impl Fn(&Path) -> bool, is_installed: impl Fn(&Path) -> bool) -> DeviceArguments {
         let (own, installed) = (Path::new("plugins.toml"), Path::new(INSTALLED_CONFIG));
-        let config = self.config.unwrap_or_else(|| match is_there(own) || !is_there(installed) {
-            true => own.to_owned(),
-            false => installed.to_owned(),
+        let config = self.config.unwrap_or_else(|| {
+            if is_there(own) || !is_there(installed) { own.to_owned() } else { installed.to_owned() }
         });
-        let state = if config == installed { INSTALLED_STATE } else { "state" };
+        let state = if is_installed(&config) { INSTALLED_STATE } else { "state" };
         DeviceArguments { state: self.state.unwrap_or_else(|| state.into()), config }
     }
 }
@@ -89,13 +94,15 @@ mod tests {
             (none, &[ETC], ETC, VAR),
             (none, &[], "plugins.toml", "state"),
             ((Some(ETC), None), &["plugins.toml"], ETC, VAR),
+            ((Some("./in-etc"), None), &[ETC], "./in-etc", VAR),
             ((Some("other.toml"), None), &[ETC], "other.toml", "state"),
             ((None, Some("there")), &[ETC], ETC, "there"),
             ((Some("other.toml"), Some("there")), &[ETC], "other.toml", "there"),
         ] {
             let (said_config, said_state) = options;
             let options = DeviceOptions { config: said_config.map(Into::into), state: said_state.map(Into::into) };
-            let device = options.choose(|path| there.iter().any(|known| Path::new(known) == path));
+            let is_there = |path: &Path| there.iter().any(|known| Path::new(known) == path);
+            let device = options.choose(is_there, |path| path == Path::new(ETC) || path == Path::new("./in-etc"));
             let expected = DeviceArguments { config: config.into(), state: state.into() };
             assert_eq!(device, expected, "{said_config:?} {said_state:?} {there:?}");
         }

@@ -1,11 +1,13 @@
 //! GPIO: buttons and rotary encoders on lines of the kernel's GPIO chips, read on one thread.
 //!
-//! Each input asks for its lines by itself, so that a line in use costs that input alone. The kernel stamps each edge when
-//! it happens and numbers them: a late thread changes no time, and a lost edge is known. After one the levels are read anew,
-//! so that a button is never taken for held.
+//! Each input asks for its lines by itself, so that a line in use costs that input alone; it is asked for again every few
+//! seconds, also after its chip has gone. The kernel stamps each edge when it happens and numbers them: a late thread makes
+//! no bounce of a press, and a lost edge is known. After one the levels are read anew, so that a button is never taken for
+//! held.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::time::Duration;
 
 use punchcard_core::config::input::{Input, Trigger};
 use punchcard_core::name::InputName;
@@ -13,7 +15,7 @@ use rustix::event::epoll;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
-use super::{Driver, Message, NowMs, Reading, StartError};
+use super::{Driver, Message, NowMs, Reading, StartError, Tell};
 
 mod chip;
 mod control;
@@ -40,22 +42,30 @@ impl Driver for Gpio {
         inputs: &BTreeMap<InputName, Input>,
         now_ms: NowMs,
         sender: mpsc::Sender<Message>,
+        tell: Tell,
     ) -> Result<Reading, StartError> {
-        let chips = Chips::find();
-        let mut refused = BTreeMap::new();
-        let mut watched = Vec::new();
-        for (name, input) in inputs {
-            match chips.request(name, &input.trigger) {
-                Ok((lines, control)) => watched.push(Watched { lines, control }),
-                Err(error) => {
-                    refused.insert(name.clone(), error.into());
-                }
-            }
-        }
-        let reading = Reading::start(self.name(), move |stop| watch(stop, watched, &now_ms, &sender))?;
-        Ok(reading.without(refused))
+        let triggers: Triggers = inputs.iter().map(|(name, input)| (name.clone(), input.trigger.clone())).collect();
+        Reading::start(self.name(), move |stop| {
+            // Looked for at each try: a chip may come later, and so may the permission to use it.
+            let request = |triggers: &Triggers| {
+                let chips = Chips::find();
+                let ask = |(name, trigger): (&InputName, &Trigger)| {
+                    (name.clone(), chips.request(name, trigger).map_err(StartError::from))
+                };
+                triggers.iter().map(ask).collect()
+            };
+            watch(stop, &triggers, request, &now_ms, &sender, &tell);
+        })
     }
 }
+
+/// What inputs are on.
+type Triggers = BTreeMap<InputName, Trigger>;
+/// What became of asking for the lines of inputs.
+type Requested<L> = Vec<(InputName, Result<(L, Control), StartError>)>;
+
+/// The pause between two tries for lines that are refused.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// Lines, and what their edges mean.
 struct Watched<L> {
@@ -86,37 +96,71 @@ struct LineEdge {
 }
 
 /// Reads until it is to stop, or nobody receives any more.
-fn watch<L: Lines>(stop: &Stop, mut watched: Vec<Watched<L>>, now_ms: &NowMs, sender: &mpsc::Sender<Message>) {
-    // One descriptor that is readable while one of them is.
-    let any = match gather(&watched) {
+fn watch<L: Lines>(
+    stop: &Stop,
+    triggers: &Triggers,
+    mut request: impl FnMut(&Triggers) -> Requested<L>,
+    now_ms: &NowMs,
+    sender: &mpsc::Sender<Message>,
+    tell: &Tell,
+) {
+    // One descriptor that is readable while one of the inputs' is.
+    let any = match epoll::create(epoll::CreateFlags::CLOEXEC) {
         Ok(any) => any,
         Err(error) => return error!(%error, "no GPIO line can be waited for; buttons and knobs are off"),
     };
+    let mut watched: Vec<Watched<L>> = Vec::new();
+    let mut missing = triggers.clone();
+    let mut said: BTreeMap<InputName, String> = BTreeMap::new();
+    let mut is_received = true;
     loop {
-        match stop.wait(&any, None) {
+        for (name, requested) in if missing.is_empty() { Vec::new() } else { request(&missing) } {
+            let added = requested.and_then(|(lines, control)| {
+                epoll::add(&any, &lines, epoll::EventData::new_u64(0), epoll::EventFlags::IN)
+                    .map_err(|error| StartError::Thread(error.into()))?;
+                Ok(Watched { lines, control })
+            });
+            match added {
+                Ok(mut added) => {
+                    missing.remove(&name);
+                    if said.remove(&name).is_some() {
+                        tell(&name, None);
+                    }
+                    if let Some(message) = added.control.begin(now_ms()) {
+                        is_received &= sender.blocking_send(message).is_ok();
+                    }
+                    watched.push(added);
+                }
+                Err(error) => {
+                    let words = error.to_string();
+                    if said.get(&name) != Some(&words) {
+                        tell(&name, Some(&error));
+                        said.insert(name, words);
+                    }
+                }
+            }
+        }
+        match stop.wait(&any, (!missing.is_empty()).then_some(AGAIN_AFTER)) {
             Ok(Awaited::Stop) => return,
             Ok(Awaited::Nothing) => continue,
             Ok(Awaited::Device(_)) => {}
             Err(error) => return error!(%error, "GPIO lines can't be waited for; buttons and knobs are off"),
         }
-        let mut is_received = true;
         watched.retain_mut(|Watched { lines, control }| {
             let taken = take(lines, control, now_ms, |message| is_received &= sender.blocking_send(message).is_ok());
-            // Dropped, its descriptor leaves the gathering.
-            taken.inspect_err(|error| error!(input = %control.input(), %error, "an input is off")).is_ok()
+            // Dropped, its descriptor leaves the gathering; asked for again, it says why it is off.
+            taken
+                .inspect_err(|error| {
+                    warn!(input = %control.input(), %error, "an input's lines are gone");
+                    let name = control.input();
+                    missing.extend(triggers.get(name).map(|trigger| (name.clone(), trigger.clone())));
+                })
+                .is_ok()
         });
         if !is_received {
             return;
         }
     }
-}
-
-fn gather<L: Lines>(watched: &[Watched<L>]) -> io::Result<std::os::fd::OwnedFd> {
-    let any = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-    for Watched { lines, .. } in watched {
-        epoll::add(&any, lines, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
-    }
-    Ok(any)
 }
 
 /// Takes all edges that there are.
@@ -126,14 +170,16 @@ fn take(
     now_ms: &NowMs,
     mut send: impl FnMut(Message),
 ) -> io::Result<()> {
+    let mut lost = 0;
     while let Some(edge) = lines.next()? {
-        let now_ms = now_ms();
-        let lost = control.lost_before(edge.number);
-        control.edge(edge.line, edge.is_closed, now_ms.saturating_sub(edge.ago_ms)).into_iter().for_each(&mut send);
-        if lost > 0 {
-            warn!(input = %control.input(), lost, "edges of an input came faster than they could be read");
-            control.find(&lines.are_closed()?, now_ms).into_iter().for_each(&mut send);
-        }
+        lost += control.lost_before(edge.number);
+        let at_ms = now_ms().saturating_sub(edge.ago_ms);
+        control.edge(edge.line, edge.is_closed, at_ms).into_iter().for_each(&mut send);
+    }
+    // The kernel drops the oldest edges: what the levels are now is known after the newest.
+    if lost > 0 {
+        warn!(input = %control.input(), lost, "edges of an input came faster than they could be read");
+        control.find(&lines.are_closed()?, now_ms()).into_iter().for_each(&mut send);
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use punchcard_core::name::InputName;
 use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
 
-use super::{Driver, Message, NowMs, Reading, StartError};
+use super::{Driver, Message, NowMs, Reading, StartError, Tell};
 
 mod pipe;
 mod terminal;
@@ -43,6 +43,7 @@ impl Driver for Keyboard {
         inputs: &BTreeMap<InputName, Input>,
         now_ms: NowMs,
         sender: mpsc::Sender<Message>,
+        _: Tell,
     ) -> Result<Reading, StartError> {
         let keys = inputs.iter().filter_map(|(name, input)| match input.trigger {
             Trigger::Key(key) => Some((key, name.clone())),

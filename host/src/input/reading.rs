@@ -1,13 +1,11 @@
 //! A driver's thread, and how it is stopped: it waits for its device and for the end at once.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use punchcard_core::name::InputName;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 use tokio::signal::unix::{SignalKind, signal};
@@ -29,7 +27,6 @@ pub struct Reading {
     undo: Option<Box<dyn Send>>,
     /// Passes a signal on to the thread.
     passing: Option<AbortHandle>,
-    refused: BTreeMap<InputName, StartError>,
 }
 
 impl Reading {
@@ -47,25 +44,13 @@ impl Reading {
             read(&seen);
         };
         thread::Builder::new().name(driver.to_owned()).spawn(read).map_err(StartError::Thread)?;
-        Ok(Self { driver, stop, ended, undo: None, passing: None, refused: BTreeMap::new() })
+        Ok(Self { driver, stop, ended, undo: None, passing: None })
     }
 
     /// Keeps what undoes a change of the device when it is dropped.
     pub(super) fn keeping(mut self, undo: impl Send + 'static) -> Self {
         self.undo = Some(Box::new(undo));
         self
-    }
-
-    /// Tells which inputs it does not read, and why.
-    pub(super) fn without(mut self, refused: BTreeMap<InputName, StartError>) -> Self {
-        self.refused = refused;
-        self
-    }
-
-    /// The inputs that it does not read, and why.
-    #[must_use]
-    pub fn refused(&self) -> &BTreeMap<InputName, StartError> {
-        &self.refused
     }
 
     /// Has the thread look again at each such signal. Needs the runtime.

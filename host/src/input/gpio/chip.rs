@@ -18,8 +18,8 @@ use super::{LineEdge, Lines};
 
 /// What the kernel shows as the user of a line.
 const CONSUMER: &str = "punchcard";
-/// The most that the kernel keeps for us of a request with one line is 16 edges where nothing is said. A knob at 20 turns a
-/// second with 24 detents makes 1,920 a second: this is half a second of it.
+/// How many edges the kernel keeps until they are read. Unless told otherwise it keeps 16 a line, and drops the oldest. A knob
+/// at 20 turns a second with 24 detents makes 1,920 a second: this is half a second of it.
 const KERNEL_BUFFER: u32 = 1_024;
 
 /// Why the lines of an input can't be read.
@@ -89,7 +89,10 @@ impl Chips {
                 Ok((label, chip)) => {
                     chips.by_label.entry(label).or_insert(chip);
                 }
-                Err(error) if errno(&error) == Some(libc::EACCES) => chips.not_allowed = Some(path),
+                // The second is a service's, whose unit does not list the device.
+                Err(error) if matches!(errno(&error), Some(libc::EACCES | libc::EPERM)) => {
+                    chips.not_allowed = Some(path);
+                }
                 Err(error) => tracing::warn!(path = %path.display(), %error, "a GPIO chip can't be opened"),
             }
         }

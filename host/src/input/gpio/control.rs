@@ -35,6 +35,15 @@ impl Control {
         &self.input
     }
 
+    /// What is said when reading begins. A button that is open is up: it may have been let go while nobody read, and who heard
+    /// it go down would wait for that for ever.
+    pub(super) fn begin(&mut self, at_ms: u64) -> Option<Message> {
+        match self.kind {
+            Kind::Button(false) => self.button_is(false, at_ms),
+            _ => None,
+        }
+    }
+
     /// How many edges were lost before this one. The numbers wrap.
     pub(super) fn lost_before(&mut self, number: u32) -> u32 {
         let lost = number.wrapping_sub(self.last).wrapping_sub(1);

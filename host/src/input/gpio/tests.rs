@@ -79,11 +79,34 @@ fn edge(line: usize, is_closed: bool, number: u32, ago_ms: u64) -> Event {
     Event::Edge(LineEdge { line, is_closed, number, ago_ms })
 }
 
-/// The driver's thread at 1,000 ms of the clock.
-fn reading(watched: Vec<Watched<SimulatedLines>>) -> (Reading, mpsc::Receiver<Message>) {
+/// The driver's own thread at 1,000 ms of the clock, with what it is given for its inputs at each try.
+fn reading_of(
+    names: &[&str],
+    request: impl FnMut(&Triggers) -> Requested<SimulatedLines> + Send + 'static,
+    tell: Tell,
+) -> (Reading, mpsc::Receiver<Message>) {
     let (sender, receiver) = mpsc::channel(64);
     let now_ms: NowMs = Arc::new(|| 1_000);
-    (Reading::start("gpio", move |stop| watch(stop, watched, &now_ms, &sender)).unwrap(), receiver)
+    let triggers = names.iter().map(|input| (name(input), trigger(None))).collect();
+    let read = move |stop: &Stop| watch(stop, &triggers, request, &now_ms, &sender, &tell);
+    (Reading::start("gpio", read).unwrap(), receiver)
+}
+
+/// Where every line is free.
+fn reading(watched: Vec<Watched<SimulatedLines>>) -> (Reading, mpsc::Receiver<Message>) {
+    let names: Vec<InputName> = watched.iter().map(|watched| watched.control.input().clone()).collect();
+    let names: Vec<&str> = names.iter().map(InputName::as_str).collect();
+    let mut watched = Some(watched);
+    let request = move |_: &Triggers| {
+        let free = watched.take().unwrap_or_default().into_iter();
+        free.map(|Watched { lines, control }| (control.input().clone(), Ok((lines, control)))).collect()
+    };
+    reading_of(&names, request, Arc::new(|_, _| {}))
+}
+
+fn trigger(chip: Option<&str>) -> Trigger {
+    let contact = Contact { pull: Pull::Up, is_active_low: true };
+    Trigger::Line { chip: chip.map(str::to_owned), line: 17, contact }
 }
 
 fn button(lines: SimulatedLines, input: &str) -> Watched<SimulatedLines> {
@@ -95,13 +118,14 @@ fn moved(input: &str, motion: Motion, at_ms: u64) -> Message {
 }
 
 async fn next(receiver: &mut mpsc::Receiver<Message>) -> Option<Message> {
-    tokio::time::timeout(std::time::Duration::from_secs(10), receiver.recv()).await.expect("something is reported")
+    tokio::time::timeout(Duration::from_secs(10), receiver.recv()).await.expect("something is reported")
 }
 
 #[tokio::test]
 async fn a_press_has_the_time_at_which_it_happened_and_not_that_of_reading() {
     let (mut hand, lines) = lines(&[false]);
     let (reading, mut receiver) = reading(vec![button(lines, "clock")]);
+    assert_eq!(next(&mut receiver).await, Some(moved("clock", Motion::Up, 1_000)), "it is open");
     hand.happen(&[edge(0, true, 1, 70), edge(0, false, 2, 10)]);
     assert_eq!(next(&mut receiver).await, Some(moved("clock", Motion::Down, 930)));
     assert_eq!(next(&mut receiver).await, Some(moved("clock", Motion::Up, 990)));
@@ -112,9 +136,9 @@ async fn a_press_has_the_time_at_which_it_happened_and_not_that_of_reading() {
 async fn a_button_whose_last_edge_was_lost_is_found_as_it_is() {
     let (mut hand, lines) = lines(&[false]);
     let (reading, mut receiver) = reading(vec![button(lines, "clock")]);
-    // Edge 4, which opened it, is lost: the kernel's buffer was full when it came.
-    hand.happen(&[edge(0, true, 1, 9), edge(0, false, 2, 8), edge(0, true, 5, 5)]);
-    for (motion, at_ms) in [(Motion::Down, 991), (Motion::Up, 992), (Motion::Down, 995), (Motion::Up, 1_000)] {
+    // Edges 2 to 4 are lost: the kernel drops the oldest.
+    hand.happen(&[edge(0, true, 1, 9), edge(0, true, 5, 5)]);
+    for (motion, at_ms) in [(Motion::Up, 1_000), (Motion::Down, 991), (Motion::Down, 995), (Motion::Up, 1_000)] {
         assert_eq!(next(&mut receiver).await, Some(moved("clock", motion, at_ms)));
     }
     assert!(reading.stop().await);
@@ -142,6 +166,9 @@ async fn lines_that_are_gone_cost_their_input_alone() {
     let (mut broken, lines_of_broken) = lines(&[false]);
     let (mut hand, lines) = lines(&[false]);
     let (reading, mut receiver) = reading(vec![button(lines_of_broken, "broken"), button(lines, "clock")]);
+    for input in ["broken", "clock"] {
+        assert_eq!(next(&mut receiver).await, Some(moved(input, Motion::Up, 1_000)));
+    }
     broken.happen(&[edge(0, true, 1, 0), Event::Gone]);
     assert_eq!(next(&mut receiver).await, Some(moved("broken", Motion::Down, 1_000)));
     hand.happen(&[edge(0, true, 1, 0)]);
@@ -151,17 +178,41 @@ async fn lines_that_are_gone_cost_their_input_alone() {
 
 #[tokio::test]
 async fn a_machine_without_such_a_chip_says_which_there_are_and_reads_the_rest() {
-    let trigger = |chip: Option<&str>| Trigger::Line {
-        chip: chip.map(str::to_owned),
-        line: 17,
-        contact: Contact { pull: Pull::Up, is_active_low: true },
-    };
     let error = Chips::find().request(&name("clock"), &trigger(Some("no-such-chip"))).err().unwrap();
     let said = error.to_string();
     assert!(
         said.starts_with("there is no GPIO chip `no-such-chip`") || said.starts_with("this user may not"),
         "{said}"
     );
+}
+
+#[tokio::test]
+async fn a_line_in_use_is_said_and_asked_for_again_while_the_others_are_read() {
+    let (_hand, free) = lines(&[false]);
+    let mut free = Some(free);
+    let request = move |missing: &Triggers| {
+        let ask = |input: &InputName| {
+            let requested = match free.take_if(|_| input.as_str() == "clock") {
+                Some(lines) => Ok((lines, Control::button(input.clone(), false))),
+                None => {
+                    let (chip, user) = ("pinctrl-bcm2711".to_owned(), "another".to_owned());
+                    Err(LineError::InUse { chip, line: 17, user }.into())
+                }
+            };
+            (input.clone(), requested)
+        };
+        missing.keys().map(ask).collect()
+    };
+    let (said, mut sayings) = mpsc::unbounded_channel();
+    let tell: Tell = Arc::new(move |input, error| {
+        said.send((input.clone(), error.map(ToString::to_string))).unwrap();
+    });
+    let (reading, mut receiver) = reading_of(&["clock", "door"], request, tell);
+    assert_eq!(next(&mut receiver).await, Some(moved("clock", Motion::Up, 1_000)));
+    let (input, words) = sayings.recv().await.unwrap();
+    assert_eq!(input.as_str(), "door");
+    assert_eq!(words.unwrap(), "line 17 of `pinctrl-bcm2711` is in use by `another`; free it, or take another line");
+    assert!(reading.stop().await);
 }
 
 #[test]

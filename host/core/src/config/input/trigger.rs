@@ -18,7 +18,7 @@ const LONGEST_LABEL: usize = 31;
 pub enum Trigger {
     /// `driver = "keyboard"`: `key`.
     Key(Key),
-    /// `driver = "gpio"`: a button between `line` and ground.
+    /// `driver = "gpio"`: a button on a line.
     Line {
         /// `chip`: its label; where it is left out, that of the header.
         chip: Option<String>,
