@@ -98,7 +98,7 @@ async fn refused_always(surroundings: Surroundings) -> Result<Trial> {
             device.wait("it is given another token", renewed).await?;
             // That one is refused as well, and neither is sent again while the next has to wait.
             device.wait_for(TOKEN_REFUSED).await?;
-            trial.stays_quiet().await?;
+            trial.asks_seldom().await?;
             trial.disarm();
             Ok(())
         })

@@ -224,6 +224,12 @@ impl Trial {
         self.asks_at_most(WATCH.as_secs() + 1).await
     }
 
+    /// While the server refuses every token, it asks again after pauses of half a minute and more: the end of one may fall into
+    /// the watch.
+    pub(crate) async fn asks_seldom(&mut self) -> Result<()> {
+        self.asks_at_most(2).await
+    }
+
     async fn asks_at_most(&mut self, most: u64) -> Result<()> {
         let before = self.requests();
         sleep(WATCH).await;
