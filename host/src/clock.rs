@@ -135,7 +135,7 @@ pub fn entropy() -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use punchcard_core::time::Standing;
+    use punchcard_core::time::TimeStatus;
 
     use super::*;
 
@@ -173,7 +173,7 @@ mod tests {
         resumed.resume(Some(7_000_000));
         let now = clone.now(i64::MAX);
         assert!(now.is_known());
-        assert_eq!(now.standing, Standing::Synchronised);
+        assert_eq!(now.standing, TimeStatus::Synchronised);
     }
 
     #[test]

@@ -104,12 +104,12 @@ pub struct Loaded {
 /// The token storage.
 pub struct Vault {
     folder: Dir,
-    turn: Mutex<Turn>,
+    turn: Mutex<Access>,
 }
 
 /// Held over every reading and writing: a change is made of both.
 #[derive(Default)]
-struct Turn {
+struct Access {
     /// Whose file was replaced and perhaps not durably. What failed once may be said to have succeeded when it is tried again,
     /// so that nothing short of writing the file anew helps.
     doubtful: BTreeSet<GrantName>,
@@ -199,7 +199,7 @@ impl Vault {
     }
 
     /// A panic elsewhere can't have left anything half-done: the folder itself is what is kept whole.
-    fn take_turn(&self) -> MutexGuard<'_, Turn> {
+    fn take_turn(&self) -> MutexGuard<'_, Access> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -231,7 +231,7 @@ impl Vault {
         Ok(Loaded { slots: Slots::empty(number), damage: Some(damage) })
     }
 
-    fn write(&self, turn: &mut Turn, grant: &GrantName, slots: &Slots) -> Result<(), VaultError> {
+    fn write(&self, turn: &mut Access, grant: &GrantName, slots: &Slots) -> Result<(), VaultError> {
         let content = slots.render();
         if content.len() as u64 >= LARGEST {
             return Err(VaultError::TooLarge { grant: grant.clone() });

@@ -6,7 +6,7 @@
 //! is not: between two synchronisations a clock is only ever set by mistake, and a network that is gone for a week does not
 //! make it wrong by more than some seconds. Nothing here asks a clock.
 
-use crate::time::Standing;
+use crate::time::TimeStatus;
 
 /// What the kernel's clocks say, all at the same moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,16 +51,16 @@ impl ClockTrust {
     }
 
     /// Takes in what the clocks say. `last_seen`: the latest time that was ever believed, in µs since 1970.
-    pub fn judge(&mut self, reading: &Reading, last_seen: i64) -> Standing {
+    pub fn judge(&mut self, reading: &Reading, last_seen: i64) -> TimeStatus {
         if reading.synchronised {
             self.zero = Some(reading.zero());
         }
         let vouched_for = self.vouched_for || (self.battery_backed && reading.wall >= last_seen);
         self.believed |= vouched_for || self.zero.is_some();
         match (self.zero, self.believed) {
-            (Some(_), _) => Standing::Synchronised,
-            (None, true) => Standing::Believed,
-            (None, false) => Standing::Unknown,
+            (Some(_), _) => TimeStatus::Synchronised,
+            (None, true) => TimeStatus::Believed,
+            (None, false) => TimeStatus::Unknown,
         }
     }
 
@@ -87,7 +87,7 @@ mod tests {
     }
 
     /// What is said of readings one after the other: how the time stands, and how many hours it is wrong by.
-    fn script(mut trust: ClockTrust, last_seen: i64, readings: &[Reading]) -> Vec<(Standing, i64)> {
+    fn script(mut trust: ClockTrust, last_seen: i64, readings: &[Reading]) -> Vec<(TimeStatus, i64)> {
         readings
             .iter()
             .map(|reading| {
@@ -100,16 +100,16 @@ mod tests {
     #[test]
     fn a_clock_that_nothing_vouches_for_is_unknown_until_the_kernel_is_synchronised() {
         let readings = [reading(0, -9, false), reading(1, -9, false), reading(2, 0, true), reading(3, 0, false)];
-        let expected = [(Standing::Unknown, -9), (Standing::Unknown, -9), (Standing::Synchronised, 0)];
+        let expected = [(TimeStatus::Unknown, -9), (TimeStatus::Unknown, -9), (TimeStatus::Synchronised, 0)];
         let said = script(ClockTrust::new(false, false), 0, &readings);
         assert_eq!(said[..3], expected);
-        assert_eq!(said[3], (Standing::Synchronised, 0), "the network is gone again");
+        assert_eq!(said[3], (TimeStatus::Synchronised, 0), "the network is gone again");
     }
 
     #[test]
     fn a_clock_that_is_vouched_for_is_believed_and_put_right_by_the_kernel() {
         let readings = [reading(0, 3, false), reading(1, 3, false), reading(2, 0, true)];
-        let expected = [(Standing::Believed, 3), (Standing::Believed, 3), (Standing::Synchronised, 0)];
+        let expected = [(TimeStatus::Believed, 3), (TimeStatus::Believed, 3), (TimeStatus::Synchronised, 0)];
         assert_eq!(script(ClockTrust::new(true, false), i64::MAX, &readings), expected);
         assert_eq!(script(ClockTrust::new(false, true), NOON, &readings), expected);
     }
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn a_battery_backed_clock_before_the_last_time_seen_is_not_believed_until_it_is_past_it() {
         let readings = [reading(0, 0, false), reading(2, 0, false), reading(3, -9, false)];
-        let expected = [(Standing::Unknown, 0), (Standing::Believed, 0), (Standing::Believed, -9)];
+        let expected = [(TimeStatus::Unknown, 0), (TimeStatus::Believed, 0), (TimeStatus::Believed, -9)];
         assert_eq!(script(ClockTrust::new(false, true), NOON + HOUR, &readings), expected);
     }
 
@@ -135,7 +135,7 @@ mod tests {
         let wrong_by: Vec<_> = script(ClockTrust::new(true, true), 0, &readings)
             .into_iter()
             .map(|(standing, off)| {
-                assert_eq!(standing, Standing::Synchronised);
+                assert_eq!(standing, TimeStatus::Synchronised);
                 off
             })
             .collect();
@@ -146,11 +146,11 @@ mod tests {
     fn a_program_that_is_started_anew_goes_on_as_before() {
         let mut believed = ClockTrust::new(false, false);
         believed.resume(None);
-        assert_eq!(script(believed, i64::MAX, &[reading(1, 4, false)]), [(Standing::Believed, 4)]);
+        assert_eq!(script(believed, i64::MAX, &[reading(1, 4, false)]), [(TimeStatus::Believed, 4)]);
         let mut synchronised = ClockTrust::new(false, false);
         synchronised.resume(Some(NOON));
-        assert_eq!(script(synchronised, 0, &[reading(1, 4, false)]), [(Standing::Synchronised, 0)]);
-        assert_eq!(script(synchronised, 0, &[reading(1, 4, true)]), [(Standing::Synchronised, 4)]);
+        assert_eq!(script(synchronised, 0, &[reading(1, 4, false)]), [(TimeStatus::Synchronised, 0)]);
+        assert_eq!(script(synchronised, 0, &[reading(1, 4, true)]), [(TimeStatus::Synchronised, 4)]);
         let mut asked = ClockTrust::new(false, false);
         asked.judge(&reading(1, 4, true), 0);
         asked.resume(Some(NOON));

@@ -34,7 +34,7 @@ pub enum Work {
 
 /// Where a sink's delivery stands, for the panel and `status`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Standing {
+pub enum DeliveryStatus {
     /// Nothing to do.
     #[default]
     Idle,
@@ -117,7 +117,7 @@ enum Phase {
 #[derive(Debug)]
 pub struct Carrier {
     phase: Phase,
-    standing: Standing,
+    standing: DeliveryStatus,
     paused: bool,
     create_anew: bool,
     retry: bool,
@@ -130,7 +130,7 @@ impl Default for Carrier {
     fn default() -> Self {
         Self {
             phase: Phase::Idle,
-            standing: Standing::Idle,
+            standing: DeliveryStatus::Idle,
             paused: false,
             create_anew: false,
             retry: false,
@@ -144,8 +144,8 @@ impl Default for Carrier {
 impl Carrier {
     /// Where the delivery stands.
     #[must_use]
-    pub fn standing(&self) -> &Standing {
-        if self.rests() { &Standing::Paused } else { &self.standing }
+    pub fn standing(&self) -> &DeliveryStatus {
+        if self.rests() { &DeliveryStatus::Paused } else { &self.standing }
     }
 
     /// What the connector wants a person to know, and what stops nothing.
@@ -216,13 +216,13 @@ impl Carrier {
                     return Plan::WaitUntil(at_ms);
                 }
                 // What is wrong stays said until a step has shown that it is not.
-                if self.standing == Standing::Idle {
-                    self.standing = Standing::Working;
+                if self.standing == DeliveryStatus::Idle {
+                    self.standing = DeliveryStatus::Working;
                 }
                 Plan::Step { work: *work, signal: signal.clone() }
             }
             _ => {
-                self.standing = Standing::Idle;
+                self.standing = DeliveryStatus::Idle;
                 Plan::Idle
             }
         }
@@ -278,17 +278,17 @@ impl Carrier {
             }
             Directive::Wait(pause) => {
                 self.phase = Phase::Waiting { work, until_ms: now_ms.saturating_add(pause.milliseconds) };
-                self.standing = Standing::Waiting { problem: pause.problem };
+                self.standing = DeliveryStatus::Waiting { problem: pause.problem };
                 Next::Later
             }
             Directive::Hold(pause) => {
                 self.phase = Phase::Held { work, until_ms: now_ms.saturating_add(pause.milliseconds) };
-                self.standing = Standing::Held { problem: pause.problem };
+                self.standing = DeliveryStatus::Held { problem: pause.problem };
                 Next::Later
             }
             Directive::Delivered(receipt) => {
                 self.phase = Phase::Idle;
-                self.standing = Standing::Working;
+                self.standing = DeliveryStatus::Working;
                 Next::Done(work, receipt)
             }
         }
@@ -310,7 +310,7 @@ impl Carrier {
             self.phase = Phase::Idle;
             return;
         }
-        self.standing = Standing::Failing { reason };
+        self.standing = DeliveryStatus::Failing { reason };
         self.phase = Phase::Failed { work, until_ms: now_ms.saturating_add(plan_wait(self.failures, 0)) };
         self.failures = self.failures.saturating_add(1);
     }

@@ -60,7 +60,7 @@ pub enum Examination {
 
 /// What an examination leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum AfterExamination {
     /// Set the event aside and go on with the next.
     SetAside,
     /// Set nothing aside; try again at this moment.
@@ -113,7 +113,7 @@ impl Caution {
     }
 
     /// Decides on an event that failed often enough, after the plugin was examined.
-    pub fn examined(&mut self, examination: Examination, now_ms: u64) -> Verdict {
+    pub fn examined(&mut self, examination: Examination, now_ms: u64) -> AfterExamination {
         let to_be_blamed = match examination {
             Examination::FailsAlways => false,
             Examination::Works => true,
@@ -123,9 +123,9 @@ impl Caution {
         };
         if to_be_blamed {
             self.set_aside = self.set_aside.saturating_add(1);
-            Verdict::SetAside
+            AfterExamination::SetAside
         } else {
-            Verdict::HoldUntil(now_ms.saturating_add(HOLD_MS))
+            AfterExamination::HoldUntil(now_ms.saturating_add(HOLD_MS))
         }
     }
 }
@@ -185,7 +185,7 @@ mod tests {
 
     /// How many of twenty events in a row are set aside.
     fn set_aside(mut caution: Caution, examination: Examination) -> usize {
-        (0..20).filter(|_| caution.examined(examination, 7) == Verdict::SetAside).count()
+        (0..20).filter(|_| caution.examined(examination, 7) == AfterExamination::SetAside).count()
     }
 
     #[test]
@@ -202,7 +202,7 @@ mod tests {
             assert_eq!(set_aside(Caution::default(), examination), fresh, "{examination:?}");
             assert_eq!(set_aside(worked.clone(), examination), after_success, "{examination:?}");
         }
-        assert_eq!(worked.examined(Examination::FailsAlways, 7), Verdict::HoldUntil(60_007));
+        assert_eq!(worked.examined(Examination::FailsAlways, 7), AfterExamination::HoldUntil(60_007));
     }
 
     #[test]
@@ -211,9 +211,9 @@ mod tests {
         caution.succeeded();
         for _ in 0..4 {
             for _ in 0..5 {
-                assert_eq!(caution.examined(Examination::FailsForOthers, 0), Verdict::SetAside);
+                assert_eq!(caution.examined(Examination::FailsForOthers, 0), AfterExamination::SetAside);
             }
-            assert_eq!(caution.examined(Examination::FailsForOthers, 0), Verdict::HoldUntil(60_000));
+            assert_eq!(caution.examined(Examination::FailsForOthers, 0), AfterExamination::HoldUntil(60_000));
             caution.succeeded();
         }
     }

@@ -31,7 +31,7 @@ pub struct LeaseId {
 
 /// Where a grant stands, for the panel, `status` and the requests that wait for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum GrantStatus {
     /// The policy has not answered yet.
     Starting,
     /// Nobody is signed in.
@@ -63,7 +63,7 @@ pub enum Standing {
     },
 }
 
-impl Standing {
+impl GrantStatus {
     /// The lease that a request may be sent under at this moment.
     #[must_use]
     pub fn lease(&self, now_ms: u64) -> Option<LeaseId> {
@@ -118,7 +118,7 @@ pub struct Keeper {
     phase: Phase,
     /// What people and servers said while the policy was busy.
     waiting: VecDeque<Signal>,
-    standing: Standing,
+    standing: GrantStatus,
     /// The lease that requests in flight may have been sent under.
     last_lease: Option<LeaseId>,
     /// The lease that was refused, until the policy has heard of it or has another token.
@@ -136,7 +136,7 @@ impl Default for Keeper {
         Self {
             phase: Phase::Due(Signal::Started),
             waiting: VecDeque::new(),
-            standing: Standing::Starting,
+            standing: GrantStatus::Starting,
             last_lease: None,
             refused: None,
             refusals: 0,
@@ -150,7 +150,7 @@ impl Default for Keeper {
 impl Keeper {
     /// Where the grant stands.
     #[must_use]
-    pub fn standing(&self) -> &Standing {
+    pub fn standing(&self) -> &GrantStatus {
         &self.standing
     }
 
@@ -168,9 +168,9 @@ impl Keeper {
         if news {
             self.refused = Some(lease);
             self.ask(Signal::TokenRefused);
-            if matches!(self.standing, Standing::Authorized { .. }) {
+            if matches!(self.standing, GrantStatus::Authorized { .. }) {
                 // Nobody else is sent with it meanwhile.
-                self.standing = Standing::Renewing;
+                self.standing = GrantStatus::Renewing;
             }
         }
         news
@@ -178,7 +178,7 @@ impl Keeper {
 
     /// What the policy wants done can't be done yet, for a reason of the device's own: it is said until the next step.
     pub fn note_trouble(&mut self, reason: String) {
-        self.standing = Standing::Failing { reason };
+        self.standing = GrantStatus::Failing { reason };
     }
 
     /// What is to be done now.
@@ -228,21 +228,21 @@ impl Keeper {
             }
         }
         self.standing = match (status, token) {
-            (Status::SignedOut, _) => Standing::SignedOut,
+            (Status::SignedOut, _) => GrantStatus::SignedOut,
             (Status::AwaitingPerson(prompt), _) => {
                 let until_ms = now_ms.saturating_add(u64::from(prompt.expires_in_seconds) * 1_000);
-                Standing::AwaitingPerson { prompt, until_ms }
+                GrantStatus::AwaitingPerson { prompt, until_ms }
             }
-            (Status::Authorized(lease), Some(token)) => Standing::Authorized {
+            (Status::Authorized(lease), Some(token)) => GrantStatus::Authorized {
                 lease: LeaseId { token, refusals: self.refusals },
                 until_ms: lease.expires_in_seconds.map(|seconds| now_ms.saturating_add(u64::from(seconds) * 1_000)),
                 scopes: lease.scopes,
             },
-            (Status::Authorized(_), None) => {
-                Standing::Failing { reason: "the policy says that it is authorized, but holds no access token".into() }
-            }
-            (Status::Renewing, _) => Standing::Renewing,
-            (Status::Blocked(problem), _) => Standing::Blocked(problem),
+            (Status::Authorized(_), None) => GrantStatus::Failing {
+                reason: "the policy says that it is authorized, but holds no access token".into(),
+            },
+            (Status::Renewing, _) => GrantStatus::Renewing,
+            (Status::Blocked(problem), _) => GrantStatus::Blocked(problem),
         };
         self.note_lease();
         match next {
@@ -267,15 +267,15 @@ impl Keeper {
     /// keeps it from being used.
     fn note_lease(&mut self) {
         match &self.standing {
-            Standing::Authorized { lease, .. } => {
+            GrantStatus::Authorized { lease, .. } => {
                 self.last_lease = Some(*lease);
                 match self.refused {
-                    Some(refused) if refused == *lease => self.standing = Standing::Renewing,
+                    Some(refused) if refused == *lease => self.standing = GrantStatus::Renewing,
                     Some(_) => self.withdraw_refusal(),
                     None => {}
                 }
             }
-            Standing::Renewing => {}
+            GrantStatus::Renewing => {}
             _ => {
                 self.last_lease = None;
                 self.withdraw_refusal();
@@ -311,7 +311,7 @@ impl Keeper {
                 }
             }
         }
-        self.standing = Standing::Failing { reason };
+        self.standing = GrantStatus::Failing { reason };
         self.phase = Phase::Failed { until_ms: now_ms.saturating_add(plan_wait(self.failures, 0)) };
         self.failures = self.failures.saturating_add(1);
     }

@@ -26,7 +26,7 @@ pub enum Known {
 /// What became of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum RowStatus {
     /// It is there as it was delivered.
     There,
     /// It was delivered, and is not there.
@@ -50,17 +50,17 @@ pub enum Verdict {
 /// Judges a row by what the ledger knows, how often it was seen, and whether one of these times it looked otherwise than it
 /// was delivered.
 #[must_use]
-pub fn judge(known: Known, seen: usize, changed: bool) -> Verdict {
+pub fn judge(known: Known, seen: usize, changed: bool) -> RowStatus {
     match (seen, known) {
-        (0, Known::Aside) => Verdict::SetAside,
-        (0, Known::Pending) => Verdict::Pending,
-        (0, Known::Delivered { here: false, .. }) => Verdict::Elsewhere,
-        (0, Known::Delivered { identified: false, .. }) => Verdict::Unknown,
-        (0, Known::Delivered { replaced: true, .. }) => Verdict::Replaced,
-        (0, Known::Delivered { .. }) => Verdict::Missing,
-        (1, _) if changed => Verdict::Changed,
-        (1, _) => Verdict::There,
-        _ => Verdict::Doubled,
+        (0, Known::Aside) => RowStatus::SetAside,
+        (0, Known::Pending) => RowStatus::Pending,
+        (0, Known::Delivered { here: false, .. }) => RowStatus::Elsewhere,
+        (0, Known::Delivered { identified: false, .. }) => RowStatus::Unknown,
+        (0, Known::Delivered { replaced: true, .. }) => RowStatus::Replaced,
+        (0, Known::Delivered { .. }) => RowStatus::Missing,
+        (1, _) if changed => RowStatus::Changed,
+        (1, _) => RowStatus::There,
+        _ => RowStatus::Doubled,
     }
 }
 
@@ -73,23 +73,23 @@ mod tests {
         let delivered = |identified, here| Known::Delivered { identified, here, replaced: false };
         let replaced = |identified, here| Known::Delivered { identified, here, replaced: true };
         let table = [
-            (delivered(true, true), Verdict::Missing),
-            (delivered(false, true), Verdict::Unknown),
-            (delivered(true, false), Verdict::Elsewhere),
-            (delivered(false, false), Verdict::Elsewhere),
-            (replaced(true, true), Verdict::Replaced),
-            (replaced(false, true), Verdict::Unknown),
-            (replaced(true, false), Verdict::Elsewhere),
-            (Known::Pending, Verdict::Pending),
-            (Known::Aside, Verdict::SetAside),
+            (delivered(true, true), RowStatus::Missing),
+            (delivered(false, true), RowStatus::Unknown),
+            (delivered(true, false), RowStatus::Elsewhere),
+            (delivered(false, false), RowStatus::Elsewhere),
+            (replaced(true, true), RowStatus::Replaced),
+            (replaced(false, true), RowStatus::Unknown),
+            (replaced(true, false), RowStatus::Elsewhere),
+            (Known::Pending, RowStatus::Pending),
+            (Known::Aside, RowStatus::SetAside),
         ];
         for (known, unseen) in table {
             assert_eq!(judge(known, 0, false), unseen);
             // What was seen is there, whatever is known.
-            assert_eq!(judge(known, 1, false), Verdict::There);
-            assert_eq!(judge(known, 1, true), Verdict::Changed);
+            assert_eq!(judge(known, 1, false), RowStatus::There);
+            assert_eq!(judge(known, 1, true), RowStatus::Changed);
             for seen in [2, 9] {
-                assert_eq!([false, true].map(|changed| judge(known, seen, changed)), [Verdict::Doubled; 2]);
+                assert_eq!([false, true].map(|changed| judge(known, seen, changed)), [RowStatus::Doubled; 2]);
             }
         }
     }

@@ -31,7 +31,7 @@ pub struct Monotonic {
 
 /// How well the time is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum TimeStatus {
     /// The wall clock may show anything.
     Unknown,
     /// A battery-backed clock or plugins.toml vouches for it. The kernel may still know better.
@@ -46,7 +46,7 @@ pub struct Now {
     /// The wall clock. Only meaningful when the time is known.
     pub wall: Instant,
     /// Whether it is, and how well.
-    pub standing: Standing,
+    pub standing: TimeStatus,
     /// The monotonic clock.
     pub monotonic: Monotonic,
 }
@@ -55,7 +55,7 @@ impl Now {
     /// Whether the wall clock can be believed.
     #[must_use]
     pub fn is_known(&self) -> bool {
-        self.standing != Standing::Unknown
+        self.standing != TimeStatus::Unknown
     }
 
     /// When the monotonic clock stood at 0, by the wall clock, in µs since 1970.

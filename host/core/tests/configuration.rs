@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use punchcard_core::config::input::{Action, Contact, FieldValue, Key, Press, Pull, Step, Trigger, Turn};
+use punchcard_core::config::input::{Action, Contact, FieldValue, Key, Press, Pull, Step, Trigger, TurnAction};
 use punchcard_core::config::limit::Limits;
 use punchcard_core::config::panel::{Care, Night, Oled, OledChip, PanelDriver, PanelSize};
 use punchcard_core::config::secret::SecretSource;
@@ -145,7 +145,7 @@ fn every_key_is_read() {
     ];
     assert_eq!(fields, expected);
     assert_eq!(input("clock").choices().collect::<Vec<_>>(), [&project]);
-    let turn = |step| Action::Turn(Turn { choice: project.clone(), step });
+    let turn = |step| Action::Turn(TurnAction { choice: project.clone(), step });
     assert_eq!(input("next").action, turn(Step::Forward));
     assert_eq!(input("next").trigger, Trigger::Key(Key::RIGHT));
     assert_eq!(input("next").debounce_for, Duration::from_millis(30));

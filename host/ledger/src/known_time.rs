@@ -1,6 +1,6 @@
 //! What time the device knows it is, as far as the ledger keeps it: of the boot, and as the last time seen.
 
-use punchcard_core::time::{Instant, Now, Standing};
+use punchcard_core::time::{Instant, Now, TimeStatus};
 use punchcard_core::time_lower_bound::TimeLowerBound;
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 
@@ -67,7 +67,7 @@ fn learn(transaction: &Transaction<'_>, now: &Now) -> Result<(), StorageError> {
     let (boot, wall, zero) = (&now.monotonic.boot, now.wall.unix_micros, now.zero());
     let seen = moment::last_time_seen(transaction)?;
     boot::learn(transaction, boot, zero, seen)?;
-    if now.standing == Standing::Synchronised {
+    if now.standing == TimeStatus::Synchronised {
         clock_correction::note(transaction, boot, zero)?;
         let synchronised = "UPDATE boot SET zero = iif(synchronised IS NULL, ?2, zero), latest = ?2,
                             synchronised = coalesce(synchronised, ?3) WHERE name = ?1";

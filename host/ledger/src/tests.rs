@@ -31,7 +31,7 @@ use punchcard_core::event::{Event, Field, NewEvent, Sequence, Value};
 use punchcard_core::name::{GrantName, InputName, PluginName, SinkName};
 use punchcard_core::plugin::delivery::{Limits, Receipt};
 use punchcard_core::row::{Cell, Column, ColumnKind, Row};
-use punchcard_core::time::{Certainty, Context, Instant, Monotonic, Now, Standing};
+use punchcard_core::time::{Certainty, Context, Instant, Monotonic, Now, TimeStatus};
 use rusqlite_migration::M;
 use ulid::Ulid;
 use uuid::Uuid;
@@ -61,12 +61,12 @@ fn at(unix_micros: i64) -> Instant {
 fn now(boot: &str, unix_micros: i64, micros: i64) -> Now {
     let milliseconds = u64::try_from(micros / 1000).unwrap();
     let monotonic = Monotonic { milliseconds, boot: boot.to_owned() };
-    Now { wall: at(unix_micros), standing: Standing::Believed, monotonic }
+    Now { wall: at(unix_micros), standing: TimeStatus::Believed, monotonic }
 }
 
 /// The same, and the kernel stands for it.
 fn synchronised(boot: &str, unix_micros: i64, micros: i64) -> Now {
-    Now { standing: Standing::Synchronised, ..now(boot, unix_micros, micros) }
+    Now { standing: TimeStatus::Synchronised, ..now(boot, unix_micros, micros) }
 }
 
 /// A punch in the boot `first`, which started at 1,000 s; made at that plus `number` seconds.

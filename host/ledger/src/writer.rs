@@ -201,7 +201,7 @@ enum Work {
 
 /// Whose turn it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
+enum NextWork {
     /// So many presses and so many readings, in one commit.
     Commit(usize, usize),
     Job,
@@ -213,18 +213,18 @@ enum Turn {
 
 impl Waiting {
     /// Decides whose turn it is. Presses never wait for readings: they come first in a commit that has not room for all.
-    fn plan(&self) -> Turn {
+    fn plan(&self) -> NextWork {
         let presses = self.presses.len().min(SHARED_COMMIT);
         let readings = self.readings.len().min(SHARED_COMMIT - presses);
         let ready = presses > 0 || readings == SHARED_COMMIT || (readings > 0 && (self.due || self.closed));
         if ready {
-            Turn::Commit(presses, readings)
+            NextWork::Commit(presses, readings)
         } else if !self.jobs.is_empty() {
-            Turn::Job
+            NextWork::Job
         } else if self.closed {
-            Turn::End
+            NextWork::End
         } else {
-            Turn::Wait
+            NextWork::Wait
         }
     }
 
@@ -261,7 +261,7 @@ impl Queue {
 
     /// Whether nothing waits to be done now.
     fn is_idle(&self) -> bool {
-        matches!(self.lock().plan(), Turn::Wait | Turn::End)
+        matches!(self.lock().plan(), NextWork::Wait | NextWork::End)
     }
 
     /// Whether a press waits.
@@ -273,8 +273,8 @@ impl Queue {
     fn take_presses(&self) -> Vec<(Press, Reply)> {
         let mut waiting = self.lock();
         match waiting.plan() {
-            Turn::Commit(presses, readings) => waiting.take(presses, readings),
-            Turn::Job | Turn::Wait | Turn::End => Vec::new(),
+            NextWork::Commit(presses, readings) => waiting.take(presses, readings),
+            NextWork::Job | NextWork::Wait | NextWork::End => Vec::new(),
         }
     }
 
@@ -288,14 +288,14 @@ impl Queue {
         let mut waiting = self.lock();
         loop {
             match waiting.plan() {
-                Turn::Commit(presses, readings) => return Some(Work::Presses(waiting.take(presses, readings))),
-                Turn::Job => {
+                NextWork::Commit(presses, readings) => return Some(Work::Presses(waiting.take(presses, readings))),
+                NextWork::Job => {
                     if let Some(job) = waiting.jobs.pop_front() {
                         return Some(Work::Job(job));
                     }
                 }
-                Turn::Wait => waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner),
-                Turn::End => return None,
+                NextWork::Wait => waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+                NextWork::End => return None,
             }
         }
     }
@@ -459,21 +459,21 @@ mod tests {
         let due = |of: Waiting| Waiting { due: true, ..of };
         let closed = |of: Waiting| Waiting { closed: true, ..of };
         let table = [
-            (waiting(0, 0, 0), Turn::Wait),
-            (waiting(0, 0, 1), Turn::Job),
-            (waiting(1, 0, 1), Turn::Commit(1, 0)),
-            (waiting(0, 255, 0), Turn::Wait),
-            (waiting(0, 255, 1), Turn::Job),
-            (waiting(0, 256, 1), Turn::Commit(0, 256)),
-            (waiting(0, 300, 0), Turn::Commit(0, 256)),
-            (waiting(1, 9, 1), Turn::Commit(1, 9)),
-            (waiting(1, 300, 0), Turn::Commit(1, 255)),
-            (waiting(300, 9, 0), Turn::Commit(256, 0)),
-            (due(waiting(0, 9, 1)), Turn::Commit(0, 9)),
-            (due(waiting(0, 0, 0)), Turn::Wait),
-            (closed(waiting(0, 9, 1)), Turn::Commit(0, 9)),
-            (closed(waiting(0, 0, 1)), Turn::Job),
-            (closed(waiting(0, 0, 0)), Turn::End),
+            (waiting(0, 0, 0), NextWork::Wait),
+            (waiting(0, 0, 1), NextWork::Job),
+            (waiting(1, 0, 1), NextWork::Commit(1, 0)),
+            (waiting(0, 255, 0), NextWork::Wait),
+            (waiting(0, 255, 1), NextWork::Job),
+            (waiting(0, 256, 1), NextWork::Commit(0, 256)),
+            (waiting(0, 300, 0), NextWork::Commit(0, 256)),
+            (waiting(1, 9, 1), NextWork::Commit(1, 9)),
+            (waiting(1, 300, 0), NextWork::Commit(1, 255)),
+            (waiting(300, 9, 0), NextWork::Commit(256, 0)),
+            (due(waiting(0, 9, 1)), NextWork::Commit(0, 9)),
+            (due(waiting(0, 0, 0)), NextWork::Wait),
+            (closed(waiting(0, 9, 1)), NextWork::Commit(0, 9)),
+            (closed(waiting(0, 0, 1)), NextWork::Job),
+            (closed(waiting(0, 0, 0)), NextWork::End),
         ];
         for (waiting, expected) in table {
             let counts = (waiting.presses.len(), waiting.readings.len(), waiting.jobs.len());

@@ -66,8 +66,8 @@ fn nothing_granted(context: &Context) -> WasiCtx {
     let mut seed = [0; 16];
     seed.copy_from_slice(&context.entropy[..16]);
     WasiCtx::builder()
-        .wall_clock(Standing(Duration::from_micros(u64::try_from(context.now.unix_micros).unwrap_or(0))))
-        .monotonic_clock(Standing(Duration::from_millis(context.monotonic.milliseconds)))
+        .wall_clock(StoppedClock(Duration::from_micros(u64::try_from(context.now.unix_micros).unwrap_or(0))))
+        .monotonic_clock(StoppedClock(Duration::from_millis(context.monotonic.milliseconds)))
         .secure_random(secure)
         .insecure_random(insecure)
         .insecure_random_seed(u128::from_le_bytes(seed))
@@ -78,9 +78,9 @@ fn nothing_granted(context: &Context) -> WasiCtx {
 }
 
 /// A clock that stands at the moment of the call: what asks twice gets the same answer, as it will in a replay.
-struct Standing(Duration);
+struct StoppedClock(Duration);
 
-impl HostWallClock for Standing {
+impl HostWallClock for StoppedClock {
     fn resolution(&self) -> Duration {
         Duration::from_micros(1)
     }
@@ -90,7 +90,7 @@ impl HostWallClock for Standing {
     }
 }
 
-impl HostMonotonicClock for Standing {
+impl HostMonotonicClock for StoppedClock {
     fn resolution(&self) -> u64 {
         1_000_000
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use punchcard_core::delivery::Standing as DeliveryStanding;
+use punchcard_core::delivery::DeliveryStatus as DeliveryStanding;
 use punchcard_core::event::Sequence;
 use punchcard_core::grant;
 use punchcard_core::name::SinkName;
@@ -14,7 +14,7 @@ use super::delivery::command;
 use super::device::{Device, Reload};
 use super::error_chain::chain;
 use super::formatting;
-use super::grant::Ask;
+use super::grant::GrantCommand;
 use super::part::handle::SinkHandle;
 use super::part::roster::{OnOrOff, Parts};
 use super::report::report;
@@ -32,8 +32,8 @@ impl Device {
             Question::Status => Ok(Answer::Status(Box::new(report(self).await))),
             Question::Frame => Ok(self.display.answer()),
             Question::Reload => self.reload().await,
-            Question::SignIn { grant } => self.ask_grant(&grant, Ask::SignIn),
-            Question::SignOut { grant, revoke } => self.ask_grant(&grant, Ask::SignOut { revoke }),
+            Question::SignIn { grant } => self.ask_grant(&grant, GrantCommand::SignIn),
+            Question::SignOut { grant, revoke } => self.ask_grant(&grant, GrantCommand::SignOut { revoke }),
             Question::Retry { sink } => self.retry(&sink),
             Question::AcceptTimes { sink } => self.accept_times(&sink).await,
             Question::Reconcile { sink, deliver_missing_of } => self.reconcile(&sink, deliver_missing_of),
@@ -47,7 +47,12 @@ impl Device {
             Question::Correct { sink, from, component, settings, wanted } => {
                 let (reply, answer) = oneshot::channel();
                 let from = Sequence(from);
-                self.correct(&sink, formatting::Ask::Correct { from, component, settings, wanted, reply }, answer).await
+                self.correct(
+                    &sink,
+                    formatting::FormattingCommand::Correct { from, component, settings, wanted, reply },
+                    answer,
+                )
+                .await
             }
         }
     }
@@ -61,7 +66,7 @@ impl Device {
         Ok(Answer::Reloaded(Box::new(report)))
     }
 
-    fn ask_grant(&self, name: &str, ask: Ask) -> Result<Answer, String> {
+    fn ask_grant(&self, name: &str, ask: GrantCommand) -> Result<Answer, String> {
         let parts = self.parts()?;
         match parts.grants.iter().find(|(grant, _)| grant.as_str() == name) {
             Some((_, Ok(grant))) => {
@@ -73,7 +78,7 @@ impl Device {
         }
     }
 
-    fn ask_sink(&self, name: &str, ask: command::Ask) -> Result<Answer, String> {
+    fn ask_sink(&self, name: &str, ask: command::DeliveryCommand) -> Result<Answer, String> {
         let sink = self.sink_that_delivers(name)?;
         sink.asks.send(ask).map_err(|_| ended(name))?;
         Ok(Answer::Accepted)
@@ -85,7 +90,7 @@ impl Device {
         let stuck = matches!(standing, DeliveryStanding::Held { .. } | DeliveryStanding::Failing { .. });
         // Refused where it can't deliver at all.
         self.sink_that_delivers(name)?;
-        if stuck { self.ask_sink(name, command::Ask::Retry) } else { Ok(Answer::NothingToDo) }
+        if stuck { self.ask_sink(name, command::DeliveryCommand::Retry) } else { Ok(Answer::NothingToDo) }
     }
 
     /// A person leaves rows as they are whose times were wrong. Also where the sink is off: its rows are there.
@@ -113,7 +118,7 @@ impl Device {
         let handle = self.sink_that_delivers(name)?;
         command::keep_wish(&self.ledger, &sink).await.map_err(chain)?;
         // From here on it holds, whatever has happened to the sink meanwhile.
-        handle.asks.send(command::Ask::CreateAnew).map_err(|_| ended(name))?;
+        handle.asks.send(command::DeliveryCommand::CreateAnew).map_err(|_| ended(name))?;
         Ok(Answer::Accepted)
     }
 
@@ -121,7 +126,7 @@ impl Device {
     async fn correct(
         &self,
         name: &str,
-        ask: formatting::Ask,
+        ask: formatting::FormattingCommand,
         answer: oneshot::Receiver<Result<formatting::Corrected, String>>,
     ) -> Result<Answer, String> {
         let sink = self.sink(name)?;
@@ -159,7 +164,7 @@ impl Device {
             .progress
             .begin()
             .ok_or_else(|| format!("sink `{name}` is being compared; ask again when that is done"))?;
-        sink.asks.send(command::Ask::Reconcile { number, deliver_missing_of }).map_err(|_| ended(name))?;
+        sink.asks.send(command::DeliveryCommand::Reconcile { number, deliver_missing_of }).map_err(|_| ended(name))?;
         Ok(Answer::Compares { number })
     }
 
@@ -185,7 +190,7 @@ impl Device {
             handle.set_paused(paused);
             // What it waited for has most likely been mended: that is why it was paused.
             if !paused && handle.delivery_off.is_none() {
-                return self.ask_sink(name, command::Ask::Retry);
+                return self.ask_sink(name, command::DeliveryCommand::Retry);
             }
         }
         Ok(Answer::Accepted)
@@ -235,14 +240,14 @@ impl Device {
         let reason = match self.parts()?.grants.get(name) {
             Some(Err(reason)) => reason.clone(),
             Some(Ok(grant)) => match &*grant.standing().borrow() {
-                grant::Standing::Authorized { .. } | grant::Standing::Renewing | grant::Standing::Starting => {
+                grant::GrantStatus::Authorized { .. } | grant::GrantStatus::Renewing | grant::GrantStatus::Starting => {
                     return Ok(());
                 }
-                grant::Standing::SignedOut | grant::Standing::AwaitingPerson { .. } => {
+                grant::GrantStatus::SignedOut | grant::GrantStatus::AwaitingPerson { .. } => {
                     format!("nobody is signed in; `punchcard sign-in {name}` first")
                 }
-                grant::Standing::Blocked(problem) => format!("{}: {}", problem.headline, problem.advice),
-                grant::Standing::Failing { .. } => "its policy fails".to_owned(),
+                grant::GrantStatus::Blocked(problem) => format!("{}: {}", problem.headline, problem.advice),
+                grant::GrantStatus::Failing { .. } => "its policy fails".to_owned(),
             },
             None => return Ok(()),
         };

@@ -8,7 +8,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use punchcard_core::delivery::{Carrier, Next, Plan, Standing, Work};
+use punchcard_core::delivery::{Carrier, DeliveryStatus, Next, Plan, Work};
 use punchcard_core::name::SinkName;
 use punchcard_core::pace::Pace;
 use punchcard_core::plugin::Problem;
@@ -29,7 +29,7 @@ use super::status::ReconcileStage;
 use super::timer::sleep_until;
 use crate::clock::Clock;
 use crate::http::Http;
-use command::{Ask, Flow, wish_key};
+use command::{DeliveryCommand, Flow, wish_key};
 use grant_link::SignIns;
 use punchcard_ledger::{Ledger, Ordinal};
 use punchcard_sandbox::{CallError, Connector, GivenBatch};
@@ -62,15 +62,15 @@ pub(super) struct Delivery {
     pub(super) http: Arc<Http>,
     pub(super) clock: Clock,
     pub(super) time: KnownTime,
-    pub(super) asks: mpsc::UnboundedReceiver<Ask>,
+    pub(super) asks: mpsc::UnboundedReceiver<DeliveryCommand>,
     pub(super) flow: watch::Receiver<Flow>,
     /// How far comparing has come.
     pub(super) progress: Progress,
     /// There may be rows.
     pub(super) rows: Arc<Notify>,
     /// Where the sink's formatting stands.
-    pub(super) formatting: watch::Receiver<formatting::Standing>,
-    pub(super) standing: watch::Sender<Standing>,
+    pub(super) formatting: watch::Receiver<formatting::FormattingStatus>,
+    pub(super) standing: watch::Sender<DeliveryStatus>,
     /// What the connector says that a person should know, and that stops nothing.
     pub(super) notice: watch::Sender<Option<Problem>>,
     pub(super) delivered: mpsc::UnboundedSender<SinkName>,
@@ -132,7 +132,7 @@ impl Delivery {
             }
             let plan = carrier.plan(self.clock.monotonic_ms());
             // One that waits for a person leaves the others their turn; one whose creation is in doubt does not.
-            let waits = matches!(carrier.standing(), Standing::Held { .. } | Standing::Failing { .. });
+            let waits = matches!(carrier.standing(), DeliveryStatus::Held { .. } | DeliveryStatus::Failing { .. });
             if waits || matches!(plan, Plan::Idle | Plan::Rest) {
                 drop(creation.take());
             }
@@ -146,8 +146,8 @@ impl Delivery {
                 }
                 Plan::Step { work, .. } if *work != Work::ReadBack => self.stop_reading(&mut load),
                 Plan::WaitUntil(_) => match carrier.standing() {
-                    Standing::Held { .. } => self.stop_comparing(&mut load, "the sink waits for a person"),
-                    Standing::Failing { .. } => self.stop_comparing(&mut load, "the sink's connector fails"),
+                    DeliveryStatus::Held { .. } => self.stop_comparing(&mut load, "the sink waits for a person"),
+                    DeliveryStatus::Failing { .. } => self.stop_comparing(&mut load, "the sink's connector fails"),
                     _ => {}
                 },
                 _ => {}
@@ -278,10 +278,10 @@ impl Delivery {
     }
 
     /// Does what a person asked for.
-    async fn take(&self, carrier: &mut Carrier, load: &mut Load, ask: Ask) {
+    async fn take(&self, carrier: &mut Carrier, load: &mut Load, ask: DeliveryCommand) {
         match ask {
-            Ask::Retry => carrier.ask_retry(),
-            Ask::CreateAnew => {
+            DeliveryCommand::Retry => carrier.ask_retry(),
+            DeliveryCommand::CreateAnew => {
                 if load.wish.is_empty() {
                     load.wish = self.recall_wish().await;
                 }
@@ -292,7 +292,7 @@ impl Delivery {
                 }
                 carrier.ask_create_anew();
             }
-            Ask::Reconcile { number, deliver_missing_of } => {
+            DeliveryCommand::Reconcile { number, deliver_missing_of } => {
                 let of_last = deliver_missing_of.is_none_or(|of| of == load.missing.0);
                 // The report of another comparison stays: a person may still answer for that.
                 let wanted = deliver_missing_of.filter(|_| of_last).map(|_| std::mem::take(&mut load.missing.1));
@@ -379,7 +379,7 @@ impl Delivery {
             self.sink
         );
         let problem = Some(Problem { headline: "plugin writes too much".into(), advice });
-        self.stand(Standing::Waiting { problem });
+        self.stand(DeliveryStatus::Waiting { problem });
         let mut flow = self.flow.clone();
         tokio::select! {
             () = sleep_until(&self.clock, until_ms) => {}
@@ -390,7 +390,7 @@ impl Delivery {
     /// Says that the ledger refuses, and waits until it is worth trying again.
     async fn rest_without_ledger(&self, error: &str) {
         warn!(sink = %self.sink, error, "the ledger can't be used; trying again");
-        self.stand(Standing::Failing { reason: format!("the ledger can't be used: {error}") });
+        self.stand(DeliveryStatus::Failing { reason: format!("the ledger can't be used: {error}") });
         let mut flow = self.flow.clone();
         tokio::select! {
             () = sleep_until(&self.clock, self.clock.monotonic_ms() + LEDGER_AGAIN_MS) => {}
@@ -407,7 +407,7 @@ impl Delivery {
         self.stand(carrier.standing().clone());
     }
 
-    fn stand(&self, standing: Standing) {
+    fn stand(&self, standing: DeliveryStatus) {
         self.standing.send_if_modified(|current| {
             let news = *current != standing;
             *current = standing;

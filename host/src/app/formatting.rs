@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use punchcard_core::event::Sequence;
-use punchcard_core::formatting::{AfterFailure, Blame, Caution, Examination, OTHERS, Verdict as After};
+use punchcard_core::formatting::{AfterExamination, AfterFailure, Blame, Caution, Examination, OTHERS};
 use punchcard_core::name::SinkName;
 use punchcard_core::plugin::PluginError;
 use punchcard_core::plugin::format::{Formatted, TimedEvent, Verdict};
@@ -26,14 +26,14 @@ use punchcard_sandbox::CallError;
 
 mod correction;
 
-pub(super) use correction::{Ask, Corrected};
+pub(super) use correction::{Corrected, FormattingCommand};
 
 /// Milliseconds after which a read that failed is tried again.
 const READ_AGAIN_MS: u64 = 10_000;
 
 /// Where a sink's formatting stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) enum Standing {
+pub(super) enum FormattingStatus {
     /// Nothing to do.
     #[default]
     Idle,
@@ -72,9 +72,9 @@ pub(super) struct Formatting {
     pub(super) learnt: watch::Receiver<u64>,
     /// There are rows to deliver.
     pub(super) rows: Arc<Notify>,
-    pub(super) standing: watch::Sender<Standing>,
+    pub(super) standing: watch::Sender<FormattingStatus>,
     pub(super) said: mpsc::UnboundedSender<Said>,
-    pub(super) asks: mpsc::UnboundedReceiver<Ask>,
+    pub(super) asks: mpsc::UnboundedReceiver<FormattingCommand>,
 }
 
 impl Formatting {
@@ -103,9 +103,9 @@ impl Formatting {
                 continue;
             }
             self.standing.send_if_modified(|standing| {
-                let news = *standing == Standing::Idle;
+                let news = *standing == FormattingStatus::Idle;
                 if news {
-                    *standing = Standing::Working;
+                    *standing = FormattingStatus::Working;
                 }
                 news
             });
@@ -119,9 +119,9 @@ impl Formatting {
             return;
         }
         if work.blocked_by_unknown_time {
-            self.publish(Standing::AwaitingTime);
+            self.publish(FormattingStatus::AwaitingTime);
         } else {
-            self.publish(Standing::Idle);
+            self.publish(FormattingStatus::Idle);
         }
         // What waits behind an event without a time waits for that alone.
         let news = async {
@@ -186,8 +186,8 @@ impl Formatting {
             AfterFailure::Examine => {
                 let examination = self.examine(work, others).await;
                 match caution.examined(examination, self.clock.monotonic_ms()) {
-                    After::SetAside => self.set_aside(work, first, &reason).await,
-                    After::HoldUntil(at_ms) => {
+                    AfterExamination::SetAside => self.set_aside(work, first, &reason).await,
+                    AfterExamination::HoldUntil(at_ms) => {
                         self.fail(format!(
                             "{reason}; no event is set aside for it, because the plugin has not been seen to work for \
                              another one: put the version back that did, or mend its settings"
@@ -257,7 +257,7 @@ impl Formatting {
             self.fail(chain(error));
             return sleep_until(&self.clock, self.clock.monotonic_ms() + READ_AGAIN_MS).await;
         }
-        self.publish(Standing::Working);
+        self.publish(FormattingStatus::Working);
         if any_rows {
             self.rows.notify_one();
         }
@@ -275,10 +275,10 @@ impl Formatting {
 
     fn fail(&self, reason: String) {
         warn!(sink = %self.sink, reason, "formatting failed; the events stay in the ledger");
-        self.publish(Standing::Failing { reason });
+        self.publish(FormattingStatus::Failing { reason });
     }
 
-    fn publish(&self, standing: Standing) {
+    fn publish(&self, standing: FormattingStatus) {
         self.standing.send_if_modified(|current| {
             let news = *current != standing;
             *current = standing;

@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use punchcard_core::config;
-use punchcard_core::grant::{Keeper, LeaseId, Plan, Standing};
+use punchcard_core::grant::{GrantStatus, Keeper, LeaseId, Plan};
 use punchcard_core::http::{AuthRequest, Failure};
 use punchcard_core::name::{GrantName, SlotName};
 use punchcard_core::pace::{Departure, Pace};
@@ -40,7 +40,7 @@ const STORE_AGAIN_MS: u64 = 10_000;
 
 /// What is asked of a keeper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ask {
+pub(super) enum GrantCommand {
     /// A person wants to sign in, or to try again.
     SignIn,
     /// A person wants to sign out.
@@ -60,10 +60,10 @@ pub(super) struct Grant {
     pub(super) name: GrantName,
     audience_key: String,
     audience: Vec<Prefix>,
-    standing: watch::Sender<Standing>,
+    standing: watch::Sender<GrantStatus>,
     /// How often a person signed in since the start.
     sign_ins: watch::Sender<u64>,
-    asks: mpsc::UnboundedSender<Ask>,
+    asks: mpsc::UnboundedSender<GrantCommand>,
     /// The lease that a server refused last. Its keeper may hear of that only after a request of its policy.
     refused: Mutex<Option<LeaseId>>,
     /// None until the storage has been read.
@@ -77,7 +77,7 @@ pub(super) struct Grant {
 impl Grant {
     /// Where it stands, whenever that changes.
     #[must_use]
-    pub(super) fn standing(&self) -> watch::Receiver<Standing> {
+    pub(super) fn standing(&self) -> watch::Receiver<GrantStatus> {
         self.standing.subscribe()
     }
 
@@ -88,7 +88,7 @@ impl Grant {
     }
 
     /// Asks its keeper for something. It is done when the policy is free.
-    pub(super) fn ask(&self, ask: Ask) {
+    pub(super) fn ask(&self, ask: GrantCommand) {
         if self.asks.send(ask).is_err() {
             warn!(grant = %self.name, "its keeper has ended; the request is lost");
         }
@@ -101,10 +101,10 @@ impl Grant {
     }
 
     /// Where it stands at this moment, for a person: a lease that has ended or was refused is being renewed.
-    pub(super) fn standing_at(&self, now_ms: u64) -> Standing {
+    pub(super) fn standing_at(&self, now_ms: u64) -> GrantStatus {
         let standing = self.standing.borrow().clone().at(now_ms);
         match standing.lease(now_ms) {
-            Some(lease) if self.is_refused(lease) => Standing::Renewing,
+            Some(lease) if self.is_refused(lease) => GrantStatus::Renewing,
             _ => standing,
         }
     }
@@ -115,7 +115,7 @@ impl Grant {
         if self.standing.borrow().lease(0).is_none_or(|current| current == lease) {
             *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(lease);
         }
-        self.ask(Ask::Refused(lease));
+        self.ask(GrantCommand::Refused(lease));
     }
 
     fn is_refused(&self, lease: LeaseId) -> bool {
@@ -204,7 +204,7 @@ pub(super) async fn depart(pace: &Mutex<Pace>, clock: &Clock) {
 /// What drives one grant's policy.
 pub(super) struct GrantKeeper {
     grant: Arc<Grant>,
-    asks: mpsc::UnboundedReceiver<Ask>,
+    asks: mpsc::UnboundedReceiver<GrantCommand>,
     stopping: bool,
     keeper: Keeper,
     policy: AuthPolicy,
@@ -247,7 +247,7 @@ impl GrantKeeper {
             name: name.clone(),
             audience_key: format!("grants.{name}.audience"),
             audience: configured.audience.clone(),
-            standing: watch::channel(Standing::Starting).0,
+            standing: watch::channel(GrantStatus::Starting).0,
             sign_ins: watch::channel(0).0,
             asks,
             refused: Mutex::new(None),
@@ -316,16 +316,16 @@ impl GrantKeeper {
         }
     }
 
-    fn take(&mut self, ask: Ask) {
+    fn take(&mut self, ask: GrantCommand) {
         match ask {
-            Ask::SignIn => self.keeper.ask(Signal::SignIn),
-            Ask::SignOut { revoke } => self.keeper.ask(Signal::SignOut { revoke }),
-            Ask::Refused(lease) => {
+            GrantCommand::SignIn => self.keeper.ask(Signal::SignIn),
+            GrantCommand::SignOut { revoke } => self.keeper.ask(Signal::SignOut { revoke }),
+            GrantCommand::Refused(lease) => {
                 if self.keeper.refuse(lease) {
                     self.publish();
                 }
             }
-            Ask::Stop => self.stopping = true,
+            GrantCommand::Stop => self.stopping = true,
         }
     }
 
@@ -488,10 +488,10 @@ impl GrantKeeper {
 
     fn publish(&self) {
         let standing = self.keeper.standing().clone();
-        let is_authorized = matches!(standing, Standing::Authorized { .. });
+        let is_authorized = matches!(standing, GrantStatus::Authorized { .. });
         let mut was_awaited = false;
         self.grant.standing.send_if_modified(|current| {
-            was_awaited = matches!(current, Standing::AwaitingPerson { .. });
+            was_awaited = matches!(current, GrantStatus::AwaitingPerson { .. });
             let news = *current != standing;
             *current = standing;
             news
@@ -505,13 +505,13 @@ impl GrantKeeper {
 #[cfg(test)]
 impl Grant {
     /// A grant without a keeper, and what it is asked.
-    pub(super) fn idle(name: &str) -> (Self, mpsc::UnboundedReceiver<Ask>) {
+    pub(super) fn idle(name: &str) -> (Self, mpsc::UnboundedReceiver<GrantCommand>) {
         let (asks, inbox) = mpsc::unbounded_channel();
         let grant = Self {
             name: GrantName::parse(name).unwrap(),
             audience_key: String::new(),
             audience: Vec::new(),
-            standing: watch::channel(Standing::Starting).0,
+            standing: watch::channel(GrantStatus::Starting).0,
             sign_ins: watch::channel(0).0,
             asks,
             refused: Mutex::new(None),
@@ -532,7 +532,7 @@ mod tests {
     use crate::app::fixture::Fixture;
 
     /// A grant, what it was asked, and the folder that has its tokens.
-    fn grant(fixture: &Fixture) -> (Grant, mpsc::UnboundedReceiver<Ask>, Vault) {
+    fn grant(fixture: &Fixture) -> (Grant, mpsc::UnboundedReceiver<GrantCommand>, Vault) {
         let (grant, inbox) = Grant::idle("door");
         (grant, inbox, Vault::open(&fixture.folder.path().join("vault")).unwrap())
     }
@@ -543,7 +543,7 @@ mod tests {
         let loaded = vault.store(&grant.name, vec![(slot, Secret::new(token.to_owned()))]).unwrap();
         *grant.slots.lock().unwrap() = Some(loaded.slots);
         let lease = LeaseId { token: grant.token().unwrap().0, refusals: 0 };
-        grant.standing.send_replace(Standing::Authorized { lease, until_ms: None, scopes: Vec::new() });
+        grant.standing.send_replace(GrantStatus::Authorized { lease, until_ms: None, scopes: Vec::new() });
         lease
     }
 
@@ -563,9 +563,9 @@ mod tests {
         let first = authorize(&grant, &vault, "first");
         assert_eq!(lease_now(&grant, &fixture.clock).await, Some(first));
         grant.refuse(first);
-        assert_eq!(asks.try_recv(), Ok(Ask::Refused(first)));
+        assert_eq!(asks.try_recv(), Ok(GrantCommand::Refused(first)));
         assert_eq!(lease_now(&grant, &fixture.clock).await, None);
-        assert_eq!(grant.standing_at(0), Standing::Renewing, "and `status` says so");
+        assert_eq!(grant.standing_at(0), GrantStatus::Renewing, "and `status` says so");
 
         let second = authorize(&grant, &vault, "second");
         assert_eq!(lease_now(&grant, &fixture.clock).await, Some(second));

@@ -12,7 +12,7 @@ use futures_util::stream::{Stream, StreamExt as _};
 use punchcard_core::event::Sequence;
 use punchcard_core::name::SinkName;
 use punchcard_core::plugin::Problem;
-use punchcard_core::time::{Now, Standing};
+use punchcard_core::time::{Now, TimeStatus};
 use punchcard_core::time_lower_bound::Run;
 use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
@@ -170,14 +170,14 @@ impl Telling {
 
     /// Until the next look: the sooner a clock that was wrong is put right, the less is formatted by it.
     fn pause_ms(&self) -> u64 {
-        let is_final = self.told.is_some_and(|told| told.standing == Standing::Synchronised);
+        let is_final = self.told.is_some_and(|told| told.standing == TimeStatus::Synchronised);
         if is_final { SET_AGAIN_MS } else { LOOK_AGAIN_MS }
     }
 
     /// Tells it what is news of what the clocks say.
     async fn look(&mut self, now: &Now) {
         let is_news = self.is_news(now);
-        if is_news && now.standing == Standing::Synchronised {
+        if is_news && now.standing == TimeStatus::Synchronised {
             // What another clock said is not the last time seen.
             self.time.last_seen.store(now.wall.unix_micros, Ordering::Relaxed);
         }
@@ -189,7 +189,7 @@ impl Telling {
                 Ok(()) => {
                     self.told = Some(Told { standing: now.standing, zero: now.zero() });
                     self.time.learnt.send_modify(|count| *count += 1);
-                    info!(synchronised = now.standing == Standing::Synchronised, "the time is known");
+                    info!(synchronised = now.standing == TimeStatus::Synchronised, "the time is known");
                     self.say_clock_corrections().await;
                 }
                 Err(error) => warn!(error = chain(error), "the ledger can't be told the time"),
@@ -211,7 +211,7 @@ fn part(sink: &SinkName) -> String {
 /// What the ledger was told.
 #[derive(Debug, Clone, Copy)]
 struct Told {
-    standing: Standing,
+    standing: TimeStatus,
     zero: i64,
 }
 
@@ -219,8 +219,8 @@ impl Told {
     /// Whether the ledger should hear of the time again. A clock that the kernel does not stand for may be set as often as a
     /// person likes.
     fn is_outdated(self, now: &Now) -> bool {
-        now.standing == Standing::Synchronised
-            && (self.standing != Standing::Synchronised || now.zero().abs_diff(self.zero) > WAS_SET)
+        now.standing == TimeStatus::Synchronised
+            && (self.standing != TimeStatus::Synchronised || now.zero().abs_diff(self.zero) > WAS_SET)
     }
 }
 
@@ -244,7 +244,7 @@ mod tests {
     const NOON: i64 = 1_795_168_800_000_000;
 
     /// What the clocks say so many hours after a boot at noon, the wall clock `off` hours wrong.
-    fn now(standing: Standing, hours: i64, off: i64) -> Now {
+    fn now(standing: TimeStatus, hours: i64, off: i64) -> Now {
         Now {
             wall: Instant { unix_micros: NOON + (hours + off) * HOUR, utc_offset_minutes: 0 },
             standing,
@@ -279,7 +279,7 @@ mod tests {
         let before = open(&folder, "first");
         let known = Now {
             monotonic: Monotonic { milliseconds: 0, boot: "first".to_owned() },
-            ..now(Standing::Synchronised, 0, 0)
+            ..now(TimeStatus::Synchronised, 0, 0)
         };
         before.learn_time(&known).await.unwrap();
         before.accept(press(known.wall)).await.unwrap();
@@ -287,16 +287,16 @@ mod tests {
 
         let mut telling = Telling::new(known_time(), open(&folder, "second"));
         for hour in 0..30 {
-            telling.look(&now(Standing::Unknown, hour, -9)).await;
+            telling.look(&now(TimeStatus::Unknown, hour, -9)).await;
         }
         let month = Keep { keep_for: Duration::from_hours(30 * 24), bytes: u64::MAX };
         let two_years = 2 * 365 * 24;
         for hour in 30..=54 {
-            let leapt = now(Standing::Synchronised, hour, two_years);
+            let leapt = now(TimeStatus::Synchronised, hour, two_years);
             telling.look(&leapt).await;
             assert!(!telling.ledger.is_beyond(month, leapt.wall).await.unwrap(), "{hour}");
         }
-        let leapt = now(Standing::Synchronised, 55, two_years);
+        let leapt = now(TimeStatus::Synchronised, 55, two_years);
         telling.look(&leapt).await;
         assert!(telling.ledger.is_beyond(month, leapt.wall).await.unwrap(), "it is believed in the end");
     }
@@ -337,7 +337,7 @@ mod tests {
         };
         ledger.declare_sinks(BTreeMap::from([(sheet.clone(), declaration)])).await.unwrap();
         let mut telling = Telling::new(known_time(), ledger.clone());
-        let slow = now(Standing::Believed, 1, -3);
+        let slow = now(TimeStatus::Believed, 1, -3);
         telling.look(&slow).await;
         assert_eq!(telling.pause_ms(), LOOK_AGAIN_MS, "the kernel may know better at any time");
         ledger.accept(NewEvent { monotonic: slow.monotonic.clone(), ..press(slow.wall) }).await.unwrap();
@@ -357,7 +357,7 @@ mod tests {
         ledger.commit_formatted(&sheet, made).await.unwrap();
         let said = |telling: &Telling| telling.time.troubles.report().into_iter().map(|trouble| trouble.problem.advice);
         assert_eq!(said(&telling).count(), 0);
-        telling.look(&now(Standing::Synchronised, 2, 0)).await;
+        telling.look(&now(TimeStatus::Synchronised, 2, 0)).await;
         assert_eq!(telling.pause_ms(), SET_AGAIN_MS);
         let advice = said(&telling).next().unwrap();
         assert!(advice.contains("`punchcard replay sheet --from 1 --correct`"), "{advice}");

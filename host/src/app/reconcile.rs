@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use punchcard_core::name::SinkName;
 use punchcard_core::plugin::delivery::{FoundRow, Page};
-use punchcard_core::reconcile::{Known, Verdict, judge};
+use punchcard_core::reconcile::{Known, RowStatus, judge};
 use punchcard_core::row::{Column, Row};
 
 use super::error_chain::chain;
@@ -246,18 +246,18 @@ impl Reconciliation {
                 };
                 let verdict = judge(known, seen, changed);
                 let (finding, count) = match verdict {
-                    Verdict::There => (None, &mut self.report.there),
-                    Verdict::Missing => (Some("missing"), &mut self.report.missing),
-                    Verdict::Changed => (Some("changed"), &mut self.report.changed),
-                    Verdict::Doubled => (Some("doubled"), &mut self.report.doubled),
-                    Verdict::Unknown => (None, &mut self.report.unknown),
-                    Verdict::Elsewhere => (None, &mut self.report.elsewhere),
-                    Verdict::Replaced => (None, &mut self.report.replaced),
-                    Verdict::Pending => (None, &mut self.report.pending),
-                    Verdict::SetAside => (None, &mut self.report.set_aside),
+                    RowStatus::There => (None, &mut self.report.there),
+                    RowStatus::Missing => (Some("missing"), &mut self.report.missing),
+                    RowStatus::Changed => (Some("changed"), &mut self.report.changed),
+                    RowStatus::Doubled => (Some("doubled"), &mut self.report.doubled),
+                    RowStatus::Unknown => (None, &mut self.report.unknown),
+                    RowStatus::Elsewhere => (None, &mut self.report.elsewhere),
+                    RowStatus::Replaced => (None, &mut self.report.replaced),
+                    RowStatus::Pending => (None, &mut self.report.pending),
+                    RowStatus::SetAside => (None, &mut self.report.set_aside),
                 };
                 *count += 1;
-                if verdict == Verdict::Missing {
+                if verdict == RowStatus::Missing {
                     missing.push(row.ordinal);
                 }
                 if let Some(finding) = finding {

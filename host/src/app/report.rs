@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use punchcard_core::delivery;
-use punchcard_core::grant::Standing;
+use punchcard_core::grant::GrantStatus;
 use punchcard_core::name::SinkName;
 use punchcard_core::plugin::Problem;
 
@@ -99,21 +99,21 @@ fn grant_standing(part: &OnOrOff<Arc<Grant>>, now_ms: u64) -> GrantStanding {
     match part {
         Err(reason) => GrantStanding::Off { reason: reason.clone() },
         Ok(grant) => match grant.standing_at(now_ms) {
-            Standing::Starting => GrantStanding::Starting,
-            Standing::SignedOut => GrantStanding::SignedOut,
-            Standing::AwaitingPerson { prompt, until_ms } => GrantStanding::AwaitingPerson {
+            GrantStatus::Starting => GrantStanding::Starting,
+            GrantStatus::SignedOut => GrantStanding::SignedOut,
+            GrantStatus::AwaitingPerson { prompt, until_ms } => GrantStanding::AwaitingPerson {
                 user_code: prompt.user_code,
                 url: prompt.url,
                 complete_url: prompt.complete_url,
                 purpose: prompt.purpose,
                 seconds_left: seconds_left(until_ms),
             },
-            Standing::Authorized { until_ms, scopes, .. } => {
+            GrantStatus::Authorized { until_ms, scopes, .. } => {
                 GrantStanding::Authorized { seconds_left: until_ms.map(seconds_left), scopes }
             }
-            Standing::Renewing => GrantStanding::Renewing,
-            Standing::Blocked(problem) => GrantStanding::Blocked { problem },
-            Standing::Failing { reason } => GrantStanding::Failing { reason },
+            GrantStatus::Renewing => GrantStanding::Renewing,
+            GrantStatus::Blocked(problem) => GrantStanding::Blocked { problem },
+            GrantStatus::Failing { reason } => GrantStanding::Failing { reason },
         },
     }
 }
@@ -129,10 +129,10 @@ fn sink_report(
         Err(reason) => (StageReport::Off { reason: reason.clone() }, StageReport::Off { reason: reason.clone() }),
         Ok(sink) => {
             let formatting = match sink.formatting.borrow().clone() {
-                formatting::Standing::Idle => StageReport::Idle,
-                formatting::Standing::Working => StageReport::Working,
-                formatting::Standing::AwaitingTime => StageReport::AwaitingTime,
-                formatting::Standing::Failing { reason } => StageReport::Failing { reason },
+                formatting::FormattingStatus::Idle => StageReport::Idle,
+                formatting::FormattingStatus::Working => StageReport::Working,
+                formatting::FormattingStatus::AwaitingTime => StageReport::AwaitingTime,
+                formatting::FormattingStatus::Failing { reason } => StageReport::Failing { reason },
             };
             let has_lease = sink.grant.as_ref().is_none_or(|grant| {
                 parts.and_then(|parts| parts.grants.get(grant)).is_some_and(|grant| match grant {
@@ -145,13 +145,13 @@ fn sink_report(
             let off = sink.delivery_off.clone().or(grant_off);
             let delivery = match sink.delivery.borrow().clone() {
                 _ if off.is_some() => StageReport::Off { reason: off.unwrap_or_default() },
-                delivery::Standing::Idle => StageReport::Idle,
-                delivery::Standing::Paused => StageReport::Paused,
-                delivery::Standing::Working if !has_lease => StageReport::AwaitingGrant,
-                delivery::Standing::Working => StageReport::Working,
-                delivery::Standing::Waiting { problem } => StageReport::Waiting { problem },
-                delivery::Standing::Held { problem } => StageReport::Held { problem },
-                delivery::Standing::Failing { reason } => StageReport::Failing { reason },
+                delivery::DeliveryStatus::Idle => StageReport::Idle,
+                delivery::DeliveryStatus::Paused => StageReport::Paused,
+                delivery::DeliveryStatus::Working if !has_lease => StageReport::AwaitingGrant,
+                delivery::DeliveryStatus::Working => StageReport::Working,
+                delivery::DeliveryStatus::Waiting { problem } => StageReport::Waiting { problem },
+                delivery::DeliveryStatus::Held { problem } => StageReport::Held { problem },
+                delivery::DeliveryStatus::Failing { reason } => StageReport::Failing { reason },
             };
             (formatting, delivery)
         }

@@ -7,7 +7,7 @@ pub mod trigger;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use action::{Action, FieldValue, Press, Step, Turn};
+pub use action::{Action, FieldValue, Press, Step, TurnAction};
 pub use key::Key;
 pub use trigger::{Contact, HEADER_CHIPS, Pull, Trigger};
 

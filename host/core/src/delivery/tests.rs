@@ -50,7 +50,7 @@ fn work_begins_with_its_signal() {
     ] {
         let mut carrier = begun(work, tried);
         assert_eq!(carrier.plan(0), step(work, signal), "{work:?} {tried}");
-        assert_eq!(carrier.standing(), &Standing::Working);
+        assert_eq!(carrier.standing(), &DeliveryStatus::Working);
     }
 }
 
@@ -64,7 +64,7 @@ fn a_request_is_sent_and_its_answer_is_the_next_signal() {
     assert_eq!(carrier.plan(0), step(Work::Batch, failed));
     let next = carrier.stepped(Work::Batch, Directive::Delivered(receipt()), 0);
     assert_eq!(next, Next::Done(Work::Batch, receipt()));
-    assert_eq!((carrier.plan(0), carrier.standing()), (Plan::Idle, &Standing::Idle));
+    assert_eq!((carrier.plan(0), carrier.standing()), (Plan::Idle, &DeliveryStatus::Idle));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_wait_ends_with_elapsed_and_a_person_does_not_shorten_it() {
     let mut carrier = begun(Work::Prepare, false);
     carrier.plan(0);
     assert_eq!(carrier.stepped(Work::Prepare, Directive::Wait(pause(500)), 1_000), Next::Later);
-    assert_eq!(carrier.standing(), &Standing::Waiting { problem: Some(problem()) });
+    assert_eq!(carrier.standing(), &DeliveryStatus::Waiting { problem: Some(problem()) });
     carrier.ask_retry();
     assert_eq!(carrier.plan(1_499), Plan::WaitUntil(1_500));
     assert_eq!(carrier.plan(1_500), step(Work::Prepare, Signal::Elapsed));
@@ -92,14 +92,18 @@ fn what_is_held_is_tried_again_when_a_person_says_so_or_its_recheck_is_due() {
         let mut carrier = begun(Work::Batch, false);
         carrier.plan(0);
         assert_eq!(carrier.stepped(Work::Batch, Directive::Hold(pause(500)), 0), Next::Later);
-        assert_eq!(carrier.standing(), &Standing::Held { problem: Some(problem()) });
+        assert_eq!(carrier.standing(), &DeliveryStatus::Held { problem: Some(problem()) });
         assert_eq!(carrier.plan(499), Plan::WaitUntil(500));
         if asked {
             carrier.ask_retry();
         }
         let now_ms = if asked { 499 } else { 500 };
         assert_eq!(carrier.plan(now_ms), step(Work::Batch, Signal::Retry));
-        assert_eq!(carrier.standing(), &Standing::Held { problem: Some(problem()) }, "said until a step shows better");
+        assert_eq!(
+            carrier.standing(),
+            &DeliveryStatus::Held { problem: Some(problem()) },
+            "said until a step shows better"
+        );
     }
 }
 
@@ -109,7 +113,7 @@ fn failed_work_begins_again_after_pauses_that_grow_or_when_a_person_says_so() {
     carrier.plan(0);
     for (now_ms, until_ms) in [(0, 1_000), (1_000, 3_000)] {
         carrier.failed(Work::Batch, "trap".into(), now_ms);
-        assert_eq!(carrier.standing(), &Standing::Failing { reason: "trap".into() });
+        assert_eq!(carrier.standing(), &DeliveryStatus::Failing { reason: "trap".into() });
         assert_eq!(carrier.plan(until_ms - 1), Plan::WaitUntil(until_ms));
         assert_eq!(carrier.plan(until_ms), step(Work::Batch, Signal::Resumed));
     }
@@ -211,11 +215,11 @@ fn a_paused_sink_plans_nothing_whatever_it_was_about() {
     ] {
         carrier.set_paused(true);
         for now_ms in [0, 500, 1_000_000] {
-            assert_eq!((carrier.plan(now_ms), carrier.standing()), (Plan::Rest, &Standing::Paused), "{then:?}");
+            assert_eq!((carrier.plan(now_ms), carrier.standing()), (Plan::Rest, &DeliveryStatus::Paused), "{then:?}");
         }
         carrier.set_paused(false);
         assert_eq!(carrier.plan(1_000_000), then);
-        assert_ne!(carrier.standing(), &Standing::Paused);
+        assert_ne!(carrier.standing(), &DeliveryStatus::Paused);
     }
 }
 
@@ -228,7 +232,7 @@ fn what_was_wrong_before_a_pause_is_said_again_after_it() {
     assert_eq!(carrier.plan(10), Plan::Rest);
     carrier.set_paused(false);
     assert_eq!(carrier.plan(20), Plan::WaitUntil(500));
-    assert_eq!(carrier.standing(), &Standing::Held { problem: Some(problem()) });
+    assert_eq!(carrier.standing(), &DeliveryStatus::Held { problem: Some(problem()) });
 }
 
 #[test]
@@ -245,11 +249,11 @@ fn an_answer_that_comes_after_a_pause_is_taken_in_and_no_request_follows() {
             carrier.stepped(Work::Batch, Directive::Send(request()), 0);
             carrier.set_paused(true);
             carrier.answered(Work::Batch, signal.clone());
-            assert_ne!(carrier.standing(), &Standing::Paused, "something is still being done");
+            assert_ne!(carrier.standing(), &DeliveryStatus::Paused, "something is still being done");
             assert_eq!(carrier.plan(0), step(Work::Batch, signal.clone()));
             let done = carrier.stepped(Work::Batch, next, 0);
             assert!(!matches!(done, Next::Send(_)), "{done:?}");
-            assert_eq!((carrier.plan(0), carrier.standing()), (Plan::Rest, &Standing::Paused));
+            assert_eq!((carrier.plan(0), carrier.standing()), (Plan::Rest, &DeliveryStatus::Paused));
             carrier.set_paused(false);
             assert_eq!(carrier.plan(9), then);
         }
@@ -280,7 +284,7 @@ fn rows_are_read_back_page_by_page() {
     assert_eq!(carrier.stepped(Work::ReadBack, Directive::Found(first.clone()), 5), Next::Found(first));
     assert_eq!(carrier.plan(5), step(Work::ReadBack, Signal::ReadBack(Some("b".into()))));
     assert_eq!(carrier.stepped(Work::ReadBack, Directive::Found(page(None)), 5), Next::Found(page(None)));
-    assert_eq!((carrier.plan(5), carrier.standing()), (Plan::Idle, &Standing::Idle));
+    assert_eq!((carrier.plan(5), carrier.standing()), (Plan::Idle, &DeliveryStatus::Idle));
 }
 
 #[test]
@@ -294,11 +298,11 @@ fn whatever_is_in_the_way_of_reading_back_ends_it_and_holds_nothing_up() {
     ] {
         let mut carrier = reading();
         assert_eq!(carrier.stepped(Work::ReadBack, directive, 0), Next::GaveUp(why.into()));
-        assert_eq!((carrier.plan(0), carrier.standing()), (Plan::Idle, &Standing::Idle));
+        assert_eq!((carrier.plan(0), carrier.standing()), (Plan::Idle, &DeliveryStatus::Idle));
     }
     let mut carrier = reading();
     carrier.failed(Work::ReadBack, "trap".into(), 0);
-    assert_eq!((carrier.plan(0), carrier.standing()), (Plan::Idle, &Standing::Idle));
+    assert_eq!((carrier.plan(0), carrier.standing()), (Plan::Idle, &DeliveryStatus::Idle));
     for waits in [false, true] {
         let mut carrier = reading();
         if waits {
@@ -316,7 +320,7 @@ fn rows_that_nobody_asked_for_are_a_failure() {
     let mut carrier = begun(Work::Batch, false);
     carrier.plan(0);
     assert_eq!(carrier.stepped(Work::Batch, Directive::Found(page(None)), 0), Next::Later);
-    assert!(matches!(carrier.standing(), Standing::Failing { .. }));
+    assert!(matches!(carrier.standing(), DeliveryStatus::Failing { .. }));
     assert_eq!(carrier.plan(1_000), step(Work::Batch, Signal::Resumed));
 }
 
@@ -332,7 +336,7 @@ fn a_notice_stops_nothing_and_is_said_until_another_takes_its_place() {
     );
     assert_eq!(
         (carrier.plan(0), carrier.standing(), carrier.notice()),
-        (Plan::Idle, &Standing::Idle, Some(&problem()))
+        (Plan::Idle, &DeliveryStatus::Idle, Some(&problem()))
     );
     carrier.begin(Work::Batch, false);
     carrier.plan(0);

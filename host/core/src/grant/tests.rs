@@ -29,12 +29,12 @@ fn signed_in(token: u64) -> Keeper {
 #[test]
 fn the_first_signal_is_started_and_is_given_until_it_is_answered() {
     let mut keeper = Keeper::default();
-    assert_eq!(keeper.standing(), &Standing::Starting);
+    assert_eq!(keeper.standing(), &GrantStatus::Starting);
     for _ in 0..2 {
         assert_eq!(keeper.plan(7), Plan::Step(Signal::Started));
     }
     assert_eq!(keeper.stepped(Status::SignedOut, Directive::Rest, None, 7), None);
-    assert_eq!((keeper.plan(8), keeper.standing()), (Plan::Rest, &Standing::SignedOut));
+    assert_eq!((keeper.plan(8), keeper.standing()), (Plan::Rest, &GrantStatus::SignedOut));
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_wait_ends_with_elapsed_and_not_before() {
     keeper.plan(0);
     keeper.stepped(Status::AwaitingPerson(prompt()), Directive::Wait(5_000), None, 1_000);
     let until_ms = 1_801_000;
-    assert_eq!(keeper.standing(), &Standing::AwaitingPerson { prompt: prompt(), until_ms });
+    assert_eq!(keeper.standing(), &GrantStatus::AwaitingPerson { prompt: prompt(), until_ms });
     assert_eq!(keeper.plan(5_999), Plan::WaitUntil(6_000));
     assert_eq!(keeper.plan(6_000), Plan::Step(Signal::Elapsed));
 }
@@ -85,7 +85,7 @@ fn a_failed_policy_is_started_again_after_pauses_that_grow_whatever_is_asked() {
     for (now_ms, until_ms) in [(0, 1_000), (1_000, 3_000), (3_000, 7_000)] {
         assert_eq!(keeper.plan(now_ms), Plan::Step(Signal::Started));
         keeper.failed("trap".into(), now_ms);
-        assert_eq!(keeper.standing(), &Standing::Failing { reason: "trap".into() });
+        assert_eq!(keeper.standing(), &GrantStatus::Failing { reason: "trap".into() });
         keeper.ask(Signal::SignIn);
         assert_eq!(keeper.plan(until_ms - 1), Plan::WaitUntil(until_ms));
     }
@@ -108,7 +108,7 @@ fn a_refusal_is_news_for_the_current_lease_only_and_once() {
     assert!(!keeper.refuse(lease(3)));
     assert_eq!(keeper.plan(0), Plan::Rest);
     assert!(keeper.refuse(lease(4)));
-    assert_eq!(keeper.standing(), &Standing::Renewing);
+    assert_eq!(keeper.standing(), &GrantStatus::Renewing);
     assert!(!keeper.refuse(lease(4)));
     assert_eq!(keeper.plan(0), Plan::Step(Signal::TokenRefused));
     keeper.stepped(authorized(None), Directive::Rest, Some(5), 0);
@@ -151,7 +151,7 @@ fn a_refusal_during_a_renewal_that_fails_reaches_the_policy() {
     keeper.answered(Signal::Elapsed);
     keeper.plan(0);
     keeper.stepped(authorized(None), Directive::Rest, Some(4), 0);
-    assert_eq!(keeper.standing(), &Standing::Renewing, "nobody is sent with it");
+    assert_eq!(keeper.standing(), &GrantStatus::Renewing, "nobody is sent with it");
     assert_eq!(keeper.plan(0), Plan::Step(Signal::TokenRefused));
 }
 
@@ -217,7 +217,7 @@ fn a_policy_that_runs_in_circles_is_slowed_down() {
 fn trouble_of_the_device_is_said_until_the_next_step() {
     let mut keeper = signed_in(4);
     keeper.note_trouble("the card is full".into());
-    assert_eq!(keeper.standing(), &Standing::Failing { reason: "the card is full".into() });
+    assert_eq!(keeper.standing(), &GrantStatus::Failing { reason: "the card is full".into() });
     assert_eq!(keeper.plan(0), Plan::Rest);
 }
 
@@ -228,7 +228,7 @@ fn a_lease_ends_when_the_server_said() {
     keeper.stepped(authorized(Some(60)), Directive::Rest, Some(2), 1_000);
     assert_eq!(keeper.standing().lease(60_999), Some(lease(2)));
     assert_eq!(keeper.standing().lease(61_000), None);
-    assert_eq!(Standing::Renewing.lease(0), None);
+    assert_eq!(GrantStatus::Renewing.lease(0), None);
 }
 
 #[test]
@@ -241,8 +241,8 @@ fn a_lease_that_has_ended_is_not_signed_in_whatever_the_policy_has_said() {
     keeper.stepped(authorized(Some(12)), Directive::Send(request), Some(2), 49_000);
     let standing = keeper.standing().clone();
     assert_eq!(standing.clone().at(60_999), standing, "while the renewal is under way it is good");
-    assert_eq!(standing.at(61_000), Standing::Renewing, "and then requests wait for that");
-    assert_eq!(Standing::SignedOut.at(61_000), Standing::SignedOut);
+    assert_eq!(standing.at(61_000), GrantStatus::Renewing, "and then requests wait for that");
+    assert_eq!(GrantStatus::SignedOut.at(61_000), GrantStatus::SignedOut);
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn a_policy_without_a_token_is_not_believed_to_be_authorized() {
     let mut keeper = Keeper::default();
     keeper.plan(0);
     keeper.stepped(authorized(None), Directive::Rest, None, 0);
-    assert!(matches!(keeper.standing(), Standing::Failing { .. }));
+    assert!(matches!(keeper.standing(), GrantStatus::Failing { .. }));
 }
 
 #[test]
@@ -271,5 +271,5 @@ fn a_blocked_grant_says_why() {
     let mut keeper = Keeper::default();
     keeper.plan(0);
     keeper.stepped(Status::Blocked(problem.clone()), Directive::Rest, None, 0);
-    assert_eq!(keeper.standing(), &Standing::Blocked(problem));
+    assert_eq!(keeper.standing(), &GrantStatus::Blocked(problem));
 }

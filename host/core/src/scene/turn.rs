@@ -16,14 +16,14 @@ pub(super) enum Ground<'state> {
 
 /// Whose turn it is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Turn<'state> {
+pub(super) struct Showing<'state> {
     pub(super) ground: Ground<'state>,
     pub(super) from: u64,
     /// None: nobody else waits for a turn.
     until: Option<u64>,
 }
 
-impl Turn<'_> {
+impl Showing<'_> {
     /// When this turn or what it shows is another. None: not by itself.
     pub(super) fn next_change(&self, state: &PanelState, now_ms: u64) -> Option<u64> {
         let within = match self.ground {
@@ -71,7 +71,7 @@ impl Ground<'_> {
 }
 
 /// Turns begin anew when a passing scene ended and when what takes turns became another.
-pub(super) fn plan_turn<'state>(state: &'state PanelState, spans: &[Span<'_>], now_ms: u64) -> Turn<'state> {
+pub(super) fn plan_turn<'state>(state: &'state PanelState, spans: &[Span<'_>], now_ms: u64) -> Showing<'state> {
     let over = |at: &u64| *at <= now_ms;
     let expiries = state.prompts.values().map(|pending| pending.expires_at).filter(over);
     let ends = spans.iter().map(|span| span.until).filter(over);
@@ -80,13 +80,13 @@ pub(super) fn plan_turn<'state>(state: &'state PanelState, spans: &[Span<'_>], n
     let grounds = plan_grounds(state, now_ms);
     let cycle_ms: u64 = grounds.iter().map(Ground::lasts_for_ms).sum();
     if let [ground] = grounds[..] {
-        return Turn { ground, from: since, until: None };
+        return Showing { ground, from: since, until: None };
     }
     let mut from = now_ms - now_ms.saturating_sub(since) % cycle_ms.max(1);
-    let mut turn = Turn { ground: Ground::Idle, from, until: None };
+    let mut turn = Showing { ground: Ground::Idle, from, until: None };
     for ground in grounds {
         let until = from.saturating_add(ground.lasts_for_ms());
-        turn = Turn { ground, from, until: Some(until) };
+        turn = Showing { ground, from, until: Some(until) };
         if now_ms < until {
             break;
         }

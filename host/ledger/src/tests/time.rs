@@ -34,7 +34,7 @@ async fn a_sink_waits_for_the_time_of_its_next_event_and_gets_it_when_the_clock_
     assert_eq!(moments(&ledger).await, [Moment::Unknown, Moment::Unknown]);
 
     let mut unsure = now("first", 77_000_000, 5_000_000);
-    unsure.standing = Standing::Unknown;
+    unsure.standing = TimeStatus::Unknown;
     ledger.learn_time(&unsure).await.unwrap();
     assert_eq!(moments(&ledger).await, [Moment::Unknown, Moment::Unknown]);
     ledger.learn_time(&now("first", 77_000_000, 5_000_000)).await.unwrap();

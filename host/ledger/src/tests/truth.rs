@@ -77,7 +77,7 @@ struct World {
     ledger: Ledger,
     trust: ClockTrust,
     last_seen: i64,
-    told: Option<Standing>,
+    told: Option<TimeStatus>,
     /// The true time.
     now: i64,
     booted_at: i64,
@@ -126,17 +126,17 @@ impl World {
         let standing = self.trust.judge(&reading, self.last_seen);
         let wall = self.trust.wall(&reading);
         let now = Now { standing, ..now(&self.name(), wall, reading.monotonic) };
-        if standing != Standing::Unknown {
+        if standing != TimeStatus::Unknown {
             self.boots[self.boot].knew = true;
             self.boots[self.boot].was_wrong |= wall != self.now;
             let is_news = self.told.is_none_or(|told| told != standing);
-            if is_news && standing == Standing::Synchronised {
+            if is_news && standing == TimeStatus::Synchronised {
                 self.last_seen = wall;
             }
             self.last_seen = self.last_seen.max(wall);
             if is_news {
                 self.ledger.learn_time(&now).await.unwrap();
-                let first = standing == Standing::Synchronised && self.boots[self.boot].synchronised_at.is_none();
+                let first = standing == TimeStatus::Synchronised && self.boots[self.boot].synchronised_at.is_none();
                 let is_wrong =
                     |press: &&Press| press.boot == self.boot && press.formatted.is_some_and(|(at, _)| at != press.at);
                 let wrong = self.presses.iter().position(|press| is_wrong(&press)).filter(|_| first);
@@ -147,7 +147,7 @@ impl World {
                 self.told = Some(standing);
             }
         }
-        if standing == Standing::Synchronised {
+        if standing == TimeStatus::Synchronised {
             self.boots[self.boot].synchronised_at.get_or_insert(self.now);
         }
         now

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use punchcard_core::config::parse_what_is_valid;
 use punchcard_core::event::NewEvent;
 use punchcard_core::name::InputName;
-use punchcard_core::time::{Instant, Monotonic, Now, Standing as Clockwork};
+use punchcard_core::time::{Instant, Monotonic, Now, TimeStatus as Clockwork};
 use tokio::sync::{Notify, mpsc, watch};
 use ulid::Ulid;
 
@@ -49,7 +49,7 @@ reach = ["https://hook.example"]
 struct Bench {
     device: Device,
     /// What is asked of the delivery of `sheet`.
-    asks: mpsc::UnboundedReceiver<command::Ask>,
+    asks: mpsc::UnboundedReceiver<command::DeliveryCommand>,
     /// Its rows.
     rows: Arc<Notify>,
     _fixture: Fixture,
@@ -66,7 +66,7 @@ impl Bench {
         let (asks, asked) = mpsc::unbounded_channel();
         let handle = SinkHandle {
             notice: watch::channel(None).1,
-            formatting: watch::channel(formatting::Standing::default()).1,
+            formatting: watch::channel(formatting::FormattingStatus::default()).1,
             delivery: watch::channel(DeliveryStanding::default()).1,
             delivery_off: None,
             asks,
@@ -218,7 +218,7 @@ async fn a_wish_for_another_destination_is_refused_or_kept_and_passed_on_whateve
     handle.set_paused(true);
     let accepted = finish(done, wished).await.is_ok();
     let kept = bench.device.ledger.recall("create-anew/sheet").await.unwrap().is_some();
-    let passed_on = bench.asks.try_recv() == Ok(command::Ask::CreateAnew);
+    let passed_on = bench.asks.try_recv() == Ok(command::DeliveryCommand::CreateAnew);
     assert_eq!((kept, passed_on), (accepted, accepted));
 
     let refused = bench.device.answer(Question::CreateAnew { sink: "sheet".to_owned() }).await;
@@ -257,6 +257,6 @@ async fn what_is_so_already_is_not_called_done() {
         assert_eq!(bench.device.answer(question.clone()).await, Ok(expected), "{question:?}");
     }
     // What it waited for may have been mended while it was paused.
-    assert_eq!(bench.asks.try_recv(), Ok(command::Ask::Retry));
+    assert_eq!(bench.asks.try_recv(), Ok(command::DeliveryCommand::Retry));
     assert!(bench.asks.try_recv().is_err());
 }

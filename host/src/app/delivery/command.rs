@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 /// What a person asks of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::app) enum Ask {
+pub(in crate::app) enum DeliveryCommand {
     /// The problem is mended.
     Retry,
     /// Make a new destination, as [`keep_wish`] keeps it.

@@ -78,7 +78,7 @@ impl Delivery {
     async fn awaits_whole_batch(&mut self, limits: Limits) -> bool {
         // A formatter's task that has ended makes none.
         let formats = self.formatting.has_changed().is_ok();
-        if !formats || *self.formatting.borrow_and_update() != formatting::Standing::Working {
+        if !formats || *self.formatting.borrow_and_update() != formatting::FormattingStatus::Working {
             return false;
         }
         !self.has_whole_batch(limits).await

@@ -28,7 +28,7 @@ fn hold() -> Vec<u8> {
 }
 
 /// A sink, the way of questions to it, and what it stands on.
-async fn delivery_by(component: &[u8]) -> (Delivery, mpsc::UnboundedSender<Ask>, Fixture) {
+async fn delivery_by(component: &[u8]) -> (Delivery, mpsc::UnboundedSender<DeliveryCommand>, Fixture) {
     let (fixture, sink, plugin) = Fixture::with_sink(component).await;
     let Plugin::Connector(connector) = plugin else { panic!("no connector") };
     let (asks, inbox) = mpsc::unbounded_channel();
@@ -58,8 +58,8 @@ async fn delivery_by(component: &[u8]) -> (Delivery, mpsc::UnboundedSender<Ask>,
         flow: watch::channel(Flow::Deliver).1,
         progress: Progress::after(6),
         rows: Arc::default(),
-        formatting: watch::channel(formatting::Standing::default()).1,
-        standing: watch::channel(Standing::default()).0,
+        formatting: watch::channel(formatting::FormattingStatus::default()).1,
+        standing: watch::channel(DeliveryStatus::default()).0,
         delivered: mpsc::unbounded_channel().0,
     };
     (delivery, asks, fixture)
@@ -79,7 +79,7 @@ async fn a_comparison_ends_where_the_sink_is_held_or_fails_after_it_was_asked_fo
         let (delivery, asks, _fixture) = delivery_by(&connector).await;
         let progress = delivery.progress.clone();
         let number = progress.begin().unwrap();
-        asks.send(Ask::Reconcile { number, deliver_missing_of: None }).unwrap();
+        asks.send(DeliveryCommand::Reconcile { number, deliver_missing_of: None }).unwrap();
         let ended = async {
             while failed(&progress, number).is_none() {
                 sleep(Duration::from_millis(5)).await;
@@ -106,7 +106,7 @@ async fn a_sink_that_waits_for_a_person_leaves_the_others_their_turn_to_create()
         delivery.authority = Authority::Grant(link.clone());
         let mut standing = delivery.standing.subscribe();
         let left = async {
-            standing.wait_for(|standing| *standing != Standing::default()).await.unwrap();
+            standing.wait_for(|standing| *standing != DeliveryStatus::default()).await.unwrap();
             assert!(timeout(Duration::from_secs(10), link.turn_to_create()).await.is_ok(), "it is kept");
         };
         tokio::select! {
@@ -124,7 +124,9 @@ async fn an_answer_to_an_older_comparison_is_refused_and_leaves_the_last_one_as_
     load.missing = (6, missing.clone());
     for (told, is_last) in [(5, false), (6, true)] {
         let number = delivery.progress.begin().unwrap();
-        delivery.take(&mut carrier, &mut load, Ask::Reconcile { number, deliver_missing_of: Some(told) }).await;
+        delivery
+            .take(&mut carrier, &mut load, DeliveryCommand::Reconcile { number, deliver_missing_of: Some(told) })
+            .await;
         let wanted = load.reconciliation.take().and_then(|reconciliation| reconciliation.wanted().map(<[_]>::to_vec));
         assert_eq!(wanted, is_last.then(|| missing.clone()));
         assert_eq!(failed(&delivery.progress, number).is_some(), !is_last);

@@ -16,7 +16,7 @@ use punchcard_sandbox::cache::hexadecimal;
 const MOST_TRIES: u32 = 3;
 
 /// What is asked of a sink's formatting.
-pub(in crate::app) enum Ask {
+pub(in crate::app) enum FormattingCommand {
     /// To replay, and to keep what is different as corrections.
     Correct {
         /// From this event on.
@@ -67,8 +67,8 @@ pub(super) enum CorrectionError {
 }
 
 impl Formatting {
-    pub(super) async fn answer(&mut self, ask: Ask) {
-        let Ask::Correct { from, component, settings, wanted, reply } = ask;
+    pub(super) async fn answer(&mut self, ask: FormattingCommand) {
+        let FormattingCommand::Correct { from, component, settings, wanted, reply } = ask;
         let same = component == hexadecimal(self.by.formatter.sha256()) && settings == self.by.settings;
         let corrected = if same { self.correct(from, wanted, &reply).await } else { Err(CorrectionError::Another) };
         if reply.send(corrected.map_err(chain)).is_err() {

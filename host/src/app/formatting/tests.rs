@@ -5,7 +5,7 @@ use std::time::Duration;
 use bare_component::component;
 use punchcard_core::event::NewEvent;
 use punchcard_core::name::{InputName, PluginName};
-use punchcard_core::time::{Instant, Now, Standing as Known};
+use punchcard_core::time::{Instant, Now, TimeStatus as Known};
 use tokio::sync::oneshot;
 use ulid::Ulid;
 
@@ -46,7 +46,7 @@ async fn formatting_of(events: u32) -> (Formatting, Fixture) {
         time: fixture.time.clone(),
         accepted: fixture.ledger.accepted(),
         rows: Arc::default(),
-        standing: watch::channel(Standing::default()).0,
+        standing: watch::channel(FormattingStatus::default()).0,
         said: mpsc::unbounded_channel().0,
         asks: mpsc::unbounded_channel().1,
     };
@@ -72,7 +72,7 @@ async fn what_was_made_while_the_sink_moved_on_is_no_failure() {
     // As if the sink moved on while the formatter worked.
     keep(&mut formatting, work.clone()).await;
     keep(&mut formatting, work).await;
-    assert_eq!(*formatting.standing.borrow(), Standing::Working);
+    assert_eq!(*formatting.standing.borrow(), FormattingStatus::Working);
 }
 
 #[tokio::test]

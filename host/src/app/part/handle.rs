@@ -9,7 +9,7 @@ use punchcard_core::name::GrantName;
 use punchcard_core::plugin::Problem;
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::super::delivery::command::{Ask, Flow};
+use super::super::delivery::command::{DeliveryCommand, Flow};
 use super::super::formatting;
 use super::super::grant;
 use super::super::grant::Grant;
@@ -28,7 +28,7 @@ impl Handle {
     /// Tells the part to end when it can: after the request that is under way.
     pub(in crate::app) fn stop(&self) {
         match self {
-            Self::Grant(running) => running.ask(grant::Ask::Stop),
+            Self::Grant(running) => running.ask(grant::GrantCommand::Stop),
             Self::Sink(sink) => sink.stop(),
         }
     }
@@ -52,15 +52,15 @@ impl Handle {
 
 /// A sink that runs.
 pub(in crate::app) struct SinkHandle {
-    pub(in crate::app) formatting: watch::Receiver<formatting::Standing>,
-    pub(in crate::app) delivery: watch::Receiver<delivery::Standing>,
+    pub(in crate::app) formatting: watch::Receiver<formatting::FormattingStatus>,
+    pub(in crate::app) delivery: watch::Receiver<delivery::DeliveryStatus>,
     /// What the connector says that a person should know, and that stops nothing.
     pub(in crate::app) notice: watch::Receiver<Option<Problem>>,
     /// Why nothing is delivered, where that is so. Its rows are made and kept.
     pub(in crate::app) delivery_off: Option<String>,
-    pub(in crate::app) asks: mpsc::UnboundedSender<Ask>,
+    pub(in crate::app) asks: mpsc::UnboundedSender<DeliveryCommand>,
     /// What is asked of its formatting.
-    pub(in crate::app) corrections: mpsc::UnboundedSender<formatting::Ask>,
+    pub(in crate::app) corrections: mpsc::UnboundedSender<formatting::FormattingCommand>,
     /// There may be rows.
     pub(in crate::app) rows: Arc<Notify>,
     /// Whether its rows can be read back.

@@ -14,14 +14,16 @@ use super::super::grant::Grant;
 /// Keeps the panel's word on a sink's formatter true.
 pub(super) async fn show_formatting(
     part: String,
-    mut standing: watch::Receiver<formatting::Standing>,
+    mut standing: watch::Receiver<formatting::FormattingStatus>,
     display: Display,
 ) {
-    use formatting::Standing;
+    use formatting::FormattingStatus;
     loop {
         let problem = match standing.borrow_and_update().clone() {
-            Standing::Failing { reason } => Some(Problem { headline: "formatting fails".into(), advice: reason }),
-            Standing::Idle | Standing::Working | Standing::AwaitingTime => None,
+            FormattingStatus::Failing { reason } => {
+                Some(Problem { headline: "formatting fails".into(), advice: reason })
+            }
+            FormattingStatus::Idle | FormattingStatus::Working | FormattingStatus::AwaitingTime => None,
         };
         display.note(|panel, now_ms| panel.set_problem(&part, problem.as_ref(), now_ms));
         if standing.changed().await.is_err() {
@@ -36,16 +38,18 @@ pub(super) async fn show_grant(grant: Arc<Grant>, display: Display) {
     loop {
         let now = standing.borrow_and_update().clone();
         let (prompt, problem) = match now {
-            grant::Standing::AwaitingPerson { prompt, .. } => (Some(prompt), None),
-            grant::Standing::Blocked(problem) => (None, Some(problem)),
-            grant::Standing::Failing { reason } => {
+            grant::GrantStatus::AwaitingPerson { prompt, .. } => (Some(prompt), None),
+            grant::GrantStatus::Blocked(problem) => (None, Some(problem)),
+            grant::GrantStatus::Failing { reason } => {
                 (None, Some(Problem { headline: "sign-in fails".into(), advice: reason }))
             }
-            grant::Standing::SignedOut => {
+            grant::GrantStatus::SignedOut => {
                 let advice = format!("`punchcard sign-in {}` signs in again", grant.name);
                 (None, Some(Problem { headline: "signed out".into(), advice }))
             }
-            grant::Standing::Starting | grant::Standing::Authorized { .. } | grant::Standing::Renewing => (None, None),
+            grant::GrantStatus::Starting | grant::GrantStatus::Authorized { .. } | grant::GrantStatus::Renewing => {
+                (None, None)
+            }
         };
         let part = format!("grants.{}", grant.name);
         display.note(|panel, now_ms| {
@@ -59,19 +63,23 @@ pub(super) async fn show_grant(grant: Arc<Grant>, display: Display) {
 }
 
 /// Keeps the panel's word on a sink's delivery true.
-pub(super) async fn show_delivery(sink: SinkName, mut standing: watch::Receiver<delivery::Standing>, display: Display) {
-    use delivery::Standing;
+pub(super) async fn show_delivery(
+    sink: SinkName,
+    mut standing: watch::Receiver<delivery::DeliveryStatus>,
+    display: Display,
+) {
+    use delivery::DeliveryStatus;
     let part = format!("sinks.{sink}");
     loop {
         let problem = match standing.borrow_and_update().clone() {
-            Standing::Held { problem } => problem,
-            Standing::Paused => {
+            DeliveryStatus::Held { problem } => problem,
+            DeliveryStatus::Paused => {
                 let advice = format!("`punchcard sinks resume {sink}` goes on; until then its rows wait on the device");
                 Some(Problem { headline: "delivery is paused".into(), advice })
             }
-            Standing::Failing { reason } => Some(Problem { headline: "delivery fails".into(), advice: reason }),
+            DeliveryStatus::Failing { reason } => Some(Problem { headline: "delivery fails".into(), advice: reason }),
             // What is waited for heals by itself; `status` says it.
-            Standing::Idle | Standing::Working | Standing::Waiting { .. } => None,
+            DeliveryStatus::Idle | DeliveryStatus::Working | DeliveryStatus::Waiting { .. } => None,
         };
         display.note(|panel, now_ms| panel.set_problem(&part, problem.as_ref(), now_ms));
         if standing.changed().await.is_err() {
@@ -106,24 +114,24 @@ mod tests {
         let fixture = Fixture::new();
         fixture.display.note(PanelState::note_ready);
         let reason = "it trapped".to_owned();
-        let (formatting, formats) = watch::channel(formatting::Standing::Idle);
-        let (delivery, delivers) = watch::channel(delivery::Standing::Idle);
+        let (formatting, formats) = watch::channel(formatting::FormattingStatus::Idle);
+        let (delivery, delivers) = watch::channel(delivery::DeliveryStatus::Idle);
         let sink = SinkName::parse("sheet").unwrap();
         let mut tasks = JoinSet::new();
         tasks.spawn(show_formatting("sinks.sheet.format".to_owned(), formats, fixture.display.clone()));
         tasks.spawn(show_delivery(sink, delivers, fixture.display.clone()));
-        formatting.send_replace(formatting::Standing::Failing { reason: reason.clone() });
+        formatting.send_replace(formatting::FormattingStatus::Failing { reason: reason.clone() });
         await_shown(&fixture, Some("formatting fails")).await;
-        formatting.send_replace(formatting::Standing::Working);
+        formatting.send_replace(formatting::FormattingStatus::Working);
         await_shown(&fixture, None).await;
         let held = Problem { headline: "tab was deleted".to_owned(), advice: "bring it back".to_owned() };
         for (standing, expected) in [
-            (delivery::Standing::Paused, Some("delivery is paused")),
-            (delivery::Standing::Working, None),
-            (delivery::Standing::Failing { reason }, Some("delivery fails")),
-            (delivery::Standing::Waiting { problem: Some(held.clone()) }, None),
-            (delivery::Standing::Held { problem: Some(held) }, Some("tab was deleted")),
-            (delivery::Standing::Idle, None),
+            (delivery::DeliveryStatus::Paused, Some("delivery is paused")),
+            (delivery::DeliveryStatus::Working, None),
+            (delivery::DeliveryStatus::Failing { reason }, Some("delivery fails")),
+            (delivery::DeliveryStatus::Waiting { problem: Some(held.clone()) }, None),
+            (delivery::DeliveryStatus::Held { problem: Some(held) }, Some("tab was deleted")),
+            (delivery::DeliveryStatus::Idle, None),
         ] {
             delivery.send_replace(standing);
             await_shown(&fixture, expected).await;

@@ -184,8 +184,8 @@ impl Part for SinkPart {
         let Self { name, configuration, limits, .. } = self;
         let Site { ledger, clock, time, .. } = site;
         let rows = Arc::new(Notify::new());
-        let (formatting_standing, formatting) = watch::channel(formatting::Standing::default());
-        let (delivery_standing, delivery) = watch::channel(delivery::Standing::default());
+        let (formatting_standing, formatting) = watch::channel(formatting::FormattingStatus::default());
+        let (delivery_standing, delivery) = watch::channel(delivery::DeliveryStatus::default());
         let (asks, inbox) = mpsc::unbounded_channel();
         let (corrections, formatting_asks) = mpsc::unbounded_channel();
         let progress = Progress::after(fresh_number());

@@ -24,7 +24,7 @@ pub enum Action {
     /// `press`: an event.
     Press(Press),
     /// `turn`: another item of a choice.
-    Turn(Turn),
+    Turn(TurnAction),
 }
 
 /// An event to make.
@@ -49,7 +49,7 @@ pub enum FieldValue {
 
 /// A choice to move.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Turn {
+pub struct TurnAction {
     /// `choice`
     pub choice: ChoiceName,
     /// `step`: 1 or -1; for an encoder, which way is forward, and 1 where it is left out.
@@ -130,13 +130,13 @@ fn parse_text(node: &Node<'_, '_>, text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn parse_turn(node: &Node<'_, '_>, declared: &Declared<'_>, encoder: bool) -> Option<Turn> {
+fn parse_turn(node: &Node<'_, '_>, declared: &Declared<'_>, encoder: bool) -> Option<TurnAction> {
     let mut table = node.table()?;
     let choice = table.required("choice", |node| declared.choice(node, node.text()?, ChoiceName::parse, None));
     let step =
         if encoder { table.optional("step", Step::Forward, parse_step) } else { table.required("step", parse_step) };
     table.finish()?;
-    Some(Turn { choice: choice?, step: step? })
+    Some(TurnAction { choice: choice?, step: step? })
 }
 
 fn parse_step(node: &Node<'_, '_>) -> Option<Step> {
