@@ -92,7 +92,7 @@ pub struct SinkCounts {
 
 impl Ledger {
     /// Declares the sinks that plugins.toml names. A sink that is no longer named keeps what it has, but pruning no longer
-    /// waits for it.
+    /// waits for it. Where nothing is news, nothing is written: a press during a reload does not wait for the disk twice.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -102,7 +102,11 @@ impl Ledger {
                 let known =
                     transaction.query_row("SELECT EXISTS (SELECT 1 FROM sink)", [], |row| row.get::<_, bool>(0))?;
                 let begin = if known { event::newest(transaction)? } else { pruned_through(transaction)? };
-                transaction.execute("UPDATE sink SET declared = 0 WHERE declared = 1", [])?;
+                let names: Vec<&str> = sinks.keys().map(SinkName::as_str).collect();
+                let names = encoding::render(&names)?;
+                let forgo = "UPDATE sink SET declared = 0
+                             WHERE declared = 1 AND name NOT IN (SELECT value FROM json_each(?1))";
+                transaction.prepare_cached(forgo)?.execute([names])?;
                 sinks.iter().map(|(sink, declared)| declare(transaction, sink, declared, begin)).collect()
             })
         })
@@ -221,7 +225,8 @@ fn declare(
     let pruned = to_column(pruned_through(transaction)?);
     let declare = "UPDATE sink SET kinds = ?2, declared = 1, cursor = max(cursor, ?3),
                        formatter = coalesce(?4, formatter), connector = coalesce(?5, connector)
-                   WHERE id = ?1";
+                   WHERE id = ?1 AND (kinds <> ?2 OR declared = 0 OR cursor < ?3
+                       OR formatter IS NOT coalesce(?4, formatter) OR connector IS NOT coalesce(?5, connector))";
     transaction.prepare_cached(declare)?.execute((id, kinds, pruned, formatter, connector))?;
     let missed = u64::try_from(pruned - cursor).unwrap_or(0);
     Ok(Declared { sink: sink.clone(), new_after: None, missed, begun_anew })

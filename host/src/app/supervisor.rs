@@ -14,6 +14,7 @@ pub(super) mod declaration;
 mod publication;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -181,11 +182,7 @@ impl Supervisor {
         let configuration = Arc::clone(&candidate.materials.configuration);
         let is_whole = candidate.faults.is_empty() && plugins.values().all(Result::is_ok);
         // Only what works becomes what is fallen back on: a missing file or secret may be a misspelt name.
-        if let Some(text) = candidate.in_force.text.take_if(|_| is_whole)
-            && let Err(error) = configuration::keep_as_last_valid(&self.options.state, &text)
-        {
-            warn!(%error, "the configuration can't be kept as the last valid one");
-        }
+        let keep = candidate.in_force.text.take_if(|_| is_whole);
         self.device.set_configuration(candidate.in_force.report.clone());
         let after_restart = configuration::find_restart_needs(&self.device.configuration, &configuration);
         let names: BTreeSet<PartName> = part_names(&configuration).into_iter().collect();
@@ -210,6 +207,14 @@ impl Supervisor {
             info!(device = %configuration.device.name, "ready");
             if candidate.again {
                 self.reload(candidate.replies);
+            }
+        }
+        // Only now: a press that comes meanwhile waits for the same disk.
+        if let Some(text) = keep {
+            let state = self.options.state.clone();
+            let kept = tokio::task::spawn_blocking(move || configuration::keep_as_last_valid(&state, &text));
+            if let Err(error) = kept.await.map_err(io::Error::other).flatten() {
+                warn!(%error, "the configuration can't be kept as the last valid one");
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Sinks and grants as plugins.toml names them, with the plugins that it gives them.
 
+use power_cut::{Effort, Recording};
 use punchcard_core::name::GrantName;
 
 use super::super::RememberedGrant;
@@ -28,6 +29,25 @@ async fn a_sink_that_comes_later_takes_what_happens_from_then_on() {
     assert_eq!(declare(&ledger, &["renamed", "sheet"]).await[1].new_after, None);
     assert_eq!(sequences(&read(&ledger, "sheet").await), [3], "one that is known goes on where it was");
     assert_eq!(sequences(&read(&ledger, "renamed").await), [3]);
+}
+
+/// A reload declares all sinks again, and a press may come in the same moment.
+#[tokio::test]
+async fn a_declaration_without_news_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path()).close().await;
+    let recording = Recording::start(folder.path()).unwrap();
+    let ledger = open(folder.path());
+    declare(&ledger, &["one", "two"]).await;
+    accept(&ledger, 1..=1).await;
+    let mut efforts = Vec::new();
+    for names in [&["one", "two"][..], &["one"], &["one"], &["one", "two"]] {
+        let before = recording.len();
+        declare(&ledger, names).await;
+        efforts.push(Effort::of(&recording.operations()[before..]).flushes);
+    }
+    assert_eq!(efforts, [0, 1, 0, 1]);
+    ledger.close().await;
 }
 
 #[tokio::test]
