@@ -1,4 +1,4 @@
-//! From what an input reported to what a person meant: a press, or a choice turned so far.
+//! From what an input reported to what a person meant: a press, a long or a double one, or a choice turned so far.
 //!
 //! What it deliberately does not know: which input it is, and what a press means. Times are milliseconds of a clock that
 //! never decreases, and are given; the caller keeps one [`Recognizer`] for each input.
@@ -8,6 +8,8 @@
 //! repeats what it would type, a hold is a train of strokes, the first of which is followed by a longer gap; any stroke
 //! close enough to the one before it belongs to the same hold.
 
+use std::time::Duration;
+
 use crate::config::input::{Action, Input, Step, Trigger};
 use crate::input::Motion;
 
@@ -16,6 +18,10 @@ use crate::input::Motion;
 pub enum Gesture {
     /// One press.
     Press,
+    /// A press that was held for long enough to be another one.
+    LongPress,
+    /// Two presses, close enough to be one.
+    DoublePress,
     /// A choice turned on by so many items; back where negative.
     Turn(i32),
 }
@@ -24,44 +30,212 @@ pub enum Gesture {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recognizer {
     button: Button,
-    /// The items by which an edge or a detent turns a choice. None where the input presses.
-    turns_by: Option<i32>,
+    does: Does,
+}
+
+/// What an input does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Does {
+    /// It presses, and which press it is needs no time to tell.
+    Press,
+    /// It presses, and time tells which press it is.
+    TimedPress(TimedPress),
+    /// Each edge or detent turns a choice by so many items.
+    Turn(i32),
 }
 
 impl Recognizer {
     /// For an input that has not moved yet.
     #[must_use]
     pub fn new(input: &Input) -> Self {
-        let debounce_ms = u64::try_from(input.debounce_for.as_millis()).unwrap_or(u64::MAX);
+        let debounce_ms = milliseconds(input.debounce_for);
         let bounce_ms = match input.trigger {
             // A keyboard knows of no bounces: its debounce is for terminals that repeat a key that is held.
             Trigger::Key(_) => debounce_ms.min(Timing::default().bounce_ms),
             _ => debounce_ms,
         };
         let timing = Timing { bounce_ms, hold_ms: debounce_ms };
-        let turns_by = match &input.action {
-            Action::Press(_) => None,
-            Action::Turn(turn) => Some(match turn.step {
+        let does = match &input.action {
+            Action::Press(presses) if presses.long.is_none() && presses.double.is_none() => Does::Press,
+            Action::Press(presses) => Does::TimedPress(TimedPress {
+                bounce_ms,
+                long_ms: presses.long.as_ref().map(|(after, _)| milliseconds(*after)),
+                double_ms: presses.double.as_ref().map(|(within, _)| milliseconds(*within)),
+                stage: Stage::Rests,
+            }),
+            Action::Turn(turn) => Does::Turn(match turn.step {
                 Step::Forward => 1,
                 Step::Back => -1,
             }),
         };
-        Self { button: Button::new(timing), turns_by }
+        Self { button: Button::new(timing), does }
     }
 
-    /// What an edge means, if anything.
+    /// What an edge means, if anything, after what [`Recognizer::elapse`] made of the time up to it.
     pub fn edge(&mut self, motion: Motion, at_ms: u64) -> Option<Gesture> {
-        match self.turns_by {
-            None => self.button.press(motion, at_ms).then_some(Gesture::Press),
-            Some(steps) => self.button.turn(motion, at_ms).then_some(Gesture::Turn(steps)),
+        match &mut self.does {
+            Does::Press => self.button.press(motion, at_ms).then_some(Gesture::Press),
+            Does::TimedPress(timed) => {
+                let is_press = self.button.press(motion, at_ms);
+                timed.edge(motion, is_press, at_ms)
+            }
+            Does::Turn(steps) => self.button.turn(motion, at_ms).then_some(Gesture::Turn(*steps)),
+        }
+    }
+
+    /// When time alone decides what was meant, in milliseconds of the clock. None: nothing waits for that.
+    #[must_use]
+    pub fn due_ms(&self) -> Option<u64> {
+        match &self.does {
+            Does::TimedPress(timed) => timed.due_ms(),
+            Does::Press | Does::Turn(_) => None,
+        }
+    }
+
+    /// What time has decided by now, if anything.
+    pub fn elapse(&mut self, now_ms: u64) -> Option<Gesture> {
+        match &mut self.does {
+            Does::TimedPress(timed) => timed.elapse(now_ms),
+            Does::Press | Does::Turn(_) => None,
+        }
+    }
+
+    /// What a press that was let go, and might have become a double press, is where nothing follows any more.
+    pub fn finish(&mut self) -> Option<Gesture> {
+        match &mut self.does {
+            Does::TimedPress(timed) => timed.finish(),
+            Does::Press | Does::Turn(_) => None,
         }
     }
 
     /// What so many detents of an encoder mean. Nothing for an input that presses.
     #[must_use]
     pub fn turn(&self, detents: i32) -> Option<Gesture> {
-        let steps = self.turns_by?.saturating_mul(detents);
+        let Does::Turn(steps) = self.does else { return None };
+        let steps = steps.saturating_mul(detents);
         (steps != 0).then_some(Gesture::Turn(steps))
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Tells a press from a long one and a double one.
+///
+/// A long press counts when its time has come, while the button is still held: a person learns from the panel when to let
+/// go. A double press counts when the button goes down again; what it does until it is let go then means nothing more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct TimedPress {
+    /// Let go for less than this, the contact has only bounced.
+    bounce_ms: u64,
+    /// A press that is held for so long is a long one.
+    long_ms: Option<u64>,
+    /// A press that comes within this time after one was let go makes it a double one.
+    double_ms: Option<u64>,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nothing is to be told.
+    Rests,
+    /// It was pressed.
+    Held {
+        since_ms: u64,
+        /// Since when the contact is open, where it is: it was let go, or bounces.
+        open_since_ms: Option<u64>,
+    },
+    /// It was pressed and let go. If it is pressed again until then, that was a double press.
+    LetGo { until_ms: u64 },
+}
+
+impl TimedPress {
+    /// `is_press`: it is the beginning of a press, and no bounce.
+    fn edge(&mut self, motion: Motion, is_press: bool, at_ms: u64) -> Option<Gesture> {
+        match (self.stage, motion) {
+            (Stage::LetGo { .. }, _) if is_press => {
+                self.stage = Stage::Rests;
+                Some(Gesture::DoublePress)
+            }
+            (Stage::Rests, Motion::Stroke | Motion::Tap) if is_press => self.let_go(at_ms),
+            (Stage::Rests, _) if is_press => {
+                self.stage = Stage::Held { since_ms: at_ms, open_since_ms: None };
+                None
+            }
+            (Stage::Held { since_ms, .. }, Motion::Down | Motion::Repeat) => {
+                self.stage = Stage::Held { since_ms, open_since_ms: None };
+                None
+            }
+            (Stage::Held { since_ms, open_since_ms: None }, Motion::Up) => {
+                self.stage = Stage::Held { since_ms, open_since_ms: Some(at_ms) };
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn due_ms(&self) -> Option<u64> {
+        match self.stage {
+            Stage::Rests => None,
+            Stage::Held { open_since_ms: Some(open_since_ms), .. } => {
+                Some(open_since_ms.saturating_add(self.bounce_ms))
+            }
+            Stage::Held { since_ms, open_since_ms: None } => Some(since_ms.saturating_add(self.long_ms?)),
+            Stage::LetGo { until_ms } => Some(until_ms),
+        }
+    }
+
+    fn elapse(&mut self, now_ms: u64) -> Option<Gesture> {
+        while self.due_ms().is_some_and(|due_ms| due_ms <= now_ms) {
+            let gesture = match self.stage {
+                Stage::Held { open_since_ms: Some(open_since_ms), since_ms } => {
+                    let held_ms = open_since_ms.saturating_sub(since_ms);
+                    // The contact bounced when its time came.
+                    if self.long_ms.is_some_and(|long_ms| held_ms >= long_ms) {
+                        self.stage = Stage::Rests;
+                        Some(Gesture::LongPress)
+                    } else {
+                        self.let_go(open_since_ms)
+                    }
+                }
+                Stage::Held { open_since_ms: None, .. } => {
+                    self.stage = Stage::Rests;
+                    Some(Gesture::LongPress)
+                }
+                Stage::Rests | Stage::LetGo { .. } => {
+                    self.stage = Stage::Rests;
+                    Some(Gesture::Press)
+                }
+            };
+            if gesture.is_some() {
+                return gesture;
+            }
+        }
+        None
+    }
+
+    /// It was let go before it was a long press.
+    fn let_go(&mut self, at_ms: u64) -> Option<Gesture> {
+        match self.double_ms {
+            Some(double_ms) => {
+                self.stage = Stage::LetGo { until_ms: at_ms.saturating_add(double_ms) };
+                None
+            }
+            None => {
+                self.stage = Stage::Rests;
+                Some(Gesture::Press)
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Option<Gesture> {
+        let was_let_go = match std::mem::replace(&mut self.stage, Stage::Rests) {
+            Stage::Held { open_since_ms, .. } => open_since_ms.is_some(),
+            Stage::LetGo { .. } => true,
+            Stage::Rests => false,
+        };
+        was_let_go.then_some(Gesture::Press)
     }
 }
 
@@ -244,6 +418,108 @@ mod tests {
         })
     }
 
+    /// What a script of motions means, each gesture with the time at which it is known.
+    fn gestures(recognizer: &mut Recognizer, script: &[(u64, Motion)], until_ms: u64) -> Vec<(u64, Gesture)> {
+        let mut found = Vec::new();
+        let wait = |recognizer: &mut Recognizer, until_ms: u64, found: &mut Vec<_>| {
+            while let Some(due_ms) = recognizer.due_ms().filter(|due_ms| *due_ms <= until_ms) {
+                found.extend(recognizer.elapse(due_ms).map(|gesture| (due_ms, gesture)));
+            }
+        };
+        for (at_ms, motion) in script {
+            wait(recognizer, *at_ms, &mut found);
+            found.extend(recognizer.edge(*motion, *at_ms).map(|gesture| (*at_ms, gesture)));
+        }
+        wait(recognizer, until_ms, &mut found);
+        found
+    }
+
+    const LONG: &str = "long-press = { event = \"long\", after-ms = 800 }";
+    const DOUBLE: &str = "double-press = { event = \"double\", within-ms = 400 }";
+
+    fn timed(keys: &[&str]) -> Recognizer {
+        recognizer(&format!("driver = \"gpio\"\nline = 17\npress.event = \"e\"\n{}", keys.join("\n")))
+    }
+
+    #[test]
+    fn time_tells_a_press_from_a_long_and_a_double_one() {
+        use Gesture::{DoublePress, LongPress, Press};
+        type Case = (&'static str, &'static [&'static str], &'static [(u64, Motion)], &'static [(u64, Gesture)]);
+        let table: &[Case] = &[
+            ("a press", &[LONG], &[(0, Down), (90, Up)], &[(120, Press)]),
+            ("held just too short", &[LONG], &[(0, Down), (799, Up)], &[(829, Press)]),
+            ("held", &[LONG], &[(0, Down), (2_000, Up)], &[(800, LongPress)]),
+            (
+                "held, and its contact bounces",
+                &[LONG],
+                &[(0, Down), (1, Up), (9, Down), (900, Up), (903, Down), (905, Up)],
+                &[(800, LongPress)],
+            ),
+            (
+                "shaky when its time comes",
+                &[LONG],
+                &[(0, Down), (790, Up), (810, Down), (900, Up)],
+                &[(800, LongPress)],
+            ),
+            ("let go while it bounces", &[LONG], &[(0, Down), (805, Up)], &[(800, LongPress)]),
+            (
+                "two presses that are no double one",
+                &[LONG],
+                &[(0, Down), (90, Up), (200, Down), (290, Up)],
+                &[(120, Press), (320, Press)],
+            ),
+            ("one press", &[DOUBLE], &[(0, Down), (90, Up)], &[(490, Press)]),
+            ("held without a meaning", &[DOUBLE], &[(0, Down), (5_000, Up)], &[(5_400, Press)]),
+            ("two", &[DOUBLE], &[(0, Down), (90, Up), (200, Down), (290, Up)], &[(200, DoublePress)]),
+            (
+                "two, too far apart",
+                &[DOUBLE],
+                &[(0, Down), (90, Up), (490, Down), (550, Up)],
+                &[(490, Press), (950, Press)],
+            ),
+            (
+                "three",
+                &[DOUBLE],
+                &[(0, Down), (90, Up), (200, Down), (290, Up), (400, Down), (450, Up)],
+                &[(200, DoublePress), (850, Press)],
+            ),
+            (
+                "a double one that is held",
+                &[LONG, DOUBLE],
+                &[(0, Down), (90, Up), (200, Down), (2_000, Up)],
+                &[(200, DoublePress)],
+            ),
+            (
+                "a press, then a held one",
+                &[LONG, DOUBLE],
+                &[(0, Down), (90, Up), (600, Down), (2_000, Up)],
+                &[(490, Press), (1_400, LongPress)],
+            ),
+            (
+                "strokes",
+                &[DOUBLE],
+                &[(0, Stroke), (1_000, Stroke), (1_300, Tap)],
+                &[(400, Press), (1_300, DoublePress)],
+            ),
+        ];
+        for (name, keys, script, expected) in table {
+            assert_eq!(gestures(&mut timed(keys), script, 20_000), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_press_that_was_let_go_is_one_at_the_end_and_one_that_is_held_is_none() {
+        let end = |keys: &[&str], script: &[(u64, Motion)]| {
+            let mut recognizer = timed(keys);
+            assert_eq!(gestures(&mut recognizer, script, 0), []);
+            (recognizer.finish(), recognizer.due_ms())
+        };
+        assert_eq!(end(&[LONG], &[(0, Down), (90, Up)]), (Some(Gesture::Press), None));
+        assert_eq!(end(&[LONG], &[(0, Down)]), (None, None));
+        assert_eq!(end(&[DOUBLE], &[]), (None, None));
+        assert_eq!(recognizer("driver = \"gpio\"\nline = 17\npress.event = \"e\"").finish(), None);
+    }
+
     proptest! {
         #[test]
         fn a_bouncing_contact_gives_as_many_presses_as_the_person_made(script in prop::collection::vec(held(), 0..8)) {
@@ -268,6 +544,33 @@ mod tests {
                 }
             }
             prop_assert_eq!(found, model);
+        }
+
+        /// Contacts that bounce for less than the debounce time mean what contacts without bounces mean, where no time is so
+        /// close to a limit that the bounces decide.
+        #[test]
+        fn bounces_change_no_gesture(
+            presses in prop::collection::vec((prop_oneof![100_u64..300, 500_u64..1_500], prop_oneof![100_u64..700, 900_u64..1_500], prop::collection::vec(1_u64..14, 0..4)), 1..8),
+            (has_long, has_double) in (any::<bool>(), any::<bool>()),
+        ) {
+            let keys: Vec<&str> = [has_long.then_some(LONG), has_double.then_some(DOUBLE)].into_iter().flatten().collect();
+            let (mut clean, mut bouncing, mut now) = (Vec::new(), Vec::new(), 0);
+            for (rests_ms, held_ms, bounces) in presses {
+                now += rests_ms;
+                for (at_ms, motion, other) in [(now, Down, Up), (now + held_ms, Up, Down)] {
+                    clean.push((at_ms, motion));
+                    bouncing.push((at_ms, motion));
+                    for (bounce, gap) in bounces.iter().enumerate() {
+                        let at_ms = at_ms + 14 * u64::try_from(bounce).unwrap();
+                        bouncing.extend([(at_ms + 1, other), (at_ms + gap, motion)]);
+                    }
+                }
+                now += held_ms;
+            }
+            let kinds = |script: &[(u64, Motion)]| -> Vec<Gesture> {
+                gestures(&mut timed(&keys), script, u64::MAX).into_iter().map(|(_, gesture)| gesture).collect()
+            };
+            prop_assert_eq!(kinds(&bouncing), kinds(&clean));
         }
 
         #[test]

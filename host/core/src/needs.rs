@@ -3,7 +3,7 @@
 //! Without this comparison a part that can never work would look well until its first request is refused, which may be
 //! after somebody has signed in for it; and a field that nothing sends would be missed when the hours are added up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
@@ -73,9 +73,11 @@ pub fn unmet_by_events(name: &SinkName, configuration: &Configuration, fields: &
         .inputs
         .iter()
         .filter_map(|(input, made)| match &made.action {
-            Action::Press(press) if sink.events.contains(&press.event) => Some((input, press)),
-            Action::Press(_) | Action::Turn(_) => None,
+            Action::Press(presses) => Some(presses.each().map(move |press| (input, press))),
+            Action::Turn(_) => None,
         })
+        .flatten()
+        .filter(|(_, press)| sink.events.contains(&press.event))
         .collect();
     let has_sender = |event: &EventKind| senders.iter().any(|(_, press)| press.event == *event);
     if !configuration.is_whole() || !sink.events.iter().all(has_sender) {
@@ -89,7 +91,8 @@ pub fn unmet_by_events(name: &SinkName, configuration: &Configuration, fields: &
     }
     let unmet = |field: &String| {
         let plugin = &sink.format.plugin;
-        let inputs = listed(senders.iter().map(|(input, _)| input.as_str()));
+        let inputs: BTreeSet<&str> = senders.iter().map(|(input, _)| input.as_str()).collect();
+        let inputs = listed(inputs.into_iter());
         let fields = if sent.is_empty() { "no fields".to_owned() } else { listed(sent.iter().copied()) };
         let meant =
             near(field, sent.iter().copied()).map_or_else(String::new, |word| format!("; {}", did_you_mean(word)));

@@ -76,7 +76,8 @@ fn the_designs_example_is_read() {
     assert_eq!(read.choices[&project].items, ["Workshop", "Garden", "Accounts"]);
     let clock = &read.inputs[&InputName::parse("clock").unwrap()];
     assert_eq!(clock.trigger, Trigger::Line { chip: None, line: 17, contact: TO_GROUND });
-    let Action::Press(press) = &clock.action else { panic!("it presses") };
+    let Action::Press(presses) = &clock.action else { panic!("it presses") };
+    let press = &presses.once;
     assert_eq!(press.event.as_str(), "punch");
     assert_eq!(press.fields.len(), 1);
     assert_eq!(press.fields[0].1, FieldValue::Chosen(project));
@@ -131,7 +132,8 @@ fn every_key_is_read() {
     assert_eq!(names(&read.inputs), ["clock", "door", "knob", "next", "previous"]);
     assert_eq!(input("clock").trigger, Trigger::Key(Key::SPACE));
     assert_eq!(input("clock").debounce_for, Duration::from_millis(250));
-    let Action::Press(Press { event, fields, share_commit_for }) = &input("clock").action else { panic!("it presses") };
+    let Action::Press(presses) = &input("clock").action else { panic!("it presses") };
+    let Press { event, fields, share_commit_for } = &presses.once;
     assert_eq!(*share_commit_for, Duration::from_secs(10));
     assert_eq!(event.as_str(), "punch");
     let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
@@ -170,7 +172,7 @@ fn every_key_is_read() {
             contact: Contact { pull: Pull::None, is_active_low: false },
         }
     );
-    assert!(matches!(&input("door").action, Action::Press(press) if press.fields.is_empty()));
+    assert!(matches!(&input("door").action, Action::Press(presses) if presses.once.fields.is_empty()));
 
     const MIB: u64 = 1024 * 1024;
     let limits = Limits {

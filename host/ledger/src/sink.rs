@@ -104,6 +104,7 @@ impl Ledger {
                 let begin = if known { event::newest(transaction)? } else { pruned_through(transaction)? };
                 let names: Vec<&str> = sinks.keys().map(SinkName::as_str).collect();
                 let names = encoding::render(&names)?;
+                // Setting what is set already writes no page; taking a mark away and setting it again would write one.
                 let forgo = "UPDATE sink SET declared = 0
                              WHERE declared = 1 AND name NOT IN (SELECT value FROM json_each(?1))";
                 transaction.prepare_cached(forgo)?.execute([names])?;
@@ -225,8 +226,7 @@ fn declare(
     let pruned = to_column(pruned_through(transaction)?);
     let declare = "UPDATE sink SET kinds = ?2, declared = 1, cursor = max(cursor, ?3),
                        formatter = coalesce(?4, formatter), connector = coalesce(?5, connector)
-                   WHERE id = ?1 AND (kinds <> ?2 OR declared = 0 OR cursor < ?3
-                       OR formatter IS NOT coalesce(?4, formatter) OR connector IS NOT coalesce(?5, connector))";
+                   WHERE id = ?1";
     transaction.prepare_cached(declare)?.execute((id, kinds, pruned, formatter, connector))?;
     let missed = u64::try_from(pruned - cursor).unwrap_or(0);
     Ok(Declared { sink: sink.clone(), new_after: None, missed, begun_anew })

@@ -27,6 +27,7 @@ use super::display::Display;
 use super::error_chain::chain;
 use super::known_time::KnownTime;
 use super::part::roster::Parts;
+use super::timer::sleep_until;
 use super::trouble::Troubles;
 use crate::clock::{Clock, entropy};
 use crate::input::Message;
@@ -124,6 +125,7 @@ impl Intake {
                 }
                 continue;
             }
+            let due_ms = self.due_ms();
             tokio::select! {
                 // What was pressed by now is a press of the inputs as they were.
                 biased;
@@ -133,10 +135,12 @@ impl Intake {
                     Some(Message::Quit) => break,
                     None => listening = false,
                 },
+                () = wait_until(&self.clock, due_ms) => waiting.extend(self.elapse(None, &Waiting::new())),
                 Some(accepted) = self.sharing.join_next() => self.tell(unwind(accepted)),
                 Ok(()) = parts.changed() => {
                     let configuration = Arc::clone(&parts.borrow_and_update().configuration);
                     if configuration.inputs != adopted.inputs || configuration.choices != adopted.choices {
+                        waiting.extend(self.finish(|name| configuration.inputs.get(name) == adopted.inputs.get(name)));
                         self.adopt(&configuration).await;
                     }
                     adopted = configuration;
@@ -155,6 +159,7 @@ impl Intake {
                 Message::Quit => {}
             }
         }
+        waiting.extend(self.finish(|_| false));
         for (_, event) in waiting {
             let accepted = self.ledger.accept(event).await;
             self.tell(accepted);
@@ -181,57 +186,112 @@ impl Intake {
         let mut quit = false;
         let mut listening = true;
         let accepted = loop {
+            let due_ms = self.due_ms();
             tokio::select! {
                 accepted = &mut accept => break accepted,
                 message = reported.recv(), if listening => match message {
                     Some(Message::Edge(edge)) => {
                         let pressed = self.edge(&edge, Some(input), waiting);
-                        if waiting.len() < WAITING {
-                            waiting.extend(pressed);
-                        } else if let Some((input, _)) = pressed {
-                            self.refuse(&input, "too many presses wait for a slow card; press again in a moment");
-                        }
+                        self.queue(waiting, pressed);
                     }
                     Some(Message::Turn(turn)) => self.turn(&turn),
                     Some(Message::Quit) => quit = true,
                     None => listening = false,
                 },
+                () = wait_until(&self.clock, due_ms) => {
+                    let pressed = self.elapse(Some(input), waiting);
+                    self.queue(waiting, pressed);
+                }
             }
         };
         self.tell(accepted);
         quit
     }
 
-    /// What an edge means: a press to save, if it is one. `saving`: the input whose press is being saved; `waiting`: those
-    /// that will be next.
-    fn edge(&mut self, edge: &Edge, saving: Option<&InputName>, waiting: &Waiting) -> Option<(InputName, NewEvent)> {
+    /// Has presses wait their turn, while one is saved.
+    fn queue(&self, waiting: &mut Waiting, pressed: impl IntoIterator<Item = (InputName, NewEvent)>) {
+        for (input, event) in pressed {
+            if waiting.len() < WAITING {
+                waiting.push_back((input, event));
+            } else {
+                self.refuse(&input, "too many presses wait for a slow card; press again in a moment");
+            }
+        }
+    }
+
+    /// When time alone tells next which press one was.
+    fn due_ms(&self) -> Option<u64> {
+        self.inputs.values().filter_map(|control| control.recognizer.due_ms()).min()
+    }
+
+    /// What time has told by now: presses to save.
+    fn elapse(&mut self, saving: Option<&InputName>, waiting: &Waiting) -> Vec<(InputName, NewEvent)> {
+        let now_ms = self.clock.monotonic_ms();
+        let elapse =
+            |(name, control): (&InputName, &mut Control)| Some((name.clone(), control.recognizer.elapse(now_ms)?));
+        let gestures: Vec<_> = self.inputs.iter_mut().filter_map(elapse).collect();
+        let perform = |(name, gesture): (InputName, Gesture)| self.perform(&name, gesture, false, saving, waiting);
+        gestures.into_iter().filter_map(perform).collect()
+    }
+
+    /// The presses of inputs that end here, but for those that are `kept`.
+    fn finish(&mut self, kept: impl Fn(&InputName) -> bool) -> Vec<(InputName, NewEvent)> {
+        let ends = self.inputs.iter_mut().filter(|(name, _)| !kept(name));
+        let finish = |(name, control): (&InputName, &mut Control)| Some((name.clone(), control.recognizer.finish()?));
+        let gestures: Vec<_> = ends.filter_map(finish).collect();
+        let perform =
+            |(name, gesture): (InputName, Gesture)| self.perform(&name, gesture, false, None, &Waiting::new());
+        gestures.into_iter().filter_map(perform).collect()
+    }
+
+    /// What an edge means: presses to save, if any. `saving`: the input whose press is being saved; `waiting`: those that
+    /// will be next.
+    fn edge(&mut self, edge: &Edge, saving: Option<&InputName>, waiting: &Waiting) -> Vec<(InputName, NewEvent)> {
         let Edge { input, motion, at_ms } = edge;
         let Some(control) = self.inputs.get_mut(input) else {
             if matches!(motion, Motion::Down | Motion::Stroke | Motion::Tap) {
                 self.refuse(input, "plugins.toml changed at that moment, and no longer has this input; press again");
             }
-            return None;
+            return Vec::new();
         };
-        match (control.recognizer.edge(*motion, *at_ms)?, control.input.action.clone()) {
-            (Gesture::Press, Action::Press(press)) => {
-                if !press.share_commit_for.is_zero() {
-                    self.share(input, &press);
-                    return None;
-                }
-                let pending = saving == Some(input) || waiting.iter().any(|(waiting, _)| waiting == input);
-                if pending && *motion != Motion::Tap {
-                    info!(%input, "pressed again while the press before is still to be saved; that is one press");
-                    return None;
-                }
-                let event = self.form(input, &press);
-                Some((input.clone(), event))
-            }
+        let gestures = [control.recognizer.elapse(*at_ms), control.recognizer.edge(*motion, *at_ms)];
+        let is_tap = *motion == Motion::Tap;
+        let perform = |gesture| self.perform(input, gesture, is_tap, saving, waiting);
+        gestures.into_iter().flatten().filter_map(perform).collect()
+    }
+
+    /// Does what a gesture of an input means: a press to save, or another item of a choice.
+    fn perform(
+        &mut self,
+        input: &InputName,
+        gesture: Gesture,
+        is_tap: bool,
+        saving: Option<&InputName>,
+        waiting: &Waiting,
+    ) -> Option<(InputName, NewEvent)> {
+        let action = self.inputs.get(input)?.input.action.clone();
+        let press = match (gesture, action) {
+            (Gesture::Press, Action::Press(presses)) => presses.once,
+            (Gesture::LongPress, Action::Press(presses)) => presses.long?.1,
+            (Gesture::DoublePress, Action::Press(presses)) => presses.double?.1,
             (Gesture::Turn(steps), Action::Turn(turn)) => {
                 self.choose(&turn.choice, steps);
-                None
+                return None;
             }
-            (Gesture::Press, Action::Turn(_)) | (Gesture::Turn(_), Action::Press(_)) => None,
+            (Gesture::Press | Gesture::LongPress | Gesture::DoublePress, Action::Turn(_))
+            | (Gesture::Turn(_), Action::Press(_)) => return None,
+        };
+        if !press.share_commit_for.is_zero() {
+            self.share(input, &press);
+            return None;
         }
+        let pending = saving == Some(input) || waiting.iter().any(|(waiting, _)| waiting == input);
+        if pending && !is_tap {
+            info!(%input, "pressed again while the press before is still to be saved; that is one press");
+            return None;
+        }
+        let event = self.form(input, &press);
+        Some((input.clone(), event))
     }
 
     /// Turns the choice of an encoder.
@@ -336,6 +396,14 @@ impl Intake {
             .next()
             .map(|choice| Chosen { label: choice.label().to_owned(), item: choice.item().to_owned() });
         self.display.note(|panel, _| panel.set_chosen(chosen));
+    }
+}
+
+/// Waits until time tells something, where it does.
+async fn wait_until(clock: &Clock, due_ms: Option<u64>) {
+    match due_ms {
+        Some(due_ms) => sleep_until(clock, due_ms).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -210,6 +210,8 @@ async fn a_burst_of_presses_is_delivered_in_a_few_requests() {
     let before = bench.sim.count("sheets.spreadsheets.batchUpdate");
     for deed in DEEDS.iter().cycle().take(60) {
         bench.press_only(deed).await;
+        // Slower than a request: each press could have one of its own.
+        tokio::time::sleep(Duration::from_millis(60)).await;
     }
     bench.until("all are recorded", |report| report["events"] == 60).await;
     bench.settle().await;

@@ -7,7 +7,7 @@ pub mod trigger;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use action::{Action, FieldValue, Press, Step, TurnAction};
+pub use action::{Action, FieldValue, Press, Presses, Step, TurnAction};
 pub use key::Key;
 pub use trigger::{Contact, HEADER_CHIPS, Pull, Trigger};
 
@@ -33,11 +33,12 @@ pub struct Input {
 impl Input {
     /// The choices that it needs.
     pub fn choices(&self) -> impl Iterator<Item = &ChoiceName> {
-        let (fields, turned) = match &self.action {
-            Action::Press(press) => (press.fields.as_slice(), None),
-            Action::Turn(turn) => (&[][..], Some(&turn.choice)),
+        let (presses, turned) = match &self.action {
+            Action::Press(presses) => (Some(presses), None),
+            Action::Turn(turn) => (None, Some(&turn.choice)),
         };
-        let used = fields.iter().filter_map(|(_, value)| match value {
+        let fields = presses.into_iter().flat_map(|presses| presses.each()).flat_map(|press| &press.fields);
+        let used = fields.filter_map(|(_, value)| match value {
             FieldValue::Chosen(choice) => Some(choice),
             FieldValue::Fixed(_) => None,
         });

@@ -1,5 +1,7 @@
 //! Presses on their way to a ledger.
 
+use std::time::Duration;
+
 use punchcard_core::config::parse_what_is_valid;
 use punchcard_core::scene::Scene;
 
@@ -25,12 +27,19 @@ press = { event = "punch" }
 driver = "keyboard"
 key = "c"
 press = { event = "pulse", share-commit-ms = 60_000 }
+
+[inputs.door]
+driver = "gpio"
+line = 17
+press = { event = "in" }
+long-press = { event = "out", after-ms = 200 }
+double-press = { event = "lunch", within-ms = 200 }
 "#;
 
 /// What hands reach, and what it stands on.
 async fn intake() -> (Intake, Fixture) {
     let (configuration, _) = parse_what_is_valid(CONFIGURATION);
-    assert_eq!(configuration.inputs.len(), 3);
+    assert_eq!(configuration.inputs.len(), 4);
     let fixture = Fixture::new();
     let Fixture { clock, ledger, display, troubles, time, .. } = &fixture;
     let (clock, ledger, display) = (clock.clone(), ledger.clone(), display.clone());
@@ -84,8 +93,8 @@ async fn a_second_press_is_none_while_the_first_is_saved_or_waits_its_turn() {
     let mut at_ms = 0;
     let mut press = |intake: &mut Intake, input: &str, saving: Option<&InputName>, waiting: &Waiting| {
         at_ms += 10_000;
-        assert!(intake.edge(&edge(input, Motion::Up, at_ms), saving, waiting).is_none());
-        intake.edge(&edge(input, Motion::Down, at_ms + 5_000), saving, waiting)
+        assert!(intake.edge(&edge(input, Motion::Up, at_ms), saving, waiting).is_empty());
+        intake.edge(&edge(input, Motion::Down, at_ms + 5_000), saving, waiting).into_iter().next()
     };
     let (left, _) = press(&mut intake, "left", None, &waiting).expect("a press");
     assert!(press(&mut intake, "left", Some(&left), &waiting).is_none(), "it is being saved");
@@ -94,7 +103,7 @@ async fn a_second_press_is_none_while_the_first_is_saved_or_waits_its_turn() {
     assert!(press(&mut intake, "right", Some(&left), &waiting).is_none(), "it waits to be saved");
     assert!(press(&mut intake, "left", None, &waiting).is_some(), "it was saved");
     let script = intake.edge(&edge("right", Motion::Tap, 0), None, &waiting);
-    assert!(script.is_some(), "a script means what it writes");
+    assert_eq!(script.len(), 1, "a script means what it writes");
 }
 
 #[tokio::test]
@@ -111,10 +120,10 @@ async fn that_presses_are_not_recorded_is_said_until_one_is() {
     let problems = |intake: &Intake| intake.troubles.report().into_iter().map(|report| report.problem.headline);
     intake.tell(Err(AcceptError::TooLarge { bytes: 1 }));
     assert!(problems(&intake).eq(["NOT recorded"]));
-    let Action::Press(press) = intake.inputs[&InputName::parse("left").unwrap()].input.action.clone() else {
+    let Action::Press(presses) = intake.inputs[&InputName::parse("left").unwrap()].input.action.clone() else {
         unreachable!()
     };
-    let pressed = intake.form(&InputName::parse("left").unwrap(), &press);
+    let pressed = intake.form(&InputName::parse("left").unwrap(), &presses.once);
     intake.tell(intake.ledger.accept(pressed).await);
     assert_eq!(problems(&intake).count(), 0);
 }
@@ -143,12 +152,12 @@ async fn what_may_wait_goes_with_the_next_press_or_at_the_end_and_no_press_waits
 #[tokio::test]
 async fn what_shared_a_commit_is_not_said_while_a_press_is_being_saved() {
     let (mut intake, _fixture) = intake().await;
-    assert!(intake.edge(&edge("counter", Motion::Tap, 0), None, &Waiting::new()).is_none());
+    assert!(intake.edge(&edge("counter", Motion::Tap, 0), None, &Waiting::new()).is_empty());
     intake.ledger.hurry();
     intake.ledger.accepted().wait_for(|newest| newest.0 == 1).await.unwrap();
     intake.sharing.spawn(std::future::pending());
     let press = intake.edge(&edge("left", Motion::Tap, 0), None, &Waiting::new());
-    let (input, event) = press.expect("a press");
+    let (input, event) = press.into_iter().next().expect("a press");
     let (_sender, mut pressed) = mpsc::channel(1);
     intake.save(&input, event, &mut pressed, &mut Waiting::new()).await;
     assert_eq!(intake.sharing.len(), 2, "they are told of later");
@@ -158,9 +167,36 @@ async fn what_shared_a_commit_is_not_said_while_a_press_is_being_saved() {
 async fn more_than_a_slow_card_can_take_is_refused() {
     let (mut intake, _fixture) = intake().await;
     for _ in 0..=SHARING {
-        assert!(intake.edge(&edge("counter", Motion::Tap, 0), None, &Waiting::new()).is_none());
+        assert!(intake.edge(&edge("counter", Motion::Tap, 0), None, &Waiting::new()).is_empty());
     }
     assert_eq!(intake.sharing.len(), SHARING);
     let shown = intake.display.note(|panel, now_ms| punchcard_core::scene::plan_scene(panel, now_ms).scene);
     assert!(matches!(&shown, Scene::Problem(problem) if problem.headline == "NOT recorded"), "{shown:?}");
+}
+
+#[tokio::test]
+async fn time_tells_which_press_it_was_and_what_was_let_go_is_recorded_at_the_end() {
+    let (intake, _fixture) = intake().await;
+    let (ledger, clock) = (intake.ledger.clone(), intake.clock.clone());
+    let (sender, pressed) = mpsc::channel(64);
+    let running = tokio::spawn(intake.run(pressed, unchanging()));
+    let mut accepted = ledger.accepted();
+    let door = |motion| Message::Edge(edge("door", motion, clock.monotonic_ms()));
+    for (motions, number) in [(&[Motion::Down][..], 1), (&[Motion::Up, Motion::Down, Motion::Up], 2)] {
+        for motion in motions {
+            // Longer than a contact bounces.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            sender.send(door(*motion)).await.unwrap();
+        }
+        accepted.wait_for(|newest| newest.0 == number).await.unwrap();
+    }
+    for motion in [Motion::Down, Motion::Up] {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        sender.send(door(motion)).await.unwrap();
+    }
+    sender.send(Message::Quit).await.unwrap();
+    running.await.unwrap();
+    let events = ledger.events(None, 10).await.unwrap().events;
+    let kinds: Vec<&str> = events.iter().map(|listed| listed.event.happened.kind.as_str()).collect();
+    assert_eq!(kinds, ["out", "in", "in"]);
 }

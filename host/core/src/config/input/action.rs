@@ -16,15 +16,42 @@ use crate::printable::steers;
 const MOST_FIELDS: usize = 32;
 const LONGEST_FIELD: usize = 1_000;
 
+/// `after-ms` of a long press, where it is left out.
+const USUAL_LONG_MS: u32 = 800;
+/// `within-ms` of a double press, where it is left out: desktops take 400 to 500.
+const USUAL_DOUBLE_MS: u32 = 400;
+
+const NO_RELEASES: &str =
+    "a keyboard in a terminal does not say when a key is let go; a long press is for a gpio button";
+
 const DOLLAR: &str = "`$` takes the item of a choice; for a text that starts with it, write `$$`";
 
 /// What a touch means.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// `press`: an event.
-    Press(Press),
+    /// `press`, and perhaps `long-press` and `double-press`: an event each.
+    Press(Box<Presses>),
     /// `turn`: another item of a choice.
     Turn(TurnAction),
+}
+
+/// What presses of one button mean.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Presses {
+    /// `press`: one press.
+    pub once: Press,
+    /// `long-press`: it is held for so long. Only for what tells when it is let go.
+    pub long: Option<(Duration, Press)>,
+    /// `double-press`: it is pressed again within so long after it was let go.
+    pub double: Option<(Duration, Press)>,
+}
+
+impl Presses {
+    /// All the events that they make.
+    pub fn each(&self) -> impl Iterator<Item = &Press> {
+        let more = [&self.long, &self.double].into_iter().flatten();
+        std::iter::once(&self.once).chain(more.map(|(_, press)| press))
+    }
 }
 
 /// An event to make.
@@ -76,18 +103,48 @@ pub(super) fn parse_action(
         return table.required("turn", |node| parse_turn(node, declared, true)).map(Action::Turn);
     }
     match table.exactly_one(&["press", "turn"])? {
-        ("press", node) => parse_press(&node, declared, kinds).map(Action::Press),
+        ("press", node) => {
+            let once = parse_press(&node, declared, kinds);
+            let long = table.optional("long-press", None, |node| match driver {
+                Some(RawDriver::Keyboard) => node.refuse(NO_RELEASES),
+                _ => parse_timed_press(node, declared, kinds, "after-ms", USUAL_LONG_MS).map(Some),
+            });
+            let double = table.optional("double-press", None, |node| {
+                parse_timed_press(node, declared, kinds, "within-ms", USUAL_DOUBLE_MS).map(Some)
+            });
+            Some(Action::Press(Box::new(Presses { once: once?, long: long?, double: double? })))
+        }
         (_, node) => parse_turn(&node, declared, false).map(Action::Turn),
     }
 }
 
 fn parse_press(node: &Node<'_, '_>, declared: &Declared<'_>, kinds: &mut Kinds) -> Option<Press> {
     let mut table = node.table()?;
+    let press = parse_press_keys(&mut table, declared, kinds);
+    table.finish()?;
+    press
+}
+
+/// A press that is told from others by a time, in milliseconds under the key `time`.
+fn parse_timed_press(
+    node: &Node<'_, '_>,
+    declared: &Declared<'_>,
+    kinds: &mut Kinds,
+    time: &'static str,
+    usual_ms: u32,
+) -> Option<(Duration, Press)> {
+    let mut table = node.table()?;
+    let time = table.optional(time, usual_ms, |node| node.count(100..=10_000));
+    let press = parse_press_keys(&mut table, declared, kinds);
+    table.finish()?;
+    Some((Duration::from_millis(time?.into()), press?))
+}
+
+fn parse_press_keys(table: &mut Table<'_, '_>, declared: &Declared<'_>, kinds: &mut Kinds) -> Option<Press> {
     let event = table.required("event", |node| node.name(EventKind::parse));
     kinds.made.extend(event.clone());
     let fields = table.optional("fields", Vec::new(), |node| parse_fields(node, declared));
     let share = table.optional("share-commit-ms", 0, |node| node.count(0..=60_000));
-    table.finish()?;
     Some(Press { event: event?, fields: fields?, share_commit_for: Duration::from_millis(share?.into()) })
 }
 
