@@ -74,7 +74,7 @@ pub enum Message {
 pub enum StartError {
     /// The lines of an input can't be read.
     #[error(transparent)]
-    Lines(#[from] gpio::LineError),
+    Lines(#[from] crate::gpio::LineError),
     /// The standard input can't be read.
     #[error("the standard input can't be read")]
     StandardInput(#[source] io::Error),

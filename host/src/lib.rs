@@ -4,8 +4,10 @@
 //! `main -> cli -> app -> {adapters, ledger, panel, sandbox} -> core`. They do not know one another; they meet in `app`.
 
 pub mod clock;
+pub mod gpio;
 pub mod http;
 pub mod input;
+pub mod output;
 pub mod vault;
 
 pub mod app;

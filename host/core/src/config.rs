@@ -25,6 +25,7 @@ pub mod device;
 pub mod history;
 pub mod input;
 pub mod limit;
+pub mod output;
 pub mod panel;
 pub mod plugin;
 
@@ -41,13 +42,14 @@ pub use diagnostic::{Diagnostic, Place, Severity, render_diagnostics};
 pub use drawing::warn_of_undrawable;
 pub use part::Part;
 
-use crate::name::{ChoiceName, GrantName, InputName, PluginName, SinkName};
+use crate::name::{ChoiceName, GrantName, InputName, OutputName, PluginName, SinkName};
 use choice::Choice;
 use device::Device;
 use grant::Grant;
 use history::History;
 use input::Input;
 use limit::Limits;
+use output::Output;
 use panel::Panel;
 use plugin::Plugin;
 use report::{Places, Report};
@@ -69,6 +71,8 @@ pub struct Configuration {
     pub choices: BTreeMap<ChoiceName, Choice>,
     /// `[inputs.NAME]`
     pub inputs: BTreeMap<InputName, Input>,
+    /// `[outputs.NAME]`
+    pub outputs: BTreeMap<OutputName, Output>,
     /// `[plugins]`
     pub plugins: BTreeMap<PluginName, Plugin>,
     /// `[grants.NAME]`
@@ -129,7 +133,9 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
     let limits = root.optional("limits", Limits::default(), limit::parse_limits).unwrap_or_default();
     let history = root.optional("history", History::default(), history::parse_history);
     let choices = root.parts("choices", ChoiceName::parse, choice::parse_choice);
-    let inputs = input::parse_inputs(&mut root, &declared, &mut kinds);
+    let mut seats = input::Seats::default();
+    let inputs = input::parse_inputs(&mut root, &declared, &mut kinds, &mut seats);
+    let outputs = output::parse_outputs(&mut root, &mut seats);
     let plugins = root.parts("plugins", PluginName::parse, |node| plugin::parse_plugin(node, limits));
     let grants = root.parts("grants", GrantName::parse, |node| grant::parse_grant(node, &declared));
     let sinks = root.parts("sinks", SinkName::parse, |node| sink::parse_sink(node, &declared, &kinds, &grants));
@@ -142,6 +148,7 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
         panel: panel.unwrap_or_default(),
         choices,
         inputs,
+        outputs,
         plugins,
         grants,
         sinks,

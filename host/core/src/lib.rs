@@ -35,6 +35,7 @@ pub mod replay;
 
 pub mod batch;
 pub mod delivery;
+pub mod output;
 pub mod reconcile;
 pub mod slowness;
 

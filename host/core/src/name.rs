@@ -85,6 +85,10 @@ name! {
     InputName
 }
 name! {
+    /// An output: a key of `[outputs]`.
+    OutputName
+}
+name! {
     /// A choice: a key of `[choices]`.
     ChoiceName
 }

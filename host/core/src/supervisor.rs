@@ -11,9 +11,10 @@ use std::fmt;
 use crate::config::grant::Grant;
 use crate::config::input::Input;
 use crate::config::limit::Limits;
+use crate::config::output::Output;
 use crate::config::panel::Panel;
 use crate::config::sink::Sink;
-use crate::name::{GrantName, InputName, PluginName, SinkName};
+use crate::name::{GrantName, InputName, OutputName, PluginName, SinkName};
 use crate::secret::Secret;
 
 /// Milliseconds before a part that broke off is started again, the first time. Each further time it is twice as long.
@@ -30,6 +31,8 @@ pub enum PartName {
     Panel,
     /// What reads the inputs of this driver.
     Inputs(String),
+    /// What drives the outputs.
+    Outputs,
     /// `grants.NAME`
     Grant(GrantName),
     /// `sinks.NAME`
@@ -40,6 +43,7 @@ impl fmt::Display for PartName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Panel => write!(formatter, "panel"),
+            Self::Outputs => write!(formatter, "outputs"),
             Self::Inputs(driver) => write!(formatter, "inputs ({driver})"),
             Self::Grant(name) => write!(formatter, "grants.{name}"),
             Self::Sink(name) => write!(formatter, "sinks.{name}"),
@@ -54,6 +58,8 @@ pub enum PartConfiguration {
     Panel(Panel, String),
     /// The inputs of one driver.
     Inputs(BTreeMap<InputName, Input>),
+    /// All outputs.
+    Outputs(BTreeMap<OutputName, Output>),
     /// `[grants.NAME]`
     Grant(Grant),
     /// `[sinks.NAME]`

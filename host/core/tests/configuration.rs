@@ -15,7 +15,8 @@ use punchcard_core::config::{
 };
 use punchcard_core::encoder::StepsPerDetent;
 use punchcard_core::event::Value;
-use punchcard_core::name::{ChoiceName, EventKind, GrantName, InputName, PluginName, SinkName, SlotName};
+use punchcard_core::name::{ChoiceName, EventKind, GrantName, InputName, OutputName, PluginName, SinkName, SlotName};
+use punchcard_core::output::{Behavior, Pulses, Sign};
 
 const TO_GROUND: Contact = Contact { pull: Pull::Up, is_active_low: true };
 
@@ -172,7 +173,18 @@ fn every_key_is_read() {
             contact: Contact { pull: Pull::None, is_active_low: false },
         }
     );
-    assert!(matches!(&input("door").action, Action::Press(presses) if presses.once.fields.is_empty()));
+    let Action::Press(presses) = &input("door").action else { panic!("it presses") };
+    assert!(presses.once.fields.is_empty());
+    let further = |press: &Option<(Duration, Press)>| {
+        press.as_ref().map(|(time, press)| (u64::try_from(time.as_millis()).unwrap(), press.event.to_string()))
+    };
+    assert_eq!(further(&presses.long), Some((1_500, "left".to_owned())));
+    assert_eq!(further(&presses.double), Some((400, "left".to_owned())));
+    let output = |name: &str| &read.outputs[&OutputName::parse(name).unwrap()];
+    assert_eq!((output("lamp").line, output("lamp").is_active_low, &output("lamp").chip), (20, true, &None));
+    let behavior =
+        Behavior { recorded: Pulses(vec![60, 30, 60]), refused: Pulses::default(), problem: Some(Sign::Blink) };
+    assert_eq!(output("lamp").behavior, behavior);
 
     const MIB: u64 = 1024 * 1024;
     let limits = Limits {
@@ -395,6 +407,26 @@ fn a_key_is_a_character_or_has_a_name() {
     }
     for bad in ["", " ", "\t", "\u{a0}", "ab", "f0", "f13", "Space"] {
         assert!(key(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn what_a_press_or_a_lamp_can_not_be_is_said() {
+    let input = |keys: &str| errors(&with(&format!("[inputs.a]\n{keys}\npress.event = \"e\"")));
+    let key = "driver = \"keyboard\"\nkey = \"a\"\nlong-press = { event = \"f\" }";
+    assert!(input(key)[0].contains("does not say when a key is let go"), "{:?}", input(key));
+    let soon = "driver = \"gpio\"\nline = 4\ndouble-press = { event = \"f\", within-ms = 99 }";
+    assert!(input(soon)[0].ends_with("found 99; accepted is 100 to 10000"), "{:?}", input(soon));
+    for (output, said) in [
+        ("line = 4", "it never does anything"),
+        ("line = 5\nrecorded = [100, 0]", "outputs.o.recorded[1]: found 0"),
+        ("line = 5\nrecorded = []", "the list has 0 elements; accepted is 1 to 20"),
+        ("line = 17\nproblem = \"on\"", "the line 17 is taken by `inputs.a.line`"),
+        ("line = 5\nproblem = \"flash\"", "on"),
+    ] {
+        let input = "[inputs.a]\ndriver = \"gpio\"\nline = 17\npress.event = \"e\"";
+        let errors = errors(&with(&format!("{input}\n[outputs.o]\n{output}")));
+        assert!(errors.len() == 1 && errors[0].contains(said), "{output}: {errors:?}");
     }
 }
 
@@ -715,7 +747,7 @@ fn fixed_keys(text: &str) -> Vec<(std::ops::Range<usize>, Vec<String>)> {
             let path: Vec<String> = path.iter().cloned().chain([key.get_ref().to_string()]).collect();
             let around: Vec<&str> = path.iter().map(String::as_str).collect();
             let (free, leaf) = match around.as_slice() {
-                ["choices" | "inputs" | "plugins" | "grants" | "sinks", _] => (true, false),
+                ["choices" | "inputs" | "outputs" | "plugins" | "grants" | "sinks", _] => (true, false),
                 ["grants", _, "secrets", _] => (true, false),
                 ["inputs", _, "press", "fields"] => (false, true),
                 [.., "settings"] => (false, true),
@@ -742,7 +774,7 @@ fn fixed_keys(text: &str) -> Vec<(std::ops::Range<usize>, Vec<String>)> {
 
 #[test]
 fn all_fixed_keys_are_tried() {
-    assert_eq!(fixed_keys(FULL).len(), 106);
+    assert_eq!(fixed_keys(FULL).len(), 116);
 }
 
 proptest! {

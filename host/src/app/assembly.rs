@@ -47,7 +47,7 @@ async fn assemble_part(materials: &Materials, name: &PartName) -> Assembled {
     match name {
         PartName::Grant(name) => Ok(Arc::new(GrantPart::assemble(materials, name).await?)),
         PartName::Sink(name) => Ok(Arc::new(SinkPart::assemble(materials, name).await?)),
-        PartName::Panel | PartName::Inputs(_) => Err(Vec::new()),
+        PartName::Panel | PartName::Inputs(_) | PartName::Outputs => Err(Vec::new()),
     }
 }
 

@@ -1,21 +1,24 @@
 //! The panel at work: what happened goes into its state, and whenever the picture changes a frame goes to the driver.
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use punchcard_core::appearance::{Appearance, next_change, plan_appearance};
 use punchcard_core::config::panel::Care;
+use punchcard_core::name::OutputName;
 use punchcard_core::scene::{PanelState, plan_scene};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle as TaskHandle;
 use tracing::warn;
 
 use super::control::Answer;
 use super::error_chain::chain;
 use super::timer::sleep_until;
 use crate::clock::Clock;
+use crate::output::{OutputError, Outputs};
 use punchcard_panel::{Driver, Frame, FrameSize, Painter};
 
 /// How long a driver may take to stop: an SSD1306 takes a frame within 100 ms, a terminal that is held up may never.
@@ -29,7 +32,7 @@ pub(super) struct Display {
 
 struct Shared {
     state: Mutex<PanelState>,
-    changed: Notify,
+    changed: watch::Sender<()>,
     size: Mutex<FrameSize>,
     clock: Clock,
 }
@@ -39,17 +42,44 @@ impl Display {
     #[must_use]
     pub(super) fn new(device: &str, size: FrameSize, clock: Clock) -> Self {
         let state = Mutex::new(PanelState::new(device, clock.monotonic_ms()));
-        Self { shared: Arc::new(Shared { state, changed: Notify::new(), size: Mutex::new(size), clock }) }
+        Self { shared: Arc::new(Shared { state, changed: watch::Sender::default(), size: Mutex::new(size), clock }) }
     }
 
     /// Notes something in the panel's state. The moment is given along, in milliseconds of the monotonic clock.
     pub(super) fn note<T>(&self, note: impl FnOnce(&mut PanelState, u64) -> T) -> T {
         let noted = {
-            let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.lock();
             note(&mut state, self.shared.clock.monotonic_ms())
         };
-        self.shared.changed.notify_one();
+        self.shared.changed.send_replace(());
         noted
+    }
+
+    /// Drives outputs by what is noted, until what is returned is dropped. `tell` hears which are off, and why.
+    pub(super) fn follow_with(
+        &self,
+        mut outputs: Outputs,
+        tell: impl Fn(&OutputName, Option<&OutputError>) + Send + 'static,
+    ) -> Following {
+        let display = self.clone();
+        let follow = async move {
+            let mut changed = display.shared.changed.subscribe();
+            loop {
+                changed.mark_unchanged();
+                let occasion = display.lock().occasion();
+                let next_ms = outputs.show(&occasion, display.shared.clock.monotonic_ms(), &tell);
+                tokio::select! {
+                    // An error means that nobody notes anything any more.
+                    noted = changed.changed() => if noted.is_err() { return },
+                    () = wait_until(&display.shared.clock, next_ms) => {}
+                }
+            }
+        };
+        Following(tokio::spawn(follow))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PanelState> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn size(&self) -> FrameSize {
@@ -98,8 +128,9 @@ impl Display {
             let mut shown: Option<Picture> = None;
             let mut again_at: Option<u64> = None;
             let mut failure: Option<String> = None;
+            let mut changed = display.shared.changed.subscribe();
             loop {
-                let changed = display.shared.changed.notified();
+                changed.mark_unchanged();
                 let (picture, next_ms) = display.plan_picture(&mut painter, &care);
                 let is_due = again_at.is_some_and(|at| at <= display.shared.clock.monotonic_ms());
                 // A driver that failed says when it may be tried again.
@@ -120,7 +151,8 @@ impl Display {
                 let wakes_at = [next_ms, again_at].into_iter().flatten().min();
                 tokio::select! {
                     _ = &mut stopped => return,
-                    () = changed => {}
+                    // It is `display` that notes.
+                    _ = changed.changed() => {}
                     () = wait_until(&display.shared.clock, wakes_at) => {}
                     () = wait_for(resized.as_mut()) => shown = None,
                 }
@@ -134,7 +166,7 @@ impl Display {
     fn paint(&self, painter: &mut Painter) -> (Frame, Option<u64>) {
         let now_ms = self.shared.clock.monotonic_ms();
         let (view, changes_at) = {
-            let state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let state = self.lock();
             (plan_scene(&state, now_ms), state.next_change(now_ms))
         };
         let painting = painter.paint(&view);
@@ -147,7 +179,7 @@ impl Display {
     fn plan_picture(&self, painter: &mut Painter, care: &Care) -> (Picture, Option<u64>) {
         let now_ms = self.shared.clock.monotonic_ms();
         let (surroundings, next_minute, changes_at) = {
-            let state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let state = self.lock();
             (state.surroundings(now_ms), state.next_minute(now_ms), state.next_change(now_ms))
         };
         let appearance = plan_appearance(care, surroundings, now_ms);
@@ -167,6 +199,27 @@ impl Display {
 struct Picture {
     frame: Frame,
     appearance: Appearance,
+}
+
+/// Outputs that follow. They are off once it was stopped, or soon after it was dropped.
+pub(super) struct Following(TaskHandle<()>);
+
+impl Following {
+    /// Stops it, and returns when the lines are given back.
+    pub(super) async fn stop(mut self) {
+        self.0.abort();
+        if let Err(error) = (&mut self.0).await
+            && error.is_panic()
+        {
+            warn!(%error, "the outputs had broken off");
+        }
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// A driver that shows frames. Dropped, it is told to stop, and ends once it has shown the frame that it is at.

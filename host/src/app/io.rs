@@ -1,4 +1,5 @@
-//! What a person touches and sees: the inputs, and the panel. Either may be missing; the device runs on without.
+//! What a person touches, sees and hears: the inputs, the outputs and the panel. Each may be missing; the device runs on
+//! without.
 //!
 //! They are there before the ledger is: a device whose ledger can't be opened says so. So they are kept apart from the other
 //! parts; what is started and stopped is decided for all of them by the same comparison.
@@ -8,18 +9,20 @@ use std::sync::Arc;
 
 use punchcard_core::config::Configuration;
 use punchcard_core::config::input::{Input, Trigger};
+use punchcard_core::config::output::Output;
 use punchcard_core::config::panel::{Care, Oled, OledChip, Panel, PanelDriver, PanelSize};
-use punchcard_core::name::InputName;
+use punchcard_core::name::{InputName, OutputName};
 use punchcard_core::plugin::Problem;
 use punchcard_core::supervisor::{Action, Actual, PartConfiguration, PartName, Spec, Step, Wanted, plan_steps};
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::display::{Display, Showing};
+use super::display::{Display, Following, Showing};
 use super::error_chain::chain;
 use super::trouble::Troubles;
 use crate::clock::Clock;
 use crate::input::{DRIVERS, Driver, Message, Reading, StartError};
+use crate::output::{OutputError, Outputs};
 use punchcard_i2c::{Bus, BusPath};
 use punchcard_panel::FrameSize;
 use punchcard_panel::oled::{self, Chip, Connection};
@@ -38,6 +41,7 @@ pub(super) struct Io {
 /// An input's driver, or the panel's.
 enum Running {
     Inputs(Reading),
+    Outputs(Following),
     Panel(Showing),
 }
 
@@ -73,6 +77,9 @@ impl Io {
                 // What can't be read now is said anew.
                 if let PartConfiguration::Inputs(inputs) = &spec.configuration {
                     inputs.keys().for_each(|name| self.troubles.set(&input_part(name), None));
+                }
+                if let PartConfiguration::Outputs(outputs) = &spec.configuration {
+                    outputs.keys().for_each(|name| self.troubles.set(&output_part(name), None));
                 }
             }
         }
@@ -118,6 +125,7 @@ impl Io {
         let started = match &spec.configuration {
             PartConfiguration::Panel(panel, help) => self.start_panel(panel, help, errors),
             PartConfiguration::Inputs(inputs) => self.start_inputs(&step.part, inputs),
+            PartConfiguration::Outputs(outputs) => Some(self.start_outputs(outputs)),
             PartConfiguration::Grant(_) | PartConfiguration::Sink(_) => None,
         };
         if let Some(running) = started {
@@ -140,6 +148,15 @@ impl Io {
         });
         self.troubles.set(driver.name(), problem);
         started.ok().map(Running::Inputs)
+    }
+
+    fn start_outputs(&self, outputs: &BTreeMap<OutputName, Output>) -> Running {
+        let troubles = self.troubles.clone();
+        let tell = move |name: &OutputName, error: Option<&OutputError>| {
+            let problem = error.map(|error| Problem { headline: format!("{name} is off"), advice: chain(error) });
+            troubles.set(&output_part(name), problem);
+        };
+        Running::Outputs(self.display.follow_with(Outputs::new(outputs.clone()), tell))
     }
 
     fn start_panel(&self, panel: &Panel, help: &str, errors: &str) -> Option<Running> {
@@ -195,11 +212,18 @@ pub(super) fn input_part(name: &InputName) -> String {
     format!("inputs.{name}")
 }
 
+/// What has the problem when an output is off.
+fn output_part(name: &OutputName) -> String {
+    format!("outputs.{name}")
+}
+
 async fn stop(running: Running) {
     match running {
-        Running::Inputs(reading) => reading.stop().await,
-        Running::Panel(showing) => showing.stop().await,
-    };
+        // One that does not stop in time says so itself.
+        Running::Inputs(reading) => drop(reading.stop().await),
+        Running::Outputs(following) => following.stop().await,
+        Running::Panel(showing) => drop(showing.stop().await),
+    }
 }
 
 /// The pixels of a configured panel.
@@ -216,7 +240,7 @@ fn part_of(driver: &dyn Driver) -> PartName {
 }
 
 /// The drivers of inputs that have some, and the keyboard's, which hears that a person wants the device to stop. And the
-/// panel, where there is to be one.
+/// outputs and the panel, where there are to be any.
 fn wanted(configuration: &Configuration) -> BTreeMap<PartName, Wanted> {
     let ready = |configuration| {
         Wanted::Ready(Box::new(Spec { configuration, plugins: BTreeMap::new(), secrets: BTreeMap::new() }))
@@ -235,7 +259,9 @@ fn wanted(configuration: &Configuration) -> BTreeMap<PartName, Wanted> {
         // Nothing of a panel before goes on in its place.
         PanelDriver::None => None,
     };
-    inputs.chain(panel.map(|panel| (PartName::Panel, panel))).collect()
+    let outputs = Some(configuration.outputs.clone()).filter(|outputs| !outputs.is_empty());
+    let outputs = outputs.map(|outputs| (PartName::Outputs, ready(PartConfiguration::Outputs(outputs))));
+    inputs.chain(outputs).chain(panel.map(|panel| (PartName::Panel, panel))).collect()
 }
 
 /// What the keys do, for the line below a panel in a terminal: first how to stop, for a narrow one cuts the end off.

@@ -10,6 +10,7 @@ use std::io;
 use std::time::Duration;
 
 use punchcard_core::config::input::{Input, Trigger};
+use punchcard_core::encoder::Contacts;
 use punchcard_core::name::InputName;
 use rustix::event::epoll;
 use tokio::sync::mpsc;
@@ -17,13 +18,11 @@ use tracing::{error, warn};
 
 use super::{Driver, Message, NowMs, Reading, StartError, Tell};
 
-mod chip;
 mod control;
 
-use self::chip::Chips;
-pub use self::chip::LineError;
 use self::control::Control;
 use super::reading::{Awaited, Stop};
+use crate::gpio::{Chips, InputLines, LineEdge, LineError};
 
 /// The driver `gpio`.
 pub struct Gpio;
@@ -50,7 +49,7 @@ impl Driver for Gpio {
             let request = |triggers: &Triggers| {
                 let chips = Chips::find();
                 let ask = |(name, trigger): (&InputName, &Trigger)| {
-                    (name.clone(), chips.request(name, trigger).map_err(StartError::from))
+                    (name.clone(), open(&chips, name, trigger).map_err(StartError::from))
                 };
                 triggers.iter().map(ask).collect()
             };
@@ -82,17 +81,30 @@ trait Lines: std::os::fd::AsFd {
     fn are_closed(&self) -> io::Result<Vec<bool>>;
 }
 
-/// An edge of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct LineEdge {
-    /// Which of the input's lines, from 0.
-    line: usize,
-    /// The contact is closed now.
-    is_closed: bool,
-    /// It counts the edges of this input; a gap tells of lost ones.
-    number: u32,
-    /// How long ago it happened.
-    ago_ms: u64,
+impl Lines for InputLines {
+    fn next(&mut self) -> io::Result<Option<LineEdge>> {
+        Self::next(self)
+    }
+
+    fn are_closed(&self) -> io::Result<Vec<bool>> {
+        Self::are_closed(self)
+    }
+}
+
+/// Asks for the lines of an input.
+fn open(chips: &Chips, input: &InputName, trigger: &Trigger) -> Result<(InputLines, Control), LineError> {
+    match trigger {
+        Trigger::Line { chip, line, contact } => {
+            let (lines, are_closed) = chips.read(chip.as_deref(), &[*line], *contact)?;
+            Ok((lines, Control::button(input.clone(), are_closed == [true])))
+        }
+        Trigger::Encoder { chip, lines, steps_per_detent, contact } => {
+            let (lines, are_closed) = chips.read(chip.as_deref(), lines, *contact)?;
+            let contacts = Contacts { a: are_closed.first() == Some(&true), b: are_closed.get(1) == Some(&true) };
+            Ok((lines, Control::encoder(input.clone(), *steps_per_detent, contacts)))
+        }
+        Trigger::Key(_) => unreachable!("a key is the keyboard's"),
+    }
 }
 
 /// Reads until it is to stop, or nobody receives any more.

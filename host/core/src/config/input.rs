@@ -15,7 +15,8 @@ use super::node::Node;
 use super::reference::Declared;
 use super::table::Table;
 use crate::name::{ChoiceName, EventKind, InputName};
-use trigger::{RawDriver, Seats};
+use trigger::RawDriver;
+pub(super) use trigger::Seats;
 
 /// An input.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,12 +69,12 @@ pub(super) fn parse_inputs(
     root: &mut Table<'_, '_>,
     declared: &Declared<'_>,
     kinds: &mut Kinds,
+    seats: &mut Seats,
 ) -> BTreeMap<InputName, Input> {
-    let mut seats = Seats::default();
     kinds.incomplete = !declared.has_inputs();
     root.parts("inputs", InputName::parse, |node| {
         let made = kinds.made.len();
-        let input = parse_input(node, declared, kinds, &mut seats);
+        let input = parse_input(node, declared, kinds, seats);
         let turns = node.value().get_ref().get("turn").is_some();
         kinds.incomplete |= input.is_none() && kinds.made.len() == made && !turns;
         input

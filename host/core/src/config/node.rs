@@ -203,17 +203,34 @@ impl<'a, 'i> Node<'a, 'i> {
         }
     }
 
+    /// A list of so many things, which may be the same.
+    pub(super) fn sequence<T>(
+        &self,
+        accepted: RangeInclusive<usize>,
+        parse: impl Fn(&Node<'a, 'i>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let array = self.array(accepted)?;
+        // Each is looked at, for all errors at once.
+        let parsed: Vec<Option<T>> = self.elements(array).map(|node| parse(&node)).collect();
+        parsed.into_iter().collect()
+    }
+
+    fn array(&self, accepted: RangeInclusive<usize>) -> Option<&'a DeArray<'i>> {
+        let DeValue::Array(array) = self.value.get_ref() else { return self.refuse_type("an array") };
+        if !accepted.contains(&array.len()) {
+            let (least, most) = (accepted.start(), accepted.end());
+            return self.refuse(format!("the list has {} elements; accepted is {least} to {most}", array.len()));
+        }
+        Some(array)
+    }
+
     /// A list of so many different things.
     pub(super) fn list<T: PartialEq>(
         &self,
         accepted: RangeInclusive<usize>,
         parse: impl Fn(&Node<'a, 'i>) -> Option<T>,
     ) -> Option<Vec<T>> {
-        let DeValue::Array(array) = self.value.get_ref() else { return self.refuse_type("an array") };
-        if !accepted.contains(&array.len()) {
-            let (least, most) = (accepted.start(), accepted.end());
-            return self.refuse(format!("the list has {} elements; accepted is {least} to {most}", array.len()));
-        }
+        let array = self.array(accepted)?;
         let mut all = Some(Vec::new());
         let mut seen: Vec<(usize, T)> = Vec::new();
         for node in self.elements(array) {

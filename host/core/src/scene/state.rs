@@ -6,6 +6,7 @@ use super::{Choosing, Chosen, PERSON_STAYS_FOR_MS, RECORDED_FOR_MS, Scene, span,
 use crate::appearance::Surroundings;
 use crate::event::Sequence;
 use crate::name::{GrantName, SinkName};
+use crate::output::{Occasion, PressOutcome};
 use crate::plugin::Problem;
 use crate::plugin::auth::Prompt;
 use crate::time::Instant;
@@ -143,6 +144,16 @@ impl PanelState {
         self.turned.take_if(|turned| turned.at <= pressed_at);
         self.delivered_at = None;
         self.result = Some(PressResult { at: now_ms, sequence, notice: notice.and_then(notice_line) });
+    }
+
+    /// What outputs follow.
+    #[must_use]
+    pub fn occasion(&self) -> Occasion {
+        let press = self.result.as_ref().map(|result| {
+            let outcome = if result.sequence.is_ok() { PressOutcome::Recorded } else { PressOutcome::Refused };
+            (outcome, result.at)
+        });
+        Occasion { press, has_problem: !self.problems.is_empty() }
     }
 
     /// The formatter's word for the event of this sequence. Nothing happens where the panel no longer shows that event

@@ -81,7 +81,7 @@ impl Parts {
             PartName::Sink(name) => {
                 self.sinks.remove(name);
             }
-            PartName::Panel | PartName::Inputs(_) => {}
+            PartName::Panel | PartName::Inputs(_) | PartName::Outputs => {}
         }
     }
 }

@@ -178,7 +178,7 @@ async fn lines_that_are_gone_cost_their_input_alone() {
 
 #[tokio::test]
 async fn a_machine_without_such_a_chip_says_which_there_are_and_reads_the_rest() {
-    let error = Chips::find().request(&name("clock"), &trigger(Some("no-such-chip"))).err().unwrap();
+    let error = open(&Chips::find(), &name("clock"), &trigger(Some("no-such-chip"))).err().unwrap();
     let said = error.to_string();
     assert!(
         said.starts_with("there is no GPIO chip `no-such-chip`") || said.starts_with("this user may not"),

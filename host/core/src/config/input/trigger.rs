@@ -92,7 +92,7 @@ pub(super) enum RawDriver {
 
 /// The keys and lines that are taken, by which input, in which line of the text.
 #[derive(Default)]
-pub(super) struct Seats(Vec<(Trigger, String, usize)>);
+pub(in super::super) struct Seats(Vec<(Trigger, String, usize)>);
 
 impl Seats {
     /// Reads the keys that belong to a driver; where it is not known, accepts those of all.
@@ -122,6 +122,17 @@ impl Seats {
                 None
             }
         }
+    }
+
+    /// Reads the line of an output, which it has for itself.
+    pub(in super::super) fn parse_output_line(&mut self, table: &mut Table<'_, '_>) -> Option<(Option<String>, u8)> {
+        let chip = parse_chip(table);
+        table.required("line", |node| {
+            let (chip, line) = (chip?, parse_line(node)?);
+            let contact = Contact { pull: Pull::None, is_active_low: false };
+            self.take(node, Trigger::Line { chip: chip.clone(), line, contact })?;
+            Some((chip, line))
+        })
     }
 
     fn take(&mut self, node: &Node<'_, '_>, trigger: Trigger) -> Option<Trigger> {

@@ -1,4 +1,4 @@
-//! The kernel's GPIO chips: found by label, their lines asked for.
+//! The kernel's GPIO chips: found by label, their lines asked for. Inputs read lines, outputs drive them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,14 +7,9 @@ use std::path::PathBuf;
 
 use gpiocdev::line::{Bias, EdgeDetection, EdgeKind, EventClock, Offset, Value, Values};
 use gpiocdev::request::Request;
-use punchcard_core::config::input::{Contact, HEADER_CHIPS, Pull, Trigger};
-use punchcard_core::encoder::Contacts;
-use punchcard_core::name::InputName;
+use punchcard_core::config::input::{Contact, HEADER_CHIPS, Pull};
 use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
-
-use super::control::Control;
-use super::{LineEdge, Lines};
 
 /// What the kernel shows as the user of a line.
 const CONSUMER: &str = "punchcard";
@@ -22,11 +17,11 @@ const CONSUMER: &str = "punchcard";
 /// at 20 turns a second with 24 detents makes 1,920 a second: this is half a second of it.
 const KERNEL_BUFFER: u32 = 1_024;
 
-/// Why the lines of an input can't be read.
+/// Why lines can't be used.
 #[derive(Debug, Error)]
 pub enum LineError {
     /// There is no such chip.
-    #[error("there is no GPIO chip `{wanted}`{}; see `gpiodetect`, and `chip` of the input", render_chips(found))]
+    #[error("there is no GPIO chip `{wanted}`{}; `gpiodetect` lists them; name one with `chip`", render_chips(found))]
     NoChip {
         /// The label, or the labels of the headers of Raspberry Pis.
         wanted: String,
@@ -61,7 +56,7 @@ pub enum LineError {
         user: String,
     },
     /// The kernel refuses for another reason.
-    #[error("the lines of `{chip}` can't be read")]
+    #[error("the lines of `{chip}` can't be used")]
     Refused {
         /// The chip's label.
         chip: String,
@@ -72,14 +67,14 @@ pub enum LineError {
 }
 
 /// The chips of this machine.
-pub(super) struct Chips {
+pub(crate) struct Chips {
     by_label: BTreeMap<String, gpiocdev::Chip>,
     not_allowed: Option<PathBuf>,
 }
 
 impl Chips {
     /// Looks which there are.
-    pub(super) fn find() -> Self {
+    pub(crate) fn find() -> Self {
         let mut chips = Self { by_label: BTreeMap::new(), not_allowed: None };
         // A kernel without GPIO has none, as one without /dev has.
         for path in gpiocdev::chip::chips().unwrap_or_default() {
@@ -99,32 +94,17 @@ impl Chips {
         chips
     }
 
-    /// Asks for the lines of an input.
-    pub(super) fn request(&self, input: &InputName, trigger: &Trigger) -> Result<(KernelLines, Control), LineError> {
-        match trigger {
-            Trigger::Line { chip, line, contact } => {
-                let (lines, are_closed) = self.open(chip.as_deref(), &[*line], *contact)?;
-                Ok((lines, Control::button(input.clone(), are_closed == [true])))
-            }
-            Trigger::Encoder { chip, lines, steps_per_detent, contact } => {
-                let (lines, are_closed) = self.open(chip.as_deref(), lines, *contact)?;
-                let contacts = Contacts { a: are_closed.first() == Some(&true), b: are_closed.get(1) == Some(&true) };
-                Ok((lines, Control::encoder(input.clone(), *steps_per_detent, contacts)))
-            }
-            Trigger::Key(_) => unreachable!("a key is the keyboard's"),
-        }
-    }
-
-    fn open(&self, label: Option<&str>, lines: &[u8], contact: Contact) -> Result<(KernelLines, Vec<bool>), LineError> {
+    /// Asks for lines to read their edges. Returned with whether the contacts of the lines are closed.
+    pub(crate) fn read(
+        &self,
+        label: Option<&str>,
+        lines: &[u8],
+        contact: Contact,
+    ) -> Result<(InputLines, Vec<bool>), LineError> {
         let (label, chip) = self.chip(label)?;
-        let refused = |source| LineError::Refused { chip: label.to_owned(), source };
-        let count = chip.info().map_err(refused)?.num_lines;
-        if let Some(line) = lines.iter().find(|line| u32::from(**line) >= count) {
-            return Err(LineError::NoLine { chip: label.to_owned(), line: *line });
-        }
         let offsets: Vec<Offset> = lines.iter().map(|line| Offset::from(*line)).collect();
         let mut builder = Request::builder();
-        builder.on_chip(chip.path()).with_consumer(CONSUMER).with_lines(&offsets).as_input();
+        builder.with_lines(&offsets).as_input();
         builder.with_edge_detection(EdgeDetection::BothEdges).with_event_clock(EventClock::Monotonic);
         builder.with_kernel_event_buffer_size(KERNEL_BUFFER).with_bias(match contact.pull {
             Pull::Up => Bias::PullUp,
@@ -134,23 +114,21 @@ impl Chips {
         if contact.is_active_low {
             builder.as_active_low();
         }
-        let request = match builder.request() {
-            Ok(request) => request,
-            Err(error) if errno(&error) == Some(libc::EBUSY) => {
-                let used = lines.iter().find_map(|line| {
-                    let info = chip.line_info(Offset::from(*line)).ok()?;
-                    info.used.then_some((*line, info.consumer))
-                });
-                return Err(match used {
-                    Some((line, user)) => LineError::InUse { chip: label.to_owned(), line, user },
-                    None => refused(error),
-                });
-            }
-            Err(error) => return Err(refused(error)),
-        };
-        let lines = KernelLines { request, offsets };
-        let are_closed = lines.are_closed().map_err(|error| refused(error.into()))?;
-        Ok((lines, are_closed))
+        let request = request(label, chip, lines, builder)?;
+        let lines = InputLines { request, offsets };
+        let are_closed = lines.are_closed();
+        Ok((lines, are_closed.map_err(|source| LineError::Refused { chip: label.to_owned(), source: source.into() })?))
+    }
+
+    /// Asks for a line to switch something with. It is off then.
+    pub(crate) fn drive(&self, label: Option<&str>, line: u8, is_active_low: bool) -> Result<OutputLine, LineError> {
+        let (label, chip) = self.chip(label)?;
+        let mut builder = Request::builder();
+        builder.with_line(Offset::from(line)).as_output(Value::Inactive);
+        if is_active_low {
+            builder.as_active_low();
+        }
+        Ok(OutputLine { request: request(label, chip, &[line], builder)?, offset: Offset::from(line) })
     }
 
     fn chip(&self, label: Option<&str>) -> Result<(&str, &gpiocdev::Chip), LineError> {
@@ -169,6 +147,34 @@ impl Chips {
     }
 }
 
+/// Has the kernel give us lines of a chip.
+fn request(
+    label: &str,
+    chip: &gpiocdev::Chip,
+    lines: &[u8],
+    mut builder: gpiocdev::request::Builder,
+) -> Result<Request, LineError> {
+    let refused = |source| LineError::Refused { chip: label.to_owned(), source };
+    let count = chip.info().map_err(refused)?.num_lines;
+    if let Some(line) = lines.iter().find(|line| u32::from(**line) >= count) {
+        return Err(LineError::NoLine { chip: label.to_owned(), line: *line });
+    }
+    match builder.on_chip(chip.path()).with_consumer(CONSUMER).request() {
+        Ok(request) => Ok(request),
+        Err(error) if errno(&error) == Some(libc::EBUSY) => {
+            let used = lines.iter().find_map(|line| {
+                let info = chip.line_info(Offset::from(*line)).ok()?;
+                info.used.then_some((*line, info.consumer))
+            });
+            Err(match used {
+                Some((line, user)) => LineError::InUse { chip: label.to_owned(), line, user },
+                None => refused(error),
+            })
+        }
+        Err(error) => Err(refused(error)),
+    }
+}
+
 fn render_chips(found: &[String]) -> String {
     match found {
         [] => ", and no other".to_owned(),
@@ -176,14 +182,28 @@ fn render_chips(found: &[String]) -> String {
     }
 }
 
-/// Lines that were given to us. They are given back when this is dropped.
-pub(super) struct KernelLines {
+/// An edge of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LineEdge {
+    /// Which of the lines that were asked for together, from 0.
+    pub(crate) line: usize,
+    /// The contact is closed now.
+    pub(crate) is_closed: bool,
+    /// It counts the edges of these lines; a gap tells of lost ones.
+    pub(crate) number: u32,
+    /// How long ago it happened.
+    pub(crate) ago_ms: u64,
+}
+
+/// Lines that are read. They are given back when this is dropped.
+pub(crate) struct InputLines {
     request: Request,
     offsets: Vec<Offset>,
 }
 
-impl Lines for KernelLines {
-    fn next(&mut self) -> io::Result<Option<LineEdge>> {
+impl InputLines {
+    /// The next edge that happened, if there is one.
+    pub(crate) fn next(&self) -> io::Result<Option<LineEdge>> {
         if !self.request.has_edge_event().map_err(into_io)? {
             return Ok(None);
         }
@@ -194,15 +214,30 @@ impl Lines for KernelLines {
         Ok(Some(LineEdge { line, is_closed, number: event.seqno, ago_ms: ago_ms(event.timestamp_ns) }))
     }
 
-    /// With `active = "low"` the kernel turns the levels round: active is closed.
-    fn are_closed(&self) -> io::Result<Vec<bool>> {
+    /// Whether the contacts are closed, in the order in which their lines were asked for. With `active = "low"` the kernel
+    /// turns the levels round: active is closed.
+    pub(crate) fn are_closed(&self) -> io::Result<Vec<bool>> {
         let mut values = Values::from_offsets(&self.offsets);
         self.request.values(&mut values).map_err(into_io)?;
         Ok(self.offsets.iter().map(|offset| values.get(*offset) == Some(Value::Active)).collect())
     }
 }
 
-impl AsFd for KernelLines {
+/// A line that switches something. It is given back when this is dropped; what it is at then, the kernel leaves to the chip.
+pub struct OutputLine {
+    request: Request,
+    offset: Offset,
+}
+
+impl OutputLine {
+    /// Switches it.
+    pub(crate) fn switch(&self, is_on: bool) -> io::Result<()> {
+        let value = if is_on { Value::Active } else { Value::Inactive };
+        self.request.set_value(self.offset, value).map_err(into_io)
+    }
+}
+
+impl AsFd for InputLines {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.request.as_fd()
     }
