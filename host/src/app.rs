@@ -30,8 +30,10 @@ mod delivery;
 mod grant;
 mod reconcile;
 
+mod alerting;
 mod announcement;
 mod display;
+mod metrics;
 mod trouble;
 
 mod pruning;

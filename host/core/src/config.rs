@@ -25,6 +25,8 @@ pub mod device;
 pub mod history;
 pub mod input;
 pub mod limit;
+pub mod metrics;
+pub mod notify;
 pub mod output;
 pub mod panel;
 pub mod plugin;
@@ -49,6 +51,8 @@ use grant::Grant;
 use history::History;
 use input::Input;
 use limit::Limits;
+use metrics::MetricsListen;
+use notify::Notify;
 use output::Output;
 use panel::Panel;
 use plugin::Plugin;
@@ -81,6 +85,10 @@ pub struct Configuration {
     pub sinks: BTreeMap<SinkName, Sink>,
     /// `[history]`
     pub history: History,
+    /// `[notify]`
+    pub notify: Option<Notify>,
+    /// `[metrics]`: its `listen`.
+    pub metrics: Option<MetricsListen>,
     places: Places,
     /// Parts of the text were left out.
     partial: bool,
@@ -132,6 +140,8 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
     let panel = root.optional("panel", Panel::default(), panel::parse_panel);
     let limits = root.optional("limits", Limits::default(), limit::parse_limits).unwrap_or_default();
     let history = root.optional("history", History::default(), history::parse_history);
+    let notify = root.optional("notify", None, |node| notify::parse_notify(node).map(Some));
+    let metrics = root.optional("metrics", None, |node| metrics::parse_metrics(node).map(Some));
     let choices = root.parts("choices", ChoiceName::parse, choice::parse_choice);
     let mut seats = input::Seats::default();
     let inputs = input::parse_inputs(&mut root, &declared, &mut kinds, &mut seats);
@@ -153,6 +163,8 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
         grants,
         sinks,
         history: history.unwrap_or_default(),
+        notify: notify.flatten(),
+        metrics: metrics.flatten(),
         places: Places::default(),
         partial: false,
     };

@@ -23,6 +23,7 @@ pub mod encoder;
 pub mod gesture;
 pub mod scene;
 
+pub mod alert;
 pub mod appearance;
 
 pub mod event;

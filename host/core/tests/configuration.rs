@@ -431,6 +431,34 @@ fn what_a_press_or_a_lamp_can_not_be_is_said() {
 }
 
 #[test]
+fn who_is_told_and_who_may_ask() {
+    let notify = |keys: &str| errors(&with(&format!("[notify]\n{keys}")));
+    let reach = "reach = [\"https://ntfy.sh/\"]";
+    assert_eq!(notify(&format!("url = \"https://ntfy.sh/door\"\n{reach}")), Vec::<String>::new());
+    assert_eq!(notify(&format!("url = {{ file = \"url\" }}\n{reach}\nafter = \"90s\"")), Vec::<String>::new());
+    for (keys, said) in [
+        ("url = \"https://example.org/door\"", "is not covered by `reach`"),
+        ("url = \"ntfy.sh/door\"", "is not an absolute URL"),
+        ("url = 5", "accepted is `{ credential"),
+        ("url = \"https://ntfy.sh/door\"\nafter = \"9s\"", "found `9s`; accepted is `10s` to `24h`"),
+        ("url = \"https://ntfy.sh/door\"\njson = \"\"", "has 0 characters"),
+    ] {
+        let errors = notify(&format!("{keys}\n{reach}"));
+        assert!(errors.len() == 1 && errors[0].contains(said), "{keys}: {errors:?}");
+        assert!(!errors[0].contains("/door"), "a URL may be a secret: {errors:?}");
+    }
+    let metrics = |listen: &str| errors(&with(&format!("[metrics]\nlisten = \"{listen}\"")));
+    for good in ["127.0.0.1:9464", "[::1]:9464", "/run/punchcard/metrics.sock"] {
+        assert_eq!(metrics(good), Vec::<String>::new());
+    }
+    for (bad, said) in
+        [("0.0.0.0:9464", "is open to others"), ("9464", "found `9464`"), ("run/x.sock", "absolute path")]
+    {
+        assert!(metrics(bad)[0].contains(said), "{:?}", metrics(bad));
+    }
+}
+
+#[test]
 fn inputs_share_neither_keys_nor_lines() {
     let gpio = |chip: &str, line: u8| format!("driver = \"gpio\"\n{chip}\nline = {line}\npress.event = \"e\"");
     let chip = "chip = \"9030000.pl061\"";

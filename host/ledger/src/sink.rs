@@ -88,6 +88,9 @@ pub struct SinkCounts {
     pub delivered_at: Option<Instant>,
     /// Where a person finds the rows.
     pub link: Option<String>,
+    /// The time of the oldest event that waits for the formatter, or whose row waits or is on its way. None also where the
+    /// clock was not known when it happened.
+    pub oldest_waiting_at: Option<Instant>,
 }
 
 impl Ledger {
@@ -322,6 +325,7 @@ impl RawCounts {
             connection.prepare_cached(newest)?.query_row([self.sink], |row| row.get(0)).optional()?;
         let sent = newest.unwrap_or(0).max(self.settled_through);
         let count = |column: i64| u64::try_from(column).unwrap_or(0);
+        let oldest_waiting = self.oldest_waiting(connection, events_waiting > 0)?;
         Ok(SinkCounts {
             sink: parse_name(&self.name)?,
             declared: self.declared,
@@ -335,7 +339,22 @@ impl RawCounts {
             standing: self.standing,
             delivered_at: self.delivered_at.map(|micros| moment::instant(micros, zone)),
             link: self.link,
+            oldest_waiting_at: oldest_waiting.map(|micros| moment::instant(micros, zone)),
         })
+    }
+
+    /// The time of the oldest event that waits in any form, in µs since 1970.
+    fn oldest_waiting(&self, connection: &Connection, has_events: bool) -> Result<Option<i64>, StorageError> {
+        let event = "SELECT event FROM outbox WHERE sink = ?1 AND ordinal > ?2 ORDER BY ordinal LIMIT 1";
+        let of_rows = connection.prepare_cached(event)?.query_row((self.sink, self.settled_through), |row| row.get(0));
+        let event: Option<i64> = match of_rows.optional()? {
+            Some(event) => Some(event),
+            None if has_events => next_taken(connection, self.sink, self.cursor, i64::MAX)?,
+            None => None,
+        };
+        let at = "SELECT at FROM event WHERE sequence = ?1";
+        let at = |event| connection.prepare_cached(at)?.query_row([event], |row| row.get(0)).optional();
+        Ok(event.map(at).transpose()?.flatten().flatten())
     }
 }
 

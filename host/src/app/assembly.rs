@@ -13,6 +13,7 @@ use punchcard_core::supervisor::PartName;
 use punchcard_sandbox::Sandbox;
 use tokio::task::JoinSet;
 
+use super::alerting;
 use super::fault::Fault;
 use super::material::Materials;
 use super::part::Part;
@@ -78,6 +79,7 @@ pub async fn find_faults(configuration: &Configuration, folder: &Path, sandbox: 
             faults.push(Fault { part: Place::Plugin(name), message, misconfigured: false });
         }
     }
+    faults.extend(materials.configuration.notify.as_ref().and_then(|notify| alerting::find_fault(notify, folder)));
     for (_, assembled) in assemble(&materials).join_all().await {
         for fault in assembled.err().into_iter().flatten() {
             // Parts that share a plugin have its fault in common.

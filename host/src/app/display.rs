@@ -1,5 +1,6 @@
 //! The panel at work: what happened goes into its state, and whenever the picture changes a frame goes to the driver.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use punchcard_core::appearance::{Appearance, next_change, plan_appearance};
 use punchcard_core::config::panel::Care;
 use punchcard_core::name::OutputName;
+use punchcard_core::plugin::Problem;
 use punchcard_core::scene::{PanelState, plan_scene};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
@@ -76,6 +78,16 @@ impl Display {
             }
         };
         Following(tokio::spawn(follow))
+    }
+
+    /// Hears whenever something was noted.
+    pub(super) fn notes(&self) -> watch::Receiver<()> {
+        self.shared.changed.subscribe()
+    }
+
+    /// What is wrong, by part.
+    pub(super) fn problems(&self) -> BTreeMap<String, Problem> {
+        self.lock().problems().clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, PanelState> {

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use tokio::sync::watch as channel;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tracing::{error, info};
 
+use super::alerting::alert;
 use super::announcement;
 use super::answer::answer;
 use super::configuration::{self, InForce, Source};
@@ -29,6 +31,7 @@ use super::error_chain::chain;
 use super::intake::Intake;
 use super::io::{Io, frame_size};
 use super::known_time::KnownTime;
+use super::metrics;
 use super::opening::Opening;
 use super::part::Site;
 use super::part::roster::Parts;
@@ -204,6 +207,10 @@ fn start_parts(
     began: watch::Began,
     tasks: &mut JoinSet<()>,
 ) {
+    let http = open_http(device);
+    let folder = options.configuration.parent().unwrap_or(Path::new(".")).to_owned();
+    tasks.spawn(alert(Arc::clone(device), http.clone(), folder));
+    tasks.spawn(metrics::serve(Arc::clone(device)));
     let sandbox = match Sandbox::start(&options.state, Compiler::of_this_program()) {
         Ok(sandbox) => sandbox,
         Err(error) => {
@@ -218,7 +225,7 @@ fn start_parts(
     let (delivered, deliveries) = mpsc::unbounded_channel();
     let site = Site {
         vault: open_vault(options),
-        http: open_http(device),
+        http,
         ledger: device.ledger.clone(),
         clock: device.clock.clone(),
         time: device.time.clone(),

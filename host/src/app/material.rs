@@ -44,13 +44,18 @@ impl Materials {
 
     /// A secret that plugins.toml names.
     pub(super) fn secret(&self, source: &SecretSource, place: Place) -> Result<Secret, Fault> {
-        let secrets = ConfiguredSecrets::new(std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into));
-        match source {
-            SecretSource::Credential(name) => secrets.read_credential(name.as_str()),
-            SecretSource::File(path) => secrets.read_file(&self.folder.join(path)),
-        }
-        .map_err(|error| Fault { part: place, message: chain(error), misconfigured: false })
+        read_secret(source, &self.folder).map_err(|message| Fault { part: place, message, misconfigured: false })
     }
+}
+
+/// A secret that plugins.toml, which is in `folder`, names.
+pub(super) fn read_secret(source: &SecretSource, folder: &Path) -> Result<Secret, String> {
+    let secrets = ConfiguredSecrets::new(std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into));
+    match source {
+        SecretSource::Credential(name) => secrets.read_credential(name.as_str()),
+        SecretSource::File(path) => secrets.read_file(&folder.join(path)),
+    }
+    .map_err(chain)
 }
 
 /// Connections under the system's authorities and those in a file.

@@ -167,6 +167,7 @@ fn sink_report(
         rows_delivered: count(|counts| counts.rows_delivered),
         set_aside: count(|counts| (counts.rows_set_aside + counts.events_set_aside).saturating_sub(counts.dropped)),
         dropped: count(|counts| counts.dropped),
+        oldest_waiting_at: counts.as_ref().and_then(|counts| counts.oldest_waiting_at).map(|at| at.unix_micros),
         last_delivered_at: counts.as_ref().and_then(|counts| counts.delivered_at).map(|at| at.unix_micros),
         standing: counts.as_ref().and_then(|counts| counts.standing.clone()),
         notice: part.as_ref().ok().and_then(|sink| sink.notice.borrow().clone()),

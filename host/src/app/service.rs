@@ -130,6 +130,7 @@ mod tests {
             events_waiting,
             rows_waiting,
             rows_in_flight,
+            oldest_waiting_at: None,
             rows_delivered: 7,
             set_aside: 0,
             dropped: 0,

@@ -243,6 +243,9 @@ pub struct SinkReport {
     pub rows_waiting: u64,
     /// Rows in the batch in flight.
     pub rows_in_flight: u64,
+    /// When the oldest of all these happened, in µs since 1970, where that is known.
+    #[serde(default)]
+    pub oldest_waiting_at: Option<i64>,
     /// Rows delivered.
     pub rows_delivered: u64,
     /// Events and rows set aside, which never become rows of the sheet unless a person puts them back.

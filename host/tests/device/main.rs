@@ -23,5 +23,6 @@ mod sink;
 mod configuration;
 mod heap;
 mod service;
+mod telling;
 
 mod card;

@@ -2,6 +2,7 @@
 //! accepted.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeArray, DeString, DeTable, DeValue};
@@ -153,6 +154,29 @@ impl<'a, 'i> Node<'a, 'i> {
             return self.refuse(format!("{} has {length} characters; accepted is 1 to {longest}", quote(text)));
         }
         Some(text)
+    }
+
+    /// A span of time such as `30s`, `10min` or `2h`, of so many seconds.
+    pub(super) fn span(&self, accepted: RangeInclusive<u64>) -> Option<Duration> {
+        let text = self.text()?;
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let unit_seconds = match unit {
+            "s" => Some(1),
+            "min" => Some(60),
+            "h" => Some(3_600),
+            _ => None,
+        };
+        let seconds = number.parse::<u64>().ok().zip(unit_seconds).and_then(|(number, unit)| number.checked_mul(unit));
+        match seconds {
+            Some(seconds) if accepted.contains(&seconds) => Some(Duration::from_secs(seconds)),
+            _ => self.refuse(format!(
+                "found {}; accepted is `{}` to `{}`, in `s`, `min` or `h`",
+                quote(text),
+                render_span(*accepted.start()),
+                render_span(*accepted.end())
+            )),
+        }
     }
 
     /// One of some words.
@@ -326,6 +350,15 @@ pub(super) fn quote(text: &str) -> String {
 }
 
 /// `a`, `b`, `c`
+/// A span of so many seconds, in the largest unit that has it whole.
+fn render_span(seconds: u64) -> String {
+    match seconds {
+        _ if seconds.is_multiple_of(3_600) => format!("{}h", seconds / 3_600),
+        _ if seconds.is_multiple_of(60) => format!("{}min", seconds / 60),
+        _ => format!("{seconds}s"),
+    }
+}
+
 pub(super) fn listed(words: &[&str]) -> String {
     let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     words.join(", ")

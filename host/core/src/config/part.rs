@@ -11,6 +11,8 @@ pub enum Part {
     Device,
     /// `panel`
     Panel,
+    /// `notify.url`
+    NotifyUrl,
     /// `choices.NAME`
     Choice(ChoiceName),
     /// `choices.NAME.label`
@@ -58,6 +60,7 @@ impl fmt::Display for Part {
         match self {
             Self::Device => write!(formatter, "device"),
             Self::Panel => write!(formatter, "panel"),
+            Self::NotifyUrl => write!(formatter, "notify.url"),
             Self::Choice(name) => write!(formatter, "choices.{name}"),
             Self::ChoiceLabel(name) => write!(formatter, "choices.{name}.label"),
             Self::ChoiceItem(name, position) => write!(formatter, "choices.{name}.items[{position}]"),

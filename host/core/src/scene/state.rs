@@ -146,6 +146,12 @@ impl PanelState {
         self.result = Some(PressResult { at: now_ms, sequence, notice: notice.and_then(notice_line) });
     }
 
+    /// What is wrong, by part.
+    #[must_use]
+    pub fn problems(&self) -> &BTreeMap<String, Problem> {
+        &self.problems
+    }
+
     /// What outputs follow.
     #[must_use]
     pub fn occasion(&self) -> Occasion {

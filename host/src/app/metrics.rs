@@ -1,0 +1,322 @@
+//! `[metrics]` at work: figures of the device for a monitoring system, in the text format of Prometheus, version 0.0.4
+//! (prometheus.io, "Exposition formats").
+//!
+//! Only who is on the device may ask: the address is loopback or a Unix socket. No secret and no row stands in the figures.
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use punchcard_core::config::metrics::MetricsListen;
+use punchcard_core::plugin::Problem;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::task::JoinSet;
+use tracing::{debug, info, warn};
+
+use super::device::Device;
+use super::report::report;
+use super::status::{GrantStanding, Report, StageReport};
+
+/// What has the problem when nobody can ask.
+const PART: &str = "metrics";
+/// How long one who asks may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Those who are answered at the same time, at most.
+const MOST_CONNECTIONS: usize = 8;
+/// The pause before an address that is taken is tried again.
+const AGAIN_AFTER: Duration = Duration::from_secs(30);
+
+/// Answers where `[metrics]` says, until the task is dropped.
+pub(super) async fn serve(device: Arc<Device>) {
+    let mut parts = device.parts.subscribe();
+    loop {
+        let listen = parts.borrow_and_update().configuration.metrics.clone();
+        let answering = async {
+            match &listen {
+                Some(listen) => listen_at(&device, listen).await,
+                None => {
+                    device.troubles.set(PART, None);
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        tokio::select! {
+            () = answering => {}
+            // The configuration's other parts change more often.
+            changed = parts.wait_for(|parts| parts.configuration.metrics != listen) => if changed.is_err() { return },
+        }
+    }
+}
+
+/// Answers at an address. Returns after a while where that is not possible.
+async fn listen_at(device: &Arc<Device>, listen: &MetricsListen) {
+    let bound = match listen {
+        MetricsListen::Loopback(address) => TcpListener::bind(address).await.map(Listener::Tcp),
+        MetricsListen::Socket(path) => bind_socket(path),
+    };
+    let listener = match bound {
+        Ok(listener) => listener,
+        Err(error) => {
+            let place = render_place(listen);
+            let problem = Problem { headline: "no metrics".into(), advice: format!("{place} can't be used: {error}") };
+            device.troubles.set(PART, Some(problem));
+            return tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    };
+    device.troubles.set(PART, None);
+    info!(at = render_place(listen), "metrics can be read");
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept(), if connections.len() < MOST_CONNECTIONS => match accepted {
+                Ok(stream) => drop(connections.spawn(answer(stream, Arc::clone(device)))),
+                Err(error) => {
+                    warn!(%error, "who asks for metrics is not heard");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+fn render_place(listen: &MetricsListen) -> String {
+    match listen {
+        MetricsListen::Loopback(address) => address.to_string(),
+        MetricsListen::Socket(path) => path.display().to_string(),
+    }
+}
+
+enum Listener {
+    Tcp(TcpListener),
+    Unix {
+        listener: UnixListener,
+        /// It goes with the listener.
+        _file: SocketFile,
+    },
+}
+
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            debug!(%error, "the socket of the metrics is gone already");
+        }
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+        match self {
+            Self::Tcp(listener) => Ok(Box::new(listener.accept().await?.0)),
+            Self::Unix { listener, .. } => Ok(Box::new(listener.accept().await?.0)),
+        }
+    }
+}
+
+/// In place of a socket that an earlier start has left, and of nothing else. Its group may ask too.
+fn bind_socket(path: &Path) -> io::Result<Listener> {
+    if std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
+        std::fs::remove_file(path)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    let listener = Listener::Unix { listener, _file: SocketFile(path.to_owned()) };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    Ok(listener)
+}
+
+async fn answer(stream: Box<dyn Stream>, device: Arc<Device>) {
+    let service = service_fn(|request: Request<Incoming>| {
+        let device = Arc::clone(&device);
+        async move { Ok::<_, Infallible>(respond(&request, &device).await) }
+    });
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(PATIENCE).keep_alive(false);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    match tokio::time::timeout(2 * PATIENCE, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => debug!(%error, "who asked for metrics went away"),
+        Err(_elapsed) => debug!("who asked for metrics did not read them"),
+    }
+}
+
+async fn respond(request: &Request<Incoming>, device: &Device) -> Response<Full<Bytes>> {
+    let (status, kind, text) = match (request.method(), request.uri().path()) {
+        (&Method::GET | &Method::HEAD, "/metrics") => {
+            let text = render(&report(device).await, memory_bytes(), device.time.now(&device.clock).wall.unix_micros);
+            (StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
+        }
+        (&Method::GET | &Method::HEAD, _) => (StatusCode::NOT_FOUND, "text/plain", "see /metrics\n".to_owned()),
+        _ => (StatusCode::METHOD_NOT_ALLOWED, "text/plain", "GET is understood\n".to_owned()),
+    };
+    let mut response = Response::new(Full::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(hyper::header::CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
+    response
+}
+
+/// What the process has in memory, in bytes (`VmRSS`, proc_pid_status(5)).
+fn memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1_024)
+}
+
+/// The figures. `now_micros`: the device's wall clock.
+fn render(report: &Report, memory: Option<u64>, now_micros: i64) -> String {
+    let mut page = Page::default();
+    page.family("punchcard_info", "gauge", "The version that runs.");
+    page.sample("punchcard_info", &[("device", &report.device), ("version", &report.version)], 1);
+    page.family("punchcard_events_total", "counter", "Events that were recorded.");
+    page.sample("punchcard_events_total", &[], report.events);
+    page.family("punchcard_clock_known", "gauge", "1 while the device knows the time.");
+    page.sample("punchcard_clock_known", &[], u64::from(report.clock_known));
+
+    page.family("punchcard_rows_delivered_total", "counter", "Rows that arrived.");
+    for sink in &report.sinks {
+        page.sample("punchcard_rows_delivered_total", &[("sink", &sink.name)], sink.rows_delivered);
+    }
+    page.family("punchcard_waiting", "gauge", "Events and rows on their way: not formatted, not sent, not confirmed.");
+    for sink in &report.sinks {
+        let waiting =
+            [("events", sink.events_waiting), ("rows", sink.rows_waiting), ("in-flight", sink.rows_in_flight)];
+        for (what, count) in waiting {
+            page.sample("punchcard_waiting", &[("sink", &sink.name), ("what", what)], count);
+        }
+    }
+    page.family("punchcard_oldest_waiting_seconds", "gauge", "Age of the oldest of these, where its time is known.");
+    for sink in &report.sinks {
+        if let Some(at) = sink.oldest_waiting_at.filter(|_| report.clock_known) {
+            let age = u64::try_from(now_micros.saturating_sub(at) / 1_000_000).unwrap_or(0);
+            page.sample("punchcard_oldest_waiting_seconds", &[("sink", &sink.name)], age);
+        }
+    }
+    page.family("punchcard_set_aside", "gauge", "Events and rows that wait for a person's decision.");
+    for sink in &report.sinks {
+        page.sample("punchcard_set_aside", &[("sink", &sink.name)], sink.set_aside);
+    }
+
+    page.family("punchcard_part_works", "gauge", "1 while a part does its work, 0 while something is wrong with it.");
+    for grant in &report.grants {
+        let is_wrong = matches!(
+            grant.standing,
+            GrantStanding::Off { .. } | GrantStanding::Blocked { .. } | GrantStanding::Failing { .. }
+        );
+        page.sample("punchcard_part_works", &[("part", &format!("grants.{}", grant.name))], u64::from(!is_wrong));
+    }
+    for sink in &report.sinks {
+        let is_wrong = |stage: &StageReport| {
+            matches!(stage, StageReport::Off { .. } | StageReport::Held { .. } | StageReport::Failing { .. })
+                || matches!(stage, StageReport::Waiting { .. })
+        };
+        for (stage, key) in [(&sink.formatting, "format"), (&sink.delivery, "deliver")] {
+            let part = format!("sinks.{}.{key}", sink.name);
+            page.sample("punchcard_part_works", &[("part", &part)], u64::from(!is_wrong(stage)));
+        }
+    }
+    for input in &report.inputs {
+        let part = format!("inputs.{}", input.name);
+        page.sample("punchcard_part_works", &[("part", &part)], u64::from(input.error.is_none()));
+    }
+    page.family("punchcard_problem", "gauge", "1 for each thing that is wrong with the device itself.");
+    for problem in &report.problems {
+        let labels = [("part", problem.part.as_str()), ("problem", problem.problem.headline.as_str())];
+        page.sample("punchcard_problem", &labels, 1);
+    }
+    if let Some(memory) = memory {
+        page.family("process_resident_memory_bytes", "gauge", "Memory of the host, in bytes.");
+        page.sample("process_resident_memory_bytes", &[], memory);
+    }
+    page.0
+}
+
+/// Figures as text.
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        self.line(format_args!("# HELP {name} {help}"));
+        self.line(format_args!("# TYPE {name} {kind}"));
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: u64) {
+        let escape = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        let labels: Vec<String> = labels.iter().map(|(key, text)| format!("{key}=\"{}\"", escape(text))).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        self.line(format_args!("{name}{labels} {value}"));
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        // Writing to a text can't fail.
+        let _written = writeln!(self.0, "{line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::status::{ConfigurationReport, InputReport, ProblemReport};
+
+    #[test]
+    fn figures_are_text_that_a_monitoring_system_reads() {
+        let report = Report {
+            device: "front-door".into(),
+            version: "0.1.0".into(),
+            configuration: ConfigurationReport { path: "plugins.toml".into(), fallback: None, errors: None },
+            problems: vec![ProblemReport {
+                part: "panel".into(),
+                problem: Problem { headline: "a \"bad\\\nday\"".into(), advice: String::new() },
+            }],
+            clock_known: true,
+            events: 12,
+            plugins: Vec::new(),
+            grants: Vec::new(),
+            sinks: Vec::new(),
+            inputs: vec![InputReport { name: "knob".into(), error: Some("line 5 is in use".into()) }],
+        };
+        let text = render(&report, Some(23_000_000), 0);
+        for line in [
+            "punchcard_info{device=\"front-door\",version=\"0.1.0\"} 1",
+            "# TYPE punchcard_events_total counter",
+            "punchcard_events_total 12",
+            "punchcard_part_works{part=\"inputs.knob\"} 0",
+            "punchcard_problem{part=\"panel\",problem=\"a \\\"bad\\\\\\nday\\\"\"} 1",
+            "process_resident_memory_bytes 23000000",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+        }
+        assert!(text.lines().all(|line| line.starts_with("# ")
+            || line.rsplit_once(' ').is_some_and(|(_, value)| value.parse::<u64>().is_ok())));
+        assert!(memory_bytes().is_some_and(|bytes| bytes > 1_000_000));
+    }
+
+    #[tokio::test]
+    async fn a_socket_takes_the_place_of_an_earlier_one_and_of_no_other_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.sock");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        let listener = bind_socket(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
+        drop(listener);
+        assert!(!path.exists());
+        std::fs::write(&path, "precious").unwrap();
+        assert!(bind_socket(&path).is_err());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    }
+}
