@@ -1,4 +1,11 @@
-//! The kernel's GPIO chips: found by label, their lines asked for. Inputs read lines, outputs drive them.
+//! GPIO lines: inputs read them, outputs drive them.
+//!
+//! The kernel's chips are found by label, and their lines asked for. Where plugins.toml wants that, the library `rppal` does it
+//! in the kernel's place.
+
+mod rppal;
+pub(crate) use self::rppal::PwmChannel;
+pub use self::rppal::{PwmError, RppalError};
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,7 +14,7 @@ use std::path::PathBuf;
 
 use gpiocdev::line::{Bias, EdgeDetection, EdgeKind, EventClock, Offset, Value, Values};
 use gpiocdev::request::Request;
-use punchcard_core::config::input::{Contact, HEADER_CHIPS, Pull};
+use punchcard_core::config::input::{Chip, Contact, HEADER_CHIPS, Pull};
 use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
 
@@ -64,6 +71,49 @@ pub enum LineError {
         #[source]
         source: gpiocdev::Error,
     },
+    /// The library refuses.
+    #[error("line {line} can't be had by rppal; with `adapter = \"kernel\"` in `[hardware]` it may be")]
+    Rppal {
+        /// The line.
+        line: u8,
+        /// What it says.
+        #[source]
+        source: RppalError,
+    },
+}
+
+/// Lines of one input. The descriptor is readable while there are edges.
+pub(crate) trait Lines: AsFd {
+    /// The next edge that happened, if there is one.
+    fn next(&mut self) -> io::Result<Option<LineEdge>>;
+
+    /// Whether the contacts of the lines are closed, in the order in which they were asked for.
+    fn are_closed(&self) -> io::Result<Vec<bool>>;
+}
+
+impl<L: Lines + ?Sized> Lines for Box<L> {
+    fn next(&mut self) -> io::Result<Option<LineEdge>> {
+        (**self).next()
+    }
+
+    fn are_closed(&self) -> io::Result<Vec<bool>> {
+        (**self).are_closed()
+    }
+}
+
+/// What switches something.
+pub(crate) trait Switch: Send {
+    /// Switches it.
+    ///
+    /// # Errors
+    /// When it is gone.
+    fn switch(&mut self, is_on: bool) -> io::Result<()>;
+}
+
+impl<S: Switch + ?Sized> Switch for Box<S> {
+    fn switch(&mut self, is_on: bool) -> io::Result<()> {
+        (**self).switch(is_on)
+    }
 }
 
 /// The chips of this machine.
@@ -97,11 +147,14 @@ impl Chips {
     /// Asks for lines to read their edges. Returned with whether the contacts of the lines are closed.
     pub(crate) fn read(
         &self,
-        label: Option<&str>,
+        chip: &Chip,
         lines: &[u8],
         contact: Contact,
-    ) -> Result<(InputLines, Vec<bool>), LineError> {
-        let (label, chip) = self.chip(label)?;
+    ) -> Result<(Box<dyn Lines>, Vec<bool>), LineError> {
+        if *chip == Chip::Rppal {
+            return rppal::read(lines, contact);
+        }
+        let (label, chip) = self.chip(chip)?;
         let offsets: Vec<Offset> = lines.iter().map(|line| Offset::from(*line)).collect();
         let mut builder = Request::builder();
         builder.with_lines(&offsets).as_input();
@@ -117,21 +170,29 @@ impl Chips {
         let request = request(label, chip, lines, builder)?;
         let lines = InputLines { request, offsets };
         let are_closed = lines.are_closed();
-        Ok((lines, are_closed.map_err(|source| LineError::Refused { chip: label.to_owned(), source: source.into() })?))
+        let refused = |source: io::Error| LineError::Refused { chip: label.to_owned(), source: source.into() };
+        Ok((Box::new(lines), are_closed.map_err(refused)?))
     }
 
     /// Asks for a line to switch something with. It is off then.
-    pub(crate) fn drive(&self, label: Option<&str>, line: u8, is_active_low: bool) -> Result<OutputLine, LineError> {
-        let (label, chip) = self.chip(label)?;
+    pub(crate) fn drive(&self, chip: &Chip, line: u8, is_active_low: bool) -> Result<Box<dyn Switch>, LineError> {
+        if *chip == Chip::Rppal {
+            return rppal::drive(line, is_active_low);
+        }
+        let (label, chip) = self.chip(chip)?;
         let mut builder = Request::builder();
         builder.with_line(Offset::from(line)).as_output(Value::Inactive);
         if is_active_low {
             builder.as_active_low();
         }
-        Ok(OutputLine { request: request(label, chip, &[line], builder)?, offset: Offset::from(line) })
+        Ok(Box::new(OutputLine { request: request(label, chip, &[line], builder)?, offset: Offset::from(line) }))
     }
 
-    fn chip(&self, label: Option<&str>) -> Result<(&str, &gpiocdev::Chip), LineError> {
+    fn chip(&self, chip: &Chip) -> Result<(&str, &gpiocdev::Chip), LineError> {
+        let label = match chip {
+            Chip::Labelled(label) => Some(label.as_str()),
+            Chip::Header | Chip::Rppal => None,
+        };
         let found = self.by_label.iter().find(|(known, _)| match label {
             Some(label) => known.as_str() == label,
             None => HEADER_CHIPS.contains(&known.as_str()),
@@ -196,14 +257,13 @@ pub(crate) struct LineEdge {
 }
 
 /// Lines that are read. They are given back when this is dropped.
-pub(crate) struct InputLines {
+struct InputLines {
     request: Request,
     offsets: Vec<Offset>,
 }
 
-impl InputLines {
-    /// The next edge that happened, if there is one.
-    pub(crate) fn next(&self) -> io::Result<Option<LineEdge>> {
+impl Lines for InputLines {
+    fn next(&mut self) -> io::Result<Option<LineEdge>> {
         if !self.request.has_edge_event().map_err(into_io)? {
             return Ok(None);
         }
@@ -214,9 +274,8 @@ impl InputLines {
         Ok(Some(LineEdge { line, is_closed, number: event.seqno, ago_ms: ago_ms(event.timestamp_ns) }))
     }
 
-    /// Whether the contacts are closed, in the order in which their lines were asked for. With `active = "low"` the kernel
-    /// turns the levels round: active is closed.
-    pub(crate) fn are_closed(&self) -> io::Result<Vec<bool>> {
+    /// With `active = "low"` the kernel turns the levels round: active is closed.
+    fn are_closed(&self) -> io::Result<Vec<bool>> {
         let mut values = Values::from_offsets(&self.offsets);
         self.request.values(&mut values).map_err(into_io)?;
         Ok(self.offsets.iter().map(|offset| values.get(*offset) == Some(Value::Active)).collect())
@@ -224,14 +283,13 @@ impl InputLines {
 }
 
 /// A line that switches something. It is given back when this is dropped; what it is at then, the kernel leaves to the chip.
-pub struct OutputLine {
+struct OutputLine {
     request: Request,
     offset: Offset,
 }
 
-impl OutputLine {
-    /// Switches it.
-    pub(crate) fn switch(&self, is_on: bool) -> io::Result<()> {
+impl Switch for OutputLine {
+    fn switch(&mut self, is_on: bool) -> io::Result<()> {
         let value = if is_on { Value::Active } else { Value::Inactive };
         self.request.set_value(self.offset, value).map_err(into_io)
     }

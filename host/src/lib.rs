@@ -7,7 +7,7 @@ pub mod clock;
 pub mod gpio;
 pub mod http;
 pub mod input;
-pub mod output;
+mod output;
 pub mod vault;
 
 pub mod app;

@@ -6,50 +6,32 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use punchcard_core::config::output::Output;
+use punchcard_core::config::output::{Driven, Output};
 use punchcard_core::name::OutputName;
 use punchcard_core::output::{Occasion, plan_output};
 use thiserror::Error;
 
-use crate::gpio::{Chips, LineError, OutputLine};
+use crate::gpio::{Chips, LineError, PwmChannel, PwmError, Switch};
 
 /// Milliseconds between two tries for lines that are refused.
 const AGAIN_AFTER_MS: u64 = 5_000;
 
 /// Why an output is off.
 #[derive(Debug, Error)]
-pub enum OutputError {
+pub(crate) enum OutputError {
     /// Its line can't be had.
     #[error(transparent)]
     Line(#[from] LineError),
-    /// Its line is not switched any more.
-    #[error("line {line} can't be switched any more")]
-    Switch {
-        /// The line.
-        line: u8,
-        /// What the kernel says.
-        #[source]
-        source: io::Error,
-    },
-}
-
-/// What switches an output.
-pub trait Switch {
-    /// Switches it.
-    ///
-    /// # Errors
-    /// When the line is gone.
-    fn switch(&self, is_on: bool) -> io::Result<()>;
-}
-
-impl Switch for OutputLine {
-    fn switch(&self, is_on: bool) -> io::Result<()> {
-        Self::switch(self, is_on)
-    }
+    /// Its channel can't be had.
+    #[error(transparent)]
+    Pwm(#[from] PwmError),
+    /// It is not switched any more.
+    #[error("it can't be switched any more")]
+    Switch(#[source] io::Error),
 }
 
 /// Outputs at work. Dropped, they are off.
-pub struct Outputs<S: Switch = OutputLine> {
+pub(crate) struct Outputs<S: Switch = Box<dyn Switch>> {
     outputs: BTreeMap<OutputName, Output>,
     switched: BTreeMap<OutputName, Switched<S>>,
     /// When lines were asked for last, in milliseconds.
@@ -76,13 +58,13 @@ impl<S: Switch> Drop for Switched<S> {
 impl Outputs {
     /// Outputs whose lines are asked for when they first show something.
     #[must_use]
-    pub fn new(outputs: BTreeMap<OutputName, Output>) -> Self {
+    pub(crate) fn new(outputs: BTreeMap<OutputName, Output>) -> Self {
         Self::with_lines(outputs)
     }
 
     /// Switches each as it should be at `now_ms` of the monotonic clock. Returns when something changes by itself. `tell`
     /// hears which outputs are off, and why; None: it works again.
-    pub fn show(
+    pub(crate) fn show(
         &mut self,
         occasion: &Occasion,
         now_ms: u64,
@@ -91,10 +73,7 @@ impl Outputs {
         // Looked for at each try: a chip may come later, and so may the permission to use it.
         let request = |outputs: &[(&OutputName, &Output)]| {
             let chips = Chips::find();
-            let ask = |(name, output): &(&OutputName, &Output)| {
-                let line = chips.drive(output.chip.as_deref(), output.line, output.is_active_low);
-                ((*name).clone(), line.map_err(OutputError::from))
-            };
+            let ask = |(name, output): &(&OutputName, &Output)| ((*name).clone(), open(&chips, output));
             outputs.iter().map(ask).collect()
         };
         self.show_on(occasion, now_ms, request, tell)
@@ -139,12 +118,21 @@ impl<S: Switch> Outputs<S> {
             }
             let done = switched.switch.switch(is_on);
             switched.is_on = is_on && done.is_ok();
-            done.map_err(|source| say(said, name, &OutputError::Switch { line: output.line, source }, &mut tell))
-                .is_ok()
+            done.map_err(|source| say(said, name, &OutputError::Switch(source), &mut tell)).is_ok()
         });
         let is_complete = self.switched.len() == self.outputs.len();
         let again_ms = self.asked_at_ms.filter(|_| !is_complete).map(|at_ms| at_ms.saturating_add(AGAIN_AFTER_MS));
         [next_ms, again_ms].into_iter().flatten().min()
+    }
+}
+
+/// Asks for what an output switches.
+fn open(chips: &Chips, output: &Output) -> Result<Box<dyn Switch>, OutputError> {
+    match &output.driven {
+        Driven::Line { chip, line } => Ok(chips.drive(chip, *line, output.is_active_low)?),
+        Driven::Pwm { channel, hz, percent } => {
+            Ok(Box::new(PwmChannel::open(*channel, *hz, *percent, output.is_active_low)?))
+        }
     }
 }
 
@@ -164,8 +152,9 @@ fn say(
 
 #[cfg(test)]
 mod tests {
-    use std::cell::{Cell, RefCell};
-    use std::rc::Rc;
+    use std::cell::RefCell;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Arc, Mutex};
 
     use punchcard_core::config::parse_what_is_valid;
     use punchcard_core::output::PressOutcome;
@@ -175,16 +164,16 @@ mod tests {
     /// A line that writes down how it is switched, and may be gone.
     #[derive(Clone, Default)]
     struct Line {
-        switched: Rc<RefCell<Vec<bool>>>,
-        is_gone: Rc<Cell<bool>>,
+        switched: Arc<Mutex<Vec<bool>>>,
+        is_gone: Arc<AtomicBool>,
     }
 
     impl Switch for Line {
-        fn switch(&self, is_on: bool) -> io::Result<()> {
-            if self.is_gone.get() {
+        fn switch(&mut self, is_on: bool) -> io::Result<()> {
+            if self.is_gone.load(Ordering::Relaxed) {
                 return Err(io::Error::from_raw_os_error(libc::ENODEV));
             }
-            self.switched.borrow_mut().push(is_on);
+            self.switched.lock().unwrap().push(is_on);
             Ok(())
         }
     }
@@ -202,8 +191,9 @@ mod tests {
         let mut driven = Outputs::with_lines(outputs());
         let request = |asked: &[(&OutputName, &Output)]| {
             let answer = |(name, output): &(&OutputName, &Output)| {
-                let in_use = LineError::InUse { chip: "chip".into(), line: output.line, user: "spi".into() };
-                ((*name).clone(), if output.line == 22 { Err(in_use.into()) } else { Ok(line.clone()) })
+                let Driven::Line { line: number, .. } = output.driven else { unreachable!() };
+                let in_use = LineError::InUse { chip: "chip".into(), line: number, user: "spi".into() };
+                ((*name).clone(), if number == 22 { Err(in_use.into()) } else { Ok(line.clone()) })
             };
             asked.iter().map(answer).collect()
         };
@@ -219,17 +209,17 @@ mod tests {
         assert_eq!(driven.show_on(&press(2_000), 2_000, request, tell), Some(2_200));
         assert_eq!(driven.show_on(&press(2_000), 2_200, request, tell), Some(6_000));
         assert_eq!(driven.show_on(&press(7_000), 7_000, request, tell), Some(7_200));
-        line.is_gone.set(true);
+        line.is_gone.store(true, Ordering::Relaxed);
         assert_eq!(driven.show_on(&press(7_000), 7_200, request, tell), Some(12_000));
-        line.is_gone.set(false);
+        line.is_gone.store(false, Ordering::Relaxed);
         driven.show_on(&press(12_000), 12_000, request, tell);
         drop(driven);
-        assert_eq!(*line.switched.borrow(), [true, false, true, true, false], "dropped, it is off");
+        assert_eq!(*line.switched.lock().unwrap(), [true, false, true, true, false], "dropped, it is off");
         assert_eq!(
             *said.borrow(),
             [
                 "taken: line 22 of `chip` is in use by `spi`; free it, or take another line",
-                "lamp: line 27 can't be switched any more",
+                "lamp: it can't be switched any more",
                 "lamp: works",
             ]
         );

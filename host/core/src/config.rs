@@ -22,6 +22,7 @@ pub mod part;
 
 pub mod choice;
 pub mod device;
+pub mod hardware;
 pub mod history;
 pub mod input;
 pub mod limit;
@@ -143,7 +144,8 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
     let notify = root.optional("notify", None, |node| notify::parse_notify(node).map(Some));
     let metrics = root.optional("metrics", None, |node| metrics::parse_metrics(node).map(Some));
     let choices = root.parts("choices", ChoiceName::parse, choice::parse_choice);
-    let mut seats = input::Seats::default();
+    let adapter = root.optional("hardware", hardware::Adapter::default(), hardware::parse_hardware);
+    let mut seats = input::Seats::new(adapter.unwrap_or_default());
     let inputs = input::parse_inputs(&mut root, &declared, &mut kinds, &mut seats);
     let outputs = output::parse_outputs(&mut root, &mut seats);
     let plugins = root.parts("plugins", PluginName::parse, |node| plugin::parse_plugin(node, limits));

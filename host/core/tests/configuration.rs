@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use punchcard_core::config::input::{Action, Contact, FieldValue, Key, Press, Pull, Step, Trigger, TurnAction};
+use punchcard_core::config::input::{Action, Chip, Contact, FieldValue, Key, Press, Pull, Step, Trigger, TurnAction};
 use punchcard_core::config::limit::Limits;
+use punchcard_core::config::output::Driven;
 use punchcard_core::config::panel::{Care, Night, Oled, OledChip, PanelDriver, PanelSize};
 use punchcard_core::config::secret::SecretSource;
 use punchcard_core::config::sink::Authorization;
@@ -76,7 +77,7 @@ fn the_designs_example_is_read() {
     assert_eq!(read.choices[&project].label, "Project");
     assert_eq!(read.choices[&project].items, ["Workshop", "Garden", "Accounts"]);
     let clock = &read.inputs[&InputName::parse("clock").unwrap()];
-    assert_eq!(clock.trigger, Trigger::Line { chip: None, line: 17, contact: TO_GROUND });
+    assert_eq!(clock.trigger, Trigger::Line { chip: Chip::Header, line: 17, contact: TO_GROUND });
     let Action::Press(presses) = &clock.action else { panic!("it presses") };
     let press = &presses.once;
     assert_eq!(press.event.as_str(), "punch");
@@ -157,7 +158,7 @@ fn every_key_is_read() {
     assert_eq!(
         input("knob").trigger,
         Trigger::Encoder {
-            chip: Some("pinctrl-rp1".into()),
+            chip: Chip::Labelled("pinctrl-rp1".into()),
             lines: [5, 6],
             steps_per_detent: StepsPerDetent::Two,
             contact: TO_GROUND,
@@ -168,7 +169,7 @@ fn every_key_is_read() {
     assert_eq!(
         input("door").trigger,
         Trigger::Line {
-            chip: Some("9030000.pl061".into()),
+            chip: Chip::Labelled("9030000.pl061".into()),
             line: 27,
             contact: Contact { pull: Pull::None, is_active_low: false },
         }
@@ -181,7 +182,9 @@ fn every_key_is_read() {
     assert_eq!(further(&presses.long), Some((1_500, "left".to_owned())));
     assert_eq!(further(&presses.double), Some((400, "left".to_owned())));
     let output = |name: &str| &read.outputs[&OutputName::parse(name).unwrap()];
-    assert_eq!((output("lamp").line, output("lamp").is_active_low, &output("lamp").chip), (20, true, &None));
+    assert_eq!(output("lamp").driven, Driven::Line { chip: Chip::Header, line: 20 });
+    assert!(output("lamp").is_active_low && !output("buzzer").is_active_low);
+    assert_eq!(output("buzzer").driven, Driven::Pwm { channel: 1, hz: 2_700, percent: 50 });
     let behavior =
         Behavior { recorded: Pulses(vec![60, 30, 60]), refused: Pulses::default(), problem: Some(Sign::Blink) };
     assert_eq!(output("lamp").behavior, behavior);
@@ -423,6 +426,11 @@ fn what_a_press_or_a_lamp_can_not_be_is_said() {
         ("line = 5\nrecorded = []", "the list has 0 elements; accepted is 1 to 20"),
         ("line = 17\nproblem = \"on\"", "the line 17 is taken by `inputs.a.line`"),
         ("line = 5\nproblem = \"flash\"", "on"),
+        ("pwm = 4\nrecorded = [9]", "found 4; accepted is 0 to 3"),
+        ("pwm = 0\ntone-hz = 10\nrecorded = [9]", "found 10; accepted is 20 to 20000"),
+        ("pwm = 0\ntone-hz = 440\nbrightness = 5\nrecorded = [9]", "a tone has no brightness"),
+        ("pwm = 0\nline = 5\nrecorded = [9]", "unknown key"),
+        ("line = 5\nrecorded = [9]\n[outputs.p]\nline = 5\nrecorded = [9]", "the line 5 is taken by `outputs.o.line`"),
     ] {
         let input = "[inputs.a]\ndriver = \"gpio\"\nline = 17\npress.event = \"e\"";
         let errors = errors(&with(&format!("{input}\n[outputs.o]\n{output}")));
@@ -802,7 +810,7 @@ fn fixed_keys(text: &str) -> Vec<(std::ops::Range<usize>, Vec<String>)> {
 
 #[test]
 fn all_fixed_keys_are_tried() {
-    assert_eq!(fixed_keys(FULL).len(), 116);
+    assert_eq!(fixed_keys(FULL).len(), 120);
 }
 
 proptest! {

@@ -22,7 +22,7 @@ mod control;
 
 use self::control::Control;
 use super::reading::{Awaited, Stop};
-use crate::gpio::{Chips, InputLines, LineEdge, LineError};
+use crate::gpio::{Chips, LineError, Lines};
 
 /// The driver `gpio`.
 pub struct Gpio;
@@ -72,34 +72,15 @@ struct Watched<L> {
     control: Control,
 }
 
-/// Lines of one input. The descriptor is readable while there are edges.
-trait Lines: std::os::fd::AsFd {
-    /// The next edge that happened, if there is one.
-    fn next(&mut self) -> io::Result<Option<LineEdge>>;
-
-    /// Whether the contacts of the lines are closed, in the order in which they were asked for.
-    fn are_closed(&self) -> io::Result<Vec<bool>>;
-}
-
-impl Lines for InputLines {
-    fn next(&mut self) -> io::Result<Option<LineEdge>> {
-        Self::next(self)
-    }
-
-    fn are_closed(&self) -> io::Result<Vec<bool>> {
-        Self::are_closed(self)
-    }
-}
-
 /// Asks for the lines of an input.
-fn open(chips: &Chips, input: &InputName, trigger: &Trigger) -> Result<(InputLines, Control), LineError> {
+fn open(chips: &Chips, input: &InputName, trigger: &Trigger) -> Result<(Box<dyn Lines>, Control), LineError> {
     match trigger {
         Trigger::Line { chip, line, contact } => {
-            let (lines, are_closed) = chips.read(chip.as_deref(), &[*line], *contact)?;
+            let (lines, are_closed) = chips.read(chip, &[*line], *contact)?;
             Ok((lines, Control::button(input.clone(), are_closed == [true])))
         }
         Trigger::Encoder { chip, lines, steps_per_detent, contact } => {
-            let (lines, are_closed) = chips.read(chip.as_deref(), lines, *contact)?;
+            let (lines, are_closed) = chips.read(chip, lines, *contact)?;
             let contacts = Contacts { a: are_closed.first() == Some(&true), b: are_closed.get(1) == Some(&true) };
             Ok((lines, Control::encoder(input.clone(), *steps_per_detent, contacts)))
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 pub use action::{Action, FieldValue, Press, Presses, Step, TurnAction};
 pub use key::Key;
-pub use trigger::{Contact, HEADER_CHIPS, Pull, Trigger};
+pub use trigger::{Chip, Contact, HEADER_CHIPS, Pull, Trigger};
 
 use super::node::Node;
 use super::reference::Declared;

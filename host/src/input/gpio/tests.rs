@@ -5,11 +5,12 @@ use std::io::{PipeReader, PipeWriter, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex};
 
-use punchcard_core::config::input::{Contact, Pull};
+use punchcard_core::config::input::{Chip, Contact, Pull};
 use punchcard_core::encoder::{Contacts, StepsPerDetent};
 use punchcard_core::input::{Edge, Motion, Turn};
 
 use super::*;
+use crate::gpio::LineEdge;
 
 /// What happens on a line.
 #[derive(Debug, Clone, Copy)]
@@ -106,7 +107,7 @@ fn reading(watched: Vec<Watched<SimulatedLines>>) -> (Reading, mpsc::Receiver<Me
 
 fn trigger(chip: Option<&str>) -> Trigger {
     let contact = Contact { pull: Pull::Up, is_active_low: true };
-    Trigger::Line { chip: chip.map(str::to_owned), line: 17, contact }
+    Trigger::Line { chip: chip.map_or(Chip::Header, |label| Chip::Labelled(label.to_owned())), line: 17, contact }
 }
 
 fn button(lines: SimulatedLines, input: &str) -> Watched<SimulatedLines> {

@@ -1,5 +1,6 @@
 //! What is touched: a key, a button on a line, a rotary encoder. Two inputs never share one.
 
+use super::super::hardware::Adapter;
 use super::super::node::Node;
 use super::super::table::Table;
 use super::key::{Key, parse_key};
@@ -20,8 +21,8 @@ pub enum Trigger {
     Key(Key),
     /// `driver = "gpio"`: a button on a line.
     Line {
-        /// `chip`: its label; where it is left out, that of the header.
-        chip: Option<String>,
+        /// `chip`, or `adapter` of `[hardware]`.
+        chip: Chip,
         /// `line`: 0 to 27, by its GPIO number.
         line: u8,
         /// `pull` and `active`.
@@ -30,7 +31,7 @@ pub enum Trigger {
     /// `driver = "encoder"`: a rotary encoder. Its switch is an input of its own.
     Encoder {
         /// As for a line.
-        chip: Option<String>,
+        chip: Chip,
         /// `lines`: A and B.
         lines: [u8; 2],
         /// `steps-per-detent`: 1, 2 or 4; 4 where it is left out.
@@ -38,6 +39,17 @@ pub enum Trigger {
         /// `pull` and `active`.
         contact: Contact,
     },
+}
+
+/// The chip of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Chip {
+    /// That of the header, where `chip` is left out.
+    Header,
+    /// `chip`: the one with this label.
+    Labelled(String),
+    /// That of the header as `rppal` finds it, with `adapter = "rppal"`.
+    Rppal,
 }
 
 /// How a contact is wired.
@@ -74,10 +86,13 @@ impl Trigger {
     fn lines(&self) -> impl Iterator<Item = (Option<&str>, u8)> {
         let (chip, lines) = match self {
             Self::Key(_) => (None, [None, None]),
-            Self::Line { chip, line, .. } => (chip.as_deref(), [Some(*line), None]),
-            Self::Encoder { chip, lines: [a, b], .. } => (chip.as_deref(), [Some(*a), Some(*b)]),
+            Self::Line { chip, line, .. } => (Some(chip), [Some(*line), None]),
+            Self::Encoder { chip, lines: [a, b], .. } => (Some(chip), [Some(*a), Some(*b)]),
         };
-        let chip = chip.filter(|label| !HEADER_CHIPS.contains(label));
+        let chip = chip.and_then(|chip| match chip {
+            Chip::Labelled(label) if !HEADER_CHIPS.contains(&label.as_str()) => Some(label.as_str()),
+            Chip::Labelled(_) | Chip::Header | Chip::Rppal => None,
+        });
         lines.into_iter().flatten().map(move |line| (chip, line))
     }
 }
@@ -91,16 +106,22 @@ pub(super) enum RawDriver {
 }
 
 /// The keys and lines that are taken, by which input, in which line of the text.
-#[derive(Default)]
-pub(in super::super) struct Seats(Vec<(Trigger, String, usize)>);
+pub(in super::super) struct Seats {
+    adapter: Adapter,
+    taken: Vec<(Trigger, String, usize)>,
+}
 
 impl Seats {
+    pub(in super::super) fn new(adapter: Adapter) -> Self {
+        Self { adapter, taken: Vec::new() }
+    }
+
     /// Reads the keys that belong to a driver; where it is not known, accepts those of all.
     pub(super) fn parse_trigger(&mut self, table: &mut Table<'_, '_>, driver: Option<RawDriver>) -> Option<Trigger> {
         match driver {
             Some(RawDriver::Keyboard) => table.required("key", |node| self.take(node, Trigger::Key(parse_key(node)?))),
             Some(RawDriver::Gpio) => {
-                let chip = parse_chip(table);
+                let chip = parse_chip(table, self.adapter);
                 let contact = parse_contact(table);
                 table.required("line", |node| {
                     let line = parse_line(node)?;
@@ -108,7 +129,7 @@ impl Seats {
                 })
             }
             Some(RawDriver::Encoder) => {
-                let chip = parse_chip(table);
+                let chip = parse_chip(table, self.adapter);
                 let contact = parse_contact(table);
                 let steps = table.optional("steps-per-detent", StepsPerDetent::Four, parse_steps_per_detent);
                 table.required("lines", |node| {
@@ -125,8 +146,8 @@ impl Seats {
     }
 
     /// Reads the line of an output, which it has for itself.
-    pub(in super::super) fn parse_output_line(&mut self, table: &mut Table<'_, '_>) -> Option<(Option<String>, u8)> {
-        let chip = parse_chip(table);
+    pub(in super::super) fn parse_output_line(&mut self, table: &mut Table<'_, '_>) -> Option<(Chip, u8)> {
+        let chip = parse_chip(table, self.adapter);
         table.required("line", |node| {
             let (chip, line) = (chip?, parse_line(node)?);
             let contact = Contact { pull: Pull::None, is_active_low: false };
@@ -136,18 +157,26 @@ impl Seats {
     }
 
     fn take(&mut self, node: &Node<'_, '_>, trigger: Trigger) -> Option<Trigger> {
-        let shared = self.0.iter().find_map(|seat| Some((seat, seat.0.shared_with(&trigger)?)));
+        let shared = self.taken.iter().find_map(|seat| Some((seat, seat.0.shared_with(&trigger)?)));
         if let Some(((_, path, line), what)) = shared {
             return node.refuse(format!("{what} is taken by `{path}`, in line {line}"));
         }
-        self.0.push((trigger.clone(), node.path().to_owned(), node.line()));
+        self.taken.push((trigger.clone(), node.path().to_owned(), node.line()));
         Some(trigger)
     }
 }
 
 /// A label. What looks like the path of a device is refused: its number is another one after an update of the kernel.
-fn parse_chip(table: &mut Table<'_, '_>) -> Option<Option<String>> {
-    table.optional("chip", None, |node| {
+fn parse_chip(table: &mut Table<'_, '_>, adapter: Adapter) -> Option<Chip> {
+    let usual = match adapter {
+        Adapter::Kernel => Chip::Header,
+        Adapter::Rppal => Chip::Rppal,
+    };
+    table.optional("chip", usual, |node| {
+        if adapter == Adapter::Rppal {
+            return node
+                .refuse("`rppal` knows the chip of the header alone; leave `chip` out, or set `adapter = \"kernel\"`");
+        }
         let label = node.printable(LONGEST_LABEL)?;
         if label.starts_with("/dev/") || label.strip_prefix("gpiochip").is_some_and(|rest| rest.parse::<u32>().is_ok())
         {
@@ -157,7 +186,7 @@ fn parse_chip(table: &mut Table<'_, '_>) -> Option<Option<String>> {
                 Some(help),
             );
         }
-        Some(Some(label.to_owned()))
+        Some(Chip::Labelled(label.to_owned()))
     })
 }
 
