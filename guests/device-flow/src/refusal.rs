@@ -4,7 +4,7 @@
 //! services do, or write it in their own way. A name is understood wherever it stands if it is known, and nothing else
 //! is guessed.
 
-use punchcard_sdk::quote::quote;
+use punchcard_sdk::quote::{self, quote};
 use serde_json::{Map, Value};
 
 use crate::problem::Cause;
@@ -69,7 +69,7 @@ pub(crate) fn description(members: &Map<String, Value>) -> String {
 
 /// A text of others as a part of a sentence: short, on one line, without the full stop at its end.
 pub(crate) fn fragment(text: &str) -> String {
-    quote(text.trim_end_matches(|end: char| end == '.' || end.is_whitespace()), DESCRIPTION_MAX)
+    quote::fragment(text, DESCRIPTION_MAX)
 }
 
 /// Whether a server says that it does not let this account or this client in, whatever the name of the error is:
