@@ -40,6 +40,15 @@ pub fn sentence(text: &str, characters: usize) -> String {
     format!("{}{}{stop}", first.to_ascii_uppercase(), rest.as_str())
 }
 
+/// Whether a text has these words, in capitals or not; ASCII letters alone are taken for the same.
+///
+/// By hand: the standard library's search for a text in a text is a hundredth of a component.
+#[must_use]
+pub fn says(text: &str, words: &str) -> bool {
+    let words = words.as_bytes();
+    words.is_empty() || text.as_bytes().windows(words.len()).any(|part| part.eq_ignore_ascii_case(words))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,6 +69,21 @@ mod tests {
         }
         assert_eq!(quote_body("🦀".repeat(2_000).as_bytes(), 300), format!("{}…", "🦀".repeat(300)));
         assert_eq!(quote_body(b"\xff", 3), "\u{fffd}");
+    }
+
+    #[test]
+    fn words_are_found_anywhere_and_in_capitals() {
+        for (text, words, is_said) in [
+            ("Account disabled", "disabled", true),
+            ("Account DISABLED.", "disabled", true),
+            ("Konto gesperrt für Ärzte", "für ä", false),
+            ("Konto gesperrt für Ärzte", "FüR Ä", true),
+            ("disable", "disabled", false),
+            ("", "disabled", false),
+            ("", "", true),
+        ] {
+            assert_eq!(says(text, words), is_said, "{text} {words}");
+        }
     }
 
     #[test]
