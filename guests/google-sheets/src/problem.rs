@@ -7,7 +7,7 @@ use crate::Settings;
 use crate::state::Loss;
 
 /// Google's own words are quoted up to here.
-const QUOTE_CHARACTERS: usize = 600;
+pub(crate) const QUOTE_CHARACTERS: usize = 600;
 
 /// Of a spreadsheet of this title that is not there, or not where it can stay.
 pub(crate) fn lost(loss: Loss, title: &str) -> Problem {

@@ -7,7 +7,7 @@ use punchcard_sdk::{Cell, Column, ColumnKind};
 use serde_json::json;
 
 use super::{delivered, first_cells, held};
-use crate::rig::{End, Google, Host};
+use crate::rig::{End, Google, Host, Reply};
 
 fn settled() -> (Google, Host) {
     let (mut google, mut host) = (Google::default(), Host::new(1));
@@ -73,6 +73,19 @@ fn a_refusal_for_no_known_reason_is_held_with_googles_words_and_tried_again_late
     assert_eq!(google.log, [once, once, once].concat());
     assert_eq!(host.run(&mut google, &batch, Signal::Retry), delivered("file1"));
     assert_eq!(google.rows("Punches").len(), 3);
+}
+
+#[test]
+fn words_without_end_are_cut_before_they_come_into_the_state() {
+    let (mut google, mut host) = settled();
+    let words = format!("Invalid requests[2].appendCells: {}", "no ".repeat(700_000));
+    google.scripted.push_back(("append", 400, refusal(400, &words, "badRequest")));
+    let batch = host.batch(1);
+    let Directive::Send(request) = host.step(&google, &batch, Signal::Begin) else { panic!() };
+    let Reply::Response(response) = google.perform(&request) else { panic!() };
+    host.step(&google, &batch, Signal::Responded(response));
+    assert!(host.state.len() < 10_000, "{}", host.state.len());
+    assert_eq!(host.run(&mut google, &batch, Signal::Resumed), delivered("file1"));
 }
 
 #[test]
