@@ -7,7 +7,7 @@
 use punchcard_sdk::Instant;
 use punchcard_sdk::answer::{Form, content, form, in_place_of};
 use punchcard_sdk::http::{Failure, Response};
-use punchcard_sdk::quote::quote;
+use punchcard_sdk::quote::{self, quote, says};
 use punchcard_sdk::retry_after::parse_retry_after;
 use serde_json::{Map, Value};
 
@@ -124,10 +124,10 @@ impl Silence {
     /// The cause of a failure that will not pass by itself.
     pub(crate) fn from_failure(failure: &Failure) -> Result<Self, Cause> {
         let cause = match failure {
-            Failure::Denied(said) => return Err(Cause::NotInReach(quote(said.trim_end_matches('.'), 600))),
+            Failure::Denied(said) => return Err(Cause::NotInReach(quote::fragment(said, 600))),
             Failure::Invalid(reason) => return Err(Cause::NotSendable(fragment(reason))),
             Failure::Missing(slot) => return Err(Cause::SlotEmpty(quote(slot, 64))),
-            Failure::Unsent(reason) | Failure::Interrupted(reason) if reason.contains("certificate") => {
+            Failure::Unsent(reason) | Failure::Interrupted(reason) if says(reason, "certificate") => {
                 Cause::Certificate(fragment(reason))
             }
             Failure::Unsent(reason) | Failure::Interrupted(reason) => Cause::Unreachable(fragment(reason)),

@@ -4,6 +4,7 @@
 //! refused here, with bounds on every length and span.
 
 use punchcard_sdk::auth_policy::Prompt;
+use punchcard_sdk::quote::says;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -75,8 +76,8 @@ fn is_typeable(text: &str, characters: usize) -> bool {
 
 /// With `https`, `http`, or without a scheme: nothing that a telephone would open with anything but a browser.
 fn is_web(url: &str) -> bool {
-    if let Some((scheme, _)) = url.split_once("://") {
-        return matches!(scheme, "https" | "http");
+    if says(url, "://") {
+        return url.starts_with("https://") || url.starts_with("http://");
     }
     match url.split('/').next().and_then(|host| host.split_once(':')) {
         None => true,

@@ -4,6 +4,7 @@
 //! host is cut and freed of control characters and of its full stop when the cause is made.
 
 use punchcard_sdk::Problem;
+use punchcard_sdk::quote::{says, sentence};
 use serde::{Deserialize, Serialize};
 
 use crate::settings::Settings;
@@ -260,7 +261,7 @@ impl Cause {
             ),
             Self::Certificate(reason) => ("certificate refused", certificate_advice(reason)),
             Self::Foreign(what) => {
-                ("network in the way", format!("{}. Nothing is lost. {BY_ITSELF}", capitalised(what)))
+                ("network in the way", format!("{} Nothing is lost. {BY_ITSELF}", sentence(what, FOREIGN_CHARACTERS)))
             }
             Self::NoEndpoint(status) => (
                 "address not found",
@@ -331,6 +332,9 @@ impl Cause {
     }
 }
 
+/// What answers in a server's place is described up to here.
+const FOREIGN_CHARACTERS: usize = 300;
+
 /// Said of what is tried again without anybody's doing.
 const BY_ITSELF: &str = "It goes on trying by itself.";
 
@@ -339,21 +343,16 @@ fn after_colon(description: &str) -> String {
     if description.is_empty() { String::new() } else { format!(": {description}") }
 }
 
-fn capitalised(text: &str) -> String {
-    let mut rest = text.chars();
-    rest.next().map(|first| format!("{}{}", first.to_uppercase(), rest.as_str())).unwrap_or_default()
-}
-
 /// What to do about a certificate. The host's reason ends with what its TLS library says of it.
 fn certificate_advice(reason: &str) -> String {
     let what = format!("The server's certificate was not accepted ({reason})");
-    if reason.contains("UnknownIssuer") {
+    if says(reason, "UnknownIssuer") {
         format!(
             "{what}: no authority that the device knows has signed it. If it is a private one, put its certificate \
              into a file and name that as the grant's `ca` in plugins.toml, or, for all that the device asks, in the \
              environment variable SSL_CERT_FILE of the service. {BY_ITSELF}"
         )
-    } else if reason.contains("xpired") || reason.contains("NotValidYet") || reason.contains("not valid yet") {
+    } else if ["expired", "NotValidYet", "not valid yet"].iter().any(|words| says(reason, words)) {
         format!("{what}: either it has run out, or the device's clock is wrong. {BY_ITSELF}")
     } else {
         format!(

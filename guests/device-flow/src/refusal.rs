@@ -4,7 +4,7 @@
 //! services do, or write it in their own way. A name is understood wherever it stands if it is known, and nothing else
 //! is guessed.
 
-use punchcard_sdk::quote::quote;
+use punchcard_sdk::quote::{self, quote, says};
 use serde_json::{Map, Value};
 
 use crate::problem::Cause;
@@ -69,14 +69,13 @@ pub(crate) fn description(members: &Map<String, Value>) -> String {
 
 /// A text of others as a part of a sentence: short, on one line, without the full stop at its end.
 pub(crate) fn fragment(text: &str) -> String {
-    quote(text.trim_end_matches(|end: char| end == '.' || end.is_whitespace()), DESCRIPTION_MAX)
+    quote::fragment(text, DESCRIPTION_MAX)
 }
 
 /// Whether a server says that it does not let this account or this client in, whatever the name of the error is:
 /// Keycloak writes `invalid_grant` for an account that is disabled, and lets its tokens in again once it is enabled.
 pub(crate) fn is_restriction(description: &str) -> bool {
-    let words = description.to_ascii_lowercase();
-    let any = |known: &[&str]| known.iter().any(|word| words.contains(word));
+    let any = |known: &[&str]| known.iter().any(|word| says(description, word));
     any(&["account", "user", "client", "application"])
         && any(&["restricted", "disabled", "suspended", "locked", "blocked", "deactivated"])
 }
@@ -84,8 +83,7 @@ pub(crate) fn is_restriction(description: &str) -> bool {
 /// What an error is by its description, where servers have one name for several. Keycloak calls a wrong secret
 /// `unauthorized_client`; oidc-provider calls a grant that a client may not use `invalid_request`.
 pub(crate) fn refine(reason: Reason, description: &str) -> Reason {
-    let words = description.to_ascii_lowercase();
-    let has = |word: &str| words.contains(word);
+    let has = |word: &str| says(description, word);
     match reason {
         Reason::Stop(Cause::FlowRefused) if has("credential") || has("secret") => Reason::Stop(Cause::ClientRefused),
         Reason::Stop(Cause::Refused { .. }) if has("grant type") && has("not allowed") => {

@@ -1,5 +1,7 @@
 //! Scopes: what may be asked for, how it is said in words, and whether enough of it was granted.
 
+use punchcard_sdk::quote::says;
+
 /// Every scope that Google's device flow accepts ("Allowed scopes" of "OAuth 2.0 for TV and Limited-Input Device
 /// Applications").
 pub(crate) const GOOGLE_DEVICE_SCOPES: [&str; 7] = [
@@ -32,7 +34,7 @@ pub(crate) fn is_identity_scope(scope: &str) -> bool {
 pub(crate) fn google_replacement(scope: &str) -> Option<&'static str> {
     ["auth/spreadsheets", "auth/drive", "auth/documents", "auth/presentations"]
         .iter()
-        .any(|part| scope.contains(part))
+        .any(|part| says(scope, part))
         .then_some(DRIVE_FILE)
 }
 

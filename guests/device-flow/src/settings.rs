@@ -5,7 +5,7 @@
 use std::fmt;
 
 use punchcard_sdk::Needs;
-use punchcard_sdk::quote::quote;
+use punchcard_sdk::quote::{quote, says};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -234,9 +234,8 @@ fn is_plain(text: &str) -> bool {
 /// Judges a client's id. Elsewhere than at Google itself an id may have any form, and name an example.
 fn check_client_id(id: &str, is_google: bool) -> Result<(), SettingsError> {
     let found = || quote(id, 60);
-    if ["YOUR", "<", ">", "…", "..."].iter().any(|part| id.contains(part))
-        || is_google && id.to_ascii_lowercase().contains("example")
-    {
+    let has = |part: &str| id.as_bytes().windows(part.len()).any(|found| found == part.as_bytes());
+    if ["YOUR", "<", ">", "…", "..."].into_iter().any(has) || is_google && says(id, "example") {
         return Err(SettingsError::Placeholder { found: found() });
     }
     if id.is_empty() || id.len() > 512 || !id.bytes().all(|byte| byte.is_ascii_graphic()) {

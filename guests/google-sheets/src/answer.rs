@@ -9,11 +9,13 @@
 
 use punchcard_sdk::answer::{content, in_place_of};
 use punchcard_sdk::http::{Failure, Response};
+use punchcard_sdk::quote::fragment;
 use punchcard_sdk::retry_after::parse_retry_after;
 use punchcard_sdk::{Instant, Problem};
 use serde_json::Value;
 
 use crate::member::{list, number, text};
+use crate::problem::QUOTE_CHARACTERS;
 use crate::{Settings, problem};
 
 /// What became of a request.
@@ -171,10 +173,11 @@ fn parse_forbidden(error: &Value) -> Answer {
     }
 }
 
+/// Google's words, cut: they come into the state and the log.
 fn said(error: &Value) -> String {
     match text(error, "message") {
         "" => "without a reason".to_owned(),
-        message => message.to_owned(),
+        message => fragment(message, QUOTE_CHARACTERS),
     }
 }
 

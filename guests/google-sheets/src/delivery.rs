@@ -1,6 +1,7 @@
 //! Delivery: the batch is sent in one request, and what comes back is weighed.
 
 use punchcard_sdk::connector::{Directive, Receipt};
+use punchcard_sdk::quote::says;
 use punchcard_sdk::{Error, log};
 
 use crate::answer::Answer;
@@ -111,9 +112,7 @@ fn delivered(state: &State, call: Call) -> Directive {
 
 /// Weighs why the batch was refused: the mark is not there and the tab is. `None`: to be sent again.
 fn weigh(state: &mut State, call: Call, said: &str) -> Option<Directive> {
-    let says =
-        |words: &str| said.as_bytes().windows(words.len()).any(|part| part.eq_ignore_ascii_case(words.as_bytes()));
-    if says("increase the number of cells") {
+    if says(said, "increase the number of cells") {
         if let Some(spreadsheet) = &mut state.spreadsheet {
             spreadsheet.full = true;
         }
@@ -125,7 +124,7 @@ fn weigh(state: &mut State, call: Call, said: &str) -> Option<Directive> {
         return Some(pause::hold(problem::refused("to append rows", said)));
     }
     log::warn(&format!("Google refused to append rows: {said}"));
-    if says("createDeveloperMetadata") {
+    if says(said, "createDeveloperMetadata") {
         // The id may be in use where this app can't see it.
         return mark::replace(state, call);
     }

@@ -1,13 +1,13 @@
 //! Problems: what a person has to mend, said so that they can.
 
 use punchcard_sdk::Problem;
-use punchcard_sdk::quote::{quote, sentence};
+use punchcard_sdk::quote::{fragment, sentence};
 
 use crate::Settings;
 use crate::state::Loss;
 
 /// Google's own words are quoted up to here.
-const QUOTE_CHARACTERS: usize = 600;
+pub(crate) const QUOTE_CHARACTERS: usize = 600;
 
 /// Of a spreadsheet of this title that is not there, or not where it can stay.
 pub(crate) fn lost(loss: Loss, title: &str) -> Problem {
@@ -96,7 +96,7 @@ pub(crate) fn refused(what: &str, said: &str) -> Problem {
         format!(
             "Google refused {what}: \"{}\". It is tried again by itself now and then; `punchcard sinks retry SINK` tries \
              at once.",
-            quote(said.trim_end_matches('.'), QUOTE_CHARACTERS)
+            fragment(said, QUOTE_CHARACTERS)
         ),
     )
 }
@@ -140,7 +140,7 @@ pub(crate) fn api_disabled(said: &str) -> Problem {
         format!(
             "The Google Cloud project of the OAuth client has not enabled this API. Google says: \"{}\". The Sheets API \
              and the Drive API both have to be enabled.",
-            quote(said.trim_end_matches('.'), QUOTE_CHARACTERS)
+            fragment(said, QUOTE_CHARACTERS)
         ),
     )
 }
@@ -167,7 +167,7 @@ pub(crate) fn forbidden(said: &str) -> Problem {
         "access was refused",
         format!(
             "Google says: \"{}\". Look whether the account may still edit the spreadsheet.",
-            quote(said.trim_end_matches('.'), QUOTE_CHARACTERS)
+            fragment(said, QUOTE_CHARACTERS)
         ),
     )
 }

@@ -1,4 +1,4 @@
-//! Scripts of steps: what the connector does, answer by answer, with the model of the service.
+//! Scripts of steps: what the connector does, answer by answer of the stand-in.
 
 mod creation;
 mod doubt;
@@ -16,7 +16,7 @@ use punchcard_sdk::connector::Receipt;
 use punchcard_sdk::{Column, ColumnKind, Context, Instant};
 
 use crate::Settings;
-use crate::model::End;
+use crate::rig::End;
 
 /// 2026-11-20 10:00 UTC, 20:00 in Brisbane.
 pub(crate) fn context() -> Context {
@@ -55,7 +55,7 @@ fn held(headline: &str) -> End {
     End::Held(headline.into())
 }
 
-/// The first column of rows that the model shows.
+/// The first column of rows.
 fn first_cells(rows: &[Vec<String>]) -> Vec<&str> {
     rows.iter().map(|row| row[0].as_str()).collect()
 }

@@ -39,9 +39,15 @@ impl Chance {
 /// [`parse_retry_after`](crate::retry_after::parse_retry_after) made of the answer.
 #[must_use]
 pub fn plan_retry(failures: u32, longest_ms: u64, retry_after_ms: Option<u64>, chance: Chance) -> u64 {
-    let doubled = 1_000_u64.saturating_mul(1 << failures.saturating_sub(1).min(32));
-    let wait = doubled.min(longest_ms);
+    let wait = double(1_000, failures.saturating_sub(1), longest_ms);
     wait.max(retry_after_ms.unwrap_or(0)).saturating_add(chance.part_of(wait / 4))
+}
+
+/// A span that is doubled so many times, at most `longest_ms`. For a wait that begins with a span of its own, such as a
+/// server's interval; others begin with a second, see [`plan_retry`].
+#[must_use]
+pub fn double(span_ms: u64, times: u32, longest_ms: u64) -> u64 {
+    span_ms.saturating_mul(1 << times.min(32)).min(longest_ms)
 }
 
 #[cfg(test)]
@@ -68,6 +74,14 @@ mod tests {
         assert_eq!(plan_retry(1, 64_000, Some(30_000), MOST), 30_250);
         assert_eq!(plan_retry(7, 64_000, Some(30_000), LEAST), 64_000);
         assert_eq!(plan_retry(1, 64_000, Some(100_000), LEAST), 100_000, "longer than the longest of its own");
+    }
+
+    #[test]
+    fn a_wait_of_its_own_doubles_to_its_own_longest() {
+        for (times, seconds) in [(0, 5), (1, 10), (3, 40), (4, 60), (u32::MAX, 60)] {
+            assert_eq!(double(5_000, times, 60_000), seconds * 1_000, "{times}");
+        }
+        assert_eq!(double(u64::MAX, 3, u64::MAX), u64::MAX);
     }
 
     #[test]

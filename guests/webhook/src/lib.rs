@@ -18,6 +18,7 @@ use answer::{Meaning, Stop, not_let_in, parse_answer, says};
 use punchcard_sdk::backoff::{Chance, plan_retry};
 use punchcard_sdk::connector::{Batch, Connector, Directive, Limits, Pause, Receipt, Rejection, Signal};
 use punchcard_sdk::http::{Content, Failure, Header, Request, Response};
+use punchcard_sdk::quote::fragment;
 use punchcard_sdk::{Column, ColumnKind, Context, Error, Needs, Problem, export_connector, log};
 pub use settings::Settings;
 pub use state::State;
@@ -49,6 +50,8 @@ const CELL_BYTES: usize = 45;
 const ROW_BYTES: usize = 64;
 /// What is around the key of a column whose moment is a guess, and around all of them.
 const GUESS_BYTES: usize = 16;
+/// What the host says of a failure is quoted up to here.
+const WHY_CHARACTERS: usize = 600;
 /// A request of one row that is too large at up to so many bytes is not the row's fault.
 const SMALL_BYTES: usize = 64 << 10;
 
@@ -206,8 +209,9 @@ fn refuses_all(refusals: u32, status: u16, said: &str) -> Problem {
 
 /// Does what a missing answer calls for.
 fn fail(state: &mut State, failure: Failure, context: &Context) -> Directive {
+    let said = |why: &str| fragment(why, WHY_CHARACTERS);
     match failure {
-        Failure::Unsent(why) | Failure::Interrupted(why) => later(state, None, &why, context),
+        Failure::Unsent(why) | Failure::Interrupted(why) => later(state, None, &said(&why), context),
         // Of any status: it may be the server's own trouble at length, or a long list of refused rows.
         Failure::TooLarge(bytes) => {
             let advice = format!(
@@ -216,7 +220,9 @@ fn fail(state: &mut State, failure: Failure, context: &Context) -> Directive {
             );
             hold(state, RARE_RECHECK_MS, problem("answer too long", advice))
         }
-        Failure::Denied(why) | Failure::Invalid(why) => hold(state, RECHECK_MS, problem("address not granted", why)),
+        Failure::Denied(why) | Failure::Invalid(why) => {
+            hold(state, RECHECK_MS, problem("address not granted", said(&why)))
+        }
         Failure::Missing(slot) => {
             hold(state, RECHECK_MS, problem("secret is missing", format!("the secret `{slot}` is not there")))
         }

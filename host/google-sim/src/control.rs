@@ -233,9 +233,7 @@ impl World {
             FileAction::Rename { name } => file.name.clone_from(name),
             FileAction::Copy => {
                 let copy = file.copied(now);
-                let id = copy.id.clone();
-                self.drive.insert(copy);
-                return Ok(id);
+                return Ok(self.drive.insert(copy));
             }
             FileAction::Delete => {
                 self.drive.remove(id);
@@ -300,10 +298,9 @@ impl World {
             .collect()
     }
 
-    /// Everything but tokens and cells.
-    pub(crate) fn state(&self, now: Timestamp) -> Value {
-        let files: Vec<Value> = self
-            .drive
+    /// All files: what Drive knows of them, the sizes of their tabs, their developer metadata.
+    pub(crate) fn files(&self) -> Vec<Value> {
+        self.drive
             .files()
             .map(|file| {
                 let mut value = file.to_json();
@@ -326,10 +323,14 @@ impl World {
                 }
                 value
             })
-            .collect();
+            .collect()
+    }
+
+    /// Everything but tokens and cells.
+    pub(crate) fn state(&self, now: Timestamp) -> Value {
         json!({
             "now": now,
-            "files": files,
+            "files": self.files(),
             "requests": {
                 "counts": self.journal.counts(),
                 "log": self.journal.entries().collect::<Vec<_>>(),

@@ -1,7 +1,8 @@
 //! The stand-in without a socket: a call goes in as data, and what a client would see of its answer comes out.
 //!
 //! For tests of programs that are data in and data out themselves. Nothing waits and nothing runs beside it: time stands until
-//! it is advanced. What only a connection has, half an answer, silence, an answer without an end, is no answer here.
+//! it is advanced. Files are called `file1`, `file2` and so on, so that a test is the same in each run. What only a
+//! connection has, half an answer, silence, an answer without an end, is no answer here.
 
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 pub struct Direct {
     world: World,
     now: Timestamp,
+    interval: Duration,
     authorization: String,
 }
 
@@ -66,19 +68,24 @@ impl Direct {
             verification_url: config.verification_url,
         };
         let oauth = Oauth::new("http://127.0.0.1".to_owned(), settings, config.clients);
-        let world = World::new(oauth, Quota::new(config.quota), config.switches);
-        let mut direct = Self { world, now, authorization: String::new() };
-        direct.sign_in(config.interval)?;
+        let mut world = World::new(oauth, Quota::new(config.quota), config.switches);
+        world.drive.number_files();
+        let mut direct = Self { world, now, interval: config.interval, authorization: String::new() };
+        direct.sign_in(ACCOUNT)?;
         Ok(direct)
     }
 
-    fn sign_in(&mut self, interval: Duration) -> Result<(), SignInError> {
+    /// Signs the device in with an account, whose files it sees from then on. That takes as long as a poll's interval.
+    ///
+    /// # Errors
+    /// [`SignInError`] as for [`Direct::new`].
+    pub fn sign_in(&mut self, account: &str) -> Result<(), SignInError> {
         let (id, secret) = (OauthClient::DEMO_ID, OauthClient::DEMO_SECRET);
         let code = self.post_form("/device/code", &[("client_id", id), ("scope", SCOPE)])?;
         let user_code = text(&code, "user_code")?;
         let refused = |error: crate::oauth::UnknownCode| SignInError { answer: error.to_string() };
-        self.world.oauth.decide(user_code, Decision::Allow, ACCOUNT, self.now).map_err(refused)?;
-        self.advance(interval);
+        self.world.oauth.decide(user_code, Decision::Allow, account, self.now).map_err(refused)?;
+        self.advance(self.interval);
         let device_code = text(&code, "device_code")?;
         let form =
             [("client_id", id), ("client_secret", secret), ("device_code", device_code), ("grant_type", DEVICE_GRANT)];
@@ -164,6 +171,12 @@ impl Direct {
     /// All spreadsheets as formatted texts, in the order of their creation.
     pub fn tables(&self) -> Vec<SheetTable> {
         self.world.tables(usize::MAX)
+    }
+
+    /// What `GET /sim/state` lists of each file, in no order: what Drive knows of it, the sizes of its tabs, its developer
+    /// metadata.
+    pub fn files(&self) -> Vec<Value> {
+        self.world.files()
     }
 
     /// How often an operation was called, as in `sheets.spreadsheets.batchUpdate`.

@@ -35,6 +35,8 @@ const ALL_DRIVES: &str = "supportsAllDrives";
 pub(crate) struct Drive {
     /// By id.
     files: BTreeMap<String, File>,
+    /// How many files were given numbers for ids, where they are.
+    numbered: Option<u32>,
 }
 
 impl Drive {
@@ -51,8 +53,22 @@ impl Drive {
         self.files.get_mut(id)
     }
 
-    pub(crate) fn insert(&mut self, file: File) {
-        self.files.insert(file.id.clone(), file);
+    /// From now on files are called `file1`, `file2` and so on, so that a test is the same in each run.
+    pub(crate) fn number_files(&mut self) {
+        self.numbered = Some(0);
+    }
+
+    /// Takes a new file, and returns the id that it gets.
+    pub(crate) fn insert(&mut self, file: File) -> String {
+        let id = match &mut self.numbered {
+            None => file::random_id(),
+            Some(numbered) => {
+                *numbered += 1;
+                format!("file{numbered}")
+            }
+        };
+        self.files.insert(id.clone(), File { id: id.clone(), ..file });
+        id
     }
 
     pub(crate) fn remove(&mut self, id: &str) -> Option<File> {
@@ -115,9 +131,10 @@ impl Drive {
         if file.mime_type == SPREADSHEET {
             file.spreadsheet = Some(Spreadsheet::new());
         }
-        let answer = render_file(&file, call)?;
-        self.insert(file);
-        Ok(answer)
+        // A mask that is refused makes no file.
+        render_file(&file, call)?;
+        let id = self.insert(file);
+        render_file(self.visible(&id, caller).ok_or_else(|| Refusal::file_not_found(&id))?, call)
     }
 
     fn perform_list(

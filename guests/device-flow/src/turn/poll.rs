@@ -4,6 +4,7 @@
 //! the code is spent, by success, by refusal or by its deadline.
 
 use punchcard_sdk::auth_policy::Directive;
+use punchcard_sdk::backoff::double;
 
 use super::Turn;
 use crate::answer::{Answer, Silence};
@@ -35,8 +36,7 @@ pub(crate) fn slow_down(interval: u64, given: Option<u64>) -> u64 {
 /// §3.5), and never below the interval.
 pub(crate) fn plan_poll(interval: u64, failures: u32) -> u64 {
     let interval = interval.saturating_mul(SECOND);
-    let doubled = interval.saturating_mul(1 << failures.min(20));
-    doubled.min(FAILED_MAX.max(interval))
+    double(interval, failures, FAILED_MAX.max(interval))
 }
 
 impl Turn<'_> {

@@ -1,9 +1,10 @@
 //! Answers that never came.
 
 use punchcard_sdk::connector::{Directive, Signal};
+use serde_json::json;
 
 use super::{delivered, first_cells};
-use crate::model::{Fault, Google, Host, Reply};
+use crate::rig::{Fault, Google, Host, Reply};
 
 fn settled() -> (Google, Host) {
     let (mut google, mut host) = (Google::default(), Host::new(1));
@@ -21,7 +22,7 @@ fn in_the_steady_state_a_batch_is_one_request_and_marks_do_not_pile_up() {
     let (mut google, mut host) = settled();
     for _ in 0..20 {
         run(&mut google, &mut host);
-        assert_eq!(google.files[0].marks().len(), 1);
+        assert_eq!(google.file().marks().len(), 1);
     }
     assert_eq!(google.log, ["append"; 20]);
     assert_eq!(google.rows("Punches").len(), 22);
@@ -96,11 +97,11 @@ fn whatever_is_asked_for_an_answer_of_something_else_is_waited_out_and_believed_
                 google.scripted = vec![(kind, status, body.to_owned()); 5].into();
                 run(&mut google, &mut host);
                 let case = format!("{kind} {status} {body}");
-                assert_eq!((google.scripted.len(), google.files.len()), (0, 1), "{case}");
+                assert_eq!((google.scripted.len(), google.files().len()), (0, 1), "{case}");
                 let rows = google.rows("Punches");
                 let mut keys = first_cells(&rows);
                 keys.dedup();
-                assert_eq!((keys.len(), google.files[0].tabs.len()), (rows.len(), 1), "{case}");
+                assert_eq!((keys.len(), google.file().tabs.len()), (rows.len(), 1), "{case}");
                 let is_said = |problem: &punchcard_sdk::Problem| {
                     problem.advice.contains("omething in the network answers in place of Google")
                 };
@@ -154,7 +155,7 @@ fn a_request_that_wakes_up_late_doubles_nothing() {
         for crash in [false, true] {
             for deleting_missing_fails in [false, true] {
                 let (mut google, mut host) = settled();
-                google.deleting_missing_fails = deleting_missing_fails;
+                google.refuse_missing_metadata(deleting_missing_fails);
                 let late = Fault::Late(late_ms);
                 let crashed = Fault::CrashLate { reboot: true, after_ms: late_ms };
                 google.faults = [if crash { crashed } else { late }].into();
@@ -202,8 +203,8 @@ fn a_mark_that_was_in_doubt_is_kept_for_ten_minutes_of_this_boot() {
     let (mut google, mut host) = settled();
     google.faults = [Fault::LostAfter].into();
     run(&mut google, &mut host);
-    let kept = google.files[0].marks()[0].0;
-    let has = |google: &Google| google.files[0].marks().iter().any(|(id, _)| *id == kept);
+    let kept = google.file().marks()[0].0;
+    let has = |google: &Google| google.file().marks().iter().any(|(id, _)| *id == kept);
     google.advance(500_000);
     run(&mut google, &mut host);
     assert!(has(&google));
@@ -216,7 +217,7 @@ fn a_mark_that_was_in_doubt_is_kept_for_ten_minutes_of_this_boot() {
     run(&mut google, &mut host);
     assert!(!has(&google));
     run(&mut google, &mut host);
-    assert_eq!(google.files[0].marks().len(), 1);
+    assert_eq!(google.file().marks().len(), 1);
 }
 
 #[test]
@@ -226,12 +227,12 @@ fn marks_in_doubt_are_deleted_25_at_a_time() {
         google.faults = [Fault::LostAfter].into();
         run(&mut google, &mut host);
     }
-    assert_eq!(google.files[0].marks().len(), 40);
+    assert_eq!(google.file().marks().len(), 40);
     google.advance(700_000);
     run(&mut google, &mut host);
-    assert_eq!(google.files[0].marks().len(), 16);
+    assert_eq!(google.file().marks().len(), 16);
     run(&mut google, &mut host);
-    assert_eq!(google.files[0].marks().len(), 1);
+    assert_eq!(google.file().marks().len(), 1);
 }
 
 #[test]
@@ -240,17 +241,17 @@ fn an_id_that_somebody_else_uses_is_exchanged() {
     let batch = host.batch(1);
     let Directive::Send(_) = host.step(&google, &batch, Signal::Begin) else { panic!() };
     let id = i64::from(host.state().mark.unwrap().id.unwrap());
-    let theirs = crate::model::Metadata {
+    let theirs = crate::rig::Metadata {
         key: "punchcard.batch".into(),
         value: "theirs".into(),
-        location: crate::model::Location::Spreadsheet,
+        location: crate::rig::Location::Spreadsheet,
     };
-    google.files[0].metadata.insert(id, theirs);
+    google.attach(Some(id), &theirs);
     // Found after a crash: the id is exchanged when nothing with it can happen any more.
     assert_eq!(host.run(&mut google, &batch, Signal::Resumed), delivered("file1"));
     assert_eq!(google.log, ["mark", "mark", "append"]);
     assert!(host.waited_ms.contains(&599_950), "{:?}", host.waited_ms);
-    assert!(google.files[0].metadata.contains_key(&id), "and is not deleted");
+    assert!(google.file().metadata.contains_key(&id), "and is not deleted");
 }
 
 #[test]
@@ -258,12 +259,12 @@ fn what_rows_in_doubt_wait_for_is_said() {
     let (mut google, mut host) = settled();
     let batch = host.batch(1);
     let Directive::Send(_) = host.step(&google, &batch, Signal::Begin) else { panic!() };
-    let theirs = crate::model::Metadata {
+    let theirs = crate::rig::Metadata {
         key: "punchcard.batch".into(),
         value: "theirs".into(),
-        location: crate::model::Location::Spreadsheet,
+        location: crate::rig::Location::Spreadsheet,
     };
-    google.files[0].metadata.insert(i64::from(host.state().mark.unwrap().id.unwrap()), theirs);
+    google.attach(host.state().mark.unwrap().id.map(i64::from), &theirs);
     let Directive::Send(request) = host.step(&google, &batch, Signal::Resumed) else { panic!() };
     let Reply::Response(response) = google.perform(&request) else { panic!() };
     let Directive::Wait(pause) = host.step(&google, &batch, Signal::Responded(response)) else { panic!() };
@@ -276,12 +277,12 @@ fn an_id_that_was_taken_before_it_was_used_is_exchanged_at_once() {
     let batch = host.batch(1);
     let Directive::Send(request) = host.step(&google, &batch, Signal::Begin) else { panic!() };
     let id = i64::from(host.state().mark.unwrap().id.unwrap());
-    let theirs = crate::model::Metadata {
+    let theirs = crate::rig::Metadata {
         key: "somebody.elses".into(),
         value: batch.id.clone(),
-        location: crate::model::Location::Spreadsheet,
+        location: crate::rig::Location::Spreadsheet,
     };
-    google.files[0].metadata.insert(id, theirs);
+    google.attach(Some(id), &theirs);
     let Reply::Response(response) = google.perform(&request) else { panic!() };
     assert_eq!(host.run(&mut google, &batch, Signal::Responded(response)), delivered("file1"));
     assert_eq!(google.log, ["append", "mark", "append"]);
@@ -313,8 +314,8 @@ fn a_batch_that_the_host_gave_up_while_in_doubt_leaves_its_mark_for_later() {
 fn marks_that_are_gone_already_do_not_stop_a_batch() {
     for deleting_missing_fails in [false, true] {
         let (mut google, mut host) = settled();
-        google.deleting_missing_fails = deleting_missing_fails;
-        google.files[0].metadata.retain(|_, found| found.location != crate::model::Location::Spreadsheet);
+        google.refuse_missing_metadata(deleting_missing_fails);
+        google.detach(&json!({ "locationType": "SPREADSHEET" }));
         run(&mut google, &mut host);
         let expected: &[&str] =
             if deleting_missing_fails { &["append", "mark", "tabs", "columns", "append"] } else { &["append"] };

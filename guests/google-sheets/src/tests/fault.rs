@@ -1,11 +1,12 @@
 //! Random faults: whatever happens to requests, host and machine, each row is in the sheet once, and in order.
 
+use google_sim::DuplicateMetadata;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use punchcard_sdk::connector::{Batch, Directive, Signal};
 use punchcard_sdk::{Column, ColumnKind};
 
-use crate::model::{End, Fault, Google, Host, Reply};
+use crate::rig::{End, Fault, Google, Host, Reply};
 
 fn fault() -> impl Strategy<Value = Fault> {
     prop_oneof![
@@ -88,16 +89,14 @@ proptest! {
     fn each_row_is_in_the_sheet_once_and_in_order(
         seed in 1..u64::MAX,
         deleting_missing_fails in any::<bool>(),
-        listing_lag_ms in prop::sample::select(vec![0, 1_000, 8_000, 30_000]),
+        duplicate in prop::sample::select(vec![DuplicateMetadata::Named, DuplicateMetadata::Bare, DuplicateMetadata::Html]),
+        listing_lag_s in prop::sample::select(vec![0, 1, 8, 30]),
         faults in vec(fault(), 0..60),
         batches in vec((event(), 1..4_usize), 1..12),
     ) {
-        let mut google = Google {
-            deleting_missing_fails,
-            listing_lag_ms,
-            faults: faults.into(),
-            ..Google::default()
-        };
+        let mut google = Google::lagging(listing_lag_s, faults);
+        google.refuse_missing_metadata(deleting_missing_fails);
+        google.direct.switch(|switches| switches.duplicate_metadata = duplicate);
         let mut host = Host::new(seed);
         host.settings.event_ids = seed % 2 == 0;
         let mut expected = vec![];
@@ -117,8 +116,9 @@ proptest! {
                     host.columns.push(Column { title: key.clone(), key, kind: ColumnKind::Text });
                 }
                 Event::Rename => {
-                    if let Some(tab) = google.files.iter_mut().flat_map(|file| &mut file.tabs).find(|tab| tab.id != 0) {
-                        tab.title.push('x');
+                    let files = google.files();
+                    if let Some(tab) = files.first().and_then(|file| file.tabs.iter().find(|tab| tab.id != 0)) {
+                        google.rename_tab(&tab.title, &format!("{}x", tab.title));
                     }
                 }
                 Event::Again => {
@@ -134,7 +134,7 @@ proptest! {
             if matches!(event, Event::Forget) {
                 send(&mut google, &mut host, &batch);
                 // Of two that were made in doubt, one of them late, only the state knows which is in use.
-                if google.files.len() == 1 {
+                if google.files().len() == 1 {
                     host.state.clear();
                 }
                 signal = Signal::Resumed;
@@ -146,8 +146,8 @@ proptest! {
             last = Some(batch);
         }
         google.advance(200_000);
-        let found: Vec<String> = google
-            .files
+        let files = google.files();
+        let found: Vec<String> = files
             .iter()
             .flat_map(|file| &file.tabs)
             .flat_map(|tab| tab.rows.iter().skip(1))
@@ -155,14 +155,14 @@ proptest! {
             .collect();
         prop_assert_eq!(&found, &expected, "{:?}", google.log);
         if host.settings.event_ids {
-            let tabs = google.files.iter().flat_map(|file| &file.tabs).filter(|tab| !tab.rows.is_empty());
+            let tabs = files.iter().flat_map(|file| &file.tabs).filter(|tab| !tab.rows.is_empty());
             let ids = tabs.flat_map(|tab| {
                 let at = tab.rows[0].iter().position(|title| title == "Event").unwrap();
                 tab.rows.iter().skip(1).map(move |row| row[at].clone())
             });
             prop_assert_eq!(ids.collect::<Vec<_>>(), expected);
         }
-        let used: Vec<_> = google.files.iter().filter(|file| file.tabs.iter().any(|tab| tab.rows.len() > 1)).collect();
+        let used: Vec<_> = files.iter().filter(|file| file.tabs.iter().any(|tab| tab.rows.len() > 1)).collect();
         prop_assert_eq!(used.len(), 1);
         prop_assert_eq!(used[0].tabs.iter().filter(|tab| tab.rows.len() > 1).count(), 1);
 

@@ -4,7 +4,7 @@ use punchcard_sdk::connector::{Batch, Directive, Signal};
 use punchcard_sdk::{Column, ColumnKind};
 
 use super::{delivered, first_cells, held};
-use crate::model::{Fault, Google, Host, Reply};
+use crate::rig::{Fault, Google, Host, Reply};
 
 /// A batch that was sent, with this fault, and that the state has forgotten.
 fn forgotten(fault: Fault) -> (Google, Host, Batch) {
@@ -42,7 +42,7 @@ fn what_was_carried_out_is_found_by_the_batchs_id() {
         google.advance(700_000);
         let next = host.batch(1);
         assert_eq!(host.run(&mut google, &next, Signal::Begin), delivered("file1"));
-        let kept: Vec<_> = google.files[0].marks().into_iter().map(|(_, batch)| batch).collect();
+        let kept: Vec<_> = google.file().marks().into_iter().map(|(_, batch)| batch).collect();
         assert!(!kept.contains(&batch.id), "its mark goes too: {kept:?}");
     }
 }
@@ -133,7 +133,7 @@ fn nothing_is_looked_for_where_the_state_knows_or_nothing_was_sent() {
 
     // What was never there, or is gone, holds nothing.
     let (mut google, mut host, batch) = forgotten(Fault::LostAfter);
-    google.files.clear();
+    google.delete_files();
     assert_eq!(host.run(&mut google, &batch, Signal::Resumed), delivered("file2"));
     assert_eq!(google.log, ["files", "create", "files", "tabs", "setup", "append"]);
 
@@ -194,25 +194,25 @@ fn a_batch_that_may_be_there_stays_where_it_began_whatever_the_year() {
     assert_eq!(host.run(&mut google, &batch, signal), delivered("file1"));
     let next = host.batch(1);
     assert_eq!(host.run(&mut google, &next, Signal::Begin), delivered("file2"));
-    assert_eq!(first_cells(&google.files[0].tab("Punches").rows)[1..], ONCE);
+    assert_eq!(first_cells(&google.tab("Punches").rows)[1..], ONCE);
 }
 
 #[test]
 fn a_spreadsheet_that_goes_meanwhile_is_gone_and_a_new_one_is_made_where_that_is_wished() {
     let (mut google, mut host, batch) = forgotten(Fault::LostAfter);
     let signal = waiting_for_marks(&mut google, &mut host, &batch);
-    let files = std::mem::take(&mut google.files);
+    google.direct.sign_in("another@example.com").unwrap();
     assert_eq!(host.run(&mut google, &batch, signal), held("sheet was deleted"));
     for signal in [Signal::Retry, Signal::Resumed] {
         assert_eq!(host.run(&mut google, &batch, signal), held("sheet was deleted"));
     }
     let state = host.state.clone();
-    google.files = files;
+    google.direct.sign_in(google_sim::ACCOUNT).unwrap();
     assert_eq!(host.run(&mut google, &batch, Signal::Retry), delivered("file1"));
     assert_eq!(first_cells(&google.rows("Punches")), ONCE);
 
     host.state = state;
-    google.files.clear();
+    google.delete_files();
     let anew = host.batch(0);
     assert_eq!(host.run(&mut google, &anew, Signal::CreateAnew), delivered("file2"));
     google.log.clear();

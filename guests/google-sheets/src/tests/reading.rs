@@ -2,10 +2,11 @@
 
 use punchcard_sdk::connector::{Batch, Directive, FoundRow, Page, Signal};
 use punchcard_sdk::{Column, ColumnKind, Connector};
+use serde_json::json;
 
 use super::delivered;
 use crate::GoogleSheets;
-use crate::model::{Fault, Google, Host, Reply};
+use crate::rig::{Fault, Google, Host, Reply};
 
 /// A sheet of two rows with event ids, and the batch that brought them.
 fn settled() -> (Google, Host, Batch) {
@@ -76,13 +77,11 @@ fn rows_are_found_as_they_were_delivered_whatever_a_person_did_around_them() {
     assert!(found.rows.iter().map(|row| &row.fingerprint).eq(&expected));
 
     // Renamed, moved and sorted; another column, a row of a person's and a gap.
-    let tab = google.files[0].tab("Punches");
-    tab.title = "Bob's times".into();
-    tab.rows.swap(1, 2);
-    tab.rows.push(vec![]);
-    tab.rows.push(vec!["mine".into()]);
-    tab.row_count = 9;
-    google.files[0].move_to_front("Bob's times", 1);
+    google.rename_tab("Punches", "Bob's times");
+    google.move_row("Bob's times", 1, 3);
+    google.resize("Bob's times", 9, 3);
+    google.write("Bob's times", 4, 0, "mine");
+    google.move_to_front("Bob's times", 1);
     host.columns.push(Column { key: "note".into(), title: "NOTE".into(), kind: ColumnKind::Text });
     let found = page(&mut google, &mut host, None).unwrap();
     assert_eq!(keys(&found.rows), [Some("1/1"), Some("1/0"), None]);
@@ -95,20 +94,16 @@ fn rows_are_found_as_they_were_delivered_whatever_a_person_did_around_them() {
 fn a_row_that_stands_where_the_header_was_is_found() {
     let (mut google, mut host, batch) = settled();
     // Sorted together with the rows.
-    google.files[0].tab("Punches").rows.swap(0, 1);
+    google.move_row("Punches", 0, 2);
     let found = page(&mut google, &mut host, None).unwrap();
     assert_eq!(keys(&found.rows), [Some("1/0"), Some("Event"), Some("1/1")]);
     assert_eq!(found.rows[0].place, "row 1 of Punches");
     assert_eq!(found.rows[0].fingerprint, fingerprints(&host, &batch)[0]);
 
     // Deleted, and then all rows but one.
-    let tab = google.files[0].tab("Punches");
-    tab.rows.remove(1);
-    tab.row_count = 2;
+    google.delete_rows("Punches", &(1..2));
     assert_eq!(keys(&page(&mut google, &mut host, None).unwrap().rows), [Some("1/0"), Some("1/1")]);
-    let tab = google.files[0].tab("Punches");
-    tab.rows.remove(0);
-    tab.row_count = 1;
+    google.delete_rows("Punches", &(0..1));
     assert_eq!(keys(&all(&mut google, &mut host).unwrap()), [Some("1/1")]);
 }
 
@@ -116,14 +111,12 @@ fn a_row_that_stands_where_the_header_was_is_found() {
 fn a_header_is_no_row_whatever_a_person_calls_its_columns() {
     for title in ["Event", "", "Id / No.", "17"] {
         let (mut google, mut host, _) = settled();
-        google.files[0].tab("Punches").rows[0][2] = title.into();
+        google.write("Punches", 0, 2, title);
         assert_eq!(keys(&page(&mut google, &mut host, None).unwrap().rows), [Some("1/0"), Some("1/1")], "{title}");
     }
     // It is all that is left.
     let (mut google, mut host, _) = settled();
-    let tab = google.files[0].tab("Punches");
-    tab.rows.truncate(1);
-    tab.row_count = 1;
+    google.delete_rows("Punches", &(1..3));
     assert_eq!(page(&mut google, &mut host, None).unwrap().rows, []);
 }
 
@@ -133,9 +126,7 @@ fn a_tab_that_became_shorter_between_two_pages_ends_where_it_does_now() {
     let batch = host.batch(2_999);
     host.run(&mut google, &batch, Signal::Begin);
     let first = page(&mut google, &mut host, None).unwrap();
-    let tab = google.files[0].tab("Punches");
-    tab.rows.truncate(1_500);
-    tab.row_count = 1_500;
+    google.delete_rows("Punches", &(1_500..3_002));
     // It is looked at again.
     google.scripted.push_back(("rows", 404, r#"{"error":{"code":404}}"#.into()));
     google.log.clear();
@@ -145,9 +136,9 @@ fn a_tab_that_became_shorter_between_two_pages_ends_where_it_does_now() {
 }
 
 /// A sheet of two rows with ids as devices have them, and the batch that brought them; then a person inserts a column.
-fn shifted(at: u64) -> (Google, Host, Batch) {
+fn shifted(at: usize) -> (Google, Host, Batch) {
     let (mut google, mut host, _) = settled();
-    google.files[0].insert_column("Punches", at);
+    google.insert_column("Punches", at);
     let mut batch = host.batch(2);
     for (row, event) in batch.rows.iter_mut().zip(["01JD3ZQ8J5M2V9X7K4T6W8Y0A1/0", "01JD3ZQ8J5M2V9X7K4T6W8Y0A2/0"]) {
         row.key = event.into();
@@ -172,9 +163,9 @@ fn rows_that_were_written_beside_a_column_that_a_person_inserted_are_there() {
 #[test]
 fn nothing_is_said_to_be_missing_where_columns_change_while_rows_are_read() {
     let changes: [fn(&mut Google); 3] = [
-        |google| google.files[0].insert_column("Punches", 0),
-        |google| google.files[0].move_to_front("Punches", 2),
-        |google| google.files[0].delete_column("Punches", 0),
+        |google| google.insert_column("Punches", 0),
+        |google| google.move_to_front("Punches", 2),
+        |google| google.delete_column("Punches", 0),
     ];
     for change in changes {
         let (mut google, mut host, _) = settled();
@@ -187,7 +178,7 @@ fn nothing_is_said_to_be_missing_where_columns_change_while_rows_are_read() {
     // The column of the ids is another matter: it is missed by name.
     let (mut google, mut host, _) = settled();
     let first = page(&mut google, &mut host, None).unwrap();
-    google.files[0].delete_column("Punches", 2);
+    google.delete_column("Punches", 2);
     let Err(Directive::Hold(pause)) = page(&mut google, &mut host, first.next.as_deref()) else { panic!() };
     assert_eq!(pause.problem.unwrap().headline, "event ids are missing");
 }
@@ -195,7 +186,7 @@ fn nothing_is_said_to_be_missing_where_columns_change_while_rows_are_read() {
 #[test]
 fn what_a_person_changed_shows() {
     let (mut google, mut host, batch) = settled();
-    google.files[0].tab("Punches").rows[2][0] = "typed".into();
+    google.write("Punches", 2, 0, "typed");
     let found = page(&mut google, &mut host, None).unwrap();
     let expected = fingerprints(&host, &batch);
     assert_eq!(found.rows[0].fingerprint, expected[0]);
@@ -218,7 +209,7 @@ fn many_rows_come_in_pages_of_a_size_that_can_be_answered() {
     let last = page(&mut google, &mut host, third.next.as_deref()).unwrap();
     assert_eq!((last.rows.len(), last.next), (0, None));
     assert_eq!(google.log, ["trashed", "tabs", "columns", "rows", "rows", "rows", "rows", "tabs", "columns"]);
-    let context = host.context(google.now_ms);
+    let context = host.context(google.now_ms());
     let lost =
         GoogleSheets::step(&host.settings, &mut host.state(), &batch, Signal::ReadBack(Some("2001".into())), &context);
     assert!(lost.is_err(), "not from the midst of what was not begun");
@@ -227,7 +218,7 @@ fn many_rows_come_in_pages_of_a_size_that_can_be_answered() {
 #[test]
 fn without_the_column_of_the_ids_no_row_is_found_without_its_id() {
     let (mut google, mut host, _) = settled();
-    google.files[0].metadata.retain(|_, found| found.value != crate::event_id::KEY);
+    google.detach(&json!({ "metadataValue": crate::event_id::KEY }));
     let Err(Directive::Hold(pause)) = page(&mut google, &mut host, None) else { panic!() };
     assert_eq!(pause.problem.unwrap().headline, "event ids are missing");
     let batch = host.batch(1);
@@ -248,13 +239,13 @@ fn nothing_is_made_for_reading_and_where_there_is_nothing_nothing_is_found() {
     let (mut google, mut host, _) = settled();
     host.epoch_ms += 400 * 86_400_000;
     assert_eq!(page(&mut google, &mut host, None).unwrap().rows.len(), 2);
-    assert_eq!(google.files.len(), 1);
+    assert_eq!(google.files().len(), 1);
 }
 
 #[test]
 fn a_sheet_that_is_gone_is_said() {
     let (mut google, mut host, _) = settled();
-    google.files[0].trashed = true;
+    google.act("file1", &google_sim::FileAction::Trash);
     for _ in 0..2 {
         let Err(Directive::Hold(pause)) = page(&mut google, &mut host, None) else { panic!() };
         assert_eq!(pause.problem.unwrap().headline, "sheet is in the bin");

@@ -1,11 +1,13 @@
 //! What has to be mended by a person, and what a person did to the sheet.
 
+use google_sim::FileAction;
 use punchcard_sdk::connector::{Directive, Rejection, Signal};
 use punchcard_sdk::http::Failure;
 use punchcard_sdk::{Cell, Column, ColumnKind};
+use serde_json::json;
 
 use super::{delivered, first_cells, held};
-use crate::model::{End, Google, Host};
+use crate::rig::{End, Google, Host, Reply};
 
 fn settled() -> (Google, Host) {
     let (mut google, mut host) = (Google::default(), Host::new(1));
@@ -74,6 +76,19 @@ fn a_refusal_for_no_known_reason_is_held_with_googles_words_and_tried_again_late
 }
 
 #[test]
+fn words_without_end_are_cut_before_they_come_into_the_state() {
+    let (mut google, mut host) = settled();
+    let words = format!("Invalid requests[2].appendCells: {}", "no ".repeat(700_000));
+    google.scripted.push_back(("append", 400, refusal(400, &words, "badRequest")));
+    let batch = host.batch(1);
+    let Directive::Send(request) = host.step(&google, &batch, Signal::Begin) else { panic!() };
+    let Reply::Response(response) = google.perform(&request) else { panic!() };
+    host.step(&google, &batch, Signal::Responded(response));
+    assert!(host.state.len() < 10_000, "{}", host.state.len());
+    assert_eq!(host.run(&mut google, &batch, Signal::Resumed), delivered("file1"));
+}
+
+#[test]
 fn an_id_that_cannot_be_created_is_exchanged() {
     let (mut google, mut host) = settled();
     let words = "Invalid requests[1].createDeveloperMetadata: no";
@@ -122,14 +137,14 @@ fn a_full_drive_and_a_disabled_drive_are_said_at_creation() {
         let empty = host.batch(0);
         assert_eq!(host.run(&mut google, &empty, Signal::Prepare), held(headline));
         assert_eq!(host.run(&mut google, &empty, Signal::Retry), delivered("file1"));
-        assert_eq!(google.files.len(), 1);
+        assert_eq!(google.files().len(), 1);
     }
 }
 
 #[test]
 fn a_sheet_in_the_bin_is_not_written_to_a_minute_after_the_last_look() {
     let (mut google, mut host) = settled();
-    google.files[0].trashed = true;
+    google.act("file1", &FileAction::Trash);
     google.advance(50_000);
     let batch = host.batch(1);
     assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"), "it takes writes");
@@ -139,7 +154,7 @@ fn a_sheet_in_the_bin_is_not_written_to_a_minute_after_the_last_look() {
     assert_eq!(host.run(&mut google, &batch, Signal::Begin), held("sheet is in the bin"));
     assert_eq!(google.log, ["trashed"]);
     assert_eq!(host.run(&mut google, &batch, Signal::Retry), held("sheet is in the bin"));
-    google.files[0].trashed = false;
+    google.act("file1", &FileAction::Untrash);
     assert_eq!(host.run(&mut google, &batch, Signal::Retry), delivered("file1"));
     // Where it is not in the bin, that is one request more.
     google.advance(60_000);
@@ -152,26 +167,26 @@ fn a_sheet_in_the_bin_is_not_written_to_a_minute_after_the_last_look() {
 #[test]
 fn a_tab_that_a_person_deleted_is_not_made_again() {
     let (mut google, mut host) = settled();
-    let tab = google.files[0].tabs.remove(0);
+    let tab = google.tab("Punches").id;
+    google.edit(&json!([{ "addSheet": { "properties": { "title": "Mine" } } }, { "deleteSheet": { "sheetId": tab } }]));
     let batch = host.batch(1);
     assert_eq!(host.run(&mut google, &batch, Signal::Begin), held("tab was deleted"));
     assert_eq!(google.log, ["append", "mark", "tabs", "columns"]);
     assert_eq!(host.run(&mut google, &batch, Signal::Retry), held("tab was deleted"));
-    google.files[0].tabs.push(tab);
+    // And undone.
+    google.edit(&json!([{ "addSheet": { "properties": { "title": "Punches", "sheetId": tab } } }]));
+    google.attach_tab(tab, "Punches", &["row", "at"]);
     assert_eq!(host.run(&mut google, &batch, Signal::Retry), delivered("file1"));
 }
 
 #[test]
 fn a_tab_of_that_name_that_no_device_made_is_left_alone() {
     let (mut google, mut host) = settled();
-    let mut theirs = google.files[0].tabs[0].clone();
-    theirs.id = 77;
-    theirs.title = "READINGS".into();
-    google.files[0].tabs.push(theirs);
+    google.edit(&json!([{ "addSheet": { "properties": { "title": "READINGS" } } }]));
     host.settings.tab = "Readings".into();
     let batch = host.batch(1);
     assert_eq!(host.run(&mut google, &batch, Signal::Begin), held("tab name is taken"));
-    google.files[0].tab("READINGS").title = "Mine".into();
+    google.rename_tab("READINGS", "Mine");
     assert_eq!(host.run(&mut google, &batch, Signal::Retry), delivered("file1"));
 }
 
@@ -199,12 +214,12 @@ fn a_batch_of_rejected_rows_only_is_done_without_a_request() {
 #[test]
 fn a_sheet_that_became_too_wide_is_said() {
     let (mut google, mut host) = settled();
-    google.files[0].tab("Punches").column_count = 1_000;
+    google.resize("Punches", 3, 1_000);
     host.columns.push(Column { key: "more".into(), title: "More".into(), kind: ColumnKind::Text });
     // The width is known from looking.
     let empty = host.batch(0);
     assert_eq!(host.run(&mut google, &empty, Signal::Prepare), held("sheet is too wide"));
-    google.files[0].tab("Punches").column_count = 999;
+    google.resize("Punches", 3, 999);
     assert_eq!(host.run(&mut google, &empty, Signal::Retry), delivered("file1"));
 }
 
@@ -235,7 +250,7 @@ fn answers_without_what_was_asked_for_are_asked_for_again() {
     // What was carried out is seen by looking, or by its mark.
     for (kind, body) in [("mark", "{}"), ("append", r#"{"replies":[]}"#)] {
         let (mut google, mut host) = settled();
-        google.faults = [crate::model::Fault::LostAfter].into();
+        google.faults = [crate::rig::Fault::LostAfter].into();
         google.scripted.push_back((kind, 200, body.to_owned()));
         let batch = host.batch(1);
         assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"), "{kind} {body}");

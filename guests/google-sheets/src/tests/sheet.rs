@@ -2,9 +2,10 @@
 
 use punchcard_sdk::connector::Signal;
 use punchcard_sdk::{Column, ColumnKind};
+use serde_json::json;
 
 use super::{delivered, first_cells, held};
-use crate::model::{Fault, Google, Host, Location, Metadata};
+use crate::rig::{Fault, Google, Host, Location, Metadata};
 
 fn settled() -> (Google, Host) {
     let (mut google, mut host) = (Google::default(), Host::new(1));
@@ -24,10 +25,10 @@ fn new_columns_are_added_at_the_right_and_old_ones_stay() {
     let batch = host.batch(1);
     assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
     assert_eq!(google.log, ["tabs", "columns", "extend", "append"]);
-    let tab = google.files[0].tab("Punches");
+    let tab = google.tab("Punches");
     assert_eq!(tab.column_count, 4);
     assert_eq!(tab.rows[0], ["ROW", "AT", "NOTE", "END"]);
-    assert_eq!(tab.rows[3], ["row-3/0", "", "note-3/0", "25569.0yyyy-mm-dd hh:mm:ss"]);
+    assert_eq!(tab.rows[3], ["row-3/0", "", "note-3/0", "1970-01-01 00:00:00"]);
     let batch = host.batch(1);
     assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
     assert_eq!(google.log, ["tabs", "columns", "extend", "append", "append"]);
@@ -55,7 +56,7 @@ fn columns_are_added_once_however_often_that_is_tried() {
         let batch = host.batch(1);
         assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"), "{fault:?}");
         google.advance(200_000);
-        let tab = google.files[0].tab("Punches");
+        let tab = google.tab("Punches");
         assert_eq!(tab.rows[0], ["ROW", "AT", "NOTE"], "{fault:?}");
         assert_eq!(tab.column_count, 3, "{fault:?}");
         host.columns.push(column("more", ColumnKind::Text));
@@ -89,7 +90,7 @@ fn the_tab_is_added_once_however_often_that_is_tried() {
         google.advance(200_000);
         let batch = host.batch(1);
         assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"), "{fault:?}");
-        let file = &mut google.files[0];
+        let file = google.file();
         assert_eq!(file.tabs.len(), 1, "{fault:?}");
         assert_eq!(file.tab("Punches").rows.len(), 3, "{fault:?}");
     }
@@ -126,7 +127,7 @@ fn a_layout_that_google_refuses_is_held_after_looking_once_more() {
 fn a_spreadsheet_that_goes_while_its_layout_changes_is_gone() {
     let (mut google, mut host) = settled();
     host.columns.push(column("note", ColumnKind::Text));
-    google.files.clear();
+    google.delete_files();
     let batch = host.batch(1);
     assert_eq!(host.run(&mut google, &batch, Signal::Begin), held("sheet was deleted"));
     assert_eq!(google.log, ["tabs"]);
@@ -143,48 +144,36 @@ fn a_spreadsheet_that_goes_while_its_layout_changes_is_gone() {
 #[test]
 fn a_renamed_tab_and_moved_columns_are_followed() {
     let (mut google, mut host) = settled();
-    google.files[0].tab("Punches").title = "Times".into();
-    google.files[0].move_to_front("Times", 1);
+    google.rename_tab("Punches", "Times");
+    google.move_to_front("Times", 1);
     google.advance(3_600_000);
     let batch = host.batch(1);
     assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
     assert_eq!(google.log, ["trashed", "tabs", "columns", "append"]);
-    let tab = google.files[0].tab("Times");
+    let tab = google.tab("Times");
     assert_eq!(tab.rows[0], ["AT", "ROW"]);
-    assert_eq!(tab.rows[3], ["25569.0yyyy-mm-dd hh:mm:ss", "row-3/0"]);
+    assert_eq!(tab.rows[3], ["1970-01-01 00:00:00", "row-3/0"]);
 }
 
 #[test]
 fn a_column_that_a_person_deleted_is_added_again_at_the_right() {
     let (mut google, mut host) = settled();
-    google.files[0].metadata.retain(|_, found| found.value != "row");
+    google.detach(&json!({ "metadataValue": "row" }));
     google.advance(3_600_000);
     let batch = host.batch(1);
     assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
-    let tab = google.files[0].tab("Punches");
+    let tab = google.tab("Punches");
     assert_eq!(tab.rows[0], ["ROW", "AT", "ROW"]);
-    assert_eq!(tab.rows[3], ["", "25569.0yyyy-mm-dd hh:mm:ss", "row-3/0"]);
+    assert_eq!(tab.rows[3], ["", "1970-01-01 00:00:00", "row-3/0"]);
 }
 
 #[test]
 fn of_two_tabs_with_one_origin_the_one_with_the_title_is_taken() {
     let (mut google, mut host) = settled();
     // A person duplicated the tab; the metadata came along, and the duplicate stands first.
-    let mut copy = google.files[0].tabs[0].clone();
-    let original = copy.id;
-    copy.id = 5;
-    copy.title = "Copy of Punches".into();
-    google.files[0].tabs.insert(0, copy);
-    let copies: Vec<_> = google.files[0].metadata.values().cloned().collect();
-    for (id, mut metadata) in (900..).zip(copies) {
-        use crate::model::Location;
-        metadata.location = match metadata.location {
-            Location::Tab(_) => Location::Tab(5),
-            Location::Column(_, at) => Location::Column(5, at),
-            Location::Spreadsheet => continue,
-        };
-        google.files[0].metadata.insert(id, metadata);
-    }
+    let original = google.tab("Punches").id;
+    google.edit(&json!([{ "addSheet": { "properties": { "title": "Copy of Punches", "sheetId": 5, "index": 0 } } }]));
+    google.attach_tab(5, "Punches", &["row", "at"]);
     let mut replaced = Host::new(3);
     let batch = replaced.batch(1);
     assert_eq!(replaced.run(&mut google, &batch, Signal::Begin), delivered("file1"));
@@ -192,18 +181,18 @@ fn of_two_tabs_with_one_origin_the_one_with_the_title_is_taken() {
     google.advance(3_600_000);
     let batch = host.batch(1);
     assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
-    assert_eq!(google.files[0].tab("Punches").rows.len(), 5);
+    assert_eq!(google.tab("Punches").rows.len(), 5);
 }
 
 #[test]
 fn a_title_that_the_formatter_changed_is_written_and_one_that_a_person_changed_stays() {
     let (mut google, mut host) = settled();
-    google.files[0].tab("Punches").rows[0][1] = "Mine".into();
+    google.write("Punches", 0, 1, "Mine");
     host.columns[0].title = "Project".into();
     let batch = host.batch(1);
     assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
     assert_eq!(google.log, ["tabs", "columns", "extend", "append"]);
-    assert_eq!(google.files[0].tab("Punches").rows[0], ["Project", "Mine"]);
+    assert_eq!(google.tab("Punches").rows[0], ["Project", "Mine"]);
     let mut replaced = Host::new(2);
     let batch = replaced.batch(1);
     google.log.clear();
@@ -212,7 +201,7 @@ fn a_title_that_the_formatter_changed_is_written_and_one_that_a_person_changed_s
     replaced.columns[0].title = "Newer".into();
     let batch = replaced.batch(1);
     assert_eq!(replaced.run(&mut google, &batch, Signal::Begin), delivered("file1"));
-    assert_eq!(google.files[0].tab("Punches").rows[0], ["Newer", "Mine"]);
+    assert_eq!(google.tab("Punches").rows[0], ["Newer", "Mine"]);
 }
 
 #[test]
@@ -227,7 +216,7 @@ fn a_batch_without_columns_makes_the_spreadsheet_ready_as_far_as_possible() {
 #[test]
 fn metadata_of_ours_that_stands_elsewhere_is_neither_tab_nor_column() {
     let (mut google, mut host) = settled();
-    let tab = google.files[0].tab("Punches").id;
+    let tab = google.tab("Punches").id;
     // As a program would leave them that copies metadata from here to there.
     let column_of_a_tab =
         Metadata { key: "punchcard.column".into(), value: "row".into(), location: Location::Tab(tab) };
@@ -235,7 +224,9 @@ fn metadata_of_ours_that_stands_elsewhere_is_neither_tab_nor_column() {
         Metadata { key: "punchcard.tab".into(), value: "Punches".into(), location: Location::Column(tab, 1) };
     let key_of_others =
         Metadata { key: "punchcard.tab".into(), value: "at".into(), location: Location::Column(tab, 0) };
-    google.files[0].metadata.extend([(997, column_of_a_tab), (998, tab_of_a_column), (999, key_of_others)]);
+    for metadata in [column_of_a_tab, tab_of_a_column, key_of_others] {
+        google.attach(None, &metadata);
+    }
     google.advance(3_600_000);
     let batch = host.batch(1);
     assert_eq!(host.run(&mut google, &batch, Signal::Begin), delivered("file1"));
@@ -254,7 +245,7 @@ fn columns_are_added_behind_those_that_were_just_added() {
     assert_eq!(google.log, ["tabs", "columns", "extend", "append", "tabs", "columns", "extend", "append"]);
     // By which cells are counted until the next look.
     assert_eq!(host.state().spreadsheet.unwrap().tab.unwrap().width, 4);
-    let rows = &google.files[0].tab("Punches").rows;
+    let rows = &google.tab("Punches").rows;
     assert_eq!(rows[0], ["ROW", "AT", "C", "D"]);
     assert_eq!((rows[4][2].as_str(), rows[4][3].as_str()), ("c-4/0", "d-4/0"));
 }

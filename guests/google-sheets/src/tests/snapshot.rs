@@ -4,7 +4,7 @@ use punchcard_sdk::connector::{Batch, Directive, Signal};
 use punchcard_sdk::http::{Method, Request};
 use punchcard_sdk::{Cell, Column, ColumnKind, Instant, Row};
 
-use crate::model::{Google, Host, Reply};
+use crate::rig::{Google, Host, Reply};
 
 fn shown(request: &Request) -> String {
     let body = request.body.as_ref().map(|body| String::from_utf8(body.bytes.clone()).unwrap());
@@ -46,7 +46,7 @@ fn batch(id: &str) -> Batch {
     Batch { id: id.into(), columns: columns(), rows, corrections: vec![] }
 }
 
-/// All requests of a batch, answered by the model.
+/// All requests of a batch, answered by the stand-in.
 fn requests(google: &mut Google, host: &mut Host, batch: &Batch, signal: Signal) -> Vec<String> {
     let (mut signal, mut shown_requests) = (signal, vec![]);
     loop {
@@ -84,8 +84,8 @@ fn requests_are_these() {
     }
     more.rows.truncate(1);
     more.rows[0].cells.extend([Cell::Empty, Cell::Empty]);
-    google.faults = [crate::model::Fault::None; 6].into();
-    google.faults.push_back(crate::model::Fault::LostAfter);
+    google.faults = [crate::rig::Fault::None; 6].into();
+    google.faults.push_back(crate::rig::Fault::LostAfter);
     all.extend(requests(&mut google, &mut host, &more, Signal::Begin));
     insta::assert_snapshot!(all.join("\n\n"));
 }

@@ -33,10 +33,10 @@ pub(crate) struct File {
 }
 
 impl File {
-    /// A file of the caller's, without name, type and content.
+    /// A file of the caller's, without name, type and content. It gets its id when it is inserted.
     pub(crate) fn new(caller: &Caller, now: Timestamp) -> Self {
         Self {
-            id: new_id(),
+            id: String::new(),
             name: "Untitled".to_owned(),
             mime_type: "application/octet-stream".to_owned(),
             app_properties: BTreeMap::new(),
@@ -55,7 +55,7 @@ impl File {
     /// A person's copy: another id, the same content with all its developer metadata, and no app's.
     pub(crate) fn copied(&self, now: Timestamp) -> Self {
         Self {
-            id: new_id(),
+            id: String::new(),
             name: format!("Copy of {}", self.name),
             created_at: now,
             modified_at: now,
@@ -112,7 +112,7 @@ fn format_time(instant: Timestamp) -> String {
 }
 
 /// Ids look like Google's: a one, and 43 letters of base64url.
-fn new_id() -> String {
+pub(super) fn random_id() -> String {
     let random = [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat();
     format!("1{}", URL_SAFE_NO_PAD.encode(random))
 }

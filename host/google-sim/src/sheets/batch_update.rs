@@ -101,6 +101,7 @@ impl Spreadsheet {
             }
             RawRequest::AppendDimension(raw) => self.perform_append_dimension(&raw)?,
             RawRequest::InsertDimension(raw) => self.perform_insert_dimension(&raw)?,
+            RawRequest::MoveDimension(raw) => self.perform_move_dimension(&raw)?,
             RawRequest::DeleteDimension(raw) => self.perform_delete_dimension(&raw)?,
             RawRequest::UpdateDimensionProperties(raw) => {
                 let mask = parse_fields(raw.fields.as_deref(), "DimensionProperties")?;

@@ -1,4 +1,4 @@
-//! Rows and columns as a whole: appending, inserting, deleting, hiding and sorting them. Mostly what people do.
+//! Rows and columns as a whole: appending, inserting, moving, deleting, hiding and sorting them. Mostly what people do.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use super::grid::Row;
 use super::range::parse_grid_range;
 use super::request::{
     Dimension, DimensionSizes, RawAppendDimension, RawDeleteDimension, RawDimensionRange, RawInsertDimension,
-    RawSortRange, RawUpdateDimensionProperties,
+    RawMoveDimension, RawSortRange, RawUpdateDimensionProperties,
 };
 use crate::schema::Mask;
 
@@ -46,6 +46,32 @@ impl Spreadsheet {
         *tab.sizes_mut(dimension) = sizes.into_iter().map(|(index, size)| (moved(index), size)).collect();
         self.metadata.insert_lines(id, dimension, range.start, count);
         self.check_size()
+    }
+
+    pub(super) fn perform_move_dimension(&mut self, raw: &RawMoveDimension) -> Result<(), String> {
+        let (id, dimension, source) = self.locate(raw.source.as_ref())?;
+        let tab = self.tab_mut(id)?;
+        let length = tab.length(dimension);
+        let to = usize::try_from(raw.destination_index.unwrap_or(0)).ok().filter(|to| *to <= length);
+        let to =
+            to.filter(|_| source.end <= length).ok_or("The source or the destination lies outside of the sheet.")?;
+        // The destination counts before the source is taken out: what stands in between changes places with the source.
+        let (span, left) = if to > source.end {
+            (source.start..to, source.len())
+        } else if to < source.start {
+            (to..source.end, source.start - to)
+        } else {
+            return Ok(());
+        };
+        let moved = |index: usize| match span.contains(&index) {
+            true => span.start + (index - span.start + span.len() - left) % span.len(),
+            false => index,
+        };
+        tab.grid.rotate(dimension, &span, left);
+        let sizes = std::mem::take(tab.sizes_mut(dimension));
+        *tab.sizes_mut(dimension) = sizes.into_iter().map(|(index, size)| (moved(index), size)).collect();
+        self.metadata.move_lines(id, dimension, moved);
+        Ok(())
     }
 
     pub(super) fn perform_delete_dimension(&mut self, raw: &RawDeleteDimension) -> Result<(), String> {

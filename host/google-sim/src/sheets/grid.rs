@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::cell::Cell;
+use super::request::Dimension;
 
 const CHUNK: usize = 512;
 
@@ -134,6 +135,20 @@ impl Grid {
             for row in rows {
                 drop(row.drain(range.start.min(row.len())..range.end.min(row.len())));
             }
+        });
+    }
+
+    /// Moves the first `left` rows or columns of a span, which lies inside the grid, to its end.
+    pub(crate) fn rotate(&mut self, dimension: Dimension, span: &Range<usize>, left: usize) {
+        fn rotate<T: Clone + Default>(list: &mut Vec<T>, span: &Range<usize>, left: usize) {
+            if list.len() > span.start {
+                list.resize(list.len().max(span.end), T::default());
+                list[span.clone()].rotate_left(left);
+            }
+        }
+        self.edit_rows(|rows| match dimension {
+            Dimension::Rows => rotate(rows, span, left),
+            Dimension::Columns => rows.iter_mut().for_each(|row| rotate(row, span, left)),
         });
     }
 

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::batch_update::Problem;
 use super::request::{
@@ -147,6 +146,8 @@ impl Location {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MetadataStore {
     entries: BTreeMap<i32, Metadata>,
+    /// How many ids were given by the service.
+    made: u32,
 }
 
 impl MetadataStore {
@@ -254,12 +255,16 @@ impl MetadataStore {
 
     /// Moves what is attached to lines behind inserted ones.
     pub(super) fn insert_lines(&mut self, of: i32, along: Dimension, at: usize, count: usize) {
+        self.move_lines(of, along, |index| if index >= at { index + count } else { index });
+    }
+
+    /// Moves what is attached to lines to where they are `moved`.
+    pub(super) fn move_lines(&mut self, of: i32, along: Dimension, moved: impl Fn(usize) -> usize) {
         for entry in self.entries.values_mut() {
             if let Location::Line { sheet_id, dimension, index } = &mut entry.location
                 && (*sheet_id, *dimension) == (of, along)
-                && *index >= at
             {
-                *index += count;
+                *index = moved(*index);
             }
         }
     }
@@ -278,11 +283,15 @@ impl MetadataStore {
         });
     }
 
-    fn free_id(&self) -> i32 {
+    /// An id that looks like any other and is the same in each run, so that what a test found is found again.
+    fn free_id(&mut self) -> i32 {
         loop {
-            let [a, b, c, d, ..] = Uuid::new_v4().into_bytes();
-            let id = i32::from_be_bytes([a & 0x7f, b, c, d]);
-            if id > 0 && !self.entries.contains_key(&id) {
+            self.made = self.made.wrapping_add(1);
+            let scattered = self.made.wrapping_mul(0x9e37_79b1) >> 1;
+            if let Ok(id) = i32::try_from(scattered)
+                && id > 0
+                && !self.entries.contains_key(&id)
+            {
                 return id;
             }
         }

@@ -32,6 +32,7 @@ pub(crate) enum RawRequest<'a> {
     DeleteDimension(RawDeleteDimension),
     DeleteSheet(RawDeleteSheet),
     InsertDimension(RawInsertDimension),
+    MoveDimension(RawMoveDimension),
     RepeatCell(#[serde(borrow)] RawRepeatCell<'a>),
     SortRange(RawSortRange),
     UpdateCells(#[serde(borrow)] RawUpdateCells<'a>),
@@ -52,6 +53,7 @@ impl RawRequest<'_> {
             Self::DeleteDimension(_) => "deleteDimension",
             Self::DeleteSheet(_) => "deleteSheet",
             Self::InsertDimension(_) => "insertDimension",
+            Self::MoveDimension(_) => "moveDimension",
             Self::RepeatCell(_) => "repeatCell",
             Self::SortRange(_) => "sortRange",
             Self::UpdateCells(_) => "updateCells",
@@ -105,6 +107,7 @@ messages! {
     RawDimensionRange { sheet_id: i32, dimension: String, start_index: i32, end_index: i32, }
     RawAppendDimension { sheet_id: i32, dimension: String, length: i32, }
     RawInsertDimension { range: RawDimensionRange, inherit_from_before: bool, }
+    RawMoveDimension { source: RawDimensionRange, destination_index: i32, }
     RawDeleteDimension { range: RawDimensionRange, }
     RawUpdateDimensionProperties { range: RawDimensionRange, properties: RawDimensionProperties, fields: String, }
     RawDimensionProperties {
@@ -321,6 +324,7 @@ mod tests {
             ("DeleteDimensionRequest", fields_of::<RawDeleteDimension>()),
             ("DeleteSheetRequest", fields_of::<RawDeleteSheet>()),
             ("InsertDimensionRequest", fields_of::<RawInsertDimension>()),
+            ("MoveDimensionRequest", fields_of::<RawMoveDimension>()),
             ("RepeatCellRequest", fields_of::<RawRepeatCell<'_>>()),
             ("SortRangeRequest", fields_of::<RawSortRange>()),
             ("UpdateCellsRequest", fields_of::<RawUpdateCells<'_>>()),

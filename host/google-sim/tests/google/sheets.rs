@@ -220,6 +220,56 @@ async fn people_insert_delete_sort_and_clear() {
 }
 
 #[tokio::test]
+async fn people_move_rows_and_columns_and_what_is_attached_goes_with_them() {
+    // As the discovery document says it: 1 and 2 go to between 3 and 4. To the left, and to where they are.
+    for (source, to, expected) in [
+        ((1, 3), 4, ["0", "3", "1", "2", "4"]),
+        ((3, 5), 1, ["0", "3", "4", "1", "2"]),
+        ((1, 3), 2, ["0", "1", "2", "3", "4"]),
+        ((0, 1), 5, ["1", "2", "3", "4", "0"]),
+    ] {
+        for (dimension, other) in [("ROWS", "COLUMNS"), ("COLUMNS", "ROWS")] {
+            let (device, id) = start().await;
+            let down: &[&[&str]] = &[&["0"], &["1"], &["2"], &["3"], &["4"]];
+            let across: &[&[&str]] = &[&["0", "1", "2", "3", "4"]];
+            let cells = if dimension == "ROWS" { down } else { across };
+            device.batch(&id, json!([append(cells)])).await.ok();
+            let place = json!({ "sheetId": 0, "dimension": dimension, "startIndex": 3, "endIndex": 4 });
+            let attached =
+                json!({ "metadataKey": "three", "location": { "dimensionRange": place }, "visibility": "DOCUMENT" });
+            let aside = json!({ "sheetId": 0, "dimension": other, "startIndex": 3, "endIndex": 4 });
+            let elsewhere =
+                json!({ "metadataKey": "aside", "location": { "dimensionRange": aside }, "visibility": "DOCUMENT" });
+            let source = json!({ "sheetId": 0, "dimension": dimension, "startIndex": source.0, "endIndex": source.1 });
+            let edits = json!([
+                { "createDeveloperMetadata": { "developerMetadata": attached } },
+                { "createDeveloperMetadata": { "developerMetadata": elsewhere } },
+                { "moveDimension": { "source": source, "destinationIndex": to } },
+            ]);
+            device.sim.edit_as_person(&id, &edits).unwrap();
+            let values = device.values(&id, "Sheet1").await;
+            let cell = |at: usize| if dimension == "ROWS" { &values[at][0] } else { &values[0][at] };
+            assert_eq!([0, 1, 2, 3, 4].map(cell), expected, "{dimension} {to}");
+            let search = json!({ "dataFilters": [
+                { "developerMetadataLookup": { "metadataKey": "three" } },
+                { "developerMetadataLookup": { "metadataKey": "aside" } },
+            ] });
+            let found = device.post(&format!("/v4/spreadsheets/{id}/developerMetadata:search"), search).await.ok();
+            for matched in found["matchedDeveloperMetadata"].as_array().unwrap() {
+                let attached = &matched["developerMetadata"];
+                let at = expected.iter().position(|cell| *cell == "3").unwrap();
+                let expected = if attached["metadataKey"] == "three" { at } else { 3 };
+                assert_eq!(attached["location"]["dimensionRange"]["startIndex"], expected, "{attached}");
+            }
+        }
+    }
+    let (device, id) = start().await;
+    let source = json!({ "sheetId": 0, "dimension": "ROWS", "startIndex": 0, "endIndex": 1 });
+    let outside = json!([{ "moveDimension": { "source": source, "destinationIndex": 1_001 } }]);
+    assert!(device.sim.edit_as_person(&id, &outside).is_err());
+}
+
+#[tokio::test]
 async fn formats_and_notes_are_written_as_the_mask_says() {
     let (device, id) = start().await;
     let repeat = |cell: Value, fields: &str| json!([{ "repeatCell": { "range": { "sheetId": 0, "endRowIndex": 1, "endColumnIndex": 2 }, "cell": cell, "fields": fields } }]);

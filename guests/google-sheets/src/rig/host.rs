@@ -4,7 +4,7 @@ use punchcard_sdk::connector::{Batch, Directive, Receipt, Signal};
 use punchcard_sdk::state::{parse_state, render_state};
 use punchcard_sdk::{Cell, Column, ColumnKind, Connector, Context, Instant, Problem, Row};
 
-use crate::model::service::{Google, Reply};
+use crate::rig::service::{Google, Reply};
 use crate::tests::context;
 use crate::{GoogleSheets, Settings, State};
 
@@ -91,7 +91,7 @@ impl Host {
 
     /// One step; its state is durable when this returns.
     pub(crate) fn step(&mut self, google: &Google, batch: &Batch, signal: Signal) -> Directive {
-        let context = self.context(google.now_ms);
+        let context = self.context(google.now_ms());
         let mut state: State = parse_state(&self.state, 1, |_, _| None).unwrap();
         let next = GoogleSheets::step(&self.settings, &mut state, batch, signal, &context).unwrap();
         self.state = render_state(&state, 1).unwrap();
@@ -161,7 +161,7 @@ impl Host {
 
     pub(crate) fn reboot(&mut self, google: &Google) {
         self.boots += 1;
-        self.booted_at_ms = google.now_ms;
+        self.booted_at_ms = google.now_ms();
     }
 
     /// Makes the sheet ready, then delivers a batch of two rows.
