@@ -188,6 +188,16 @@ impl OpenError {
         }
     }
 
+    /// The same for the log, without SQLite.
+    pub(super) fn log(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        if source.kind() == io::ErrorKind::StorageFull {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+            return Self::Full { path, source: rusqlite::Error::SqliteFailure(code, Some(source.to_string())) };
+        }
+        Self::Log { path, source }
+    }
+
     /// The same for a step to a newer form.
     pub(super) fn migrating(path: &Path, from: u32, source: rusqlite_migration::Error) -> Self {
         let path = path.to_owned();
@@ -232,6 +242,10 @@ mod tests {
             assert!(said.contains(expected), "{code}: {said}");
             let migrating = OpenError::migrating(Path::new("l"), 1, error().into()).to_string();
             assert_eq!(migrating.contains("make room"), expected == "make room", "{code}: {migrating}");
+        }
+        for (kind, expected) in [(io::ErrorKind::StorageFull, "make room"), (io::ErrorKind::Other, "another card")] {
+            let said = OpenError::log(Path::new("l"), kind.into()).to_string();
+            assert!(said.contains(expected), "{kind}: {said}");
         }
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn open_with(path: &Path, steps: &[M<'_>]) -> Result<OpenFile, OpenEr
         create(path)?;
     }
     let log = LogFile::of(path);
-    let refused = |source| OpenError::Log { path: path.to_owned(), source };
+    let refused = |source| OpenError::log(path, source);
     // Before SQLite opens it.
     log.take_as_not_moved().map_err(refused)?;
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
