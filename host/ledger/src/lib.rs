@@ -150,8 +150,8 @@ struct Shared {
 
 impl Ledger {
     /// Opens the ledger of a state folder, brings its form up to date, and takes the folder for this process. Creates
-    /// it where there is none. Blocks for a few milliseconds; after a host that was killed for as long as what it has left
-    /// in the log takes to be written once more, mostly less than 1 MiB; and where an older version is brought up to date for
+    /// it where there is none. Blocks for a few milliseconds; after a host that was killed for as long as its log
+    /// takes to be written once more, mostly 1 MiB; and where an older version is brought up to date for
     /// as long as its tables take to be rewritten. Calls no runtime.
     ///
     /// # Errors
@@ -201,7 +201,7 @@ impl Ledger {
         async move {
             if latched.wait_for(|is_closed| *is_closed).await.is_err() {
                 // It was closed before that.
-                std::future::pending().await
+                std::future::pending().await;
             }
         }
     }

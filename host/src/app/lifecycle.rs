@@ -289,11 +289,12 @@ fn start_control(device: &Arc<Device>, options: &Options, tasks: &mut JoinSet<()
     }
 }
 
-/// Says that nothing is recorded any more, on the panel, in `status` and in the log.
+/// Says that nothing is recorded any more, on the panel, in `status` and in the log.. Not as the part `ledger`: the
+/// supervisor says there that it waits for it.
 fn say_unconfirmed(troubles: &Troubles) {
     let advice = "the card did not confirm what was written, and nothing is recorded; the device ends in a moment, to be \
                   started anew. Where this comes again, take another card";
-    troubles.set("ledger", Some(Problem { headline: "card lost a write".into(), advice: advice.into() }));
+    troubles.set("card", Some(Problem { headline: "card lost a write".into(), advice: advice.into() }));
 }
 
 /// Lets the inputs save what they have taken, and ends them.
@@ -376,7 +377,7 @@ mod tests {
         // A line of the panel.
         assert!(headline.len() <= 21, "{headline}");
         let said = fixture.troubles.report();
-        assert!(said.len() == 1 && said[0].part == "ledger" && said[0].problem.headline == headline, "{said:?}");
+        assert!(said.len() == 1 && said[0].part == "card" && said[0].problem.headline == headline, "{said:?}");
     }
 
     #[tokio::test]
