@@ -201,7 +201,7 @@ impl Ledger {
         async move {
             if latched.wait_for(|is_closed| *is_closed).await.is_err() {
                 // It was closed before that.
-                std::future::pending().await;
+                std::future::pending::<()>().await;
             }
         }
     }
