@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::device::Condition;
 use crate::headline::{
-    CODE, FAILING, LEDGER_REFUSES, LEDGER_UNREADABLE, NO_LEDGER, NOT_RECORDED, SIGNED_OUT, TOKENS_DAMAGED,
+    CODE, FAILING, LEDGER_REFUSES, LEDGER_UNREADABLE, LOST_A_WRITE, NO_LEDGER, NOT_RECORDED, SIGNED_OUT, TOKENS_DAMAGED,
 };
 use crate::machine::probe;
 use crate::row::{Group, Row};
@@ -28,12 +28,13 @@ const STEP: usize = 2;
 const FORMATTING: &str = "formatting failed; the events stay in the ledger";
 const TAKING_A_BATCH: &str = "the ledger can't be used; trying again";
 const KEEPING_A_BATCH: &str = "the connector failed; its work is begun again";
-/// The first sync that is refused, of those of each thread, where somebody presses again,
+/// The first sync that is refused, of those of each thread,
 const REFUSED_ONCE: RangeInclusive<usize> = 1..=6;
-/// or, where none of these was a press's, a later one up to this,
-const MOST_REFUSED_ONCE: usize = 24;
 /// and where all are refused from then on, until the host is killed.
 const REFUSED_UNTIL_KILLED: [usize; 4] = [2, 3, 5, 8];
+/// How a device ends that takes nothing more, and what it says of a press whose own commit was refused.
+const UNCONFIRMED: i32 = 8;
+const OF_ITS_OWN: &str = "nothing of it was recorded";
 /// What a sync takes on a slow card.
 const SLOW_SYNC: Duration = Duration::from_secs(2);
 /// What cards do.
@@ -46,7 +47,7 @@ pub(crate) fn rows() -> Vec<Row> {
             .slow(),
         Row::new(Disk, "read-only", "the card can't be written any more, until the device is started anew", read_only)
             .says(&[NOT_RECORDED])
-            .may_say(&[NO_LEDGER, LEDGER_REFUSES, FAILING]),
+            .may_say(&[NO_LEDGER, LOST_A_WRITE, LEDGER_REFUSES, FAILING]),
         Row::new(
             Disk,
             "read-only-at-the-start",
@@ -54,8 +55,8 @@ pub(crate) fn rows() -> Vec<Row> {
             read_only_at_the_start,
         ),
         Row::new(Disk, "sync-fails", "the card takes what is written, and refuses to sync it", sync_fails)
-            .says(&[NOT_RECORDED])
-            .may_say(&[LEDGER_REFUSES, FAILING]),
+            .says(&[NOT_RECORDED, LOST_A_WRITE])
+            .may_say(&[NO_LEDGER, LEDGER_REFUSES, FAILING]),
         Row::new(Disk, "slow-sync", "each sync of the card takes 2 s", slow).slow(),
         Row::new(Disk, "page-damaged", "a page of the ledger is damaged, each in turn", page_damaged)
             .says(no_ledger)
@@ -152,15 +153,12 @@ async fn read_only_at_the_start(surroundings: Surroundings) -> Result<Trial> {
 
 async fn sync_fails(surroundings: Surroundings) -> Result<Trial> {
     let mut trial = Trial::signed_in(&surroundings).await?;
-    let calls = trial.calls("fdatasync").await?;
+    let calls = trial.calls("fdatasync,fsync").await?;
     // One alone, or also the one that would confirm that nothing is there.
     let mut refused = [0, 0];
-    // Which of them are a press's depends on how fast the program is.
-    for first in 1..=MOST_REFUSED_ONCE {
+    for first in REFUSED_ONCE {
         for (together, refused) in (1..).zip(&mut refused) {
-            if REFUSED_ONCE.contains(&first) || *refused == 0 {
-                *refused += refuse_syncs(&mut trial, &calls, first, together).await?;
-            }
+            *refused += refuse_syncs(&mut trial, &calls, first, together).await?;
         }
     }
     // The host is killed while nobody has written anything since.
@@ -172,6 +170,7 @@ async fn sync_fails(surroundings: Surroundings) -> Result<Trial> {
         ensure!(trial.device.answered_or_refused(|_| true).await?, "the ledger is not opened");
         trial.device.press_until_refused().await?;
         trial.device.wait_for(NOT_RECORDED).await?;
+        trial.device.wait_for(LOST_A_WRITE).await?;
         // The same key again: of the press that was refused there may be no row.
         trial.start_mended().await?;
         trial.run(async |_| Ok(())).await?;
@@ -184,24 +183,26 @@ async fn sync_fails(surroundings: Surroundings) -> Result<Trial> {
     Ok(trial)
 }
 
-/// Has some syncs in a row fail. Returns how many presses were refused.
+/// Has some syncs in a row fail, so that the device ends by itself. Returns how many presses were refused whose own commit met
+/// one, and not that of a row or a batch before it.
 async fn refuse_syncs(trial: &mut Trial, calls: &Calls, first: usize, together: usize) -> Result<u32> {
     trial.device.rig.kill().await?;
     trial.device.rig.set_wrapper(calls.wrapper(&format!("error=EIO:when={first}..{}", first + together - 1))?);
     trial.device.rig.start()?;
-    trial.device.wait_until_ready().await?;
-    trial.heal();
-    let (mut refused, mut rounds) = (0, 0);
-    while calls.count() < together {
-        refused += trial.device.press_until_recorded().await?;
-        trial.device.settle().await?;
-        rounds += 1;
-        ensure!(rounds < 20, "the syncs from {first} on never came");
-    }
+    // The first may fail while the ledger is opened, which is tried again.
+    while !trial.device.answered_or_refused(|_| true).await? {}
+    trial.device.press_until_refused().await?;
+    trial.device.wait_for(NOT_RECORDED).await?;
+    trial.device.wait_for(LOST_A_WRITE).await?;
+    let of_its_own = trial.device.rig.log().lines().rfind(|line| line.contains(NOT_RECORDED)).map(str::to_owned);
+    let ended = trial.device.rig.wait_for_end().await?;
+    ensure!(ended.code() == Some(UNCONFIRMED), "it ended with {ended}");
+    // As the system does it.
+    trial.start_mended().await?;
     trial.device.press_and_wait().await?;
     trial.recover().await?;
     trial.count_runs(1);
-    Ok(refused)
+    Ok(u32::from(of_its_own.is_some_and(|line| line.contains(OF_ITS_OWN))))
 }
 
 async fn slow(surroundings: Surroundings) -> Result<Trial> {

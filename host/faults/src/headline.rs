@@ -33,6 +33,8 @@ pub(crate) const CREATION_IN_DOUBT: &str = "creation is in doubt";
 pub(crate) const NOT_RECORDED: &str = "NOT recorded";
 /// What is said to whoever asks, while there is no ledger.
 pub(crate) const NO_LEDGER: &str = "nothing is recorded";
+/// The device takes nothing more, and ends in a moment.
+pub(crate) const LOST_A_WRITE: &str = "card lost a write";
 pub(crate) const LEDGER_UNREADABLE: &str = "ledger can't be read";
 pub(crate) const LEDGER_REFUSES: &str = "ledger refuses";
 

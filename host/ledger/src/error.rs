@@ -27,13 +27,19 @@ pub enum StorageError {
     /// Anything else that the disk or SQLite refused.
     #[error("the ledger could not be written or read")]
     Refused(#[source] rusqlite::Error),
-    /// The disk took it, did not say that it has it, and did not take it back either. For this process it was not done; a
-    /// host that is started anew may find it.
+    /// The disk took it and did not say that it has it. It was taken back, and the ledger has latched.
+    #[error("the card did not confirm what was written: nothing of it was recorded; the host has to be started anew")]
+    Unconfirmed(#[source] Arc<rusqlite::Error>),
+    /// The disk took it, did not say that it has it, and did not take it back either: the next start may bring it. The ledger
+    /// has latched.
     #[error(
-        "the disk neither confirmed nor took back what was written: a restart may bring it; look with `punchcard events` \
-         then, before it is done again"
+        "the card neither confirmed nor took back what was written: the next start may bring it; look with `punchcard \
+         events` then, before it is done again"
     )]
     InDoubt(#[source] Arc<rusqlite::Error>),
+    /// The disk did not confirm something before, and nothing was written since. Nothing of the operation was kept.
+    #[error("nothing is recorded since the card did not confirm what was written; the host has to be started anew")]
+    Latched,
     /// One more connection to read with could not be opened.
     #[error("the ledger could not be opened once more for reading")]
     Reopen(#[source] Box<OpenError>),
@@ -150,6 +156,17 @@ pub enum OpenError {
         /// Why.
         source: rusqlite::Error,
     },
+    /// What an earlier host has left in the log could not be made durable. It is as it was.
+    #[error(
+        "what the log of the ledger {path} holds could not be written to the card once more; where that stays so, take \
+         another card"
+    )]
+    Log {
+        /// The ledger's file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// No thread for the writer.
     #[error("the ledger's writer could not be started")]
     Thread {
@@ -169,6 +186,16 @@ impl OpenError {
             _ if is_full(&source) => Self::Full { path, source },
             _ => Self::Refused { path, source },
         }
+    }
+
+    /// The same for the log, without SQLite.
+    pub(super) fn log(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        if source.kind() == io::ErrorKind::StorageFull {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+            return Self::Full { path, source: rusqlite::Error::SqliteFailure(code, Some(source.to_string())) };
+        }
+        Self::Log { path, source }
     }
 
     /// The same for a step to a newer form.
@@ -215,6 +242,10 @@ mod tests {
             assert!(said.contains(expected), "{code}: {said}");
             let migrating = OpenError::migrating(Path::new("l"), 1, error().into()).to_string();
             assert_eq!(migrating.contains("make room"), expected == "make room", "{code}: {migrating}");
+        }
+        for (kind, expected) in [(io::ErrorKind::StorageFull, "make room"), (io::ErrorKind::Other, "another card")] {
+            let said = OpenError::log(Path::new("l"), kind.into()).to_string();
+            assert!(said.contains(expected), "{kind}: {said}");
         }
     }
 }

@@ -8,6 +8,7 @@
 //! - A sink's state, rows and cursor move together, and only from where the caller read them.
 //! - A row that was made stays as it is, and where it is. What corrects it, or goes again, is a further ordinal of the outbox.
 //! - A batch that was handed out keeps its id and its rows until it is complete, through restarts.
+//! - Once the disk has not confirmed what was written, nothing is written until the next start ([`Ledger::latched`]).
 //! - One thread writes. Reading never holds it up, and a press overtakes every other job that waits.
 //! - One host owns a state folder; anybody may read beside it ([`Reader`]).
 //!
@@ -19,8 +20,8 @@ mod error;
 mod lock;
 mod schema;
 
-mod failed_commit;
-mod fsync_recovery;
+mod latch;
+mod log_file;
 mod log_frames;
 mod wal;
 mod writer;
@@ -96,8 +97,9 @@ pub use row_owner::{EventIndex, RowOwner};
 pub use set_aside::{SetAside, SetAsideBy};
 pub use sink::{Declaration, Declared, SinkCounts, SinkError};
 
-use failed_commit::FailedCommit;
+use latch::Latch;
 use lock::StateLock;
+use log_file::LogFile;
 use reader::Readers;
 pub use writer::SHARED_COMMIT;
 use writer::{Store, Writer};
@@ -143,12 +145,13 @@ struct Shared {
     writer: Writer,
     readers: Readers,
     accepted: watch::Receiver<Sequence>,
+    latched: watch::Receiver<bool>,
 }
 
 impl Ledger {
     /// Opens the ledger of a state folder, brings its form up to date, and takes the folder for this process. Creates
-    /// it where there is none. Blocks for a few milliseconds; after a host that was killed for as long as what it has left
-    /// in the log takes to be written once more, mostly less than 1 MiB; and where an older version is brought up to date for
+    /// it where there is none. Blocks for a few milliseconds; after a host that was killed for as long as its log
+    /// takes to be written once more, mostly 1 MiB; and where an older version is brought up to date for
     /// as long as its tables take to be rewritten. Calls no runtime.
     ///
     /// # Errors
@@ -170,24 +173,37 @@ impl Ledger {
             last_time_seen: seen.map(|micros| moment::instant(micros, &setup.zone)),
         };
         let (announce, accepted) = watch::channel(newest);
+        let (latch, latched) = Latch::open();
         let store = Store {
             connection: file.connection,
             announce,
-            path: path.clone(),
-            failed_commit: FailedCommit::default(),
+            log: LogFile::of(&path),
+            latch,
             queue: Arc::default(),
             _lock: lock,
         };
         let writer = Writer::start(store).map_err(|source| OpenError::Thread { source })?;
         let setup = Arc::new(setup);
         let readers = Readers::new(path.clone(), setup.zone.clone());
-        Ok((Self { shared: Arc::new(Shared { path, setup, writer, readers, accepted }) }, opened))
+        Ok((Self { shared: Arc::new(Shared { path, setup, writer, readers, accepted, latched }) }, opened))
     }
 
     /// The newest event, whenever there is another: what wakes sinks and `events --follow`.
     #[must_use]
     pub fn accepted(&self) -> watch::Receiver<Sequence> {
         self.shared.accepted.clone()
+    }
+
+    /// Waits until the disk did not confirm something that was written. From then on nothing is recorded, and only a new start
+    /// mends that: writing answers [`StorageError::Latched`], reading goes on.
+    pub fn latched(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut latched = self.shared.latched.clone();
+        async move {
+            if latched.wait_for(|is_closed| *is_closed).await.is_err() {
+                // It was closed before that.
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Where the file is.

@@ -12,7 +12,8 @@ use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
 use super::error::OpenError;
-use super::{fsync_recovery, wal};
+use super::log_file::LogFile;
+use super::wal;
 
 /// Marks the file as ours in its header (`PUNC`): `file` and other programs can tell.
 const APPLICATION_ID: i32 = 0x5055_4e43;
@@ -46,13 +47,19 @@ pub(super) fn open_with(path: &Path, steps: &[M<'_>]) -> Result<OpenFile, OpenEr
     if created {
         create(path)?;
     }
+    let log = LogFile::of(path);
+    let refused = |source| OpenError::log(path, source);
+    // Before SQLite opens it.
+    log.take_as_not_moved().map_err(refused)?;
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let found = recognise(&connection, path)?;
     let known = version_known(steps);
     if found > known {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
-    if let Err(error) = wal::grow(&wal::log_of(path)) {
+    // Before anything is written. Where the disk refuses, what is recorded might hang on what it has not got.
+    log.renew().map_err(refused)?;
+    if let Err(error) = log.grow() {
         // A full disk, for one: what is there can still be read and delivered.
         tracing::warn!(%error, "the ledger's log does not get its usual size; it grows with what is written");
     }
@@ -61,9 +68,6 @@ pub(super) fn open_with(path: &Path, steps: &[M<'_>]) -> Result<OpenFile, OpenEr
         connection.pragma_update(None, "foreign_keys", false)
     };
     set(&connection).map_err(|source| OpenError::reading(path, source))?;
-    // Before anything is written. Where the disk refuses, what is recorded might hang on what it has not got.
-    let renewed = fsync_recovery::renew_log(&connection).and_then(|()| fsync_recovery::renew_moved(&connection));
-    renewed.map_err(|source| OpenError::reading(path, source))?;
     perform_migrations(&mut connection, steps, path)?;
     tune(&connection).map_err(|source| OpenError::reading(path, source))?;
     Ok(OpenFile { connection, created, migrated_from: (0 < found && found < known).then_some(found) })

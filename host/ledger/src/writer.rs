@@ -9,7 +9,6 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 use std::time::Duration;
@@ -20,8 +19,9 @@ use tokio::sync::{oneshot, watch};
 
 use super::error::StorageError;
 use super::event::{self, Press};
-use super::failed_commit::FailedCommit;
+use super::latch::Latch;
 use super::lock::StateLock;
+use super::log_file::LogFile;
 use super::wal::{self, Checkpoints};
 
 /// Events that share a commit.
@@ -36,9 +36,8 @@ type Job = Box<dyn FnOnce(&mut Store) + Send>;
 pub(super) struct Store {
     pub(super) connection: Connection,
     pub(super) announce: watch::Sender<Sequence>,
-    pub(super) path: PathBuf,
-    /// What a commit that failed has left for whoever opens the file anew.
-    pub(super) failed_commit: FailedCommit,
+    pub(super) log: LogFile,
+    pub(super) latch: Latch,
     /// What waits for this thread.
     pub(super) queue: Arc<Queue>,
     /// Given back when the file is closed, not before.
@@ -51,8 +50,14 @@ impl Store {
         &mut self,
         steps: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let Self { connection, path, failed_commit, .. } = self;
-        transact(connection, path, failed_commit, steps)
+        self.latch.check()?;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = transaction.map_err(StorageError::from)?;
+        let result = steps(&transaction)?;
+        match transaction.commit() {
+            Ok(()) => Ok(result),
+            Err(error) => Err(self.latch.commit_failed(error, &self.connection, &self.log).into()),
+        }
     }
 
     /// The same for steps that take long. They ask their [`Way`] again and again, and end where it says so: then everything
@@ -89,8 +94,7 @@ impl Store {
     }
 
     fn accept(&mut self, presses: Vec<(Press, Reply)>) {
-        let Self { connection, path, failed_commit, .. } = self;
-        let recorded = transact(connection, path, failed_commit, |transaction| {
+        let recorded = self.transact(|transaction| {
             let record = |(press, _): &(Press, Reply)| event::record(transaction, press);
             presses.iter().map(record).collect::<Result<Vec<_>, StorageError>>()
         });
@@ -103,7 +107,12 @@ impl Store {
                     answer(reply, Ok(event));
                 }
             }
-            // All of them may be in the log, whatever became of one that is tried alone.
+            // What became of their commit became of all of them.
+            Err(StorageError::Unconfirmed(source)) => {
+                for (_, reply) in presses {
+                    answer(reply, Err(StorageError::Unconfirmed(Arc::clone(&source))));
+                }
+            }
             Err(StorageError::InDoubt(source)) => {
                 for (_, reply) in presses {
                     answer(reply, Err(StorageError::InDoubt(Arc::clone(&source))));
@@ -137,32 +146,6 @@ impl Way<'_> {
             return Err(StorageError::Stopped);
         }
         Ok(())
-    }
-}
-
-fn transact<T, E: From<StorageError>>(
-    connection: &mut Connection,
-    path: &Path,
-    failed_commit: &mut FailedCommit,
-    steps: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
-) -> Result<T, E> {
-    failed_commit.settle(connection, path);
-    let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
-    let transaction = begun.map_err(StorageError::from)?;
-    let result = match steps(&transaction) {
-        Ok(result) => result,
-        Err(error) => {
-            drop(transaction);
-            failed_commit.undone(connection, path);
-            return Err(error);
-        }
-    };
-    match transaction.commit() {
-        Ok(()) => {
-            failed_commit.committed(connection);
-            Ok(result)
-        }
-        Err(error) => Err(failed_commit.failed(error, connection, path).into()),
     }
 }
 
@@ -332,7 +315,7 @@ impl Writer {
         let (end, ended) = oneshot::channel();
         let served = Arc::clone(&queue);
         Builder::new().name("ledger".to_owned()).spawn(move || {
-            serve(store, &served, checkpoints);
+            serve(store, &served, &checkpoints);
             answer(end, ());
         })?;
         Ok(Self { queue, ended: Mutex::new(Some(ended)) })
@@ -424,18 +407,20 @@ impl Drop for Served<'_> {
     }
 }
 
-fn serve(mut store: Store, queue: &Queue, mut checkpoints: Checkpoints) {
+fn serve(mut store: Store, queue: &Queue, checkpoints: &Checkpoints) {
     let _served = Served(queue);
     while let Some(work) = queue.next() {
         match work {
             Work::Presses(presses) => store.accept(presses),
             Work::Job(job) => job(&mut store),
         }
-        checkpoints.look(&store.connection, queue.is_idle());
+        if !store.latch.is_closed() {
+            checkpoints.look(&store.connection, queue.is_idle(), &store.latch);
+        }
     }
-    // The log stays where somebody reads it.
-    store.failed_commit.settle(&mut store.connection, &store.path);
-    checkpoints.empty(&store.connection, &wal::log_of(&store.path));
+    if !store.latch.is_closed() {
+        wal::empty(&store.connection, &store.log);
+    }
 }
 
 #[cfg(test)]

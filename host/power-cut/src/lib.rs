@@ -17,7 +17,7 @@ mod disk;
 pub use disk::{Disk, Loss, Operation};
 
 mod vfs;
-pub use vfs::{Call, Recording};
+pub use vfs::{Call, Recording, note_without_sqlite};
 
 mod effort;
 pub use effort::Effort;

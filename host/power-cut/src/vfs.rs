@@ -119,6 +119,32 @@ impl Recording {
     }
 }
 
+/// Notes what is about to be done to a file without SQLite, where its folder is recorded: `operation`, of the file's name.
+///
+/// # Errors
+/// When the disk refuses it ([`Recording::refuse`]; a file that is cut or made longer is written). Then it is not to be done.
+pub fn note_without_sqlite(file: &Path, operation: impl FnOnce(String) -> Operation) -> io::Result<()> {
+    let folder = file.parent().and_then(|folder| folder.canonicalize().ok());
+    let name = file.file_name().and_then(|name| name.to_str());
+    let (Some(folder), Some(name)) = (folder, name) else { return Ok(()) };
+    let Some(tape) = tape_of(&folder.join(name)) else { return Ok(()) };
+    let mut operations = lock(&tape.operations);
+    let operation = operation(name.to_owned());
+    let call = match operation {
+        Operation::Write { .. } | Operation::Resize { .. } => Some(Call::Write),
+        Operation::Sync { .. } => Some(Call::Sync),
+        _ => None,
+    };
+    if call.is_some_and(|call| tape.is_refused(name, call)) {
+        if call == Some(Call::Sync) {
+            operations.push(Operation::SyncRefused { file: name.to_owned() });
+        }
+        return Err(io::Error::other("the disk refuses"));
+    }
+    operations.push(operation);
+    Ok(())
+}
+
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -144,10 +170,16 @@ struct Watched {
 }
 
 impl Watched {
-    /// Whether this call is refused. Then the next one is another.
     fn is_refused(&self, call: Call) -> bool {
-        let mut refusals = lock(&self.tape.refusals);
-        let is_meant = |next: &&mut Refusal| (&next.file, next.call) == (&self.name, call);
+        self.tape.is_refused(&self.name, call)
+    }
+}
+
+impl Tape {
+    /// Whether this call on a file is refused. Then the next one is another.
+    fn is_refused(&self, file: &str, call: Call) -> bool {
+        let mut refusals = lock(&self.refusals);
+        let is_meant = |next: &&mut Refusal| (next.file.as_str(), next.call) == (file, call);
         let Some(next) = refusals.front_mut().filter(is_meant) else { return false };
         if next.after > 0 {
             next.after -= 1;

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::{ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -162,6 +162,23 @@ impl Device {
     /// When it does not run.
     pub async fn kill(&mut self) -> Result<()> {
         self.process.take().context("the host does not run")?.kill().await
+    }
+
+    /// Waits until it ends by itself, and how.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run, or does not end.
+    pub async fn wait_for_end(&mut self) -> Result<ExitStatus> {
+        let deadline = Instant::now() + self.patience;
+        while Instant::now() < deadline {
+            if let Some(status) = self.process()?.ended()? {
+                self.process = None;
+                return Ok(status);
+            }
+            sleep(PAUSE).await;
+        }
+        bail!("it did not end within {:?}; it said:\n{}", self.patience, self.last_words())
     }
 
     /// Presses a key.

@@ -4,7 +4,8 @@
 //! sandbox with grants and sinks, each of which may be missing. At the end the presses that were taken are saved before
 //! the ledger closes. A part that can't be started is said and left out, and one that breaks off is started again by the
 //! supervisor. Without ledger, intake, clock or supervisor there is no device: where one of them breaks off, by a defect of
-//! ours, the device ends, so that the system starts it anew.
+//! ours, the device ends, so that the system starts it anew. So it does where the card did not confirm what was written: the
+//! ledger takes nothing more until a new start has looked at what is there.
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
@@ -18,6 +19,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::sync::watch as channel;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tokio::time::timeout;
 use tracing::{error, info};
 
 use super::alerting::alert;
@@ -51,6 +53,9 @@ use punchcard_sandbox::{Compiler, Sandbox};
 /// How long presses that were taken may need to be saved when the device ends. A card that takes longer is broken.
 const SAVING_AT_THE_END: Duration = Duration::from_secs(10);
 
+/// How long a device whose card did not confirm a write says so before it ends: long enough to be read.
+const SAID_BEFORE_THE_END: Duration = Duration::from_secs(10);
+
 /// Why a device could not be started, or not be ended in order.
 #[derive(Debug, Error)]
 pub enum DeviceError {
@@ -72,6 +77,11 @@ pub enum DeviceError {
     /// The ledger's thread ended. What was recorded is safe, and nothing more is.
     #[error("the ledger's writing thread ended, by a defect of this program; start it again")]
     LedgerEnded,
+    /// The card did not confirm something that was written. Nothing was recorded since; what was recorded before is safe.
+    #[error(
+        "the card did not confirm what was written; start the device again, and take another card where it stays so"
+    )]
+    Unconfirmed,
 }
 
 /// Runs a device until a person or the system wants it to stop.
@@ -118,8 +128,14 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     start_parts(&device, options, in_force, &io, requests, began, &mut parts);
     let ended = tokio::select! {
         ended = ends.wait(&mut intake, &mut front, device.ledger.accepted()) => ended,
+        () = device.ledger.latched() => Err(DeviceError::Unconfirmed),
         error = first_to_break_off(&mut parts) => Err(error),
     };
+    if matches!(ended, Err(DeviceError::Unconfirmed)) {
+        say_unconfirmed(&device.troubles);
+        // A person or the system may want it to end before.
+        let _elapsed = timeout(SAID_BEFORE_THE_END, ends.signal()).await;
+    }
 
     info!("stopping");
     service::stop();
@@ -280,6 +296,14 @@ fn start_control(device: &Arc<Device>, options: &Options, tasks: &mut JoinSet<()
     }
 }
 
+/// Says that nothing is recorded any more, on the panel, in `status` and in the log.. Not as the part `ledger`: the
+/// supervisor says there that it waits for it.
+fn say_unconfirmed(troubles: &Troubles) {
+    let advice = "the card did not confirm what was written, and nothing is recorded; the device ends in a moment, to be \
+                  started anew. Where this comes again, take another card";
+    troubles.set("card", Some(Problem { headline: "card lost a write".into(), advice: advice.into() }));
+}
+
 /// Lets the inputs save what they have taken, and ends them.
 async fn save_what_was_pressed(sender: &mpsc::Sender<Message>, intake: &mut JoinHandle<()>) -> Result<(), DeviceError> {
     if intake.is_finished() {
@@ -290,7 +314,7 @@ async fn save_what_was_pressed(sender: &mpsc::Sender<Message>, intake: &mut Join
         let _ended = sender.send(Message::Quit).await;
         (&mut *intake).await
     };
-    match tokio::time::timeout(SAVING_AT_THE_END, save).await {
+    match timeout(SAVING_AT_THE_END, save).await {
         Ok(ended) => ended.map_err(DeviceError::BrokeOff),
         Err(_elapsed) => {
             error!("presses could not be saved within {} s, and are lost", SAVING_AT_THE_END.as_secs());
@@ -350,6 +374,18 @@ impl Ends {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::fixture::Fixture;
+
+    #[test]
+    fn a_card_that_lost_a_write_is_said_on_the_panel_and_in_status() {
+        let fixture = Fixture::new();
+        say_unconfirmed(&fixture.troubles);
+        let headline = fixture.shown_problem().unwrap();
+        // A line of the panel.
+        assert!(headline.len() <= 21, "{headline}");
+        let said = fixture.troubles.report();
+        assert!(said.len() == 1 && said[0].part == "card" && said[0].problem.headline == headline, "{said:?}");
+    }
 
     #[tokio::test]
     async fn a_task_that_breaks_off_ends_the_device_and_one_that_is_done_does_not() {

@@ -23,6 +23,8 @@ pub enum Exit {
     Refused = 6,
     /// It was done, or begun, but could not be printed: the standard output is full, or nobody reads it any more.
     Output = 7,
+    /// The card did not confirm what the device wrote. Nothing more is recorded until it is started again.
+    Unconfirmed = 8,
 }
 
 /// The same, for `--help`. 2 is clap's.
@@ -34,7 +36,8 @@ pub(super) const HELP: &str = "Exit status:
   4  no host runs on the state folder
   5  another host runs on the state folder
   6  the running host refused
-  7  the output could not be written: its disk is full, or its reader has gone";
+  7  the output could not be written: its disk is full, or its reader has gone
+  8  the card did not confirm what was written: start it again";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

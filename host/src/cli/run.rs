@@ -26,6 +26,7 @@ pub(super) fn run(device: &DeviceArguments) -> Result<Exit, Failure> {
         Err(error) => {
             let exit = match &error {
                 DeviceError::Ledger(OpenError::InUse { .. }) => Exit::InUse,
+                DeviceError::Unconfirmed => Exit::Unconfirmed,
                 _ => Exit::Failure,
             };
             Err(Failure::with(exit, error))

@@ -2,8 +2,12 @@
 
 use std::fs;
 
-use super::super::{AcceptError, FILE_NAME, OpenError, Reader, StorageError, schema, wal};
+use super::super::{AcceptError, FILE_NAME, OpenError, Reader, StorageError, log_file::LogFile, schema};
 use super::*;
+
+fn log_of(ledger: &Path) -> std::path::PathBuf {
+    LogFile::of(ledger).path().to_owned()
+}
 
 fn refused(folder: &Path) -> OpenError {
     Ledger::open(folder, setup("first")).err().unwrap()
@@ -93,7 +97,7 @@ async fn a_damaged_file_is_refused_with_advice_and_stays_as_it_is() {
         let mut bytes = fs::read(&file).unwrap();
         damage(&mut bytes);
         fs::write(&file, &bytes).unwrap();
-        let log = fs::read(wal::log_of(&file)).unwrap();
+        let log = fs::read(log_of(&file)).unwrap();
         let error = refused(folder.path());
         assert!(matches!(error, OpenError::Damaged { .. }), "{case}: {error:?}");
         let advice = error.to_string();
@@ -105,7 +109,7 @@ async fn a_damaged_file_is_refused_with_advice_and_stays_as_it_is() {
             "{case}"
         );
         assert_eq!(fs::read(&file).unwrap(), bytes, "{case}");
-        assert!(fs::read(wal::log_of(&file)).is_ok_and(|left| left == log), "{case}: its log");
+        assert!(fs::read(log_of(&file)).is_ok_and(|left| left == log), "{case}: its log");
     }
 }
 
@@ -116,7 +120,7 @@ async fn what_a_killed_host_has_left_in_its_log_is_not_moved_into_a_damaged_file
     let ledger = open(folder.path());
     accept(&ledger, 4..=6).await;
     let from = folder.path().join(FILE_NAME);
-    let (whole, log) = (fs::read(&from).unwrap(), fs::read(wal::log_of(&from)).unwrap());
+    let (whole, log) = (fs::read(&from).unwrap(), fs::read(log_of(&from)).unwrap());
     // Two pages that are read at every start and that the log has not got: one at once, and one when it seems to be open.
     let root = "SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name = 'boot'";
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
@@ -128,11 +132,11 @@ async fn what_a_killed_host_has_left_in_its_log_is_not_moved_into_a_damaged_file
         let mut bytes = whole.clone();
         bytes[damaged.clone()].fill(0x55);
         fs::write(&file, &bytes).unwrap();
-        fs::write(wal::log_of(&file), &log).unwrap();
+        fs::write(log_of(&file), &log).unwrap();
         let error = refused(card.path());
         assert!(matches!(error, OpenError::Damaged { .. }), "{damaged:?}: {error:?}");
         assert!(fs::read(&file).unwrap() == bytes, "{damaged:?}: something was moved into it");
-        assert!(fs::read(wal::log_of(&file)).unwrap() == log, "{damaged:?}: its log is another");
+        assert!(fs::read(log_of(&file)).unwrap() == log, "{damaged:?}: its log is another");
     }
 }
 
@@ -190,7 +194,7 @@ async fn another_programs_file_and_a_newer_one_are_refused() {
         connection.pragma_update(None, pragma, value).unwrap();
     };
     // One without anything in it, and one that is shorter than it usually is.
-    let log = wal::log_of(&folder.path().join("ledger.sqlite"));
+    let log = log_of(&folder.path().join("ledger.sqlite"));
     let refused = |folder: &Path| {
         let mut error = None;
         for left in [&b""[..], b"short"] {

@@ -85,9 +85,9 @@ pub(super) enum Step {
 pub(super) enum Refused {
     Write,
     Sync,
-    /// The one that confirms that nothing is there, too.
+    /// That of what cuts the log off, too.
     Syncs,
-    /// And what undoes it.
+    /// And to cut it off.
     SyncAndWrite,
 }
 
@@ -138,8 +138,6 @@ pub(super) struct Device {
     pub(super) ledger: Ledger,
     pub(super) recording: Recording,
     pub(super) story: Story,
-    /// An event that is in doubt, and how much had been recorded then.
-    doubt: Option<(Happened, usize)>,
     pub(super) tape: Option<Tape>,
 }
 
@@ -164,14 +162,14 @@ pub(super) struct Tape {
 
 impl Tape {
     /// What may be there after a cut, with this loss, after so many operations: the last change that was acknowledged, or the
-    /// one that was being made; and what was refused, until something is written over it and that is durable.
+    /// one that was being made; and what was refused, until it is cut off and that is durable.
     pub(super) fn possible(&self, count: usize, loss: Loss) -> Vec<&Change> {
         let last = self.acknowledged.iter().rposition(|change| change.length <= count).unwrap();
         let operations = self.recording.operations();
         let is_there = |change: &&Change| {
             change.length <= count
                 && !operations[change.length..count].iter().any(|operation| match operation {
-                    Operation::Write { file, .. } => file == LOG && loss == Loss::Nothing,
+                    Operation::Resize { file, .. } => file == LOG && loss == Loss::Nothing,
                     Operation::Sync { file } => file == LOG,
                     _ => false,
                 })
@@ -271,7 +269,7 @@ impl Device {
     pub(super) fn start(folder: TempDir, recording: Option<Recording>, story: Story) -> (Self, super::super::Opened) {
         let recording = recording.unwrap_or_else(|| Recording::start(folder.path()).unwrap());
         let (ledger, opened) = Ledger::open(folder.path(), setup(&story.boot())).unwrap();
-        (Self { folder, ledger, recording, story, doubt: None, tape: None }, opened)
+        (Self { folder, ledger, recording, story, tape: None }, opened)
     }
 
     /// The same as a new one, with everything noted that is acknowledged from now on.
@@ -346,7 +344,7 @@ impl Device {
                 let pruned = self.ledger.prune(nothing, at(self.story.time)).await.unwrap();
                 assert_eq!(pruned.events as usize, self.story.model.prune());
             }
-            Step::Restart { new_boot, power_cut } => self.restart(new_boot, power_cut).await,
+            Step::Restart { new_boot, power_cut } => self.restart(new_boot, power_cut, None).await,
         }
         self.acknowledge();
     }
@@ -375,19 +373,19 @@ impl Device {
         let before = self.recording.len();
         self.recording.refuse(LOG, refused.calls());
         let answer = self.ledger.accept(happened.event.clone()).await;
-        let is_left = self.recording.refusals() > 0;
-        self.recording.refuse(LOG, &[]);
-        let error = match answer {
-            Err(error) => error,
-            // What the event before had left in doubt met the refusal instead.
-            Ok(_) => return self.story.record(happened),
-        };
-        assert!(!is_left, "{refused:?}");
-        let is_in_doubt = matches!(error, AcceptError::Storage(StorageError::InDoubt(_)));
+        assert_eq!(self.recording.refusals(), 0, "{refused:?}");
+        let error = answer.unwrap_err();
         self.note_refused(&happened, before);
-        if is_in_doubt {
-            self.doubt = Some((happened, self.recording.len()));
-        }
+        let doubtful = match error {
+            AcceptError::Storage(StorageError::InDoubt(_)) => Some(happened),
+            AcceptError::Storage(StorageError::Unconfirmed(_)) => None,
+            // A write that was refused is gone on after.
+            _ => return,
+        };
+        let next = self.happen(kind, timed).event;
+        let again = self.ledger.accept(next).await;
+        assert!(matches!(again, Err(AcceptError::Storage(StorageError::Latched))), "{again:?}");
+        self.restart(false, false, doubtful).await;
     }
 
     /// Looks where all of an event that was refused was in the log.
@@ -593,10 +591,8 @@ impl Device {
         of.connector = state;
     }
 
-    async fn restart(&mut self, new_boot: bool, cut: bool) {
-        let is_write = |operation: &Operation| matches!(operation, Operation::Write { file, .. } if file == LOG);
-        let doubt =
-            self.doubt.take().filter(|(_, length)| !self.recording.operations()[*length..].iter().any(is_write));
+    /// `doubtful`: an event that may be there then.
+    async fn restart(&mut self, new_boot: bool, cut: bool, doubtful: Option<Happened>) {
         if new_boot {
             self.story.boot += 1;
             self.story.booted_at = self.story.time;
@@ -614,8 +610,7 @@ impl Device {
         }
         let (ledger, opened) = Ledger::open(self.folder.path(), setup(&self.story.boot())).unwrap();
         self.ledger = ledger;
-        if let Some((happened, _)) = doubt.filter(|_| is_killed) {
-            assert_eq!(opened.newest.0 as usize, self.story.model.events.len() + 1, "it was there, as was said");
+        if let Some(happened) = doubtful.filter(|_| opened.newest.0 as usize > self.story.model.events.len()) {
             self.story.record(happened);
         }
         assert!(self.story.model.is_said_in(&opened), "{opened:?}");
