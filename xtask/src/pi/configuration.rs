@@ -4,7 +4,10 @@
 use std::fmt::Write as _;
 
 use super::line::{BUTTONS, CHIP, KNOB};
-use super::machine::STAND_IN;
+use super::machine::STAND_IN_PORT;
+
+/// What the stand-in is called in the machine, which has to look the name up.
+pub(super) const STAND_IN: &str = "google.test";
 
 /// The spreadsheet that the device writes, and the tab in it.
 pub(super) const SPREADSHEET: &str = "Time clock";
@@ -62,7 +65,7 @@ press = {{ event = "punch", fields = {{ project = "$project" }} }}
         writeln!(text, r#"{name} = "/usr/lib/punchcard/{name}.wasm""#).ok();
     }
     text.push('\n');
-    text.push_str(&GOOGLE.replace("FORMAT", FORMAT).replace("ORIGIN", &format!("http://{STAND_IN}")));
+    text.push_str(&GOOGLE.replace("FORMAT", FORMAT).replace("ORIGIN", &format!("http://{STAND_IN}:{STAND_IN_PORT}")));
     text
 }
 

@@ -26,7 +26,8 @@ const OFF_LIMIT_FOR: Duration = Duration::from_mins(3);
 
 /// The network as the machine sees it: itself, and the stand-in for Google. There is no way to anything else.
 pub(super) const ADDRESS: &str = "10.0.2.15/24";
-pub(super) const STAND_IN: &str = "10.0.2.100:8085";
+pub(super) const STAND_IN_ADDRESS: &str = "10.0.2.100";
+pub(super) const STAND_IN_PORT: u16 = 8085;
 
 /// What a machine is started from.
 pub(super) struct Setup<'a> {
@@ -89,7 +90,7 @@ impl Setup<'_> {
         command.arg("-drive").arg(format!("file={},format=raw,if=virtio,cache=writethrough", self.disk.display()));
         command.arg("-serial").arg(format!("file:{}", self.folder.join("console.log").display()));
         command.arg("-netdev").arg(format!(
-            "user,id=net,restrict=on,guestfwd=tcp:{STAND_IN}-cmd:'{}' relay {}",
+            "user,id=net,restrict=on,guestfwd=tcp:{STAND_IN_ADDRESS}:{STAND_IN_PORT}-cmd:'{}' relay {}",
             relay.display(),
             self.stand_in
         ));

@@ -12,7 +12,7 @@ use super::check::Checks;
 use super::configuration;
 use super::image::INSIDE;
 use super::line::BUTTONS;
-use super::machine::{ADDRESS, Machine, Setup};
+use super::machine::{ADDRESS, Machine, STAND_IN_ADDRESS, Setup};
 use super::press::{Found, Press, compare};
 use crate::report::Report;
 use crate::stand_in::StandIn;
@@ -307,10 +307,10 @@ fn parse_event(line: &str) -> Result<Found> {
     found.with_context(|| format!("an event of another form: {line}"))
 }
 
-/// Of the layout `punches`: time, project, input.
+/// Of the layout `punches`: time, project, input; and the row's key, which the connector adds.
 fn parse_row(row: Vec<String>) -> Result<Found> {
-    match <[String; 3]>::try_from(row) {
-        Ok([_, project, input]) => Ok((input, project)),
+    match <[String; 4]>::try_from(row) {
+        Ok([_, project, input, _]) => Ok((input, project)),
         Err(row) => bail!("a row of another form: {row:?}"),
     }
 }
@@ -336,6 +336,8 @@ fn install(pi: &mut Pi<'_>, checks: &mut Checks) -> Result<()> {
     let quiet = pi.perform("punchcard check").map(|_| "");
     checks.note("what it comes with is a valid configuration", quiet);
 
+    let name = configuration::STAND_IN;
+    pi.perform(&format!("echo '{STAND_IN_ADDRESS} {name}' >> /etc/hosts"))?;
     // What a person does: the secret first, then the file that names it.
     let agent = &mut pi.machine()?.agent;
     agent.write("/etc/punchcard/client-secret", "0640 -g punchcard", configuration::CLIENT_SECRET)?;
@@ -526,7 +528,7 @@ mod tests {
             r#"{"sequence":1,"id":"01J","source":"one","kind":"punch","fields":{"project":"Garden"},"status":[]}"#;
         let found = ("one".to_owned(), "Garden".to_owned());
         assert_eq!(parse_event(line).expect("an event"), found);
-        let row = ["2026-11-29 13:00:00", "Garden", "one"].map(str::to_owned).to_vec();
+        let row = ["2026-11-29 13:00:00", "Garden", "one", "01J/0"].map(str::to_owned).to_vec();
         assert_eq!(parse_row(row).expect("a row"), found);
         assert!(parse_event("{}").is_err() && parse_row(vec![String::new()]).is_err());
     }
