@@ -40,7 +40,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 
 use self::machine::Setup;
-use self::scenario::Trial;
+use self::scenario::{Part, Trial};
 use crate::dist::{self, Architecture, Contents};
 use crate::stand_in::StandIn;
 use crate::stopwatch::Stopwatch;
@@ -52,6 +52,9 @@ pub(crate) use self::relay::{Arguments as RelayArguments, run as relay};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
+    /// What to try, once it is installed and signed in; all when none is named.
+    #[arg(value_enum)]
+    parts: Vec<Part>,
     /// Make the root folder anew, from the packages that there are today.
     #[arg(long)]
     fresh: bool,
@@ -94,8 +97,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let stand_in = StandIn::start(&workspace.target.join("debug/google-sim"), &run, Ipv4Addr::LOCALHOST)?;
     let address = stand_in.origin().trim_start_matches("http://").to_owned();
     let setup = Setup { parts: &parts, initial: &initial, disk: &disk, folder: &run, stand_in: &address };
-    let trial =
-        Trial { setup, stand_in: &stand_in, package: &package, next_package: &next_package, pictures: &pictures };
+    let trial = Trial {
+        setup,
+        stand_in: &stand_in,
+        package: &package,
+        next_package: &next_package,
+        parts: &arguments.parts,
+        pictures: &pictures,
+    };
     let checks = scenario::run(&trial);
     println!(
         "all of it took {:.0} s; logs are in {}",

@@ -29,6 +29,14 @@ impl Checks {
         }
     }
 
+    /// Says and counts what could not be tried to its end. Whether it could.
+    pub(super) fn note_failure(&mut self, what: &str, outcome: Result<()>) -> bool {
+        match outcome {
+            Ok(()) => true,
+            Err(error) => self.note::<&str>(what, Err(error)),
+        }
+    }
+
     /// Whether none failed.
     pub(super) fn all_passed(&self) -> bool {
         self.failed == 0
@@ -52,6 +60,7 @@ mod tests {
         assert!(checks.note("one", Ok("as it should be")));
         assert!(checks.all_passed());
         assert!(!checks.note::<&str>("two", Err(anyhow!("it is not"))));
+        assert!(checks.note_failure("three", Ok(())), "it was tried to its end: nothing is counted");
         assert!(!checks.all_passed());
         assert_eq!(checks.render(), "pi: 1 checks passed, 1 failed");
     }

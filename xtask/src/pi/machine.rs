@@ -79,7 +79,9 @@ impl Setup<'_> {
     fn command(&self, agent: &Path, lines: &Path, monitor: &Path) -> Result<Command> {
         let relay = std::env::current_exe().context("this program does not know where it is")?;
         let log = process::log_file(&self.folder.join("qemu.log"))?;
-        let mut command = Command::new("qemu-system-aarch64");
+        // It ends with this program, however that ends.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "qemu-system-aarch64"]);
         command.args(["-accel", "tcg,thread=multi", "-M", "virt,gic-version=2", "-cpu", "cortex-a72", "-smp", "2"]);
         // `panic=-1`, or a panic waits for the time limit.
         command.args(["-m", "1024", "-display", "none", "-no-reboot", "-kernel"]).arg(&self.parts.kernel);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use base64::Engine as _;
+use clap::ValueEnum;
 
 use super::check::Checks;
 use super::configuration;
@@ -39,8 +40,58 @@ pub(super) struct Trial<'a> {
     /// The package, and a later one.
     pub(super) package: &'a Path,
     pub(super) next_package: &'a Path,
+    /// Only these; all where none is named.
+    pub(super) parts: &'a [Part],
     /// For pictures of the panel.
     pub(super) pictures: &'a Path,
+}
+
+/// What can be tried alone, once it is installed and signed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Buttons and the knob, before the time is known and after.
+    Press,
+    /// The I2C bus goes and comes.
+    Unplug,
+    /// How exposed the service is, and what it does within its bounds.
+    Harden,
+    /// Power cuts.
+    Power,
+    /// A later version, removing, installing again, purging.
+    Upgrade,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Press => "pressing and turning",
+            Self::Unplug => "unplugging the bus",
+            Self::Harden => "hardening",
+            Self::Power => "cutting the power",
+            Self::Upgrade => "upgrading and removing it",
+        }
+    }
+
+    fn try_out(self, pi: &mut Pi<'_>, checks: &mut Checks) -> Result<()> {
+        if self == Self::Press {
+            return press(pi, checks);
+        }
+        pi.connect()?;
+        match self {
+            Self::Press => Ok(()),
+            Self::Unplug => unplug(pi, checks),
+            Self::Harden => harden(pi, checks),
+            Self::Power => cut_power(pi, checks),
+            Self::Upgrade => upgrade(pi, checks),
+        }
+    }
+}
+
+fn begin(pi: &mut Pi<'_>, checks: &mut Checks) -> Result<()> {
+    println!("installing it");
+    install(pi, checks)?;
+    println!("signing in");
+    sign_in(pi, checks)
 }
 
 /// Tries everything. What could not be tried has failed.
@@ -50,25 +101,16 @@ pub(super) fn run(trial: &Trial<'_>) -> Checks {
         let machine = trial.setup.start()?;
         checks.note("the machine starts", Ok(format!("services after {:.1} s", machine.booted_for.as_secs_f64())));
         let mut pi = Pi { machine: Some(machine), trial, presses: Vec::new(), pressed: 0, item: 0 };
-        type Part = fn(&mut Pi<'_>, &mut Checks) -> Result<()>;
-        let parts: [(&str, Part); 7] = [
-            ("installing it", install),
-            ("signing in", sign_in),
-            ("pressing and turning", press),
-            ("unplugging the bus", unplug),
-            ("hardening", harden),
-            ("cutting the power", cut_power),
-            ("upgrading and removing it", upgrade),
-        ];
-        for (name, part) in parts {
-            println!("{name}");
-            if let Err(error) = part(&mut pi, &mut checks) {
-                checks.note(name, Err::<&str, _>(error));
-                pi.keep_journal();
-                // Without it there is nothing to try.
-                if name == "installing it" {
-                    break;
-                }
+        // Without these there is nothing to try.
+        let begun = begin(&mut pi, &mut checks);
+        let begun = begun.inspect_err(|_| pi.keep_journal());
+        if checks.note_failure("the beginning", begun) {
+            let wanted = |part: &&Part| trial.parts.is_empty() || trial.parts.contains(part);
+            for part in Part::value_variants().iter().filter(wanted) {
+                println!("{}", part.name());
+                let tried = part.try_out(&mut pi, &mut checks);
+                let tried = tried.inspect_err(|_| pi.keep_journal());
+                checks.note_failure(part.name(), tried);
             }
         }
         println!("turning it off");
@@ -78,9 +120,8 @@ pub(super) fn run(trial: &Trial<'_>) -> Checks {
         checks.note("the machine turns itself off", off);
         Ok(())
     };
-    if let Err(error) = run() {
-        checks.note("the machine", Err::<&str, _>(error));
-    }
+    let ran = run();
+    checks.note_failure("the machine", ran);
     checks
 }
 
