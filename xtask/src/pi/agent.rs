@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 /// For one command; the longest installs a package under emulation.
-const LIMIT_FOR: Duration = Duration::from_mins(5);
+const LIMIT_FOR: Duration = Duration::from_mins(10);
 /// For the answer of a machine that may not be there yet.
 const LOOK_FOR: Duration = Duration::from_secs(2);
 

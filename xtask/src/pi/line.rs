@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use crate::patience;
-use crate::stopwatch::Stopwatch;
 
 /// The label of the controller's chip in the machine.
 pub(super) const CHIP: &str = "9030000.pl061";
@@ -19,16 +18,9 @@ pub(super) const BUTTONS: [(&str, u8); 5] = [("one", 2), ("two", 4), ("three", 5
 const LIMIT_FOR: Duration = Duration::from_secs(20);
 /// Between two edges of a contact that bounces.
 const BOUNCE_FOR: Duration = Duration::from_millis(1);
-/// How long a finger stays down, and up at least.
-const HOLD_FOR: Duration = Duration::from_millis(120);
-/// Between two edges of a knob.
-const STEP_FOR: Duration = Duration::from_millis(10);
-
-/// Where the machine has the controller's register of edges that it has not taken notice of yet, by line (`GPIORIS` in the
-/// manual of the PL061, section 3.3.8).
-const UNNOTICED: u64 = 0x0903_0000 + 0x414;
-/// An emulated processor may stand still for longer than a finger is down, and would see neither. Nothing on a real one does.
-const NOTICE_LIMIT_FOR: Duration = Duration::from_secs(10);
+/// How long a finger that is in a hurry stays down, and up at least. An emulated processor may stand still for longer, and
+/// would see neither; nothing on a real one does.
+const HOLD_FOR: Duration = Duration::from_millis(300);
 
 /// The lines. A contact that is closed connects its line with ground.
 pub(super) struct Lines {
@@ -49,49 +41,26 @@ impl Lines {
         Ok(lines)
     }
 
-    /// Presses a button, whose contact bounces at both ends, and lets it go.
+    /// Presses a button and lets it go.
     pub(super) fn press(&mut self, line: u8) -> Result<()> {
         for is_closed in [true, false] {
-            for level in [!is_closed, is_closed, !is_closed] {
-                self.set(line, level)?;
-                patience::rest(BOUNCE_FOR);
-            }
-            self.await_notice(line)?;
+            self.move_contact(line, is_closed)?;
             patience::rest(HOLD_FOR);
         }
         Ok(())
     }
 
-    /// Turns the knob by so many detents, of four edges each; backwards where there are fewer than none.
-    pub(super) fn turn(&mut self, detents: i32) -> Result<()> {
-        let [first, second] = if detents < 0 { [KNOB[1], KNOB[0]] } else { KNOB };
-        for _ in 0..detents.unsigned_abs() {
-            for (line, level) in [(first, false), (second, false), (first, true), (second, true)] {
-                self.set(line, level)?;
-                self.await_notice(line)?;
-                patience::rest(STEP_FOR);
-            }
+    /// Closes a contact or opens it. It bounces.
+    pub(super) fn move_contact(&mut self, line: u8, is_closed: bool) -> Result<()> {
+        for level in [!is_closed, is_closed, !is_closed] {
+            self.set(line, level)?;
+            patience::rest(BOUNCE_FOR);
         }
         Ok(())
     }
 
-    /// Waits until the machine has taken notice of the last edge of a line.
-    fn await_notice(&mut self, line: u8) -> Result<()> {
-        let watch = Stopwatch::start();
-        loop {
-            let answer = self.order(&format!("readl {UNNOTICED:#x}"))?;
-            let lines = parse_register(&answer).with_context(|| format!("QEMU says `{answer}` of a register"))?;
-            if lines >> line & 1 == 0 {
-                return Ok(());
-            }
-            if watch.elapsed() > NOTICE_LIMIT_FOR {
-                bail!("the machine takes no notice of line {line}");
-            }
-            patience::rest(BOUNCE_FOR);
-        }
-    }
-
-    fn set(&mut self, line: u8, level: bool) -> Result<()> {
+    /// Makes a line high or low.
+    pub(super) fn set(&mut self, line: u8, level: bool) -> Result<()> {
         let order = format!("set_irq_in {} unnamed-gpio-in {line} {}", self.controller, u8::from(level));
         match self.order(&order)?.as_str() {
             "OK" => Ok(()),
@@ -108,9 +77,12 @@ impl Lines {
     }
 }
 
-/// What `readl` answers: `OK 0x0000000000000020`.
-fn parse_register(answer: &str) -> Option<u64> {
-    u64::from_str_radix(answer.strip_prefix("OK 0x")?, 16).ok()
+/// The lines that a knob moves, one after the other, when it is turned by so many detents, of four edges each; backwards where
+/// there are fewer than none. At each of them both lines are high.
+pub(super) fn plan_turn(detents: i32) -> Vec<(u8, bool)> {
+    let [first, second] = if detents < 0 { [KNOB[1], KNOB[0]] } else { KNOB };
+    let detent = [(first, false), (second, false), (first, true), (second, true)];
+    (0..detents.unsigned_abs()).flat_map(|_| detent).collect()
 }
 
 #[cfg(test)]
@@ -118,8 +90,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_register_is_read_as_qemu_writes_it() {
-        assert_eq!(parse_register("OK 0x0000000000000020"), Some(0x20));
-        assert_eq!(parse_register("ERR"), None);
+    fn a_knob_is_turned_back_the_way_that_it_came() {
+        let [a, b] = KNOB;
+        assert_eq!(plan_turn(1), [(a, false), (b, false), (a, true), (b, true)]);
+        assert_eq!(plan_turn(-1), [(b, false), (a, false), (b, true), (a, true)]);
+        assert_eq!(plan_turn(2).len(), 8);
+        assert!(plan_turn(0).is_empty());
     }
 }

@@ -18,7 +18,7 @@ use crate::stopwatch::Stopwatch;
 use crate::{patience, process};
 
 /// From the start until the machine does what it is asked for.
-const BOOT_LIMIT_FOR: Duration = Duration::from_mins(5);
+const BOOT_LIMIT_FOR: Duration = Duration::from_mins(8);
 /// For QEMU to make its sockets, and for one answer of its monitor.
 const MONITOR_LIMIT_FOR: Duration = Duration::from_secs(20);
 /// For the machine to turn itself off.
@@ -89,7 +89,10 @@ impl Setup<'_> {
         // A Pi has no clock that goes on while it is off, so this one's is not found. Nobody signs in on the console.
         command.args(["-append", "root=/dev/vda rw console=ttyAMA0 quiet panic=-1 net.ifnames=0 initcall_blacklist=pl031_driver_init systemd.mask=serial-getty@ttyAMA0.service"]);
         // As a card does it: what the machine has flushed is there after a power cut, and nothing is sure of the rest.
-        command.arg("-drive").arg(format!("file={},format=raw,if=virtio,cache=writethrough", self.disk.display()));
+        // Where this machine's own disk is full it hears of that, and does not stand still.
+        command
+            .arg("-drive")
+            .arg(format!("file={},format=raw,if=virtio,cache=writethrough,werror=report", self.disk.display()));
         command.arg("-serial").arg(format!("file:{}", self.folder.join("console.log").display()));
         command.arg("-netdev").arg(format!(
             "user,id=net,restrict=on,guestfwd=tcp:{STAND_IN_ADDRESS}:{STAND_IN_PORT}-cmd:'{}' relay {}",

@@ -12,7 +12,7 @@ use clap::ValueEnum;
 use super::check::Checks;
 use super::configuration;
 use super::image::INSIDE;
-use super::line::BUTTONS;
+use super::line::{BUTTONS, plan_turn};
 use super::machine::{ADDRESS, Machine, STAND_IN_ADDRESS, Setup};
 use super::press::{Found, Press, compare};
 use crate::report::Report;
@@ -21,7 +21,9 @@ use crate::stopwatch::Stopwatch;
 use crate::{patience, process};
 
 /// For the device to do what takes a Pi a moment, under emulation.
-const LIMIT_FOR: Duration = Duration::from_mins(2);
+const LIMIT_FOR: Duration = Duration::from_mins(3);
+/// For it to compile all of its plugins.
+const COMPILE_LIMIT_FOR: Duration = Duration::from_mins(8);
 /// For rows to arrive. The stand-in's quota may make a batch wait for a minute.
 const DELIVERY_LIMIT_FOR: Duration = Duration::from_mins(4);
 /// A panel that was plugged in again shows its picture within so long: the longest pause between two tries is 8 s.
@@ -185,8 +187,17 @@ impl Pi<'_> {
         }
     }
 
+    /// Waits until the machine has read all edges so far. Its first processor takes the interrupts of lines, and does nothing
+    /// else before it has read them. Without this, what is seen would depend on how often an emulator comes to run.
+    fn settle(&mut self) -> Result<()> {
+        self.perform("taskset --cpu-list 0 true").map(drop)
+    }
+
     fn turn(&mut self, detents: i32) -> Result<()> {
-        self.machine()?.lines.turn(detents)?;
+        for (line, level) in plan_turn(detents) {
+            self.machine()?.lines.set(line, level)?;
+            self.settle()?;
+        }
         let count = configuration::ITEMS.len();
         let moved = usize::try_from(detents.rem_euclid(i32::try_from(count)?))?;
         self.item = (self.item + moved) % count;
@@ -206,18 +217,19 @@ impl Pi<'_> {
         let before = self.report()?.context("the device does not answer")?.events;
         let (press, line) = self.next_press();
         self.presses.push(press);
-        self.machine()?.lines.press(line)?;
+        self.machine()?.lines.move_contact(line, true)?;
+        self.settle()?;
         self.await_report("record a press", LIMIT_FOR, |report| (report.events > before).then_some(()))?;
         if let Some(last) = self.presses.last_mut() {
             last.is_acknowledged = true;
         }
-        Ok(())
+        self.machine()?.lines.move_contact(line, false)?;
+        self.settle()
     }
 
     /// What the device recorded, by its own list.
     fn events(&mut self) -> Result<Vec<Found>> {
-        let listed = self.perform("punchcard events --json")?;
-        listed.lines().map(parse_event).collect()
+        parse_events(&self.perform("punchcard events --json")?)
     }
 
     /// What is in the sheet.
@@ -285,10 +297,10 @@ impl Pi<'_> {
         }
     }
 
-    /// Presses without waiting, and takes the power away in the middle of that. Meanwhile it is asked how many presses are
-    /// recorded: so many were, at least.
-    fn press_until_cut(&mut self, cut_after: Duration) -> Result<u64> {
-        let mut known = self.report()?.context("the device does not answer")?.events;
+    /// Presses without waiting, and takes the power away in the middle of that. Meanwhile it is asked what is recorded: that
+    /// was, at least.
+    fn press_until_cut(&mut self, cut_after: Duration) -> Result<Vec<Found>> {
+        let mut known = self.events()?;
         let mut machine = self.machine.take().context("the machine is not on")?;
         // More than there will be time for.
         let planned: Vec<(Press, u8)> = (0..100).map(|_| self.next_press()).collect();
@@ -312,10 +324,7 @@ impl Pi<'_> {
             });
             let asked = (|| {
                 while watch.elapsed() < cut_after {
-                    let answer = agent.run("punchcard status --json")?;
-                    if answer.status == Some(0) {
-                        known = serde_json::from_str::<Report>(&answer.stdout)?.events;
-                    }
+                    known = parse_events(&agent.perform("punchcard events --json")?)?;
                 }
                 Ok(())
             })();
@@ -325,10 +334,6 @@ impl Pi<'_> {
             asked.and(pressed)
         });
         self.presses.extend(pressed?);
-        let acknowledged = usize::try_from(known)?;
-        for press in self.presses.iter_mut().take(acknowledged) {
-            press.is_acknowledged = true;
-        }
         Ok(known)
     }
 }
@@ -339,6 +344,10 @@ struct Seen {
     rows: Vec<String>,
     is_on: bool,
     complaints: Vec<String>,
+}
+
+fn parse_events(listed: &str) -> Result<Vec<Found>> {
+    listed.lines().map(parse_event).collect()
 }
 
 fn parse_event(line: &str) -> Result<Found> {
@@ -467,7 +476,7 @@ fn harden(pi: &mut Pi<'_>, checks: &mut Checks) -> Result<()> {
     // Everything so far was inside the unit already, but for the plugins: they were compiled when it was installed.
     pi.perform("systemctl stop punchcard && rm -rf /var/lib/punchcard/cache && systemctl start punchcard")?;
     let watch = Stopwatch::start();
-    let well = pi.await_report("compile its plugins", LIMIT_FOR, |report| {
+    let well = pi.await_report("compile its plugins", COMPILE_LIMIT_FOR, |report| {
         (report.is_authorized() && report.faults().is_empty()).then_some(())
     });
     let compiled = well.and_then(|()| pi.perform("find /var/lib/punchcard/cache -type f | grep -c ."));
@@ -493,12 +502,17 @@ fn cut_power(pi: &mut Pi<'_>, checks: &mut Checks) -> Result<()> {
         let machine = pi.trial.setup.start()?;
         let booted_for = machine.booted_for;
         pi.machine = Some(machine);
-        let well =
-            pi.await_report("start again", LIMIT_FOR, |report| report.faults().is_empty().then_some(report.events));
-        let recorded = well.map(|events| {
-            format!("{known} were known to be recorded, {events} are; services after {:.1} s", booted_for.as_secs_f64())
+        let well = pi.await_report("start again", LIMIT_FOR, |report| report.faults().is_empty().then_some(()));
+        let kept = well.and_then(|()| {
+            let events = pi.events()?;
+            ensure!(events.starts_with(&known), "{known:?} was recorded before, and now {events:?} is");
+            let (before, after) = (known.len(), events.len());
+            Ok(format!(
+                "{before} events were seen before, {after} are there; services after {:.1} s",
+                booted_for.as_secs_f64()
+            ))
         });
-        checks.note(&format!("the device starts again after power cut {number}"), recorded);
+        checks.note(&format!("after power cut {number} the device starts with all that it had"), kept);
         pi.connect()?;
         let signed_in = pi.await_report("be signed in", LIMIT_FOR, |report| report.is_authorized().then_some(""));
         checks.note("it is still signed in", signed_in);
