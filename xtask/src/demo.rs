@@ -9,29 +9,27 @@
 mod configuration;
 
 mod lan;
-mod stand_in;
 
 mod device;
 
 mod script;
 
-mod patience;
-
 use std::io::{BufRead as _, IsTerminal as _};
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
 use self::configuration::Demonstration;
-use self::device::{Device, Key, Report};
+use self::device::{Device, Key};
 use self::script::{PROJECTS, Step};
-use self::stand_in::StandIn;
+use crate::report::Report;
+use crate::stand_in::StandIn;
 use crate::toolchain::{Source, Toolchain};
 use crate::workspace::Workspace;
-use crate::{guests, process};
+use crate::{guests, patience, process};
 
 /// For the device to show a code, to find that it is signed in, to record a press: seconds, on a slow board.
 const DEVICE_LIMIT_FOR: Duration = Duration::from_secs(60);
@@ -228,13 +226,4 @@ fn print_frame(device: &Device) -> Result<()> {
         println!("    {line}");
     }
     Ok(())
-}
-
-/// Writes what `program` logs into a file of its own, and returns the file for the child's streams.
-fn log_file(path: &Path) -> Result<std::fs::File> {
-    std::fs::File::options()
-        .create(true)
-        .append(true)
-        .open(path)
-        .with_context(|| format!("cannot write {}", path.display()))
 }

@@ -19,7 +19,10 @@ use crate::toolchain::{Source, Toolchain};
 use crate::workspace::Workspace;
 
 /// The most that a package may weigh, in bytes.
-const SIZE_LIMIT: u64 = 12_000_000;
+pub(crate) const SIZE_LIMIT: u64 = 12_000_000;
+
+/// Of the program, and of its package.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -36,7 +39,7 @@ pub(crate) struct Arguments {
 
 /// A processor, by Debian's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Architecture {
+pub(crate) enum Architecture {
     /// A desk, a server.
     Amd64,
     /// A Raspberry Pi 3 or newer, a Zero 2, with a 64-bit system.
@@ -80,8 +83,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let architectures = if arguments.architectures.is_empty() { all } else { &arguments.architectures };
     let mut is_small = true;
     for architecture in architectures {
-        let program = build(&workspace, *architecture)?;
-        let package = pack(&workspace, *architecture, &program, &guests, &out)?;
+        let program = build(&workspace, *architecture, "punchcard")?;
+        let contents = Contents { architecture: *architecture, program: &program, guests: &guests };
+        let package = contents.pack(&workspace, VERSION, &out)?;
         let bytes = fs::metadata(&package)?.len();
         is_small &= bytes <= SIZE_LIMIT;
         println!("{}: {:.1} MB", workspace.relative(&package).display(), bytes as f64 / 1e6);
@@ -92,22 +96,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the program for a processor.
-fn build(workspace: &Workspace, architecture: Architecture) -> Result<PathBuf> {
+/// Builds the program of a package that has its name, for a processor, in the release profile.
+pub(crate) fn build(workspace: &Workspace, architecture: Architecture, package: &str) -> Result<PathBuf> {
     let target = architecture.target();
     let mut command = process::cargo();
     command.current_dir(&workspace.root);
-    command.args([
-        "build",
-        "--release",
-        "--locked",
-        "--package",
-        "punchcard",
-        "--bin",
-        "punchcard",
-        "--target",
-        target,
-    ]);
+    command.args(["build", "--release", "--locked", "--package", package, "--bin", package, "--target", target]);
     if !target.starts_with(std::env::consts::ARCH) {
         let (compiler, packages) = architecture.compiler();
         if Command::new(compiler).arg("--version").output().is_err() {
@@ -117,62 +111,67 @@ fn build(workspace: &Workspace, architecture: Architecture) -> Result<PathBuf> {
         command.env(format!("CARGO_TARGET_{}_LINKER", name.to_uppercase()), compiler);
         command.env(format!("CC_{name}"), compiler);
     }
-    eprintln!("building for {target}; this takes some minutes the first time");
+    eprintln!("building {package} for {target}; this takes some minutes the first time");
     process::perform(&mut command)
         .with_context(|| format!("where the target is missing: rustup target add {target}"))?;
-    Ok(workspace.target.join(target).join("release/punchcard"))
+    Ok(workspace.target.join(target).join("release").join(package))
 }
 
-/// Puts a package together.
-fn pack(
-    workspace: &Workspace,
-    architecture: Architecture,
-    program: &Path,
-    guests: &[Built],
-    out: &Path,
-) -> Result<PathBuf> {
-    let root = out.join(architecture.name());
-    if root.exists() {
-        fs::remove_dir_all(&root).with_context(|| format!("cannot empty {}", root.display()))?;
-    }
-    let package = workspace.root.join("host/package");
-    let put = |from: &Path, to: &str, mode: u32| put(from, &root.join(to), mode);
-    put(program, "usr/bin/punchcard", 0o755)?;
-    for guest in guests {
-        put(&guest.file, &format!("usr/lib/punchcard/{}.wasm", guest.name), 0o644)?;
-    }
-    put(&package.join("plugins.toml"), "etc/punchcard/plugins.toml", 0o640)?;
-    put(&package.join("punchcard.service"), "usr/lib/systemd/system/punchcard.service", 0o644)?;
-    put(&package.join("60-punchcard.rules"), "usr/lib/udev/rules.d/60-punchcard.rules", 0o644)?;
-    put(&package.join("modules-load.conf"), "usr/lib/modules-load.d/punchcard.conf", 0o644)?;
-    put(&workspace.root.join("README.md"), "usr/share/doc/punchcard/README.md", 0o644)?;
-    for page in fs::read_dir(workspace.root.join("docs"))? {
-        let page = page?.path();
-        if let Some(name) = page.file_name().and_then(|name| name.to_str()).filter(|name| name.ends_with(".md")) {
-            put(&page, &format!("usr/share/doc/punchcard/{name}"), 0o644)?;
+/// What is in a package that is not in the tree.
+pub(crate) struct Contents<'a> {
+    pub(crate) architecture: Architecture,
+    /// Built for it.
+    pub(crate) program: &'a Path,
+    pub(crate) guests: &'a [Built],
+}
+
+impl Contents<'_> {
+    /// Puts a package of this version together in the folder `out`, and says where it is.
+    pub(crate) fn pack(&self, workspace: &Workspace, version: &str, out: &Path) -> Result<PathBuf> {
+        let architecture = self.architecture.name();
+        let root = out.join(architecture);
+        if root.exists() {
+            fs::remove_dir_all(&root).with_context(|| format!("cannot empty {}", root.display()))?;
         }
-    }
-    for script in ["preinst", "postinst", "prerm", "postrm"] {
-        put(&package.join(script), &format!("DEBIAN/{script}"), 0o755)?;
-    }
-    // Everybody may read a package's folders, whatever the umask is here.
-    for entry in walkdir::WalkDir::new(&root) {
-        let entry = entry?;
-        if entry.file_type().is_dir() {
-            fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o755))?;
+        let package = workspace.root.join("host/package");
+        let put = |from: &Path, to: &str, mode: u32| put(from, &root.join(to), mode);
+        put(self.program, "usr/bin/punchcard", 0o755)?;
+        for guest in self.guests {
+            put(&guest.file, &format!("usr/lib/punchcard/{}.wasm", guest.name), 0o644)?;
         }
+        put(&package.join("plugins.toml"), "etc/punchcard/plugins.toml", 0o640)?;
+        put(&package.join("punchcard.service"), "usr/lib/systemd/system/punchcard.service", 0o644)?;
+        put(&package.join("60-punchcard.rules"), "usr/lib/udev/rules.d/60-punchcard.rules", 0o644)?;
+        put(&package.join("modules-load.conf"), "usr/lib/modules-load.d/punchcard.conf", 0o644)?;
+        put(&workspace.root.join("README.md"), "usr/share/doc/punchcard/README.md", 0o644)?;
+        for page in fs::read_dir(workspace.root.join("docs"))? {
+            let page = page?.path();
+            if let Some(name) = page.file_name().and_then(|name| name.to_str()).filter(|name| name.ends_with(".md")) {
+                put(&page, &format!("usr/share/doc/punchcard/{name}"), 0o644)?;
+            }
+        }
+        for script in ["preinst", "postinst", "prerm", "postrm"] {
+            put(&package.join(script), &format!("DEBIAN/{script}"), 0o755)?;
+        }
+        // Everybody may read a package's folders, whatever the umask is here.
+        for entry in walkdir::WalkDir::new(&root) {
+            let entry = entry?;
+            if entry.file_type().is_dir() {
+                fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o755))?;
+            }
+        }
+        let glibc = control::newest_glibc(&fs::read(self.program)?)
+            .with_context(|| format!("{} does not say which C library it needs", self.program.display()))?;
+        let control = control::render(version, architecture, glibc, installed_kib(&root)?);
+        fs::write(root.join("DEBIAN/control"), control)?;
+        fs::write(root.join("DEBIAN/conffiles"), "/etc/punchcard/plugins.toml\n")?;
+        let file = out.join(format!("punchcard_{version}_{architecture}.deb"));
+        let mut command = Command::new("dpkg-deb");
+        command.args(["--root-owner-group", "-Zxz", "--build"]).arg(&root).arg(&file);
+        process::perform(command.stdout(std::process::Stdio::null()))?;
+        fs::remove_dir_all(&root)?;
+        Ok(file)
     }
-    let glibc = control::newest_glibc(&fs::read(program)?)
-        .with_context(|| format!("{} does not say which C library it needs", program.display()))?;
-    let control = control::render(env!("CARGO_PKG_VERSION"), architecture.name(), glibc, installed_kib(&root)?);
-    fs::write(root.join("DEBIAN/control"), control)?;
-    fs::write(root.join("DEBIAN/conffiles"), "/etc/punchcard/plugins.toml\n")?;
-    let file = out.join(format!("punchcard_{}_{}.deb", env!("CARGO_PKG_VERSION"), architecture.name()));
-    let mut command = Command::new("dpkg-deb");
-    command.args(["--root-owner-group", "-Zxz", "--build"]).arg(&root).arg(&file);
-    process::perform(command.stdout(std::process::Stdio::null()))?;
-    fs::remove_dir_all(&root)?;
-    Ok(file)
 }
 
 fn put(from: &Path, to: &Path, mode: u32) -> Result<()> {

@@ -27,9 +27,17 @@ mod faults;
 
 mod dist;
 
+mod pi;
+
 mod process;
 
 mod program;
+
+mod stand_in;
+
+mod report;
+
+mod patience;
 
 mod stopwatch;
 
@@ -58,6 +66,11 @@ enum Task {
     Faults(faults::Arguments),
     /// Make packages for Debian and Raspberry Pi OS.
     Dist(dist::Arguments),
+    /// Install the package on a virtual Pi, and try it there.
+    Pi(pi::Arguments),
+    /// Connect the virtual Pi with the stand-in: one connection, on the standard input and output.
+    #[command(hide = true)]
+    Relay(pi::RelayArguments),
     /// Change the code here and there, and see whether a test notices.
     Mutants(mutants::Arguments),
 }
@@ -70,6 +83,8 @@ fn main() -> ExitCode {
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Faults(arguments) => faults::run(&arguments),
         Task::Dist(arguments) => dist::run(&arguments),
+        Task::Pi(arguments) => pi::run(&arguments),
+        Task::Relay(arguments) => pi::relay(&arguments),
         Task::Mutants(arguments) => mutants::run(&arguments),
     };
     match outcome {

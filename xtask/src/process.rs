@@ -5,6 +5,7 @@
 
 use std::ffi::OsStr;
 use std::io::Read as _;
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -149,6 +150,15 @@ pub(crate) fn answer(command: &mut Command) -> Result<String> {
     }
     let text = String::from_utf8(output.stdout).with_context(|| format!("`{line}` did not print text"))?;
     Ok(text.trim().to_owned())
+}
+
+/// Writes what `program` logs into a file of its own, and returns the file for the child's streams.
+pub(crate) fn log_file(path: &Path) -> Result<std::fs::File> {
+    std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Whether `program` can be found on the path.

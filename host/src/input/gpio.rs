@@ -14,7 +14,7 @@ use punchcard_core::encoder::Contacts;
 use punchcard_core::name::InputName;
 use rustix::event::epoll;
 use tokio::sync::mpsc;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use super::{Driver, Message, NowMs, Reading, StartError, Tell};
 
@@ -169,9 +169,11 @@ fn take(
         let at_ms = now_ms().saturating_sub(edge.ago_ms);
         control.edge(edge.line, edge.is_closed, at_ms).into_iter().for_each(&mut send);
     }
-    // The kernel drops the oldest edges: what the levels are now is known after the newest.
+    // What the levels are now is known after the newest edge: the kernel drops the oldest ones. A gap is nothing to warn of.
+    // The kernel numbers an edge when it happens and reads the level a little later, so that each contact that bounces
+    // within that time makes one.
     if lost > 0 {
-        warn!(input = %control.input(), lost, "edges of an input came faster than they could be read");
+        debug!(input = %control.input(), lost, "edges of an input came faster than the kernel could read them");
         control.find(&lines.are_closed()?, now_ms()).into_iter().for_each(&mut send);
     }
     Ok(())

@@ -8,11 +8,11 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use serde::Deserialize;
 use wait_timeout::ChildExt as _;
 
-use super::patience;
+use crate::patience;
 use crate::process;
+use crate::report::Report;
 
 /// For a question to the running host.
 const ANSWER_LIMIT_FOR: Duration = Duration::from_secs(20);
@@ -53,58 +53,6 @@ struct Running {
     keys: ChildStdin,
 }
 
-/// What matters here of `punchcard status --json`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) struct Report {
-    /// In the ledger.
-    pub(super) events: u64,
-    grants: Vec<Grant>,
-    sinks: Vec<Sink>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Grant {
-    status: String,
-    user_code: Option<String>,
-    url: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Sink {
-    events_waiting: u64,
-    rows_waiting: u64,
-    rows_in_flight: u64,
-}
-
-/// What a person is asked to do.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Prompt {
-    pub(super) user_code: String,
-    pub(super) url: String,
-}
-
-impl Report {
-    /// The code to enter, where one is shown.
-    pub(super) fn prompt(&self) -> Option<Prompt> {
-        let asking = self.grants.iter().find(|grant| grant.status == "awaiting-person")?;
-        Some(Prompt { user_code: asking.user_code.clone()?, url: asking.url.clone()? })
-    }
-
-    /// Whether every grant is signed in.
-    pub(super) fn is_authorized(&self) -> bool {
-        !self.grants.is_empty() && self.grants.iter().all(|grant| grant.status == "authorized")
-    }
-
-    /// Whether nothing waits on its way to a sheet.
-    pub(super) fn is_idle(&self) -> bool {
-        let waiting = |sink: &Sink| sink.events_waiting + sink.rows_waiting + sink.rows_in_flight;
-        !self.sinks.is_empty() && self.sinks.iter().all(|sink| waiting(sink) == 0)
-    }
-}
-
 impl Device {
     /// One that is not running yet.
     pub(super) fn new(program: PathBuf, configuration: PathBuf, state: PathBuf, log: PathBuf) -> Self {
@@ -125,13 +73,13 @@ impl Device {
 
     /// Runs it to its end, with the terminal's keys and its panel on the terminal.
     pub(super) fn run_in_terminal(&self) -> Result<ExitStatus> {
-        let log = super::log_file(&self.log)?;
+        let log = process::log_file(&self.log)?;
         self.command().arg("run").stderr(log).status().context("cannot start the device")
     }
 
     /// Starts it with its keys on a pipe.
     pub(super) fn start(&mut self) -> Result<()> {
-        let log = super::log_file(&self.log)?;
+        let log = process::log_file(&self.log)?;
         let also_log = log.try_clone().context("cannot share the device's log")?;
         let mut child = self
             .command()
@@ -217,43 +165,5 @@ impl Drop for Device {
 fn kill(child: &mut Child) {
     if let Err(error) = child.kill().and_then(|()| child.wait().map(drop)) {
         eprintln!("the device could not be ended: {error}");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn report(grants: &str, sinks: &str) -> Report {
-        let text = format!(r#"{{"device":"demo","events":2,"grants":[{grants}],"sinks":[{sinks}]}}"#);
-        serde_json::from_str(&text).expect("a report")
-    }
-
-    #[test]
-    fn the_prompt_is_read_while_a_person_is_awaited_and_not_otherwise() {
-        let awaiting = r#"{"name":"google","status":"awaiting-person","user-code":"QxRt-kLmP","url":"http://x/device",
-                           "complete-url":null,"purpose":"keep files","seconds-left":1800}"#;
-        let prompt = report(awaiting, "").prompt();
-        let expected = Prompt { user_code: "QxRt-kLmP".to_owned(), url: "http://x/device".to_owned() };
-        assert_eq!(prompt, Some(expected));
-        assert!(!report(awaiting, "").is_authorized());
-
-        let authorized = r#"{"name":"google","status":"authorized","seconds-left":3599,"scopes":[]}"#;
-        assert_eq!(report(authorized, "").prompt(), None);
-        assert!(report(authorized, "").is_authorized());
-        assert!(!report(&format!("{authorized},{awaiting}"), "").is_authorized());
-        assert!(!report("", "").is_authorized());
-    }
-
-    #[test]
-    fn a_device_is_idle_when_nothing_waits_anywhere() {
-        let sink = |events: u64, rows: u64, in_flight: u64| {
-            let text = format!(r#"{{"events-waiting":{events},"rows-waiting":{rows},"rows-in-flight":{in_flight}}}"#);
-            report("", &text)
-        };
-        assert!(sink(0, 0, 0).is_idle());
-        for busy in [sink(1, 0, 0), sink(0, 1, 0), sink(0, 0, 1), report("", "")] {
-            assert!(!busy.is_idle(), "{busy:?}");
-        }
     }
 }

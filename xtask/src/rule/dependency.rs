@@ -19,6 +19,7 @@ const FAULTS: &str = "punchcard-faults";
 const POWER_CUT: &str = "power-cut";
 const BARE_COMPONENT: &str = "bare-component";
 const RIG: &str = "punchcard-rig";
+const VIRTUAL_PI: &str = "virtual-pi";
 const SDK: &str = "punchcard-sdk";
 
 /// What the core may depend on, with the reason. It decides and computes; whatever waits, reads or writes stays out.
@@ -156,8 +157,8 @@ fn member_objection(from: &str, on: &str, kind: Kind) -> Option<&'static str> {
     match (from, on) {
         (HOST, CORE | LEDGER | SANDBOX | PANEL | I2C | CHIPS) | (LEDGER | SANDBOX | PANEL, CORE) => None,
         (BENCH, HOST | LEDGER | SANDBOX | CORE | PANEL | CHIPS | SIMULATOR | RIG | POWER_CUT) => None,
-        (FAULTS, SIMULATOR | RIG) | (RIG, SIMULATOR) => None,
-        (FAULTS | RIG, _) => Some("it tries the program from outside"),
+        (FAULTS, SIMULATOR | RIG) | (RIG, SIMULATOR) | (VIRTUAL_PI, CHIPS | PANEL) => None,
+        (FAULTS | RIG | VIRTUAL_PI, _) => Some("it tries the program from outside"),
         (HOST, SIMULATOR | POWER_CUT | RIG | BARE_COMPONENT) if kind == Kind::Test => None,
         (HOST, SIMULATOR | POWER_CUT | RIG | BARE_COMPONENT) => Some("the host is only tested on it"),
         (LEDGER, POWER_CUT) | (SANDBOX, BARE_COMPONENT) | (PANEL, CHIPS) if kind == Kind::Test => None,
@@ -214,6 +215,8 @@ mod tests {
             (HOST, RIG, Kind::Run, false),
             (RIG, SIMULATOR, Kind::Run, true),
             (RIG, HOST, Kind::Run, false),
+            (VIRTUAL_PI, CHIPS, Kind::Run, true),
+            (VIRTUAL_PI, HOST, Kind::Run, false),
             (BENCH, RIG, Kind::Run, true),
             (BENCH, CHIPS, Kind::Run, true),
             (BENCH, POWER_CUT, Kind::Run, true),

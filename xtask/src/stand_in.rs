@@ -11,6 +11,8 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::process;
+
 /// For it to say where it listens.
 const START_LIMIT_FOR: Duration = Duration::from_secs(20);
 
@@ -21,7 +23,7 @@ const ANSWER_LIMIT_FOR: Duration = Duration::from_secs(20);
 const ANNOUNCEMENT: &str = "listening on ";
 
 /// A running stand-in. It ends with this value.
-pub(super) struct StandIn {
+pub(crate) struct StandIn {
     child: Child,
     origin: String,
     address: Ipv4Addr,
@@ -50,8 +52,8 @@ struct Tab {
 
 impl StandIn {
     /// Starts `program` on an address of this machine, with its log in `folder`.
-    pub(super) fn start(program: &Path, folder: &Path, address: Ipv4Addr) -> Result<Self> {
-        let log = super::log_file(&folder.join("stand-in.log"))?;
+    pub(crate) fn start(program: &Path, folder: &Path, address: Ipv4Addr) -> Result<Self> {
+        let log = process::log_file(&folder.join("stand-in.log"))?;
         let mut child = Command::new(program)
             // A code is asked after every second and not every five: somebody is watching.
             .args(["--port", "0", "--interval", "1", "--until-input-ends", "--address", &address.to_string()])
@@ -80,17 +82,17 @@ impl StandIn {
     }
 
     /// As `http://127.0.0.1:8085`.
-    pub(super) fn origin(&self) -> &str {
+    pub(crate) fn origin(&self) -> &str {
         &self.origin
     }
 
     /// The address of this machine that it listens on.
-    pub(super) fn address(&self) -> Ipv4Addr {
+    pub(crate) fn address(&self) -> Ipv4Addr {
         self.address
     }
 
     /// Enters the code on the consent page, and then allows what it asks for: two forms, as a person sends them.
-    pub(super) fn allow(&self, user_code: &str) -> Result<()> {
+    pub(crate) fn allow(&self, user_code: &str) -> Result<()> {
         self.submit(&[("user_code", user_code)])?;
         self.submit(&[("user_code", user_code), ("decision", "allow")])
     }
@@ -110,7 +112,7 @@ impl StandIn {
     }
 
     /// The rows of a tab as formatted texts, the titles first; none where the spreadsheet or the tab is not there.
-    pub(super) fn rows(&self, spreadsheet: &str, tab: &str) -> Result<Vec<Vec<String>>> {
+    pub(crate) fn rows(&self, spreadsheet: &str, tab: &str) -> Result<Vec<Vec<String>>> {
         let listed: Vec<Listed> = self.get("/sim/sheets")?;
         let of_title: Vec<&Listed> = listed.iter().filter(|file| file.title == spreadsheet && !file.trashed).collect();
         let id = match of_title.as_slice() {

@@ -11,7 +11,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Looks until `look` finds something, for at most `limit_for`; `whom` and `what` make the message: "the device did not
 /// show a code within 60 s".
-pub(super) fn until<T>(
+pub(crate) fn until<T>(
     whom: &str,
     what: &str,
     limit_for: Duration,
@@ -31,7 +31,7 @@ pub(super) fn until<T>(
 
 /// Does nothing for a while.
 #[expect(clippy::disallowed_methods, reason = "a person's hands are slow, and this plays them")]
-pub(super) fn rest(rest_for: Duration) {
+pub(crate) fn rest(rest_for: Duration) {
     std::thread::sleep(rest_for);
 }
 
