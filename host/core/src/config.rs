@@ -31,6 +31,7 @@ pub mod notify;
 pub mod output;
 pub mod panel;
 pub mod plugin;
+pub mod runtime;
 
 pub mod prefix;
 pub mod secret;
@@ -58,6 +59,7 @@ use output::Output;
 use panel::Panel;
 use plugin::Plugin;
 use report::{Places, Report};
+use runtime::Backend;
 use sink::Sink;
 use syntax::Damage;
 use table::Table;
@@ -86,6 +88,8 @@ pub struct Configuration {
     pub sinks: BTreeMap<SinkName, Sink>,
     /// `[history]`
     pub history: History,
+    /// `[runtime]`: its `backend`.
+    pub backend: Backend,
     /// `[notify]`
     pub notify: Option<Notify>,
     /// `[metrics]`: its `listen`.
@@ -141,6 +145,7 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
     let panel = root.optional("panel", Panel::default(), panel::parse_panel);
     let limits = root.optional("limits", Limits::default(), limit::parse_limits).unwrap_or_default();
     let history = root.optional("history", History::default(), history::parse_history);
+    let backend = root.optional("runtime", Backend::default(), runtime::parse_runtime);
     let notify = root.optional("notify", None, |node| notify::parse_notify(node).map(Some));
     let metrics = root.optional("metrics", None, |node| metrics::parse_metrics(node).map(Some));
     let choices = root.parts("choices", ChoiceName::parse, choice::parse_choice);
@@ -165,6 +170,7 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
         grants,
         sinks,
         history: history.unwrap_or_default(),
+        backend: backend.unwrap_or_default(),
         notify: notify.flatten(),
         metrics: metrics.flatten(),
         places: Places::default(),

@@ -9,6 +9,7 @@ use punchcard_core::config::input::{Action, Chip, Contact, FieldValue, Key, Pres
 use punchcard_core::config::limit::Limits;
 use punchcard_core::config::output::Driven;
 use punchcard_core::config::panel::{Care, Night, Oled, OledChip, PanelDriver, PanelSize};
+use punchcard_core::config::runtime::Backend;
 use punchcard_core::config::secret::SecretSource;
 use punchcard_core::config::sink::Authorization;
 use punchcard_core::config::{
@@ -464,6 +465,19 @@ fn who_is_told_and_who_may_ask() {
     {
         assert!(metrics(bad)[0].contains(said), "{:?}", metrics(bad));
     }
+}
+
+#[test]
+fn ways_of_the_device_are_words() {
+    let read = |text: &str| parsed(&with(text));
+    assert_eq!(read("").backend, Backend::Native);
+    assert_eq!(read("runtime.backend = \"pulley\"").backend, Backend::Pulley);
+    assert!(errors(&with("runtime.backend = \"jit\""))[0].contains("accepted are `native`, `pulley`"));
+    let rppal = "hardware.adapter = \"rppal\"\n[inputs.a]\ndriver = \"gpio\"\nline = 4\npress.event = \"e\"";
+    let trigger = &read(rppal).inputs[&InputName::parse("a").unwrap()].trigger;
+    assert!(matches!(trigger, Trigger::Line { chip: Chip::Rppal, .. }), "{trigger:?}");
+    let chip = errors(&with(&format!("{rppal}\nchip = \"pinctrl-rp1\"")));
+    assert!(chip[0].contains("`rppal` knows the chip of the header alone"), "{chip:?}");
 }
 
 #[test]

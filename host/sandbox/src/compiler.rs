@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use punchcard_core::config::runtime::Backend;
 use thiserror::Error;
 use wasmtime::Engine;
 
@@ -38,6 +39,8 @@ pub struct Compiler {
     /// `None`: this process itself.
     program: Option<PathBuf>,
     bounds: Bounds,
+    /// For what it compiles.
+    pub(super) backend: Backend,
 }
 
 /// What one compilation may take.
@@ -146,20 +149,26 @@ impl Compiler {
     /// A child of this program, whose `main` calls [`run_as_child`] first.
     #[must_use]
     pub fn of_program(program: &Path) -> Self {
-        Self { program: Some(program.to_owned()), bounds: Bounds::default() }
+        Self { program: Some(program.to_owned()), bounds: Bounds::default(), backend: Backend::default() }
     }
 
     /// This process, without any bound: for tests and measurements with components that mean no harm, in programs that can't
     /// be started as compilers.
     #[must_use]
     pub fn unconfined() -> Self {
-        Self { program: None, bounds: Bounds::default() }
+        Self { program: None, bounds: Bounds::default(), backend: Backend::default() }
     }
 
     /// The same within other bounds.
     #[must_use]
     pub fn within(self, bounds: Bounds) -> Self {
         Self { bounds, ..self }
+    }
+
+    /// The same for another backend, which is then that of the whole sandbox.
+    #[must_use]
+    pub fn with_backend(self, backend: Backend) -> Self {
+        Self { backend, ..self }
     }
 
     /// The bounds as a text: what failed within others may be tried again.
@@ -205,6 +214,7 @@ impl Compiler {
             memory_bytes: self.bounds.memory_bytes,
             compute_seconds: self.bounds.compute_for(bytes).as_secs().max(1),
             code_bytes: code_bytes(bytes),
+            backend: self.backend,
         }
     }
 
@@ -260,8 +270,9 @@ fn compile(engine: &Engine, component: &[u8], mut code: &File) -> Result<(), chi
 
 /// The arguments of a child: what it may take.
 impl child::Confinement {
-    fn arguments(&self) -> [OsString; 3] {
-        [self.memory_bytes, self.compute_seconds, self.code_bytes].map(|number| number.to_string().into())
+    fn arguments(&self) -> [OsString; 4] {
+        let interprets = u64::from(self.backend == Backend::Pulley);
+        [self.memory_bytes, self.compute_seconds, self.code_bytes, interprets].map(|number| number.to_string().into())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The engine: the same in the host and in its compiler, but for the pool, which only a host that runs plugins needs.
 
 use punchcard_core::config::limit::Limits;
+use punchcard_core::config::runtime::Backend;
 use tracing::warn;
 use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig};
 
@@ -23,16 +24,16 @@ const KEPT_TABLE_BYTES: usize = 4 << 10;
 ///
 /// # Errors
 /// When it does not work on this machine.
-pub(super) fn start_for_compiling() -> wasmtime::Result<Engine> {
-    Engine::new(&config())
+pub(super) fn start_for_compiling(backend: Backend) -> wasmtime::Result<Engine> {
+    Engine::new(&config(backend)?)
 }
 
 /// The engine with a pool where there is address space for one: not on boards of 32 bits, and not where a limit is set.
 ///
 /// # Errors
 /// When it does not work on this machine.
-pub(super) fn start() -> wasmtime::Result<Engine> {
-    let config = config();
+pub(super) fn start(backend: Backend) -> wasmtime::Result<Engine> {
+    let config = config(backend)?;
     if cfg!(target_pointer_width = "64") {
         match Engine::new(config.clone().allocation_strategy(pool())) {
             Ok(engine) => return Ok(engine),
@@ -48,7 +49,7 @@ pub(super) fn start() -> wasmtime::Result<Engine> {
     Engine::new(&config)
 }
 
-fn config() -> Config {
+fn config(backend: Backend) -> wasmtime::Result<Config> {
     // What can be addressed with 32 bits is reserved whole where addresses have 64: the guest's code then needs no check
     // before each access. It is address space only; what is used stays limited. Small boards have little of it: there,
     // what a plugin may use.
@@ -65,7 +66,10 @@ fn config() -> Config {
         .guard_before_linear_memory(false)
         .max_wasm_stack(512 << 10)
         .async_stack_size(1 << 20);
-    config
+    if backend == Backend::Pulley {
+        config.target(if cfg!(target_pointer_width = "64") { "pulley64" } else { "pulley32" })?;
+    }
+    Ok(config)
 }
 
 /// Places for everything that [`CALLS`] may use, reserved once: to reserve them for each call and give them back takes an

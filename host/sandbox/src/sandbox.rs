@@ -158,7 +158,7 @@ impl Sandbox {
 
     fn set_up(cache: Cache, archive: Option<Archive>, compiler: Compiler) -> Result<Arc<Self>, SandboxError> {
         let failed = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
-        let engine = engine::start().map_err(failed)?;
+        let engine = engine::start(compiler.backend).map_err(failed)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(failed)?;
         for version in VERSIONS {

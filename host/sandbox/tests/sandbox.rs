@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bare_component::{ALLOCATES, component_that_returns, component_that_returns_with};
 use punchcard_core::config::limit::Limits;
+use punchcard_core::config::runtime::Backend;
 use punchcard_core::event::{Field, Value};
 use punchcard_core::name::PluginName;
 use punchcard_core::plugin::World;
@@ -35,8 +36,12 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::with_backend(Backend::Native)
+    }
+
+    fn with_backend(backend: Backend) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let sandbox = Sandbox::start(folder.path(), Compiler::unconfined()).unwrap();
+        let sandbox = Sandbox::start(folder.path(), Compiler::unconfined().with_backend(backend)).unwrap();
         Self { sandbox, folder }
     }
 
@@ -88,6 +93,22 @@ async fn a_plugin_that_loops_is_stopped_at_its_deadline() {
     let failed = formatter.columns("{}").await.unwrap_err();
     assert_eq!(failed, CallError::Deadline { limit: Duration::from_millis(200) });
     assert_eq!(failed.to_string(), "it took longer than 200 ms");
+}
+
+#[tokio::test]
+async fn a_plugin_that_is_interpreted_is_confined_as_well() {
+    let bench = Bench::with_backend(Backend::Pulley);
+    let hoard = "(loop (br_if 0 (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) unreachable";
+    for (body, said) in [
+        ("unreachable", "it trapped: wasm `unreachable` instruction executed"),
+        ("(loop (br 0)) unreachable", "it took longer than 200 ms"),
+        (hoard, "it trapped: it asked for more than 4 MiB of memory"),
+        // Native code relies on pages there that nobody may use.
+        ("(i32.store (i32.const -8) (i32.const 1)) unreachable", "it trapped: out of bounds memory access"),
+    ] {
+        let failed = bench.formatter(body).columns("{}").await.unwrap_err().to_string();
+        assert!(failed.starts_with(said), "{failed}");
+    }
 }
 
 #[tokio::test]

@@ -227,7 +227,8 @@ fn start_parts(
     let folder = options.configuration.parent().unwrap_or(Path::new(".")).to_owned();
     tasks.spawn(alert(Arc::clone(device), http.clone(), folder));
     tasks.spawn(metrics::serve(Arc::clone(device)));
-    let sandbox = match Sandbox::start(&options.state, Compiler::of_this_program()) {
+    let compiler = Compiler::of_this_program().with_backend(device.configuration.backend);
+    let sandbox = match Sandbox::start(&options.state, compiler) {
         Ok(sandbox) => sandbox,
         Err(error) => {
             let advice = format!("plugins can't be run on this machine: {}", chain(error));

@@ -15,7 +15,8 @@ pub(super) fn check(device: &DeviceArguments) -> Result<Exit, Failure> {
         Ok(configuration) => configuration,
         Err(diagnostics) => return Ok(say(&source, &diagnostics)),
     };
-    let sandbox = Sandbox::start(&device.state, Compiler::of_this_program()).map_err(Failure::general)?;
+    let compiler = Compiler::of_this_program().with_backend(configuration.backend);
+    let sandbox = Sandbox::start(&device.state, compiler).map_err(Failure::general)?;
     sandbox.forget_failures();
     let faults = small_runtime()?.block_on(find_faults(&configuration, source.folder(), &sandbox));
     let mut diagnostics: Vec<Diagnostic> = faults.iter().map(|fault| fault.diagnostic(&configuration)).collect();

@@ -77,7 +77,8 @@ pub(super) fn replay(device: &DeviceArguments, arguments: &ReplayArguments) -> R
     let sink = find_sink(&configuration, &arguments.sink)?;
     let mut reader = Reader::open(&device.state, configuration.device.time_zone.clone()).map_err(Failure::general)?;
     let runtime = small_runtime()?;
-    let sandbox = Sandbox::start_beside(&device.state, Compiler::of_this_program()).map_err(Failure::general)?;
+    let compiler = Compiler::of_this_program().with_backend(configuration.backend);
+    let sandbox = Sandbox::start_beside(&device.state, compiler).map_err(Failure::general)?;
     let replayer = runtime.block_on(assemble(&source, &configuration, &sink, &sandbox))?;
     let by = replayer.clone();
     let from = find_event(&mut reader, arguments.from)?;

@@ -108,3 +108,22 @@ async fn a_component_that_is_none_is_off_and_its_events_wait_for_one_that_works(
     bench.settle().await;
     assert_eq!(bench.delivered(), ["one", "one", "one", "one"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_that_are_interpreted_make_rows_without_executable_memory() {
+    let mut bench = Bench::new().await;
+    let text = std::fs::read_to_string(bench.folder().join("plugins.toml")).unwrap();
+    bench.configure(&format!("{text}\n[runtime]\nbackend = \"pulley\"\n"));
+    bench.start().await;
+    bench.sign_in().await;
+    bench.press("one").await;
+    bench.settle().await;
+    assert_eq!(bench.delivered(), ["one"]);
+    // Address range, permissions, offset, device, inode, path (proc_pid_maps(5)).
+    let maps = bench.maps();
+    for line in maps.lines().filter(|line| line.split_whitespace().nth(1).is_some_and(|flags| flags.contains('x'))) {
+        let of = line.split_whitespace().nth(5).unwrap_or_default();
+        let is_program = of.ends_with("/punchcard") || of.contains(".so") || of.starts_with("[v");
+        assert!(is_program, "{line}\n{maps}");
+    }
+}

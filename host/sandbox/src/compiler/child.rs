@@ -6,6 +6,7 @@ use std::io::{self, Read as _};
 use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
+use punchcard_core::config::runtime::Backend;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{SUBCOMMAND, compile, filter};
@@ -23,6 +24,8 @@ pub(super) struct Confinement {
     pub(super) memory_bytes: u64,
     pub(super) compute_seconds: u64,
     pub(super) code_bytes: u64,
+    /// For what it compiles.
+    pub(super) backend: Backend,
 }
 
 /// Why a compiler has no code to give.
@@ -61,7 +64,8 @@ fn run(confinement: Confinement) -> Result<(), ChildError> {
     confinement.enter().map_err(ChildError::Io)?;
     let mut component = Vec::new();
     io::stdin().take(COMPONENT_BYTES as u64).read_to_end(&mut component).map_err(ChildError::Io)?;
-    let engine = engine::start_for_compiling().map_err(|error| ChildError::Io(io::Error::other(error.to_string())))?;
+    let engine = engine::start_for_compiling(confinement.backend)
+        .map_err(|error| ChildError::Io(io::Error::other(error.to_string())))?;
     filter::enter().map_err(ChildError::Io)?;
     let code = File::from(io::stdout().as_fd().try_clone_to_owned().map_err(ChildError::Io)?);
     compile(&engine, &component, &code)
@@ -70,7 +74,15 @@ fn run(confinement: Confinement) -> Result<(), ChildError> {
 impl Confinement {
     fn parse(mut arguments: impl Iterator<Item = OsString>) -> Option<Self> {
         let mut number = || arguments.next()?.to_str()?.parse().ok();
-        Some(Self { memory_bytes: number()?, compute_seconds: number()?, code_bytes: number()? })
+        Some(Self {
+            memory_bytes: number()?,
+            compute_seconds: number()?,
+            code_bytes: number()?,
+            backend: match number()? {
+                0 => Backend::Native,
+                _ => Backend::Pulley,
+            },
+        })
     }
 
     /// Gives up what this process does not need.
