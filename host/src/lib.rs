@@ -4,6 +4,7 @@
 //! `main -> cli -> app -> {adapters, ledger, panel, sandbox} -> core`. They do not know one another; they meet in `app`.
 
 pub mod clock;
+pub mod hardware;
 pub mod http;
 pub mod input;
 pub mod vault;

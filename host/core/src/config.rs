@@ -20,6 +20,9 @@ pub mod diagnostic;
 pub mod drawing;
 pub mod part;
 
+mod bus;
+mod span;
+
 pub mod choice;
 pub mod device;
 pub mod history;
@@ -33,6 +36,7 @@ pub mod secret;
 pub mod settings;
 
 pub mod grant;
+pub mod sensor;
 pub mod sink;
 
 use std::collections::BTreeMap;
@@ -51,6 +55,7 @@ use limit::Limits;
 use panel::Panel;
 use plugin::Plugin;
 use report::{Places, Report};
+use sensor::Sensor;
 use sink::Sink;
 use syntax::Damage;
 use table::Table;
@@ -69,6 +74,8 @@ pub struct Configuration {
     pub choices: BTreeMap<ChoiceName, Choice>,
     /// `[inputs.NAME]`
     pub inputs: BTreeMap<InputName, Input>,
+    /// `[sensors.NAME]`. None has the name of an input.
+    pub sensors: BTreeMap<InputName, Sensor>,
     /// `[plugins]`
     pub plugins: BTreeMap<PluginName, Plugin>,
     /// `[grants.NAME]`
@@ -130,6 +137,7 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
     let history = root.optional("history", History::default(), history::parse_history);
     let choices = root.parts("choices", ChoiceName::parse, choice::parse_choice);
     let inputs = input::parse_inputs(&mut root, &declared, &mut kinds);
+    let sensors = sensor::parse_sensors(&mut root, &declared, panel.as_ref(), &mut kinds);
     let plugins = root.parts("plugins", PluginName::parse, |node| plugin::parse_plugin(node, limits));
     let grants = root.parts("grants", GrantName::parse, |node| grant::parse_grant(node, &declared));
     let sinks = root.parts("sinks", SinkName::parse, |node| sink::parse_sink(node, &declared, &kinds, &grants));
@@ -142,6 +150,7 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
         panel: panel.unwrap_or_default(),
         choices,
         inputs,
+        sensors,
         plugins,
         grants,
         sinks,
@@ -164,8 +173,9 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
 
 /// Leaves out what refers to a part that was left out.
 fn drop_orphans(configuration: &mut Configuration) {
-    let Configuration { choices, inputs, plugins, grants, sinks, .. } = configuration;
+    let Configuration { choices, inputs, sensors, plugins, grants, sinks, .. } = configuration;
     inputs.retain(|_, input| input.choices().all(|choice| choices.contains_key(choice)));
+    sensors.retain(|_, sensor| plugins.contains_key(&sensor.plugin));
     grants.retain(|_, grant| plugins.contains_key(&grant.plugin));
     sinks.retain(|_, sink| {
         plugins.contains_key(&sink.format.plugin)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::node::{Node, quote};
+use super::super::span::parse_span;
 use super::super::table::Table;
 
 /// What a chip has after a reset.
@@ -101,18 +102,5 @@ fn parse_minute(node: &Node<'_, '_>) -> Option<u16> {
 
 /// `30s`, `10min`, `2h`.
 fn parse_blank_after(node: &Node<'_, '_>) -> Option<Duration> {
-    let text = node.text()?;
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let unit_seconds = match unit {
-        "s" => Some(1),
-        "min" => Some(60),
-        "h" => Some(3_600),
-        _ => None,
-    };
-    let seconds = number.parse::<u64>().ok().zip(unit_seconds).and_then(|(number, unit)| number.checked_mul(unit));
-    match seconds {
-        Some(seconds) if (SHORTEST_SECONDS..=DAY_SECONDS).contains(&seconds) => Some(Duration::from_secs(seconds)),
-        _ => node.refuse(format!("found {}; accepted is `10s` to `24h`, in `s`, `min` or `h`", quote(text))),
-    }
+    parse_span(node, SHORTEST_SECONDS..=DAY_SECONDS, "`10s` to `24h`")
 }
