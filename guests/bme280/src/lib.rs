@@ -50,12 +50,14 @@ impl Sensor for Climate {
     fn check(settings: &Settings) -> Result<(), Error> {
         if !(-20.0..=20.0).contains(&settings.temperature_offset) {
             let found = settings.temperature_offset;
-            return Err(Error::InvalidSettings(format!("`temperature-offset` is {found}; accepted is -20 to 20 degrees")));
+            return Err(Error::InvalidSettings(format!(
+                "`temperature-offset` is {found}; accepted is -20 to 20 degrees"
+            )));
         }
         Ok(())
     }
 
-    fn needs(_: &Settings) -> Loans {
+    fn loans(_: &Settings) -> Loans {
         Loans { i2c: vec![CHIP.to_owned()], lines: Vec::new(), one_wire: Vec::new() }
     }
 

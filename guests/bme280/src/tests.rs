@@ -30,11 +30,7 @@ impl embedded_hal::i2c::ErrorType for Lent {
 }
 
 impl I2c for Lent {
-    fn transaction(
-        &mut self,
-        address: u8,
-        operations: &mut [embedded_hal::i2c::Operation<'_>],
-    ) -> Result<(), Broken> {
+    fn transaction(&mut self, address: u8, operations: &mut [embedded_hal::i2c::Operation<'_>]) -> Result<(), Broken> {
         self.0.transaction(address, operations).map_err(Broken)
     }
 }
@@ -88,7 +84,11 @@ fn what_is_no_bme280_is_said_and_left_alone() {
         let said = said(&bus);
         assert!(said.contains(says) && said.contains(&format!("{id:#04x}")), "{said}");
     }
-    let traffic = { bus.take_traffic(); said(&bus); bus.take_traffic() };
+    let traffic = {
+        bus.take_traffic();
+        said(&bus);
+        bus.take_traffic()
+    };
     // A write of the register and a read of its value: nothing was set.
     assert_eq!((traffic.conditions, traffic.bytes), (3, 4));
 }

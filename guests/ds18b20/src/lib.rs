@@ -46,7 +46,7 @@ impl Sensor for Thermometer {
         Ok(())
     }
 
-    fn needs(_: &Settings) -> Loans {
+    fn loans(_: &Settings) -> Loans {
         Loans { i2c: Vec::new(), lines: Vec::new(), one_wire: vec![DEVICE.to_owned()] }
     }
 
@@ -69,9 +69,11 @@ fn parse_answer(text: &str) -> Result<f64, String> {
     match first.split_whitespace().next_back() {
         Some("YES") => {}
         Some("NO") => {
-            return Err("what came has a wrong checksum; look at its wires, at their length, and at the resistor between data \
+            return Err(
+                "what came has a wrong checksum; look at its wires, at their length, and at the resistor between data \
                         and 3.3 V"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         _ => return Err(unknown()),
     }

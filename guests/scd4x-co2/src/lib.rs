@@ -47,7 +47,7 @@ impl Sensor for Air {
         Ok(())
     }
 
-    fn needs(_: &Settings) -> Loans {
+    fn loans(_: &Settings) -> Loans {
         Loans { i2c: vec![CHIP.to_owned()], lines: Vec::new(), one_wire: Vec::new() }
     }
 
@@ -67,7 +67,9 @@ impl Sensor for Air {
 fn measure<B: I2c>(bus: B, mut delay: impl DelayNs + Clone, say: fn(B::Error) -> Error) -> Result<Measured, Error> {
     let explain = |error: scd4x::Error<B::Error>| match error {
         scd4x::Error::I2c(error) => say(error),
-        scd4x::Error::Crc => Error::Other("what came has a wrong checksum; look at its wires and at their length".to_owned()),
+        scd4x::Error::Crc => {
+            Error::Other("what came has a wrong checksum; look at its wires and at their length".to_owned())
+        }
         _ => Error::Other("the chip is not in order; take its power away for a moment".to_owned()),
     };
     let mut chip = Scd4x::new(bus, delay.clone());

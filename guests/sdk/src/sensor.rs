@@ -9,8 +9,8 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use crate::bindings::sensor::exports::punchcard::plugin::source::{Loans, Reading};
 use crate::bindings::sensor::exports::punchcard::plugin::source::{Guest, Polled};
+pub use crate::bindings::sensor::exports::punchcard::plugin::source::{Loans, Reading};
 use crate::settings::parse_settings;
 use crate::state::{parse_state, render_state};
 use crate::{Context, Error};
@@ -32,7 +32,7 @@ pub trait Sensor {
     fn check(settings: &Self::Settings) -> Result<(), Error>;
 
     /// The names under which it opens hardware. plugins.toml has to lend exactly these.
-    fn needs(settings: &Self::Settings) -> Loans;
+    fn loans(settings: &Self::Settings) -> Loans;
 
     /// Reads it. Each reading becomes an event; none is a valid answer.
     ///
@@ -68,9 +68,9 @@ impl<T: Sensor> Guest for Export<T> {
         T::check(&parse_settings(&settings)?)
     }
 
-    fn needs(settings: String) -> Result<Loans, Error> {
+    fn list_loans(settings: String) -> Result<Loans, Error> {
         crate::panic::log_panics();
-        Ok(T::needs(&parse_settings(&settings)?))
+        Ok(T::loans(&parse_settings(&settings)?))
     }
 
     fn poll(settings: String, state: Vec<u8>, context: Context) -> Result<Polled, Error> {

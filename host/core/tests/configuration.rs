@@ -180,10 +180,7 @@ fn every_key_is_read() {
         plugin: PluginName::parse("bme280").unwrap(),
         every: Duration::from_secs(600),
         event: EventKind::parse("climate").unwrap(),
-        i2c: BTreeMap::from([
-            (loan("sensor"), chip("/dev/i2c-3", 0x76)),
-            (loan("spare"), chip("/dev/i2c-1", 0x77)),
-        ]),
+        i2c: BTreeMap::from([(loan("sensor"), chip("/dev/i2c-3", 0x76)), (loan("second"), chip("/dev/i2c-1", 0x77))]),
         one_wire: BTreeMap::from([(loan("boiler"), OneWireId::parse("28-0316a2795cff").unwrap())]),
         settings: read.sensors[&InputName::parse("climate").unwrap()].settings.clone(),
         share_commit_for: Duration::from_secs(60),
@@ -583,7 +580,10 @@ fn an_event_is_made_by_an_input_or_a_sensor() {
     // A sensor's plugin may have words of its own, unless they look like a misspelt one.
     let climate = "[sensors.climate]\nplugin = \"p\"\nevery = \"60s\"\nevent = \"climate\"";
     assert_eq!(sink(climate, "'climate', 'reading', 'alarm'"), Vec::<String>::new());
-    assert!(sink(climate, "'climat'")[0].ends_with("no input and no sensor makes the event `climat`; did you mean `climate`?"));
+    assert!(
+        sink(climate, "'climat'")[0]
+            .ends_with("no input and no sensor makes the event `climat`; did you mean `climate`?")
+    );
     assert_eq!(sink("sensors = 5", "'punch'").len(), 1);
     assert_eq!(sink("[sensors.climate]\nplugin = \"p\"\nevery = \"60\"", "'reading', 'punch'").len(), 1);
 }
@@ -646,6 +646,7 @@ fn a_part_has_a_place() {
     let line = |needle: &str| FULL.lines().position(|line| line.contains(needle)).unwrap() + 1;
     let sink = |name: &str| SinkName::parse(name).unwrap();
     let google = || GrantName::parse("google").unwrap();
+    let climate = || InputName::parse("climate").unwrap();
     for (part, path, needle) in [
         (Part::Device, "device", "[device]"),
         (Part::Panel, "panel", "[panel]"),
@@ -657,6 +658,15 @@ fn a_part_has_a_place() {
         (Part::GrantSettings(google()), "grants.google.settings", "settings = { provider"),
         (Part::GrantCa(google()), "grants.google.ca", "ca = "),
         (Part::GrantSecret(google(), SlotName::parse("spare").unwrap()), "grants.google.secrets.spare", "spare = "),
+        (Part::Sensor(climate()), "sensors.climate", "[sensors.climate]"),
+        (Part::SensorPlugin(climate()), "sensors.climate.plugin", "plugin = \"bme280\""),
+        (Part::SensorSettings(climate()), "sensors.climate.settings", "temperature-offset"),
+        (Part::I2cLoan(climate(), LoanName::parse("second").unwrap()), "sensors.climate.i2c.second", "second = "),
+        (
+            Part::OneWireLoan(climate(), LoanName::parse("boiler").unwrap()),
+            "sensors.climate.one-wire.boiler",
+            "boiler = ",
+        ),
         (Part::Sink(sink("house")), "sinks.house", "[sinks.house]"),
         (
             Part::FormatPlugin(sink("timesheet")),

@@ -30,7 +30,7 @@ pub(super) trait Calls: Send + Sync {
 
     fn check<'a>(&'a self, settings: &'a str) -> Answer<'a, ()>;
 
-    fn needs<'a>(&'a self, settings: &'a str) -> Answer<'a, Loans>;
+    fn loans<'a>(&'a self, settings: &'a str) -> Answer<'a, Loans>;
 
     fn poll<'a>(
         &'a self,
@@ -71,9 +71,9 @@ impl Sensor {
     ///
     /// # Errors
     /// When the call fails, or what it opens has no names.
-    pub async fn needs(&self, settings: &str) -> Result<Loans, CallError> {
-        let needs = self.calls.needs(settings).await?;
-        for names in [&needs.i2c, &needs.lines, &needs.one_wire] {
+    pub async fn loans(&self, settings: &str) -> Result<Loans, CallError> {
+        let loans = self.calls.loans(settings).await?;
+        for names in [&loans.i2c, &loans.lines, &loans.one_wire] {
             if names.len() > LOANS {
                 return Err(CallError::refused(format!("it opens {} devices; at most {LOANS} are lent", names.len())));
             }
@@ -81,7 +81,7 @@ impl Sensor {
                 return Err(CallError::refused("what it opens has no name that plugins.toml could lend it under"));
             }
         }
-        Ok(needs)
+        Ok(loans)
     }
 
     /// How long a poll may take: a plugin waits for its chip, and buses for chips that hold them up.

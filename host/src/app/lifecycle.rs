@@ -14,8 +14,8 @@ use std::time::Duration;
 use punchcard_core::event::Sequence;
 use punchcard_core::plugin::Problem;
 use thiserror::Error;
-use tokio::sync::{Semaphore, mpsc};
 use tokio::sync::watch as channel;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tracing::{error, info};
 

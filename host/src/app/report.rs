@@ -17,8 +17,8 @@ use super::part::handle::{SensorHandle, SinkHandle};
 use super::part::roster::{OnOrOff, Parts};
 use super::sensor::{LastReading, SensorStatus, sensor_part};
 use super::status::{
-    GrantReport, GrantStanding, InputReport, ProblemReport, ReadingReport, Report, SensorReport, SensorStanding, SinkReport,
-    StageReport,
+    GrantReport, GrantStanding, InputReport, ProblemReport, ReadingReport, Report, SensorReport, SensorStanding,
+    SinkReport, StageReport,
 };
 use punchcard_ledger::SinkCounts;
 

@@ -34,7 +34,11 @@ pub(super) fn run(device: &DeviceArguments, arguments: &RunArguments) -> Result<
     make_private(&device.state).map_err(Failure::general)?;
     log::start(&device.state);
     heap::share();
-    let options = Options { configuration: device.config.clone(), state: device.state.clone(), hardware: arguments.hardware.clone() };
+    let options = Options {
+        configuration: device.config.clone(),
+        state: device.state.clone(),
+        hardware: arguments.hardware.clone(),
+    };
     if options.hardware.is_simulated() {
         tracing::warn!("the hardware is simulated: its readings are of no real chip");
     }

@@ -1,8 +1,8 @@
 //! Simulated hardware: the chips of `punchcard-chips` on buses that have the kernel's names, so that all above runs as it does
 //! on a board, its errors too.
 //!
-//! Without a file, every bus has a BME280 at 0x76 and an SSD1306 at 0x3c, and every 1-Wire thermometer says 21 degrees. A file
-//! is read before each transaction, so that a trial changes what it finds: a JSON object with `i2c` (an object of buses by
+//! Without a file, every bus has a BME280 at 0x76, an SCD4x at 0x62 and an SSD1306 at 0x3c, and every 1-Wire thermometer says
+//! 21 degrees. A file is read before each transaction, so that a trial changes what it finds: a JSON object with `i2c` (an object of buses by
 //! their paths, each with `chips`, an object of chips by their addresses such as `0x76`, and perhaps a `fault`) and `one-wire`
 //! (degrees by id, or null where it does not answer). A trial replaces the file as a whole. A chip that is no longer in it is
 //! unplugged, and a bus that is not, not there.
@@ -15,13 +15,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use embedded_hal::i2c::{I2c as _, Operation};
-use punchcard_chips::{Air, Bme280, Bus, BusError as ChipsError, Fault, Glass, Ssd1306};
+use punchcard_chips::{Air, Bme280, Bus, BusError as ChipsError, Fault, Glass, Scd4x, Ssd1306};
 use punchcard_core::config::sensor::OneWireId;
 use punchcard_i2c::{BusError, BusPath, Failure, Step};
 use serde::Deserialize;
 
 use super::OneWireError;
 
+/// What a BME280 says of itself.
+const BME280: u8 = 0x60;
 /// Between two looks whether a bus that hangs goes on.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -77,6 +79,13 @@ enum ChipDescription {
         #[serde(default)]
         stuck: Option<u8>,
     },
+    Scd4x {
+        co2: u16,
+        #[serde(default = "usual_temperature")]
+        temperature: f64,
+        #[serde(default = "usual_humidity")]
+        humidity: f64,
+    },
     Ssd1306 {
         height: u32,
     },
@@ -104,6 +113,7 @@ struct Wired {
 
 enum Attached {
     Bme280(Arc<Mutex<Bme280>>),
+    Scd4x(Arc<Mutex<Scd4x>>),
     Ssd1306,
 }
 
@@ -198,10 +208,7 @@ impl Wired {
         for (address, chip) in present {
             match self.chips.get_mut(&address) {
                 Some((known, _)) if *known == chip => {}
-                Some((known, Attached::Bme280(attached))) if matches!(chip, ChipDescription::Bme280 { .. }) => {
-                    set_bme280(&mut attached.lock().unwrap_or_else(PoisonError::into_inner), chip);
-                    *known = chip;
-                }
+                Some((known, attached)) if attached.take(chip) => *known = chip,
                 _ => {
                     let attached = attach(&self.bus, address, chip);
                     self.chips.insert(address, (chip, attached));
@@ -212,13 +219,31 @@ impl Wired {
     }
 }
 
-fn attach(bus: &Bus, address: u8, chip: ChipDescription) -> Attached {
-    match chip {
-        ChipDescription::Bme280 { .. } => {
-            let attached = bus.attach(address, Bme280::new(Air::default()));
-            set_bme280(&mut attached.lock().unwrap_or_else(PoisonError::into_inner), chip);
-            Attached::Bme280(attached)
+impl Attached {
+    /// Has the chip be in another air. Whether it is one that can.
+    fn take(&self, chip: ChipDescription) -> bool {
+        match (self, chip) {
+            (Self::Bme280(bme280), ChipDescription::Bme280 { temperature, humidity, pressure, id, stuck }) => {
+                let mut bme280 = bme280.lock().unwrap_or_else(PoisonError::into_inner);
+                bme280.set_air(Air { temperature, humidity, pressure });
+                bme280.set_id(id.unwrap_or(BME280));
+                bme280.set_stuck(stuck);
+                true
+            }
+            (Self::Scd4x(scd4x), ChipDescription::Scd4x { co2, temperature, humidity }) => {
+                let air = Air { temperature, humidity, pressure: usual_pressure() };
+                scd4x.lock().unwrap_or_else(PoisonError::into_inner).set_air(co2, air);
+                true
+            }
+            _ => false,
         }
+    }
+}
+
+fn attach(bus: &Bus, address: u8, chip: ChipDescription) -> Attached {
+    let attached = match chip {
+        ChipDescription::Bme280 { .. } => Attached::Bme280(bus.attach(address, Bme280::new(Air::default()))),
+        ChipDescription::Scd4x { co2, .. } => Attached::Scd4x(bus.attach(address, Scd4x::new(co2, Air::default()))),
         ChipDescription::Ssd1306 { height } => {
             let glass = match height {
                 64 => Glass::HIGH,
@@ -228,22 +253,19 @@ fn attach(bus: &Bus, address: u8, chip: ChipDescription) -> Attached {
             bus.attach(address, Ssd1306::new(glass));
             Attached::Ssd1306
         }
-    }
-}
-
-fn set_bme280(bme280: &mut Bme280, chip: ChipDescription) {
-    if let ChipDescription::Bme280 { temperature, humidity, pressure, id, stuck } = chip {
-        bme280.set_air(Air { temperature, humidity, pressure });
-        bme280.set_id(id.unwrap_or(0x60));
-        bme280.set_stuck(stuck);
-    }
+    };
+    attached.take(chip);
+    attached
 }
 
 fn usual_bus() -> BusDescription {
     let Air { temperature, humidity, pressure } = Air::default();
     let bme280 = ChipDescription::Bme280 { temperature, humidity, pressure, id: None, stuck: None };
+    let scd4x = ChipDescription::Scd4x { co2: 640, temperature, humidity };
     let oled = ChipDescription::Ssd1306 { height: 32 };
-    BusDescription { fault: None, chips: BTreeMap::from([("0x76".to_owned(), bme280), ("0x3c".to_owned(), oled)]) }
+    let chips = [("0x3c", oled), ("0x62", scd4x), ("0x76", bme280)];
+    let chips = chips.map(|(address, chip)| (address.to_owned(), chip)).into();
+    BusDescription { fault: None, chips }
 }
 
 /// As the kernel's `w1_therm` says it (`Documentation/w1/slaves/w1_therm.rst`).

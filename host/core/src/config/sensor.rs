@@ -90,21 +90,14 @@ pub(super) fn parse_sensors(
         }
         let name = node.path().rsplit('.').next().unwrap_or_default();
         if declared.is_input(name) {
-            return node.refuse(format!(
-                "an input has the name {}, too; events tell by it where they come from",
-                quote(name)
-            ));
+            return node
+                .refuse(format!("an input has the name {}, too; events tell by it where they come from", quote(name)));
         }
         sensor
     })
 }
 
-fn parse_sensor(
-    node: &Node<'_, '_>,
-    declared: &Declared<'_>,
-    lent: &mut Lent,
-    kinds: &mut Kinds,
-) -> Option<Sensor> {
+fn parse_sensor(node: &Node<'_, '_>, declared: &Declared<'_>, lent: &mut Lent, kinds: &mut Kinds) -> Option<Sensor> {
     let mut table = node.table()?;
     let plugin = table.required("plugin", |node| declared.plugin(node, PluginName::parse));
     let every = table.required("every", |node| parse_span(node, 1..=DAY_SECONDS, "`1s` to `24h`"));
@@ -112,7 +105,8 @@ fn parse_sensor(
     let event = event.flatten();
     kinds.add(event.clone());
     let i2c = table.optional("i2c", BTreeMap::new(), |node| parse_loans(node, |node| lent.parse_i2c(node)));
-    let one_wire = table.optional("one-wire", BTreeMap::new(), |node| parse_loans(node, |node| lent.parse_one_wire(node)));
+    let one_wire =
+        table.optional("one-wire", BTreeMap::new(), |node| parse_loans(node, |node| lent.parse_one_wire(node)));
     let settings = table.optional("settings", Settings::default(), parse_settings);
     let usual = every.map_or(0, |every| USUAL_SHARE_MS.min(u32::try_from(every.as_millis() / 2).unwrap_or(u32::MAX)));
     let share = table.optional("share-commit-ms", usual, |node| {

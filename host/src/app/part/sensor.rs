@@ -40,12 +40,12 @@ impl SensorPart {
         let loaded = loaded.map_err(|fault| vec![fault])?;
         let Plugin::Sensor(sensor) = &*loaded.plugin else { return Err(Vec::new()) };
         let settings = configuration.settings.to_json();
-        let needs = match sensor.check(&settings).await {
-            Ok(()) => sensor.needs(&settings).await,
+        let loans = match sensor.check(&settings).await {
+            Ok(()) => sensor.loans(&settings).await,
             Err(error) => Err(error),
         };
-        let needs = needs.map_err(|error| vec![refusal(Place::SensorSettings(name.clone()), plugin, error)])?;
-        let unmet = unmet_by_sensor(name, configuration, &needs);
+        let loans = loans.map_err(|error| vec![refusal(Place::SensorSettings(name.clone()), plugin, error)])?;
+        let unmet = unmet_by_sensor(name, configuration, &loans);
         if !unmet.is_empty() {
             return Err(unmet.into_iter().map(Fault::from).collect());
         }

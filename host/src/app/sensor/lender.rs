@@ -45,9 +45,8 @@ pub(in crate::app) struct SensorLender {
 impl SensorLender {
     /// Lends what plugins.toml says.
     pub(in crate::app) fn new(buses: Arc<Buses>, sensor: &Sensor) -> Self {
-        let chip = |(name, I2cLoan { bus, address }): (&LoanName, &I2cLoan)| {
-            (name.clone(), (BusPath::new(bus), *address))
-        };
+        let chip =
+            |(name, I2cLoan { bus, address }): (&LoanName, &I2cLoan)| (name.clone(), (BusPath::new(bus), *address));
         let chips = sensor.i2c.iter().map(chip).collect();
         Self { buses, chips, one_wire: sensor.one_wire.clone(), failure: Arc::default() }
     }

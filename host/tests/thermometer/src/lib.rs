@@ -39,7 +39,7 @@ impl Sensor for Thermometer {
         Ok(())
     }
 
-    fn needs(_: &Settings) -> Loans {
+    fn loans(_: &Settings) -> Loans {
         Loans { i2c: Vec::new(), lines: Vec::new(), one_wire: Vec::new() }
     }
 

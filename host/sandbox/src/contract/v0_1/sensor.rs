@@ -62,11 +62,11 @@ impl Calls for Bound {
         })
     }
 
-    fn needs<'a>(&'a self, settings: &'a str) -> Answer<'a, Loans> {
+    fn loans<'a>(&'a self, settings: &'a str) -> Answer<'a, Loans> {
         Box::pin(async move {
             let answer = self.loaded.call(None, async |store| {
                 let plugin = self.bindings.instantiate_async(&mut *store).await?;
-                plugin.punchcard_plugin_source().call_needs(store, settings).await
+                plugin.punchcard_plugin_source().call_list_loans(store, settings).await
             });
             let answer = answer.await?.map_err(|error| CallError::Returned(error.into()))?;
             Ok(Loans { i2c: answer.i2c, lines: answer.lines, one_wire: answer.one_wire })
