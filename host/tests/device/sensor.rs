@@ -17,6 +17,15 @@ every = "1s"
 i2c = { sensor = { address = 0x76 } }
 "#;
 
+/// It reads how often it was read.
+const COUNTER: &str = r#"
+[sensors.climate]
+plugin = "thermometer"
+every = "1s"
+share-commit-ms = 0
+settings = { place = "shed", degrees = 1.0, rise = 1.0 }
+"#;
+
 /// A device with a sensor, whose readings go into a sheet, and a key; and what is connected to it.
 async fn bench(sensors: &str, hardware: &Value) -> Bench {
     let mut bench = Bench::new().await;
@@ -101,7 +110,7 @@ async fn what_a_chip_measures_arrives_in_the_sheet() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_wrong_with_a_chip_is_said_and_the_rest_is_recorded() {
     let mut bench = bench(CLIMATE, &bme280(20.0)).await;
-    bench.start().await;
+    bench.start_only();
     let with = |bus: Value| json!({ "i2c": { "/dev/i2c-1": bus } });
     let chip = |chip: Value| json!({ "0x76": chip });
     let at_another = json!({ "0x77": { "chip": "bme280" } });
@@ -142,7 +151,7 @@ async fn a_bus_that_does_not_return_holds_up_its_own_sensors_alone() {
     // A poll has ten times this.
     let plugin = format!("{:?}", guest("bme280").to_str().unwrap());
     bench.reconfigure(&format!("bme280 = {plugin}"), &format!("bme280 = {{ path = {plugin}, call-ms = 50 }}"));
-    bench.start().await;
+    bench.start_only();
     let report = bench
         .until("it is said twice", |report| report["sensors"][1]["status"] == "failing" && report["events"] != 0)
         .await;
@@ -157,15 +166,7 @@ async fn a_bus_that_does_not_return_holds_up_its_own_sensors_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_power_cut_loses_and_doubles_no_reading_of_a_plugin_that_counts() {
-    // It reads how often it was read.
-    let counter = r#"
-[sensors.climate]
-plugin = "thermometer"
-every = "1s"
-share-commit-ms = 0
-settings = { place = "shed", degrees = 1.0, rise = 1.0 }
-"#;
-    let mut bench = bench(counter, &json!({})).await;
+    let mut bench = bench(COUNTER, &json!({})).await;
     for events in [2, 4, 6] {
         bench.start().await;
         bench.until("it is read", |report| report["events"].as_u64() >= Some(events)).await;
@@ -198,7 +199,7 @@ i2c = { sensor = { address = 0x62 } }
         } } } })
     };
     connect(&bench, &chips(21.0));
-    bench.start().await;
+    bench.start_only();
     let report = bench
         .until("both are read", |report| {
             report["sensors"].as_array().unwrap().iter().all(|sensor| sensor["status"] == "reading")
@@ -232,4 +233,29 @@ async fn check_knows_plugins_settings_and_what_is_lent() {
         assert!(!checked.status.success() && said.contains(says), "{said}");
         bench.reconfigure(to, from);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reading_that_a_full_card_refuses_is_said_and_not_counted() {
+    let mut bench = bench(COUNTER, &json!({})).await;
+    bench.start().await;
+    bench.until("it is read", |report| report["events"].as_u64() >= Some(1)).await;
+    bench.stop().await;
+    bench.start_with_files_of_at_most(400).await;
+    let mut presses = 0;
+    while !bench.log().contains("not read meanwhile") {
+        presses += 1;
+        assert!(presses < 600, "the card is never full");
+        bench.press_only("one").await;
+    }
+    let reason = failure(&mut bench, "not read meanwhile").await;
+    assert!(reason.contains("the event was not recorded"), "{reason}");
+    bench.stop().await;
+    bench.start().await;
+    bench.until("it is read again", |report| sensor(report)["status"] == "reading").await;
+    bench.sign_in().await;
+    bench.settle().await;
+    bench.stop().await;
+    let readings: Vec<u64> = rows(&bench).iter().filter_map(|row| row[0].parse().ok()).collect();
+    assert_eq!(readings, (1..=u64::try_from(readings.len()).unwrap()).collect::<Vec<_>>());
 }

@@ -125,7 +125,8 @@ impl<'a> Graph<'a> {
     }
 
     /// Between the crates of the workspace. Tests count too, with these exceptions: the host is tested on the simulator, on
-    /// what a power cut leaves, with bare components, and as a device of the rig; a guest for Google is tested on the simulator.
+    /// what a power cut leaves, with bare components, and as a device of the rig; a guest for Google is tested on the simulator, and
+    /// one for a chip on the simulated chip.
     fn member_breaches(&self) -> Vec<Breach> {
         let mut breaches = Vec::new();
         for member in &self.members {
@@ -224,6 +225,9 @@ mod tests {
             (CORE, HOST, Kind::Test, false),
             (SIMULATOR, CORE, Kind::Run, false),
             ("timeclock", SDK, Kind::Run, true),
+            ("bme280", CHIPS, Kind::Test, true),
+            ("bme280", CHIPS, Kind::Run, false),
+            ("timeclock", CHIPS, Kind::Test, false),
             ("google-sheets", SIMULATOR, Kind::Test, true),
             ("google-sheets", SIMULATOR, Kind::Run, false),
             ("timeclock", SIMULATOR, Kind::Test, false),

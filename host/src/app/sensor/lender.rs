@@ -170,3 +170,102 @@ fn transact(bus: &mut I2cBus, address: u8, operations: &[Operation]) -> Result<V
     let is_read = |operation: &Operation| matches!(operation, Operation::Read(_));
     Ok(rooms.into_iter().zip(operations).filter(|(_, operation)| is_read(operation)).map(|(room, _)| room).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::time::Duration;
+
+    use punchcard_core::config::parse_configuration;
+    use serde_json::{Value, json};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const CONFIGURATION: &str = r#"
+        device.name = "x"
+        plugins.p = "p"
+        [sensors.climate]
+        plugin = "p"
+        every = "1s"
+        i2c.sensor.address = 0x76
+        one-wire.boiler = "28-0316a2795cff"
+    "#;
+
+    fn connect(file: &Path, hardware: &Value) {
+        let new = file.with_extension("new");
+        fs::write(&new, hardware.to_string()).unwrap();
+        fs::rename(new, file).unwrap();
+    }
+
+    /// A lender, and the file that says what is connected.
+    fn lender(folder: &TempDir) -> (SensorLender, std::path::PathBuf) {
+        let file = folder.path().join("hardware.json");
+        connect(&file, &json!({}));
+        let configuration = parse_configuration(CONFIGURATION).unwrap_or_else(|errors| panic!("{errors:?}"));
+        let (_, sensor) = configuration.sensors.first_key_value().unwrap();
+        let buses = Arc::new(Buses::new(Hardware::simulated(Some(file.clone()))));
+        (SensorLender::new(buses, sensor), file)
+    }
+
+    fn bus(bus: &Value) -> Value {
+        json!({ "i2c": { "/dev/i2c-1": bus } })
+    }
+
+    async fn id(lender: &SensorLender) -> Result<Vec<Vec<u8>>, lender::BusError> {
+        lender.transact("sensor", vec![Operation::Write(vec![0xd0]), Operation::Read(1), Operation::Read(0)]).await
+    }
+
+    #[tokio::test]
+    async fn nothing_is_lent_under_another_name_and_a_chip_is_not_a_device_on_a_wire() {
+        let folder = tempfile::tempdir().unwrap();
+        let (lender, file) = lender(&folder);
+        connect(&file, &json!({ "i2c": { "/dev/i2c-1": {} }, "one-wire": { "28-0316a2795cff": 20.0 } }));
+        for name in ["boiler", "other", "", "0x76", "/dev/i2c-1"] {
+            assert_eq!(lender.open_i2c(name).await, Err(lender::BusError::Denied), "{name}");
+            assert_eq!(lender.transact(name, Vec::new()).await, Err(lender::BusError::Denied), "{name}");
+        }
+        assert_eq!(lender.read_one_wire("sensor").await, Err(lender::BusError::Denied));
+        assert_eq!(lender.failure(), None);
+        assert!(lender.read_one_wire("boiler").await.unwrap().ends_with("t=20000\n"));
+    }
+
+    #[tokio::test]
+    async fn the_reads_of_a_transaction_come_back_in_their_order_and_what_fails_is_said_until_it_works() {
+        let folder = tempfile::tempdir().unwrap();
+        let (lender, file) = lender(&folder);
+        let unknown = lender::BusError::NoAcknowledge(NoAcknowledge::Unknown);
+        assert!(matches!(lender.open_i2c("sensor").await, Err(lender::BusError::Other(_))));
+        assert!(lender.failure().unwrap().contains("no such bus"));
+        connect(&file, &bus(&json!({})));
+        assert_eq!(lender.open_i2c("sensor").await, Ok(()));
+        assert_eq!((id(&lender).await, lender.failure().is_some()), (Err(unknown), true));
+        let failure = lender.failure().unwrap();
+        assert!(failure.contains("/dev/i2c-1") && failure.contains("0x76"), "{failure}");
+        connect(&file, &bus(&json!({ "chips": { "0x76": { "chip": "bme280" } } })));
+        assert_eq!((id(&lender).await, lender.failure()), (Ok(vec![vec![0x60], vec![]]), None));
+        // The adapter was unplugged and plugged in again.
+        connect(&file, &json!({}));
+        assert!(id(&lender).await.is_err());
+        connect(&file, &bus(&json!({ "chips": { "0x76": { "chip": "bme280" } } })));
+        assert_eq!(id(&lender).await, Ok(vec![vec![0x60], vec![]]));
+        assert!(lender.read_one_wire("boiler").await.is_err());
+        assert!(lender.failure().unwrap().contains("28-0316a2795cff is not there"));
+        lender.begin();
+        assert_eq!(lender.failure(), None);
+    }
+
+    #[tokio::test]
+    async fn of_a_bus_that_hangs_is_said_that_it_has_not_answered_and_it_goes_on_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let (lender, file) = lender(&folder);
+        connect(&file, &bus(&json!({ "fault": "hangs" })));
+        for _ in 0..3 {
+            assert!(tokio::time::timeout(Duration::from_millis(20), id(&lender)).await.is_err());
+            assert!(lender.failure().unwrap().starts_with("no answer has come yet; I2C bus /dev/i2c-1"));
+        }
+        connect(&file, &bus(&json!({ "chips": { "0x76": { "chip": "bme280" } } })));
+        assert_eq!((id(&lender).await, lender.failure()), (Ok(vec![vec![0x60], vec![]]), None));
+    }
+}
