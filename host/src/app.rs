@@ -23,6 +23,8 @@ mod watch;
 mod intake;
 mod known_time;
 
+mod sensor;
+
 mod formatting;
 pub mod replay;
 

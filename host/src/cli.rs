@@ -46,7 +46,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the device until it is told to stop (Ctrl-C, SIGTERM, and `q` where that is no input's key).
-    Run,
+    Run(run::RunArguments),
     /// Check the configuration and every plugin in it, without starting anything. Keeps the compiled plugins for the start.
     Check,
     /// Have the running device look at plugins.toml, its components and its secrets again. It does so by itself when one of
@@ -96,7 +96,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let device = &arguments.device.clone().device();
     become_owner(&device.state).map_err(Failure::general)?;
     match &arguments.command {
-        Command::Run => run::run(device),
+        Command::Run(arguments) => run::run(device, arguments),
         Command::Check => check::check(device),
         Command::Reload { json } => reload::reload(device, *json),
         Command::Status { json } => status::status(device, *json),

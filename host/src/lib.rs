@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod gpio;
+pub mod hardware;
 pub mod http;
 pub mod input;
 mod output;

@@ -1,23 +1,19 @@
 //! Sensors: readings of what is connected to the device.
+//!
+//! Drivers for `embedded-hal` run unchanged, on a [`hardware::Chip`] and a [`hardware::Delay`].
+
+pub mod hardware;
 
 use std::marker::PhantomData;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use crate::bindings::sensor::exports::punchcard::plugin::source::Reading;
 use crate::bindings::sensor::exports::punchcard::plugin::source::{Guest, Polled};
+pub use crate::bindings::sensor::exports::punchcard::plugin::source::{Loans, Reading};
 use crate::settings::parse_settings;
 use crate::state::{parse_state, render_state};
 use crate::{Context, Error};
-
-/// Devices on the host's buses and lines, by the names under which plugins.toml lends them. They are there in a component
-/// only: a native test of a sensor calls what is behind its readings.
-pub mod hardware {
-    pub use crate::bindings::sensor::punchcard::plugin::hardware::{
-        BusError, I2cDevice, Line, NoAcknowledge, Operation, delay_us, open_i2c, open_line,
-    };
-}
 
 /// Reads a sensor, at the interval that plugins.toml sets.
 pub trait Sensor {
@@ -35,10 +31,14 @@ pub trait Sensor {
     /// [`Error::InvalidSettings`] when they can't.
     fn check(settings: &Self::Settings) -> Result<(), Error>;
 
+    /// The names under which it opens hardware. plugins.toml has to lend exactly these.
+    fn loans(settings: &Self::Settings) -> Loans;
+
     /// Reads it. Each reading becomes an event; none is a valid answer.
     ///
     /// # Errors
-    /// When it can't be read. The state stays as it was, and the sensor is polled again at its interval.
+    /// When it can't be read. The state stays as it was, and the sensor is polled again after a pause that grows with each
+    /// failure.
     fn poll(settings: &Self::Settings, state: &mut Self::State, context: &Context) -> Result<Vec<Reading>, Error>;
 
     /// Converts a state that an older version of this plugin wrote.
@@ -66,6 +66,11 @@ impl<T: Sensor> Guest for Export<T> {
     fn check(settings: String) -> Result<(), Error> {
         crate::panic::log_panics();
         T::check(&parse_settings(&settings)?)
+    }
+
+    fn list_loans(settings: String) -> Result<Loans, Error> {
+        crate::panic::log_panics();
+        Ok(T::loans(&parse_settings(&settings)?))
     }
 
     fn poll(settings: String, state: Vec<u8>, context: Context) -> Result<Polled, Error> {

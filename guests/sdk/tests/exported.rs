@@ -87,6 +87,10 @@ impl Sensor for Tally {
         check(settings)
     }
 
+    fn loans(settings: &Settings) -> sensor::Loans {
+        sensor::Loans { i2c: vec![settings.title.to_lowercase()], lines: vec![], one_wire: vec![] }
+    }
+
     fn poll(settings: &Settings, count: &mut u64, context: &Context) -> Result<Vec<sensor::Reading>, Error> {
         if context.boot.is_empty() {
             return Err(Error::Other("no boot".into()));
@@ -140,6 +144,8 @@ fn settings_are_checked_by_every_kind_of_plugin() {
     assert_eq!(<Sheet as ExportedFormatter>::list_fields(SETTINGS.into()), Ok(vec![]), "what the author does not say");
     assert_eq!(<Account as ExportedPolicy>::check(SETTINGS.into()), Ok(()));
     assert_eq!(<Thermometer as ExportedSensor>::check(SETTINGS.into()), Ok(()));
+    let loans = <Thermometer as ExportedSensor>::list_loans(SETTINGS.into()).map(|loans| loans.i2c);
+    assert_eq!(loans, Ok(vec!["count".to_owned()]));
     for (settings, said) in REFUSED {
         let refusal = Error::InvalidSettings(said.into());
         assert_eq!(<Sheet as ExportedFormatter>::columns(settings.into()), Err(refusal.clone()));

@@ -10,6 +10,7 @@ use google_sim::{Config, Decision, GoogleSim};
 use punchcard::app::control::{Answer, Question, ask};
 use punchcard::app::device::Options;
 use punchcard::app::status::{GrantStanding, Report, SinkReport};
+use punchcard::hardware::Hardware;
 use punchcard_rig::{Configuration, Folder, Key, Process, stand_in};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::sync::mpsc;
@@ -92,7 +93,7 @@ impl Device {
     /// Starts the host in this process.
     pub(crate) async fn start_here(&self) -> Result<Here> {
         let configuration = self.folder.path().join("plugins.toml");
-        Here::start(Options { configuration, state: self.folder.state.clone() }).await
+        Here::start(Options { configuration, state: self.folder.state.clone(), hardware: Hardware::of_kernel() }).await
     }
 
     /// Waits until its destination was looked at after a start: what follows is for rows.

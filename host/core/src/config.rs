@@ -20,6 +20,8 @@ pub mod diagnostic;
 pub mod drawing;
 pub mod part;
 
+mod bus;
+
 pub mod choice;
 pub mod device;
 pub mod hardware;
@@ -38,6 +40,7 @@ pub mod secret;
 pub mod settings;
 
 pub mod grant;
+pub mod sensor;
 pub mod sink;
 
 use std::collections::BTreeMap;
@@ -60,6 +63,7 @@ use panel::Panel;
 use plugin::Plugin;
 use report::{Places, Report};
 use runtime::Backend;
+use sensor::Sensor;
 use sink::Sink;
 use syntax::Damage;
 use table::Table;
@@ -80,6 +84,8 @@ pub struct Configuration {
     pub inputs: BTreeMap<InputName, Input>,
     /// `[outputs.NAME]`
     pub outputs: BTreeMap<OutputName, Output>,
+    /// `[sensors.NAME]`. None has the name of an input.
+    pub sensors: BTreeMap<InputName, Sensor>,
     /// `[plugins]`
     pub plugins: BTreeMap<PluginName, Plugin>,
     /// `[grants.NAME]`
@@ -153,6 +159,7 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
     let mut seats = input::Seats::new(adapter.unwrap_or_default());
     let inputs = input::parse_inputs(&mut root, &declared, &mut kinds, &mut seats);
     let outputs = output::parse_outputs(&mut root, &mut seats);
+    let sensors = sensor::parse_sensors(&mut root, &declared, panel.as_ref(), &mut kinds);
     let plugins = root.parts("plugins", PluginName::parse, |node| plugin::parse_plugin(node, limits));
     let grants = root.parts("grants", GrantName::parse, |node| grant::parse_grant(node, &declared));
     let sinks = root.parts("sinks", SinkName::parse, |node| sink::parse_sink(node, &declared, &kinds, &grants));
@@ -166,6 +173,7 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
         choices,
         inputs,
         outputs,
+        sensors,
         plugins,
         grants,
         sinks,
@@ -191,8 +199,9 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
 
 /// Leaves out what refers to a part that was left out.
 fn drop_orphans(configuration: &mut Configuration) {
-    let Configuration { choices, inputs, plugins, grants, sinks, .. } = configuration;
+    let Configuration { choices, inputs, sensors, plugins, grants, sinks, .. } = configuration;
     inputs.retain(|_, input| input.choices().all(|choice| choices.contains_key(choice)));
+    sensors.retain(|_, sensor| plugins.contains_key(&sensor.plugin));
     grants.retain(|_, grant| plugins.contains_key(&grant.plugin));
     sinks.retain(|_, sink| {
         plugins.contains_key(&sink.format.plugin)

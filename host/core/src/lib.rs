@@ -44,6 +44,7 @@ pub mod grant;
 
 pub mod backoff;
 pub mod pace;
+pub mod polling;
 pub mod wear;
 
 pub mod http;

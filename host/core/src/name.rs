@@ -81,7 +81,7 @@ name! {
     SinkName
 }
 name! {
-    /// An input or sensor: a key of `[inputs]`.
+    /// An input or sensor: a key of `[inputs]` or `[sensors]`.
     InputName
 }
 name! {
@@ -99,6 +99,10 @@ name! {
 name! {
     /// A field of an event, such as `project`.
     FieldName
+}
+name! {
+    /// What a sensor's plugin opens: a key of a sensor's `i2c` or `one-wire`.
+    LoanName
 }
 name! {
     /// A slot of the token storage, such as `access-token`.

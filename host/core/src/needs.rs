@@ -10,10 +10,12 @@ use url::Url;
 use crate::config::grant::Grant;
 use crate::config::input::{Action, Press};
 use crate::config::near::{did_you_mean, near};
+use crate::config::sensor::Sensor;
 use crate::config::sink::Sink;
 use crate::config::{Configuration, Part};
-use crate::name::{EventKind, GrantName, InputName, PluginName, SinkName, SlotName};
+use crate::name::{EventKind, GrantName, InputName, LoanName, PluginName, SinkName, SlotName};
 use crate::plugin::Needs;
+use crate::plugin::sensor::Loans;
 use crate::reach::{Prefix, covering, literal_address, without_query};
 
 /// A need that plugins.toml does not meet.
@@ -62,9 +64,52 @@ pub fn unmet_by_sink(
     unmet
 }
 
+/// What a sensor's plugin opens and is not lent, and what it is lent and never opens.
+#[must_use]
+pub fn unmet_by_sensor(name: &InputName, sensor: &Sensor, needs: &Loans) -> Vec<UnmetNeed> {
+    let plugin = &sensor.plugin;
+    let mut unmet = Vec::new();
+    let i2c: Vec<&LoanName> = sensor.i2c.keys().collect();
+    let one_wire: Vec<&LoanName> = sensor.one_wire.keys().collect();
+    let kinds = [
+        ("chip", "i2c", "{ address = 0x… }", &needs.i2c, i2c),
+        ("1-Wire device", "one-wire", "\"28-…\"", &needs.one_wire, one_wire),
+    ];
+    for (what, key, example, opened, lent) in kinds {
+        let spare: Vec<&LoanName> =
+            lent.iter().copied().filter(|loan| !opened.iter().any(|name| name == loan.as_str())).collect();
+        for wanted in opened.iter().filter(|wanted| !lent.iter().any(|loan| loan.as_str() == *wanted)) {
+            let meant = near(wanted, spare.iter().map(|loan| loan.as_str()));
+            let remedy = meant.map_or_else(
+                || format!("add `{key} = {{ {wanted} = {example} }}` to sensors.{name}"),
+                |meant| format!("rename `{key}.{meant}`"),
+            );
+            unmet.push(UnmetNeed {
+                part: Part::Sensor(name.clone()),
+                message: format!("plugin `{plugin}` opens the {what} `{wanted}`, which is not lent to it; {remedy}"),
+            });
+        }
+        for loan in spare {
+            let known = if opened.is_empty() { "none".to_owned() } else { listed(opened.iter().map(String::as_str)) };
+            let part = match key {
+                "i2c" => Part::I2cLoan(name.clone(), loan.clone()),
+                _ => Part::OneWireLoan(name.clone(), loan.clone()),
+            };
+            let message = format!("plugin `{plugin}` opens no {what} `{loan}`; it opens {known}");
+            unmet.push(UnmetNeed { part, message });
+        }
+    }
+    unmet.extend(needs.lines.iter().map(|line| UnmetNeed {
+        part: Part::SensorPlugin(name.clone()),
+        message: format!("plugin `{plugin}` opens the GPIO line `{line}`; this host lends no lines"),
+    }));
+    unmet
+}
+
 /// The fields that a sink's formatter needs, and no input sends with the sink's events.
 ///
-/// Where one of its events has no input, nobody can say: a sensor may send it, with whatever fields. A configuration that
+/// Where a sensor makes one of its events, or none of its inputs, nobody can say: sensors have whatever fields their plugins
+/// give them. A configuration that
 /// is not whole may lack the very input that sends them.
 #[must_use]
 pub fn unmet_by_events(name: &SinkName, configuration: &Configuration, fields: &[String]) -> Vec<UnmetNeed> {
@@ -79,7 +124,10 @@ pub fn unmet_by_events(name: &SinkName, configuration: &Configuration, fields: &
         .flatten()
         .filter(|(_, press)| sink.events.contains(&press.event))
         .collect();
-    let has_sender = |event: &EventKind| senders.iter().any(|(_, press)| press.event == *event);
+    let has_sender = |event: &EventKind| {
+        let is_read = configuration.sensors.values().any(|sensor| sensor.event == *event);
+        !is_read && senders.iter().any(|(_, press)| press.event == *event)
+    };
     if !configuration.is_whole() || !sink.events.iter().all(has_sender) {
         return Vec::new();
     }
@@ -293,6 +341,61 @@ mod tests {
              grants.google.secrets",
         ];
         assert_eq!(unmet(&needs(&["https://sheets.example"], &["pin"], false)), expected);
+    }
+
+    #[test]
+    fn a_sensor_is_lent_exactly_what_its_plugin_opens() {
+        let id = "28-0316a2795cff";
+        let loans = |i2c: &[&str], lines: &[&str], one_wire: &[&str]| {
+            let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+            Loans { i2c: owned(i2c), lines: owned(lines), one_wire: owned(one_wire) }
+        };
+        let chip = "i2c.sensor.address = 0x76";
+        let opens = "plugin `rows` opens";
+        let missing = format!(
+            "sensors.s: {opens} the chip `sensor`, which is not lent to it; add `i2c = {{ sensor = {{ address = 0x… }} }}` to \
+             sensors.s"
+        );
+        let table: [(&str, Loans, &[&str]); 8] = [
+            ("", loans(&[], &[], &[]), &[]),
+            (chip, loans(&["sensor"], &[], &[]), &[]),
+            ("", loans(&["sensor"], &[], &[]), &[&missing]),
+            (
+                "i2c.senser.address = 0x76",
+                loans(&["sensor"], &[], &[]),
+                &[
+                    &format!("sensors.s: {opens} the chip `sensor`, which is not lent to it; rename `i2c.senser`"),
+                    &format!("sensors.s.i2c.senser: {opens} no chip `senser`; it opens `sensor`"),
+                ],
+            ),
+            (chip, loans(&[], &[], &[]), &[&format!("sensors.s.i2c.sensor: {opens} no chip `sensor`; it opens none")]),
+            (
+                &format!("one-wire.a = '{id}'"),
+                loans(&["sensor"], &[], &[]),
+                &[&missing, &format!("sensors.s.one-wire.a: {opens} no 1-Wire device `a`; it opens none")],
+            ),
+            (
+                "",
+                loans(&[], &[], &["sensor"]),
+                &[&format!(
+                    "sensors.s: {opens} the 1-Wire device `sensor`, which is not lent to it; add `one-wire = {{ sensor = \
+                     \"28-…\" }}` to sensors.s"
+                )],
+            ),
+            (
+                "",
+                loans(&[], &["reset"], &[]),
+                &[&format!("sensors.s.plugin: {opens} the GPIO line `reset`; this host lends no lines")],
+            ),
+        ];
+        for (lines, needs, expected) in table {
+            let text = format!(
+                "device.name = 'door'\nplugins.rows = 'rows.wasm'\n[sensors.s]\nplugin = 'rows'\nevery = '60s'\n{lines}\n"
+            );
+            let configuration = parse_configuration(&text).unwrap_or_else(|errors| panic!("{errors:?}"));
+            let (name, sensor) = configuration.sensors.first_key_value().unwrap();
+            assert_eq!(said(unmet_by_sensor(name, sensor, &needs)), expected, "{lines}");
+        }
     }
 
     #[test]

@@ -384,6 +384,17 @@ pub mod auth {
 pub mod sensor {
     use crate::event::Field;
 
+    /// The names under which a sensor's plugin opens hardware (`source.loans`).
+    #[derive(Debug, Clone, Default, PartialEq, Eq)]
+    pub struct Loans {
+        /// Chips on I2C buses.
+        pub i2c: Vec<String>,
+        /// GPIO lines.
+        pub lines: Vec<String>,
+        /// 1-Wire devices.
+        pub one_wire: Vec<String>,
+    }
+
     /// What a sensor measured, or noticed (`source.reading`).
     #[derive(Debug, Clone, PartialEq)]
     pub struct Reading {

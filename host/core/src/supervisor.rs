@@ -13,6 +13,7 @@ use crate::config::input::Input;
 use crate::config::limit::Limits;
 use crate::config::output::Output;
 use crate::config::panel::Panel;
+use crate::config::sensor::Sensor;
 use crate::config::sink::Sink;
 use crate::name::{GrantName, InputName, OutputName, PluginName, SinkName};
 use crate::secret::Secret;
@@ -37,6 +38,8 @@ pub enum PartName {
     Grant(GrantName),
     /// `sinks.NAME`
     Sink(SinkName),
+    /// `sensors.NAME`
+    Sensor(InputName),
 }
 
 impl fmt::Display for PartName {
@@ -47,6 +50,7 @@ impl fmt::Display for PartName {
             Self::Inputs(driver) => write!(formatter, "inputs ({driver})"),
             Self::Grant(name) => write!(formatter, "grants.{name}"),
             Self::Sink(name) => write!(formatter, "sinks.{name}"),
+            Self::Sensor(name) => write!(formatter, "sensors.{name}"),
         }
     }
 }
@@ -64,6 +68,8 @@ pub enum PartConfiguration {
     Grant(Grant),
     /// `[sinks.NAME]`
     Sink(Box<Sink>),
+    /// `[sensors.NAME]`
+    Sensor(Box<Sensor>),
 }
 
 /// A component under its limits.
@@ -183,7 +189,7 @@ pub struct Step {
 }
 
 /// The steps from what runs to what should run: what is stopped first, then what is replaced, then what is started, then
-/// what is left alone. Within these, grants come before sinks.
+/// what is left alone. Within these, grants come before sinks, and these before sensors.
 #[must_use]
 pub fn plan_steps(wanted: &BTreeMap<PartName, Wanted>, actual: &BTreeMap<PartName, Actual>, now_ms: u64) -> Vec<Step> {
     let parts: BTreeSet<&PartName> = wanted.keys().chain(actual.keys()).collect();

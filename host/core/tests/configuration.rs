@@ -11,13 +11,16 @@ use punchcard_core::config::output::Driven;
 use punchcard_core::config::panel::{Care, Night, Oled, OledChip, PanelDriver, PanelSize};
 use punchcard_core::config::runtime::Backend;
 use punchcard_core::config::secret::SecretSource;
+use punchcard_core::config::sensor::{I2cLoan, OneWireId, Sensor};
 use punchcard_core::config::sink::Authorization;
 use punchcard_core::config::{
     Configuration, Diagnostic, MAX_BYTES, Part, Place, parse_configuration, parse_what_is_valid, render_diagnostics,
 };
 use punchcard_core::encoder::StepsPerDetent;
 use punchcard_core::event::Value;
-use punchcard_core::name::{ChoiceName, EventKind, GrantName, InputName, OutputName, PluginName, SinkName, SlotName};
+use punchcard_core::name::{
+    ChoiceName, EventKind, GrantName, InputName, LoanName, OutputName, PluginName, SinkName, SlotName,
+};
 use punchcard_core::output::{Behavior, Pulses, Sign};
 
 const TO_GROUND: Contact = Contact { pull: Pull::Up, is_active_low: true };
@@ -189,6 +192,21 @@ fn every_key_is_read() {
     let behavior =
         Behavior { recorded: Pulses(vec![60, 30, 60]), refused: Pulses::default(), problem: Some(Sign::Blink) };
     assert_eq!(output("lamp").behavior, behavior);
+
+    assert_eq!(names(&read.sensors), ["climate"]);
+    let loan = |name: &str| LoanName::parse(name).unwrap();
+    let chip = |bus: &str, address| I2cLoan { bus: bus.into(), address };
+    let climate = Sensor {
+        plugin: PluginName::parse("bme280").unwrap(),
+        every: Duration::from_secs(600),
+        event: EventKind::parse("climate").unwrap(),
+        i2c: BTreeMap::from([(loan("sensor"), chip("/dev/i2c-3", 0x76)), (loan("second"), chip("/dev/i2c-1", 0x77))]),
+        one_wire: BTreeMap::from([(loan("boiler"), OneWireId::parse("28-0316a2795cff").unwrap())]),
+        settings: read.sensors[&InputName::parse("climate").unwrap()].settings.clone(),
+        share_commit_for: Duration::from_secs(60),
+    };
+    assert_eq!(climate.settings.to_json(), r#"{"temperature-offset":-0.5}"#);
+    assert_eq!(read.sensors[&InputName::parse("climate").unwrap()], climate);
 
     const MIB: u64 = 1024 * 1024;
     let limits = Limits {
@@ -644,6 +662,68 @@ fn an_event_is_made_by_an_input_or_a_sensor() {
     assert_eq!(sink(named, "'punch'").len(), 2);
     let turned = "[inputs.door]\ndriver = \"keyboard\"\nkey = \"a\"\nturn = 5";
     assert_eq!(sink(turned, "'punch'").len(), 2);
+
+    // A sensor's plugin may have words of its own, unless they look like a misspelt one.
+    let climate = "[sensors.climate]\nplugin = \"p\"\nevery = \"60s\"\nevent = \"climate\"";
+    assert_eq!(sink(climate, "'climate', 'reading', 'alarm'"), Vec::<String>::new());
+    assert!(
+        sink(climate, "'climat'")[0]
+            .ends_with("no input and no sensor makes the event `climat`; did you mean `climate`?")
+    );
+    assert_eq!(sink("sensors = 5", "'punch'").len(), 1);
+    assert_eq!(sink("[sensors.climate]\nplugin = \"p\"\nevery = \"60\"", "'reading', 'punch'").len(), 1);
+}
+
+#[test]
+fn a_sensor_is_read_now_and_then_and_lent_what_nobody_else_is() {
+    let sensor = |lines: &str| errors(&with(&format!("plugins.p = \"p\"\n[sensors.a]\nplugin = \"p\"\n{lines}")));
+    let usual = "every = \"60s\"\n";
+    assert_eq!(sensor(usual), Vec::<String>::new());
+    let read = parsed(&with(&format!("plugins.p = \"p\"\n[sensors.a]\nplugin = \"p\"\n{usual}")));
+    let a = &read.sensors[&InputName::parse("a").unwrap()];
+    assert_eq!((a.event.as_str(), a.share_commit_for), ("reading", Duration::from_secs(1)));
+    let read = parsed(&with("plugins.p = \"p\"\nsensors.a = { plugin = \"p\", every = \"1s\" }"));
+    let a = &read.sensors[&InputName::parse("a").unwrap()];
+    assert_eq!(a.share_commit_for, Duration::from_millis(500));
+
+    let taken = "is taken by `sensors.a.i2c.x`, in line 6";
+    let table: [(&str, &[&str]); 14] = [
+        ("", &["`every` is missing"]),
+        ("every = \"60 s\"", &["found `60 s`; accepted is `1s` to `24h`, in `s`, `min` or `h`"]),
+        ("every = \"0s\"", &["found `0s`"]),
+        ("every = \"25h\"", &["found `25h`"]),
+        ("every = 60", &["found the integer `60`"]),
+        ("every = \"2s\"\nshare-commit-ms = 2000", &["accepted is less than `every`"]),
+        ("every = \"2s\"\ni2c = { x = { address = 0x78 } }", &["found 0x78; accepted is 0x08 to 0x77"]),
+        ("every = \"2s\"\ni2c = { x = { bus = \"/etc/passwd\", address = 0x76 } }", &["found `/etc/passwd`"]),
+        ("every = \"2s\"\ni2c = { x = {} }", &["`address` is missing"]),
+        ("every = \"2s\"\ni2c = { X = { address = 0x76 } }", &["`X` is not a name"]),
+        ("every = \"2s\"\none-wire = { x = \"../../etc\" }", &["found `../../etc`; accepted is the name of a folder"]),
+        ("every = \"2s\"\none-wire = { x = \"28-0316A2795CFF\" }", &["accepted is the name of a folder"]),
+        (
+            "every = \"2s\"\ni2c = { x = { address = 0x76 }, y = { bus = 1, address = 0x76 } }",
+            &[&format!("address 0x76 of /dev/i2c-1 {taken}")],
+        ),
+        (
+            "every = \"2s\"\none-wire = { x = \"28-0316a2795cff\", y = \"28-0316a2795cff\" }",
+            &["this device is taken by `sensors.a.one-wire.x`, in line 6"],
+        ),
+    ];
+    for (lines, expected) in table {
+        let said = sensor(lines);
+        assert_eq!(said.len(), expected.len(), "{lines}: {said:?}");
+        assert!(said.iter().zip(expected).all(|(said, expected)| said.contains(expected)), "{lines}: {said:?}");
+    }
+    let panel = "panel = { driver = \"ssd1306\" }\n";
+    let text = with(&format!(
+        "{panel}plugins.p = \"p\"\nsensors.a = {{ plugin = \"p\", every = \"1s\", i2c.x.address = 0x3c }}"
+    ));
+    assert!(errors(&text)[0].ends_with("address 0x3c of /dev/i2c-1 is taken by `panel`"), "{:?}", errors(&text));
+    let input = "inputs.a = { driver = \"keyboard\", key = \"a\", press.event = \"punch\" }\n";
+    let text = with(&format!("{input}plugins.p = \"p\"\nsensors.a = {{ plugin = \"p\", every = \"1s\" }}"));
+    assert!(errors(&text)[0].contains("sensors.a: an input has the name `a`, too"), "{:?}", errors(&text));
+    let (kept, _) = parse_what_is_valid(&text);
+    assert_eq!((kept.inputs.len(), kept.sensors.len()), (1, 0));
 }
 
 #[test]
@@ -652,6 +732,7 @@ fn a_part_has_a_place() {
     let line = |needle: &str| FULL.lines().position(|line| line.contains(needle)).unwrap() + 1;
     let sink = |name: &str| SinkName::parse(name).unwrap();
     let google = || GrantName::parse("google").unwrap();
+    let climate = || InputName::parse("climate").unwrap();
     for (part, path, needle) in [
         (Part::Device, "device", "[device]"),
         (Part::Panel, "panel", "[panel]"),
@@ -663,6 +744,15 @@ fn a_part_has_a_place() {
         (Part::GrantSettings(google()), "grants.google.settings", "settings = { provider"),
         (Part::GrantCa(google()), "grants.google.ca", "ca = "),
         (Part::GrantSecret(google(), SlotName::parse("spare").unwrap()), "grants.google.secrets.spare", "spare = "),
+        (Part::Sensor(climate()), "sensors.climate", "[sensors.climate]"),
+        (Part::SensorPlugin(climate()), "sensors.climate.plugin", "plugin = \"bme280\""),
+        (Part::SensorSettings(climate()), "sensors.climate.settings", "temperature-offset"),
+        (Part::I2cLoan(climate(), LoanName::parse("second").unwrap()), "sensors.climate.i2c.second", "second = "),
+        (
+            Part::OneWireLoan(climate(), LoanName::parse("boiler").unwrap()),
+            "sensors.climate.one-wire.boiler",
+            "boiler = ",
+        ),
         (Part::Sink(sink("house")), "sinks.house", "[sinks.house]"),
         (
             Part::FormatPlugin(sink("timesheet")),
@@ -797,7 +887,8 @@ fn fixed_keys(text: &str) -> Vec<(std::ops::Range<usize>, Vec<String>)> {
             let path: Vec<String> = path.iter().cloned().chain([key.get_ref().to_string()]).collect();
             let around: Vec<&str> = path.iter().map(String::as_str).collect();
             let (free, leaf) = match around.as_slice() {
-                ["choices" | "inputs" | "outputs" | "plugins" | "grants" | "sinks", _] => (true, false),
+                ["choices" | "inputs" | "outputs" | "sensors" | "plugins" | "grants" | "sinks", _] => (true, false),
+                ["sensors", _, "i2c" | "one-wire", _] => (true, false),
                 ["grants", _, "secrets", _] => (true, false),
                 ["inputs", _, "press", "fields"] => (false, true),
                 [.., "settings"] => (false, true),
@@ -824,7 +915,7 @@ fn fixed_keys(text: &str) -> Vec<(std::ops::Range<usize>, Vec<String>)> {
 
 #[test]
 fn all_fixed_keys_are_tried() {
-    assert_eq!(fixed_keys(FULL).len(), 120);
+    assert_eq!(fixed_keys(FULL).len(), 131);
 }
 
 proptest! {
@@ -869,6 +960,7 @@ proptest! {
         }
         for (kept, parts) in [
             ("inputs", (names(&read.inputs), names(&full.inputs))),
+            ("sensors", (names(&read.sensors), names(&full.sensors))),
             ("grants", (names(&read.grants), names(&full.grants))),
             ("sinks", (names(&read.sinks), names(&full.sinks))),
         ] {

@@ -17,7 +17,7 @@ const I2C_FUNC_I2C: usize = 0x0000_0001;
 const I2C_FUNC_SMBUS_QUICK: usize = 0x0001_0000;
 
 /// The device file of a bus.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BusPath(PathBuf);
 
 impl BusPath {

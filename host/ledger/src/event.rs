@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use punchcard_core::event::{Event, NewEvent, Sequence};
-use punchcard_core::name::InputName;
+use punchcard_core::name::{InputName, PluginName};
 use punchcard_core::time::Monotonic;
 use rusqlite::{Connection, Row, Transaction};
 use thiserror::Error;
@@ -14,6 +14,7 @@ use super::boot;
 use super::encoding::{self, NotFinite};
 use super::error::StorageError;
 use super::moment::{self, StoredMoment};
+use super::sensor::{self, Poll};
 
 /// Bytes of an event's kind and fields together, as they are stored.
 const MOST_BYTES: usize = 64 << 10;
@@ -47,7 +48,7 @@ impl Ledger {
     /// more, not the one that undoes the event either, that is said ([`StorageError::InDoubt`]): the event may be there after
     /// any restart, until a write succeeds.
     pub async fn accept(&self, event: NewEvent) -> Result<Event, AcceptError> {
-        Ok(self.shared.writer.accept(Press::of(event)?).await?)
+        only(self.shared.writer.accept(Press::of(event)?).await?)
     }
 
     /// Records an event that nobody waits for, such as a sensor's reading: for at most `most_for` it waits for others, to
@@ -64,6 +65,20 @@ impl Ledger {
         most_for: Duration,
     ) -> impl Future<Output = Result<Event, AcceptError>> + Send + use<> {
         let accepted = Press::of(event).map(|reading| self.shared.writer.accept_within(reading, most_for));
+        async move { only(accepted?.await?) }
+    }
+
+    /// Records what a poll of a sensor brought: its events and the plugin's new state, all of it or nothing. Otherwise as
+    /// [`Ledger::accept_within`].
+    ///
+    /// # Errors
+    /// As [`Ledger::accept`].
+    pub fn accept_poll(
+        &self,
+        poll: Poll,
+        most_for: Duration,
+    ) -> impl Future<Output = Result<Vec<Event>, AcceptError>> + Send + use<> {
+        let accepted = Press::of_poll(poll).map(|reading| self.shared.writer.accept_within(reading, most_for));
         async move { Ok(accepted?.await?) }
     }
 
@@ -73,14 +88,38 @@ impl Ledger {
     }
 }
 
-/// An event on its way into the file.
+/// The event of a press that was one.
+fn only(recorded: Vec<Event>) -> Result<Event, AcceptError> {
+    // The writer answers with as many as it was given.
+    recorded.into_iter().next().ok_or(AcceptError::Storage(StorageError::Stopped))
+}
+
+/// What goes into the file together: the event of a press, or what a poll brought.
 pub(super) struct Press {
+    events: Vec<Entry>,
+    state: Option<(InputName, PluginName, Vec<u8>)>,
+}
+
+/// An event on its way into the file.
+struct Entry {
     event: NewEvent,
     fields: String,
 }
 
 impl Press {
     pub(super) fn of(event: NewEvent) -> Result<Self, AcceptError> {
+        Ok(Self { events: vec![Entry::of(event)?], state: None })
+    }
+
+    fn of_poll(poll: Poll) -> Result<Self, AcceptError> {
+        let Poll { sensor, plugin, state, events } = poll;
+        let events = events.into_iter().map(Entry::of).collect::<Result<_, _>>()?;
+        Ok(Self { events, state: Some((sensor, plugin, state)) })
+    }
+}
+
+impl Entry {
+    fn of(event: NewEvent) -> Result<Self, AcceptError> {
         let fields = encoding::render_fields(&event.fields)?;
         let bytes = fields.len() + event.kind.len();
         if bytes > MOST_BYTES {
@@ -90,9 +129,16 @@ impl Press {
     }
 }
 
-/// Records one event.
-pub(super) fn record(transaction: &Transaction<'_>, press: &Press) -> Result<Event, StorageError> {
-    let event = &press.event;
+/// Records what belongs together.
+pub(super) fn record(transaction: &Transaction<'_>, press: &Press) -> Result<Vec<Event>, StorageError> {
+    if let Some((sensor, plugin, state)) = &press.state {
+        sensor::store_state(transaction, sensor, plugin, state)?;
+    }
+    press.events.iter().map(|entry| record_one(transaction, entry)).collect()
+}
+
+fn record_one(transaction: &Transaction<'_>, entry: &Entry) -> Result<Event, StorageError> {
+    let event = &entry.event;
     let seen = moment::last_time_seen(transaction)?;
     let boot = boot::record(transaction, event, seen)?;
     if let Some(seen) = seen
@@ -112,7 +158,7 @@ pub(super) fn record(transaction: &Transaction<'_>, press: &Press) -> Result<Eve
         i64::try_from(event.monotonic.milliseconds).unwrap_or(i64::MAX),
         event.source.as_str(),
         &event.kind,
-        &press.fields,
+        &entry.fields,
     ))?;
     Ok(Event { sequence, happened: event.clone() })
 }

@@ -60,6 +60,7 @@ mod history;
 
 mod grant;
 mod memory;
+mod sensor;
 
 #[cfg(test)]
 mod tests;
@@ -94,6 +95,7 @@ pub use reject::{Reject, RejectPage, RejectPlace};
 pub use replay::{KeptRow, ReplayGround, ReplayPage, ReplayedEvent, Stretch};
 pub use requeue::{RequeueError, Requeued};
 pub use row_owner::{EventIndex, RowOwner};
+pub use sensor::Poll;
 pub use set_aside::{SetAside, SetAsideBy};
 pub use sink::{Declaration, Declared, SinkCounts, SinkError};
 

@@ -29,7 +29,7 @@ pub const SHARED_COMMIT: usize = 256;
 /// How often a transaction gives way. Then it is carried through: presses that never pause must not hold it up for ever.
 const MOST_GIVEN_WAY: u32 = 4;
 
-type Reply = oneshot::Sender<Result<Event, StorageError>>;
+type Reply = oneshot::Sender<Result<Vec<Event>, StorageError>>;
 type Job = Box<dyn FnOnce(&mut Store) + Send>;
 
 /// What the writing thread owns.
@@ -100,11 +100,11 @@ impl Store {
         });
         match recorded {
             Ok(events) => {
-                if let Some(newest) = events.iter().map(|event| event.sequence).max() {
+                if let Some(newest) = events.iter().flatten().map(|event| event.sequence).max() {
                     self.announce(newest);
                 }
-                for ((_, reply), event) in presses.into_iter().zip(events) {
-                    answer(reply, Ok(event));
+                for ((_, reply), events) in presses.into_iter().zip(events) {
+                    answer(reply, Ok(events));
                 }
             }
             // What became of their commit became of all of them.
@@ -322,7 +322,7 @@ impl Writer {
     }
 
     /// Records a press, before everything else that waits.
-    pub(super) async fn accept(&self, press: Press) -> Result<Event, StorageError> {
+    pub(super) async fn accept(&self, press: Press) -> Result<Vec<Event>, StorageError> {
         let (reply, answer) = oneshot::channel();
         self.queue.add(|waiting| {
             waiting.arrived += 1;
@@ -337,7 +337,7 @@ impl Writer {
         &self,
         reading: Press,
         most_for: Duration,
-    ) -> impl Future<Output = Result<Event, StorageError>> + Send + use<> {
+    ) -> impl Future<Output = Result<Vec<Event>, StorageError>> + Send + use<> {
         let (reply, mut answer) = oneshot::channel();
         self.queue.add(|waiting| {
             waiting.arrived += 1;

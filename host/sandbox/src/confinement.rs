@@ -13,6 +13,7 @@ use wasmtime::{ResourceLimiter, Result};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView};
 
 use super::contract::{LogLevel, LoggingHost};
+use super::lender::Lender;
 use super::measure::INSTANCES;
 use super::text::clip;
 
@@ -36,12 +37,16 @@ pub struct Confinement {
     now_ms: u64,
     /// The last line that it logged as an error: a panic's message, where there is one.
     pub(super) last_words: Option<String>,
+    /// Who lends hardware for this call.
+    pub(super) lender: Arc<dyn Lender>,
+    /// Devices that the plugin has open.
+    pub(super) opened: usize,
     wasi: WasiCtx,
     table: ResourceTable,
 }
 
 impl Confinement {
-    pub(super) fn new(memory_bytes: usize, log: Arc<LogRate>, context: &Context) -> Self {
+    pub(super) fn new(memory_bytes: usize, log: Arc<LogRate>, context: &Context, lender: Arc<dyn Lender>) -> Self {
         Self {
             memory_left: memory_bytes,
             elements_left: TABLE_ELEMENTS,
@@ -49,9 +54,16 @@ impl Confinement {
             log,
             now_ms: context.monotonic.milliseconds,
             last_words: None,
+            lender,
+            opened: 0,
             wasi: nothing_granted(context),
             table: ResourceTable::new(),
         }
+    }
+
+    /// What the plugin holds of the host.
+    pub(super) fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
     }
 }
 

@@ -21,6 +21,7 @@ mod measure;
 
 pub mod call;
 pub mod confinement;
+pub mod lender;
 mod loaded;
 mod text;
 mod watchdog;

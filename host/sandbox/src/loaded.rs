@@ -15,6 +15,7 @@ use wasmtime::{Store, Trap};
 use super::cache::Fingerprint;
 use super::call::CallError;
 use super::confinement::{Confinement, LogRate};
+use super::lender::{Lender, Nothing};
 use super::sandbox::Sandbox;
 use super::text::clip_sentence;
 
@@ -53,10 +54,21 @@ impl Loaded {
         context: Option<&Context>,
         call: impl AsyncFnOnce(&mut Store<Confinement>) -> wasmtime::Result<T>,
     ) -> Result<T, CallError> {
+        self.call_lending(Arc::new(Nothing), limit, context, call).await
+    }
+
+    /// The same with hardware that is lent.
+    pub(super) async fn call_lending<T>(
+        &self,
+        lender: Arc<dyn Lender>,
+        limit: Duration,
+        context: Option<&Context>,
+        call: impl AsyncFnOnce(&mut Store<Confinement>) -> wasmtime::Result<T>,
+    ) -> Result<T, CallError> {
         let Ok(_turn) = self.sandbox.turns.acquire().await else {
             return Err(CallError::Trapped { reason: "the host is ending".into() });
         };
-        let mut store = self.confine(context.unwrap_or(&no_context()));
+        let mut store = self.confine(context.unwrap_or(&no_context()), lender);
         let ended = {
             let _watch = self.sandbox.watchdog.watch();
             catch_panic(tokio::time::timeout(limit, call(&mut store))).await
@@ -73,9 +85,9 @@ impl Loaded {
         }
     }
 
-    fn confine(&self, context: &Context) -> Store<Confinement> {
+    fn confine(&self, context: &Context, lender: Arc<dyn Lender>) -> Store<Confinement> {
         let memory_bytes = usize::try_from(self.limits.memory_bytes).unwrap_or(usize::MAX);
-        let state = Confinement::new(memory_bytes, Arc::clone(&self.log), context);
+        let state = Confinement::new(memory_bytes, Arc::clone(&self.log), context, lender);
         let mut store = Store::new(&self.sandbox.engine, state);
         store.limiter(|state| state);
         store.set_epoch_deadline(1);

@@ -1,20 +1,26 @@
 //! Calls of a sensor, and what is checked in its answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use punchcard_core::event::Value;
-use punchcard_core::name::{EventKind, FieldName};
-use punchcard_core::plugin::sensor::{Polled, Reading};
+use punchcard_core::name::{EventKind, FieldName, LoanName};
+use punchcard_core::plugin::sensor::{Loans, Polled, Reading};
 use punchcard_core::time::Context;
 
 use super::cache::Fingerprint;
 use super::call::{Answer, CallError};
 use super::formatter::check_state;
+use super::lender::Lender;
 use super::loaded::Loaded;
 
 /// Readings of one poll, and fields of one reading.
 const READINGS: usize = 100;
 const FIELDS: usize = 64;
+/// Devices of one kind that it opens.
+const LOANS: usize = 16;
+/// How many times as long as another call a poll may take.
+const POLL_TIMES: u32 = 10;
 /// Bytes of a field's text.
 const TEXT_BYTES: usize = 4096;
 
@@ -24,7 +30,16 @@ pub(super) trait Calls: Send + Sync {
 
     fn check<'a>(&'a self, settings: &'a str) -> Answer<'a, ()>;
 
-    fn poll<'a>(&'a self, settings: &'a str, state: &'a [u8], context: &'a Context) -> Answer<'a, Polled>;
+    fn loans<'a>(&'a self, settings: &'a str) -> Answer<'a, Loans>;
+
+    fn poll<'a>(
+        &'a self,
+        lender: Arc<dyn Lender>,
+        limit: Duration,
+        settings: &'a str,
+        state: &'a [u8],
+        context: &'a Context,
+    ) -> Answer<'a, Polled>;
 }
 
 /// A plugin that reads a sensor.
@@ -52,12 +67,41 @@ impl Sensor {
         self.calls.check(settings).await
     }
 
-    /// Reads the sensor.
+    /// What it opens under these settings.
+    ///
+    /// # Errors
+    /// When the call fails, or what it opens has no names.
+    pub async fn loans(&self, settings: &str) -> Result<Loans, CallError> {
+        let loans = self.calls.loans(settings).await?;
+        for names in [&loans.i2c, &loans.lines, &loans.one_wire] {
+            if names.len() > LOANS {
+                return Err(CallError::refused(format!("it opens {} devices; at most {LOANS} are lent", names.len())));
+            }
+            if names.iter().any(|name| LoanName::parse(name).is_err()) {
+                return Err(CallError::refused("what it opens has no name that plugins.toml could lend it under"));
+            }
+        }
+        Ok(loans)
+    }
+
+    /// How long a poll may take: a plugin waits for its chip, and buses for chips that hold them up.
+    #[must_use]
+    pub fn poll_for(&self) -> Duration {
+        self.calls.loaded().limits.call_for * POLL_TIMES
+    }
+
+    /// Reads the sensor, with what `lender` lends.
     ///
     /// # Errors
     /// When the call fails or its answer breaks the contract; the state is then as it was.
-    pub async fn poll(&self, settings: &str, state: &[u8], context: &Context) -> Result<Polled, CallError> {
-        let polled = self.calls.poll(settings, state, context).await?;
+    pub async fn poll(
+        &self,
+        lender: Arc<dyn Lender>,
+        settings: &str,
+        state: &[u8],
+        context: &Context,
+    ) -> Result<Polled, CallError> {
+        let polled = self.calls.poll(lender, self.poll_for(), settings, state, context).await?;
         check_state(&polled.state, self.calls.loaded().limits.state_bytes)?;
         if polled.readings.len() > READINGS {
             let found = polled.readings.len();

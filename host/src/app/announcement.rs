@@ -81,9 +81,12 @@ impl Device {
             match part {
                 PartName::Grant(grant) => panel.set_prompt(grant, None, now_ms),
                 PartName::Sink(sink) => panel.set_standing(sink, None),
-                PartName::Panel | PartName::Inputs(_) | PartName::Outputs => {}
+                PartName::Panel | PartName::Inputs(_) | PartName::Outputs | PartName::Sensor(_) => {}
             }
         });
+        if matches!(part, PartName::Sensor(_)) {
+            self.troubles.set(&key, None);
+        }
     }
 
     /// Says what is out of the ordinary with the sinks' places in the ledger.

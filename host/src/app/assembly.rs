@@ -18,6 +18,7 @@ use super::fault::Fault;
 use super::material::Materials;
 use super::part::Part;
 use super::part::grant::GrantPart;
+use super::part::sensor::SensorPart;
 use super::part::sink::SinkPart;
 use super::plugin::Plugins;
 use super::replay::Replayer;
@@ -28,7 +29,9 @@ pub(super) type Assembled = Result<Arc<dyn Part>, Vec<Fault>>;
 /// The parts that the configuration asks for.
 pub(super) fn part_names(configuration: &Configuration) -> Vec<PartName> {
     let grants = configuration.grants.keys().cloned().map(PartName::Grant);
-    grants.chain(configuration.sinks.keys().cloned().map(PartName::Sink)).collect()
+    let sinks = configuration.sinks.keys().cloned().map(PartName::Sink);
+    let sensors = configuration.sensors.keys().cloned().map(PartName::Sensor);
+    grants.chain(sinks).chain(sensors).collect()
 }
 
 /// Puts all parts together, side by side. Each comes out as soon as it is done.
@@ -48,6 +51,7 @@ async fn assemble_part(materials: &Materials, name: &PartName) -> Assembled {
     match name {
         PartName::Grant(name) => Ok(Arc::new(GrantPart::assemble(materials, name).await?)),
         PartName::Sink(name) => Ok(Arc::new(SinkPart::assemble(materials, name).await?)),
+        PartName::Sensor(name) => Ok(Arc::new(SensorPart::assemble(materials, name).await?)),
         PartName::Panel | PartName::Inputs(_) | PartName::Outputs => Err(Vec::new()),
     }
 }

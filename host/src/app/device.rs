@@ -15,6 +15,7 @@ use super::part::roster::Parts;
 use super::status::{ConfigurationReport, ReloadReport};
 use super::trouble::Troubles;
 use crate::clock::Clock;
+use crate::hardware::Hardware;
 
 /// What a device is started with.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct Options {
     pub configuration: PathBuf,
     /// The folder of everything that outlives a restart.
     pub state: PathBuf,
+    /// What is connected to it.
+    pub hardware: Hardware,
 }
 
 /// A device that runs.
@@ -35,6 +38,8 @@ pub(super) struct Device {
     pub(super) ledger: Ledger,
     pub(super) display: Display,
     pub(super) troubles: Troubles,
+    /// Nothing of its hardware is there.
+    pub(super) is_simulated: bool,
     /// What is behind the sandbox, as it stands.
     pub(super) parts: watch::Sender<Arc<Parts>>,
     /// Where the supervisor is asked.

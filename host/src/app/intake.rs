@@ -413,7 +413,7 @@ fn unwind<T>(ended: Result<T, JoinError>) -> T {
 }
 
 /// An id that nobody used. A ULID's first 48 bits are a time of the clock, right or wrong: ids differ by the 80 random bits.
-fn fresh_id(unix_micros: i64) -> Ulid {
+pub(super) fn fresh_id(unix_micros: i64) -> Ulid {
     let mut random = [0; 16];
     random.copy_from_slice(&entropy()[..16]);
     Ulid::from_parts(u64::try_from(unix_micros / 1_000).unwrap_or(0), u128::from_le_bytes(random))

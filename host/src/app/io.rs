@@ -21,9 +21,10 @@ use super::display::{Display, Following, Showing};
 use super::error_chain::chain;
 use super::trouble::Troubles;
 use crate::clock::Clock;
+use crate::hardware::{Hardware, I2cBus};
 use crate::input::{DRIVERS, Driver, Message, Reading, StartError};
 use crate::output::{OutputError, Outputs};
-use punchcard_i2c::{Bus, BusPath};
+use punchcard_i2c::BusPath;
 use punchcard_panel::FrameSize;
 use punchcard_panel::oled::{self, Chip, Connection};
 use punchcard_panel::terminal::Terminal;
@@ -32,6 +33,7 @@ use punchcard_panel::terminal::Terminal;
 pub(super) struct Io {
     /// What is sent here comes after everything that was read.
     pub(super) sender: mpsc::Sender<Message>,
+    hardware: Hardware,
     clock: Clock,
     display: Display,
     troubles: Troubles,
@@ -51,13 +53,15 @@ impl Io {
     pub(super) fn start(
         configuration: &Configuration,
         errors: Option<&str>,
+        hardware: &Hardware,
         clock: &Clock,
         display: &Display,
         troubles: &Troubles,
     ) -> (Self, mpsc::Receiver<Message>) {
         let (sender, pressed) = mpsc::channel(64);
         let (clock, display, troubles) = (clock.clone(), display.clone(), troubles.clone());
-        let mut io = Self { sender, clock, display, troubles, running: BTreeMap::new() };
+        let hardware = hardware.clone();
+        let mut io = Self { sender, hardware, clock, display, troubles, running: BTreeMap::new() };
         let wanted = wanted(configuration);
         for step in io.plan(&wanted) {
             io.perform_start(&step, &wanted, errors.unwrap_or_default());
@@ -126,7 +130,7 @@ impl Io {
             PartConfiguration::Panel(panel, help) => self.start_panel(panel, help, errors),
             PartConfiguration::Inputs(inputs) => self.start_inputs(&step.part, inputs),
             PartConfiguration::Outputs(outputs) => Some(self.start_outputs(outputs)),
-            PartConfiguration::Grant(_) | PartConfiguration::Sink(_) => None,
+            PartConfiguration::Grant(_) | PartConfiguration::Sink(_) | PartConfiguration::Sensor(_) => None,
         };
         if let Some(running) = started {
             self.running.insert(step.part.clone(), (spec.clone(), running));
@@ -173,7 +177,7 @@ impl Io {
             PanelDriver::Oled(oled) => {
                 let troubles = self.troubles.clone();
                 let report = move |error: Option<&str>| troubles.set("panel", error.map(panel_problem));
-                self.display.show_on(Box::new(oled_driver(oled, panel.size)), oled.care, report)
+                self.display.show_on(Box::new(oled_driver(oled, panel.size, &self.hardware)), oled.care, report)
             }
             PanelDriver::None => return None,
         };
@@ -193,18 +197,20 @@ fn panel_problem(error: &str) -> Problem {
     Problem { headline: PANEL_IS_OFF.into(), advice }
 }
 
-/// An OLED on a bus of the kernel's, which is opened with its first frame.
+/// An OLED on an I2C bus, which is opened with its first frame.
 fn oled_driver(
     oled: &Oled,
     size: PanelSize,
-) -> oled::Oled<Bus, impl FnMut() -> Result<Bus, oled::OpeningError> + Send + use<>> {
+    hardware: &Hardware,
+) -> oled::Oled<I2cBus, impl FnMut() -> Result<I2cBus, oled::OpeningError> + Send + use<>> {
+    let hardware = hardware.clone();
     let chip = match oled.chip {
         OledChip::Ssd1306 => Chip::Ssd1306(frame_size(size)),
         OledChip::Sh1106 => Chip::Sh1106,
     };
     let path = BusPath::new(&oled.bus);
     let connection = Connection { chip, address: oled.address, is_turned: oled.is_turned };
-    oled::Oled::new(connection, move || Ok(Bus::open(&path)?))
+    oled::Oled::new(connection, move || Ok(hardware.open_i2c(&path)?))
 }
 
 /// What has the problem when an input can't be read.

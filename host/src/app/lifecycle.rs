@@ -16,8 +16,8 @@ use std::time::Duration;
 use punchcard_core::event::Sequence;
 use punchcard_core::plugin::Problem;
 use thiserror::Error;
-use tokio::sync::mpsc;
 use tokio::sync::watch as channel;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tracing::{error, info};
@@ -38,6 +38,8 @@ use super::opening::Opening;
 use super::part::Site;
 use super::part::roster::Parts;
 use super::pruning::prune;
+use super::sensor::POLLS;
+use super::sensor::lender::Buses;
 use super::service;
 use super::state_folder::{self, StateFolderError};
 use super::supervisor::Supervisor;
@@ -168,7 +170,7 @@ async fn open(
     let display = Display::new(configured.name.as_str(), frame_size(configuration.panel.size), clock.clone());
     let troubles = Troubles::new(display.clone());
     let errors = in_force.report.errors.as_deref();
-    let io = || Io::start(configuration, errors, &clock, &display, &troubles);
+    let io = || Io::start(configuration, errors, &options.hardware, &clock, &display, &troubles);
     let opening =
         Opening { state: &options.state, setup: &setup, clock: &clock, display: &display, troubles: &troubles };
     let ((ledger, opened), (io, pressed)) = match opening.open() {
@@ -204,6 +206,7 @@ async fn open(
         time: KnownTime::new(last_seen, troubles.clone()),
         ledger,
         troubles,
+        is_simulated: options.hardware.is_simulated(),
         display,
         parts: channel::channel(Arc::new(Parts::none_yet(Arc::new(configuration.clone())))).0,
         supervisor,
@@ -247,6 +250,9 @@ fn start_parts(
         clock: device.clock.clone(),
         time: device.time.clone(),
         display: device.display.clone(),
+        troubles: device.troubles.clone(),
+        buses: Arc::new(Buses::new(options.hardware.clone())),
+        polling: Arc::new(Semaphore::new(POLLS)),
         said,
         delivered,
         parts: device.parts.subscribe(),

@@ -288,6 +288,8 @@ mod tests {
             grants: Vec::new(),
             sinks: Vec::new(),
             inputs: vec![InputReport { name: "knob".into(), error: Some("line 5 is in use".into()) }],
+            sensors: Vec::new(),
+            simulated_hardware: false,
         };
         let text = render(&report, Some(23_000_000), 0);
         for line in [

@@ -4,6 +4,7 @@
 //! or be off, meanwhile.
 
 pub(super) mod grant;
+pub(super) mod sensor;
 pub(super) mod sink;
 
 pub(super) mod handle;
@@ -17,12 +18,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use punchcard_core::name::{GrantName, SinkName};
 use punchcard_core::supervisor::Spec;
 use punchcard_ledger::Ledger;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::display::Display;
 use super::formatting::Said;
 use super::known_time::KnownTime;
+use super::sensor::lender::Buses;
+use super::trouble::Troubles;
 use crate::clock::Clock;
 use crate::http::Http;
 use crate::vault::Vault;
@@ -49,6 +52,11 @@ pub(super) struct Site {
     pub(super) clock: Clock,
     pub(super) time: KnownTime,
     pub(super) display: Display,
+    pub(super) troubles: Troubles,
+    /// The owners of the device's buses.
+    pub(super) buses: Arc<Buses>,
+    /// Held while a sensor is polled.
+    pub(super) polling: Arc<Semaphore>,
     /// What formatters say for a person.
     pub(super) said: mpsc::UnboundedSender<Said>,
     /// The sinks that delivered.

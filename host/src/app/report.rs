@@ -13,9 +13,13 @@ use super::error_chain::chain;
 use super::formatting;
 use super::grant::Grant;
 use super::io::input_part;
-use super::part::handle::SinkHandle;
+use super::part::handle::{SensorHandle, SinkHandle};
 use super::part::roster::{OnOrOff, Parts};
-use super::status::{GrantReport, GrantStanding, InputReport, ProblemReport, Report, SinkReport, StageReport};
+use super::sensor::{LastReading, SensorStatus, sensor_part};
+use super::status::{
+    GrantReport, GrantStanding, InputReport, ProblemReport, ReadingReport, Report, SensorReport, SensorStanding,
+    SinkReport, StageReport,
+};
 use punchcard_ledger::SinkCounts;
 
 /// Gathers the report.
@@ -25,6 +29,9 @@ pub(super) async fn report(device: &Device) -> Report {
     let of_inputs = |part: &str| parts.configuration.inputs.keys().any(|name| input_part(name) == part);
     let (inputs, mut problems): (Vec<_>, Vec<_>) =
         device.troubles.report().into_iter().partition(|problem| of_inputs(&problem.part));
+    // A sensor's own standing says the same, and more.
+    let of_sensors = |part: &str| parts.configuration.sensors.keys().any(|name| sensor_part(name) == part);
+    problems.retain(|problem| !of_sensors(&problem.part));
     let mut troubled_inputs: BTreeMap<String, String> =
         inputs.into_iter().map(|ProblemReport { part, problem }| (part, problem.advice)).collect();
     let counts = device.ledger.sinks().await.unwrap_or_else(|error| {
@@ -80,7 +87,26 @@ pub(super) async fn report(device: &Device) -> Report {
             .keys()
             .map(|name| InputReport { name: name.to_string(), error: troubled_inputs.remove(&input_part(name)) })
             .collect(),
+        sensors: parts.sensors.iter().map(|(name, part)| sensor_report(name.to_string(), part)).collect(),
+        simulated_hardware: device.is_simulated,
     }
+}
+
+fn sensor_report(name: String, part: &OnOrOff<Arc<SensorHandle>>) -> SensorReport {
+    let sensor = match part {
+        Ok(sensor) => sensor.standing.borrow().clone(),
+        Err(reason) => {
+            return SensorReport { name, standing: SensorStanding::Off { reason: reason.clone() }, last: None };
+        }
+    };
+    let SensorStatus { last, failure } = sensor;
+    let standing = match (failure, &last) {
+        (Some(reason), _) => SensorStanding::Failing { reason },
+        (None, Some(_)) => SensorStanding::Reading,
+        (None, None) => SensorStanding::Starting,
+    };
+    let last = last.map(|LastReading { at, fields }| ReadingReport { at: at.map(|at| at.unix_micros), fields });
+    SensorReport { name, standing, last }
 }
 
 /// A sink that plugins.toml no longer names, where rows of it have not arrived.

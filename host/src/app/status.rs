@@ -2,6 +2,7 @@
 //!
 //! No secret and nothing that a plugin could use for one stands in it; a code that a person must enter does.
 
+use punchcard_core::event::Field;
 use punchcard_core::plugin::{Problem, World};
 use punchcard_core::supervisor::{Action, Reason, Step};
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,12 @@ pub struct Report {
     pub sinks: Vec<SinkReport>,
     /// Inputs that are off, and why.
     pub inputs: Vec<InputReport>,
+    /// Where every sensor stands.
+    #[serde(default)]
+    pub sensors: Vec<SensorReport>,
+    /// Nothing of its hardware is there: buses and chips are simulated.
+    #[serde(default)]
+    pub simulated_hardware: bool,
 }
 
 /// Which configuration is in force.
@@ -163,6 +170,49 @@ pub struct InputReport {
     pub name: String,
     /// Why it is off.
     pub error: Option<String>,
+}
+
+/// A sensor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SensorReport {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub standing: SensorStanding,
+    /// What it read last since the host was started.
+    pub last: Option<ReadingReport>,
+}
+
+/// Where a sensor stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum SensorStanding {
+    /// It was not read yet.
+    Starting,
+    /// It is read.
+    Reading,
+    /// It can't be read, or what was read not recorded. It is tried again.
+    Failing {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// It is not read.
+    Off {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What a sensor read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ReadingReport {
+    /// When, in Unix microseconds, where the time was known.
+    pub at: Option<i64>,
+    /// What.
+    pub fields: Vec<Field>,
 }
 
 /// A grant.

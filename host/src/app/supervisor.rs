@@ -229,7 +229,7 @@ impl Supervisor {
             return self.refuse(errors, candidate.replies);
         }
         let Some(source) = source else { return };
-        let Options { state, configuration: path } = &self.options;
+        let Options { state, configuration: path, .. } = &self.options;
         let stand_in = configuration::choose(&Ok(source), &diagnostics, state, path);
         self.device.set_configuration(stand_in.report.clone());
         self.begin(stand_in, false, candidate.replies);

@@ -24,10 +24,11 @@ pub(super) fn check(device: &DeviceArguments) -> Result<Exit, Failure> {
     diagnostics.sort_by_key(|diagnostic| diagnostic.at.span.start);
     let exit = if diagnostics.is_empty() { Exit::Success } else { say(&source, &diagnostics) };
     if exit == Exit::Success {
-        let Configuration { inputs, sinks, plugins, .. } = &configuration;
-        let (inputs, sinks, plugins) = (inputs.len(), sinks.len(), plugins.len());
+        let Configuration { inputs, sensors, sinks, plugins, .. } = &configuration;
+        let (inputs, sensors, sinks, plugins) = (inputs.len(), sensors.len(), sinks.len(), plugins.len());
+        let sensors = if sensors == 0 { String::new() } else { format!(" {sensors} sensors,") };
         let path = source.path.display();
-        print_line(format_args!("{path} is valid: {inputs} inputs, {sinks} sinks, {plugins} plugins."))?;
+        print_line(format_args!("{path} is valid: {inputs} inputs,{sensors} {sinks} sinks, {plugins} plugins."))?;
     }
     Ok(exit)
 }

@@ -200,7 +200,7 @@ fn certainty(at: Moment) -> &'static str {
     }
 }
 
-fn render_field(field: &Field) -> String {
+pub(super) fn render_field(field: &Field) -> String {
     format!("{} = {}", field.name, render_value(&field.value))
 }
 

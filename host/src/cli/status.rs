@@ -6,13 +6,15 @@ use jiff::tz::TimeZone;
 use owo_colors::OwoColorize;
 use punchcard_core::plugin::Problem;
 
-use super::events::zone;
+use super::events::{render_field, zone};
 use super::exit::{Exit, Failure};
 use super::output::{print, print_line};
 use super::time::{render_local_in, render_span};
 use super::{DeviceArguments, printable, small_runtime};
 use crate::app::control::{Answer, Question, ask};
-use crate::app::status::{Fallback, GrantStanding, Report, SinkReport, StageReport};
+use crate::app::status::{
+    Fallback, GrantStanding, ReadingReport, Report, SensorReport, SensorStanding, SinkReport, StageReport,
+};
 
 pub(super) fn status(device: &DeviceArguments, json: bool) -> Result<Exit, Failure> {
     let report = fetch(device)?;
@@ -71,6 +73,12 @@ fn render_report(report: &Report, zone: &TimeZone) -> String {
             line(&format!("plugin {}", plugin.name), format!("{}: {}", "off".red(), printable(error)));
         }
     }
+    if report.simulated_hardware {
+        line("hardware", format!("{}: its readings are of no real chip", "simulated".yellow()));
+    }
+    for sensor in &report.sensors {
+        line(&format!("sensor {}", sensor.name), render_sensor(sensor, zone));
+    }
     for grant in &report.grants {
         line(&format!("grant {}", grant.name), render_grant(&grant.name, &grant.standing));
     }
@@ -89,6 +97,24 @@ fn render_report(report: &Report, zone: &TimeZone) -> String {
         }
     }
     text
+}
+
+fn render_sensor(sensor: &SensorReport, zone: &TimeZone) -> String {
+    let last = sensor.last.as_ref().map(|ReadingReport { at, fields }| {
+        let fields: Vec<String> = fields.iter().map(render_field).collect();
+        let at = at.map_or_else(String::new, |at| format!(" ({})", render_local_in(zone, at)));
+        format!("{}{at}", printable(&fields.join(", ")))
+    });
+    let before = |reason: &str| match &last {
+        Some(last) => format!("{}; it is tried again. Last: {last}", printable(reason)),
+        None => format!("{}; it is tried again", printable(reason)),
+    };
+    match &sensor.standing {
+        SensorStanding::Starting => "not read yet".into(),
+        SensorStanding::Reading => last.unwrap_or_default(),
+        SensorStanding::Failing { reason } => format!("{}: {}", "fails".red(), before(reason)),
+        SensorStanding::Off { reason } => format!("{}: {}", "off".red(), printable(reason)),
+    }
 }
 
 fn render_grant(name: &str, standing: &GrantStanding) -> String {

@@ -226,7 +226,7 @@ impl Bench {
     }
 }
 
-fn programs() -> Programs {
+pub(crate) fn programs() -> Programs {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/guests");
     let guests = std::env::var_os("PUNCHCARD_GUESTS").map_or(target, PathBuf::from);
     let guests = guests.canonicalize().expect("the guests, which `cargo xtask test guests` builds");

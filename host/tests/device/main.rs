@@ -18,6 +18,7 @@ mod part;
 mod reconcile;
 mod reload;
 mod replay;
+mod sensor;
 mod sink;
 
 mod configuration;

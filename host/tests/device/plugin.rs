@@ -112,8 +112,10 @@ async fn a_component_that_is_none_is_off_and_its_events_wait_for_one_that_works(
 #[tokio::test(flavor = "multi_thread")]
 async fn plugins_that_are_interpreted_make_rows_without_executable_memory() {
     let mut bench = Bench::new().await;
-    let text = std::fs::read_to_string(bench.folder().join("plugins.toml")).unwrap();
+    let text = fs::read_to_string(bench.folder().join("plugins.toml")).unwrap();
     bench.configure(&format!("{text}\n[runtime]\nbackend = \"pulley\"\n"));
+    // Compiling for it may take longer than a start is waited for.
+    bench.printed(&["check"]).await;
     bench.start().await;
     bench.sign_in().await;
     bench.press("one").await;

@@ -47,21 +47,56 @@ impl Input {
     }
 }
 
-/// The kinds of events that inputs make.
+/// The kinds of events that inputs and sensors make.
 #[derive(Default)]
 pub(super) struct Kinds {
     made: Vec<EventKind>,
-    /// An input has an error, so that it can't be said what it was to make.
+    /// An input or a sensor has an error, so that it can't be said what it was to make.
     incomplete: bool,
+    /// There are sensors, whose plugins may have words of their own.
+    has_sensors: bool,
+}
+
+/// Whether anything makes an event of some kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Made {
+    /// Something does.
+    Yes,
+    /// A sensor's plugin may.
+    Perhaps,
+    /// Nothing does.
+    No,
 }
 
 impl Kinds {
-    pub(super) fn may_be_made(&self, kind: &EventKind) -> bool {
-        self.incomplete || self.made.contains(kind)
+    pub(super) fn made(&self, kind: &EventKind) -> Made {
+        if self.incomplete || self.made.contains(kind) {
+            Made::Yes
+        } else if self.has_sensors {
+            Made::Perhaps
+        } else {
+            Made::No
+        }
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.made.iter().map(EventKind::as_str)
+    }
+
+    /// Something makes this kind.
+    pub(super) fn add(&mut self, kind: Option<EventKind>) {
+        self.made.extend(kind);
+    }
+
+    /// There are sensors, or not; none: nobody knows.
+    pub(super) fn note_sensors(&mut self, are_there: Option<bool>) {
+        self.has_sensors = are_there == Some(true);
+        self.incomplete |= are_there.is_none();
+    }
+
+    /// A sensor has an error.
+    pub(super) fn note_incomplete(&mut self) {
+        self.incomplete = true;
     }
 }
 

@@ -1,8 +1,9 @@
 //! `[panel]`: what the device shows itself on.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::node::{Node, quote};
+use super::bus::{bus_of_number, parse_bus};
+use super::node::Node;
 use super::table::Table;
 
 mod care;
@@ -136,28 +137,6 @@ fn parse_oled(table: &mut Table<'_, '_>, chip: OledChip) -> Option<Oled> {
     });
     let care = care::parse_care(table);
     Some(Oled { chip, bus: bus?, address: address?, is_turned: is_turned?, care: care? })
-}
-
-fn bus_of_number(number: i64) -> PathBuf {
-    format!("/dev/i2c-{number}").into()
-}
-
-/// The N of `/dev/i2c-N`, or the path of a device file, which may be a link that a rule of udev made.
-fn parse_bus(node: &Node<'_, '_>) -> Option<PathBuf> {
-    const ACCEPTED: &str = "accepted is a number from 0 to 255, or a path in /dev such as `/dev/i2c-1`";
-    if let Some(number) = node.whole_number() {
-        let bus = (0..=255).contains(&number).then(|| bus_of_number(number));
-        return bus.or_else(|| node.refuse(format!("found {number}; {ACCEPTED}")));
-    }
-    let text = node.printable(100)?;
-    let path = Path::new(text);
-    let inside = path.strip_prefix("/dev").ok().filter(|rest| {
-        rest.file_name().is_some() && rest.components().all(|part| matches!(part, std::path::Component::Normal(_)))
-    });
-    if inside.is_none() {
-        return node.refuse(format!("found {}; {ACCEPTED}", quote(text)));
-    }
-    Some(path.to_owned())
 }
 
 fn parse_address(node: &Node<'_, '_>) -> Option<u8> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::name::{ChoiceName, GrantName, InputName, PluginName, SinkName, SlotName};
+use crate::name::{ChoiceName, GrantName, InputName, LoanName, PluginName, SinkName, SlotName};
 
 /// A part. Displayed, it is the path of its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,16 @@ pub enum Part {
     ChoiceItem(ChoiceName, usize),
     /// `inputs.NAME`
     Input(InputName),
+    /// `sensors.NAME`
+    Sensor(InputName),
+    /// `sensors.NAME.plugin`: it reads no sensor.
+    SensorPlugin(InputName),
+    /// `sensors.NAME.settings`
+    SensorSettings(InputName),
+    /// `sensors.NAME.i2c.LOAN`
+    I2cLoan(InputName, LoanName),
+    /// `sensors.NAME.one-wire.LOAN`
+    OneWireLoan(InputName, LoanName),
     /// `plugins.NAME`: its file is missing, damaged, or no component.
     Plugin(PluginName),
     /// `grants.NAME`
@@ -65,6 +75,11 @@ impl fmt::Display for Part {
             Self::ChoiceLabel(name) => write!(formatter, "choices.{name}.label"),
             Self::ChoiceItem(name, position) => write!(formatter, "choices.{name}.items[{position}]"),
             Self::Input(name) => write!(formatter, "inputs.{name}"),
+            Self::Sensor(name) => write!(formatter, "sensors.{name}"),
+            Self::SensorPlugin(name) => write!(formatter, "sensors.{name}.plugin"),
+            Self::SensorSettings(name) => write!(formatter, "sensors.{name}.settings"),
+            Self::I2cLoan(name, loan) => write!(formatter, "sensors.{name}.i2c.{loan}"),
+            Self::OneWireLoan(name, loan) => write!(formatter, "sensors.{name}.one-wire.{loan}"),
             Self::Plugin(name) => write!(formatter, "plugins.{name}"),
             Self::Grant(name) => write!(formatter, "grants.{name}"),
             Self::GrantPlugin(name) => write!(formatter, "grants.{name}.plugin"),

@@ -16,6 +16,7 @@ pub(super) struct Declared<'a> {
     choices: Names<'a>,
     grants: Names<'a>,
     inputs: Names<'a>,
+    sensors: Names<'a>,
 }
 
 impl<'a> Declared<'a> {
@@ -24,7 +25,23 @@ impl<'a> Declared<'a> {
             Some(value) => Some(value.get_ref().as_table()?.keys().map(|key| key.get_ref().as_ref()).collect()),
             None => Some(Vec::new()),
         };
-        Self { plugins: names("plugins"), choices: names("choices"), grants: names("grants"), inputs: names("inputs") }
+        Self {
+            plugins: names("plugins"),
+            choices: names("choices"),
+            grants: names("grants"),
+            inputs: names("inputs"),
+            sensors: names("sensors"),
+        }
+    }
+
+    /// Whether there are sensors; none: their section can't be read.
+    pub(super) fn has_sensors(&self) -> Option<bool> {
+        self.sensors.as_ref().map(|names| !names.is_empty())
+    }
+
+    /// Whether an input has this name.
+    pub(super) fn is_input(&self, name: &str) -> bool {
+        self.inputs.as_ref().is_some_and(|names| names.contains(&name))
     }
 
     /// Whether the inputs can be read at all.

@@ -7,19 +7,17 @@ use std::collections::BTreeMap;
 pub use authorization::{Authorization, HeaderName};
 
 use super::grant::Grant;
-use super::input::Kinds;
+use super::input::{Kinds, Made};
 use super::near::{did_you_mean, near};
 use super::node::Node;
 use super::prefix::parse_prefixes;
 use super::reference::Declared;
+use super::sensor::READING;
 use super::settings::{Settings, parse_settings};
 use crate::name::{EventKind, GrantName, PluginName};
 use crate::reach::Prefix;
 
 const MOST_EVENTS: usize = 32;
-
-/// What sensors make. They can come and go without the configuration.
-const READING: &str = "reading";
 
 /// A sink.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,9 +82,13 @@ fn parse_stage(node: &Node<'_, '_>, declared: &Declared<'_>) -> Option<Stage> {
 
 fn parse_kind(node: &Node<'_, '_>, kinds: &Kinds) -> Option<EventKind> {
     let kind = node.name(EventKind::parse)?;
-    if kind.as_str() == READING || kinds.may_be_made(&kind) {
-        return Some(kind);
+    let meant = || near(kind.as_str(), kinds.names().chain([READING])).map(did_you_mean);
+    match kinds.made(&kind) {
+        Made::Yes => Some(kind),
+        _ if kind.as_str() == READING => Some(kind),
+        // A word of a sensor's plugin, unless it looks like another one that is misspelt.
+        Made::Perhaps if meant().is_none() => Some(kind),
+        Made::Perhaps => node.refuse_dangling(format!("no input and no sensor makes the event `{kind}`"), meant()),
+        Made::No => node.refuse_dangling(format!("no input makes the event `{kind}`"), meant()),
     }
-    let meant = near(kind.as_str(), kinds.names().chain([READING])).map(did_you_mean);
-    node.refuse_dangling(format!("no input makes the event `{kind}`"), meant)
 }

@@ -48,6 +48,12 @@ pub(crate) mod shared {
                 import punchcard:plugin/hardware@0.1.0;
             }
         ",
-        imports: { "punchcard:plugin/hardware@0.1.0.delay-us": async },
+        imports: {
+            "punchcard:plugin/hardware@0.1.0.open-i2c": async,
+            "punchcard:plugin/hardware@0.1.0.[method]i2c-device.transaction": async,
+            "punchcard:plugin/hardware@0.1.0.read-one-wire": async,
+            "punchcard:plugin/hardware@0.1.0.delay-us": async,
+        },
+        with: { "punchcard:plugin/hardware@0.1.0.i2c-device": crate::contract::v0_1::hardware::OpenI2c },
     });
 }

@@ -14,6 +14,7 @@ use super::super::formatting;
 use super::super::grant;
 use super::super::grant::Grant;
 use super::super::reconcile::Progress;
+use super::super::sensor::SensorStatus;
 
 /// What others hold of a part that runs.
 #[derive(Clone)]
@@ -22,6 +23,8 @@ pub(in crate::app) enum Handle {
     Grant(Arc<Grant>),
     /// A sink.
     Sink(Arc<SinkHandle>),
+    /// A sensor.
+    Sensor(Arc<SensorHandle>),
 }
 
 impl Handle {
@@ -30,6 +33,9 @@ impl Handle {
         match self {
             Self::Grant(running) => running.ask(grant::GrantCommand::Stop),
             Self::Sink(sink) => sink.stop(),
+            Self::Sensor(sensor) => {
+                sensor.stop.send_replace(true);
+            }
         }
     }
 
@@ -45,9 +51,15 @@ impl Handle {
         match self {
             // A renewal whose answer is lost may cost the grant, where the server gives a new refresh token with it.
             Self::Grant(_) => Duration::from_secs(65),
-            Self::Sink(_) => Duration::from_secs(10),
+            Self::Sink(_) | Self::Sensor(_) => Duration::from_secs(10),
         }
     }
+}
+
+/// A sensor that runs.
+pub(in crate::app) struct SensorHandle {
+    pub(in crate::app) standing: watch::Receiver<SensorStatus>,
+    pub(in crate::app) stop: watch::Sender<bool>,
 }
 
 /// A sink that runs.

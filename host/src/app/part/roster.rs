@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use punchcard_core::config::Configuration;
-use punchcard_core::name::{GrantName, SinkName};
+use punchcard_core::name::{GrantName, InputName, SinkName};
 use punchcard_core::supervisor::PartName;
 
 use super::super::grant::Grant;
 use super::super::status::PluginReport;
-use super::handle::{Handle, SinkHandle};
+use super::handle::{Handle, SensorHandle, SinkHandle};
 
 /// A part as it stands: it runs, or why it does not.
 pub(in crate::app) type OnOrOff<T> = Result<T, String>;
@@ -23,6 +23,7 @@ pub(in crate::app) struct Parts {
     pub(in crate::app) plugins: Vec<PluginReport>,
     pub(in crate::app) grants: BTreeMap<GrantName, OnOrOff<Arc<Grant>>>,
     pub(in crate::app) sinks: BTreeMap<SinkName, OnOrOff<Arc<SinkHandle>>>,
+    pub(in crate::app) sensors: BTreeMap<InputName, OnOrOff<Arc<SensorHandle>>>,
 }
 
 impl Parts {
@@ -31,7 +32,8 @@ impl Parts {
         let plugin =
             |name: &_| PluginReport { name: ToString::to_string(name), world: None, sha256: None, error: None };
         let plugins = configuration.plugins.keys().map(plugin).collect();
-        Self { configuration, starting: true, plugins, grants: BTreeMap::new(), sinks: BTreeMap::new() }
+        let (grants, sinks, sensors) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { configuration, starting: true, plugins, grants, sinks, sensors }
     }
 
     /// All of them are off, for this reason.
@@ -42,6 +44,7 @@ impl Parts {
         }
         self.grants = self.configuration.grants.keys().map(|name| (name.clone(), Err(reason.to_owned()))).collect();
         self.sinks = self.configuration.sinks.keys().map(|name| (name.clone(), Err(reason.to_owned()))).collect();
+        self.sensors = self.configuration.sensors.keys().map(|name| (name.clone(), Err(reason.to_owned()))).collect();
     }
 
     /// Notes how a part stands.
@@ -53,11 +56,17 @@ impl Parts {
             (PartName::Sink(name), Ok(Handle::Sink(sink))) => {
                 self.sinks.insert(name.clone(), Ok(sink));
             }
+            (PartName::Sensor(name), Ok(Handle::Sensor(sensor))) => {
+                self.sensors.insert(name.clone(), Ok(sensor));
+            }
             (PartName::Grant(name), Err(reason)) => {
                 self.grants.insert(name.clone(), Err(reason));
             }
             (PartName::Sink(name), Err(reason)) => {
                 self.sinks.insert(name.clone(), Err(reason));
+            }
+            (PartName::Sensor(name), Err(reason)) => {
+                self.sensors.insert(name.clone(), Err(reason));
             }
             _ => {}
         }
@@ -80,6 +89,9 @@ impl Parts {
             }
             PartName::Sink(name) => {
                 self.sinks.remove(name);
+            }
+            PartName::Sensor(name) => {
+                self.sensors.remove(name);
             }
             PartName::Panel | PartName::Inputs(_) | PartName::Outputs => {}
         }

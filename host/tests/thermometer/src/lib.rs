@@ -3,7 +3,7 @@
 //! What it reads comes from its settings and from how often it was polled, so that a test can tell whether both went there
 //! and came back. Imports nothing but the log.
 
-use punchcard_sdk::sensor::{Reading, Sensor};
+use punchcard_sdk::sensor::{Loans, Reading, Sensor};
 use punchcard_sdk::{Context, Error, Field, Value, export_sensor};
 use serde::Deserialize;
 
@@ -37,6 +37,10 @@ impl Sensor for Thermometer {
             return Err(Error::InvalidSettings("`place` is empty; say where it hangs".to_owned()));
         }
         Ok(())
+    }
+
+    fn loans(_: &Settings) -> Loans {
+        Loans { i2c: Vec::new(), lines: Vec::new(), one_wire: Vec::new() }
     }
 
     fn poll(settings: &Settings, polls: &mut u32, context: &Context) -> Result<Vec<Reading>, Error> {

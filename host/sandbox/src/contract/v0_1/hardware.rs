@@ -1,22 +1,46 @@
-//! `hardware`: nothing is lent to any plugin yet, so whatever one asks for is denied.
+//! `hardware`: what a plugin asks for by name is asked of who lends to it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::component::Resource;
 
-use super::wit_hardware::{BusError, Host, HostI2cDevice, HostLine, I2cDevice, Line, Operation};
+use super::wit_hardware as wit;
+use super::wit_hardware::{Host, HostI2cDevice, HostLine, Line};
 use crate::confinement::Confinement;
+use crate::lender::{BusError, NoAcknowledge, Operation};
 
 /// The longest wait, in microseconds. The call's own limit ends it earlier where that is shorter.
 const LONGEST_DELAY_US: u32 = 1_000_000;
+/// Devices that a call may have open at once.
+const MOST_OPEN: usize = 64;
+/// Operations of a transaction, and the bytes that they read together: more than any bus takes at once.
+const MOST_OPERATIONS: usize = 1_024;
+const MOST_BYTES: usize = 64 << 10;
+
+/// A chip that a plugin has opened.
+#[expect(unreachable_pub, reason = "what wasmtime generates exports it by another name")]
+pub struct OpenI2c {
+    name: String,
+}
 
 impl Host for Confinement {
-    fn open_i2c(&mut self, _name: String) -> Result<Resource<I2cDevice>, BusError> {
-        Err(BusError::Denied)
+    async fn open_i2c(&mut self, name: String) -> Result<Resource<OpenI2c>, wit::BusError> {
+        if self.opened >= MOST_OPEN {
+            return Err(wit::BusError::Other(format!("more than {MOST_OPEN} devices are open")));
+        }
+        self.lender.open_i2c(&name).await?;
+        let opened = self.table().push(OpenI2c { name }).map_err(|error| wit::BusError::Other(error.to_string()))?;
+        self.opened += 1;
+        Ok(opened)
     }
 
-    fn open_line(&mut self, _name: String) -> Result<Resource<Line>, BusError> {
-        Err(BusError::Denied)
+    fn open_line(&mut self, _name: String) -> Result<Resource<Line>, wit::BusError> {
+        Err(wit::BusError::Denied)
+    }
+
+    async fn read_one_wire(&mut self, name: String) -> Result<String, wit::BusError> {
+        Ok(self.lender.read_one_wire(&name).await?)
     }
 
     async fn delay_us(&mut self, microseconds: u32) {
@@ -24,32 +48,66 @@ impl Host for Confinement {
     }
 }
 
-// Nobody has a device or a line of which these could be asked.
-
 impl HostI2cDevice for Confinement {
-    fn transaction(
+    async fn transaction(
         &mut self,
-        _device: Resource<I2cDevice>,
-        _operations: Vec<Operation>,
-    ) -> Result<Vec<Vec<u8>>, BusError> {
-        Err(BusError::Denied)
+        device: Resource<OpenI2c>,
+        operations: Vec<wit::Operation>,
+    ) -> Result<Vec<Vec<u8>>, wit::BusError> {
+        let operations = admit(operations)?;
+        let device = self.table().get(&device).map_err(|error| wit::BusError::Other(error.to_string()))?;
+        let name = device.name.clone();
+        Ok(Arc::clone(&self.lender).transact(&name, operations).await?)
     }
 
-    fn drop(&mut self, _device: Resource<I2cDevice>) -> wasmtime::Result<()> {
+    fn drop(&mut self, device: Resource<OpenI2c>) -> wasmtime::Result<()> {
+        self.table().delete(device)?;
+        self.opened -= 1;
         Ok(())
     }
 }
 
+// Nobody has a line of which these could be asked.
 impl HostLine for Confinement {
-    fn is_high(&mut self, _line: Resource<Line>) -> Result<bool, BusError> {
-        Err(BusError::Denied)
+    fn is_high(&mut self, _line: Resource<Line>) -> Result<bool, wit::BusError> {
+        Err(wit::BusError::Denied)
     }
 
-    fn set(&mut self, _line: Resource<Line>, _high: bool) -> Result<(), BusError> {
-        Err(BusError::Denied)
+    fn set(&mut self, _line: Resource<Line>, _high: bool) -> Result<(), wit::BusError> {
+        Err(wit::BusError::Denied)
     }
 
     fn drop(&mut self, _line: Resource<Line>) -> wasmtime::Result<()> {
         Ok(())
+    }
+}
+
+/// What of a transaction may be asked of a bus: the host makes room for what is read.
+fn admit(operations: Vec<wit::Operation>) -> Result<Vec<Operation>, wit::BusError> {
+    let read = operations.iter().fold(0_usize, |sum, operation| match operation {
+        wit::Operation::Read(bytes) => sum.saturating_add(usize::try_from(*bytes).unwrap_or(usize::MAX)),
+        wit::Operation::Write(_) => sum,
+    });
+    if operations.len() > MOST_OPERATIONS || read > MOST_BYTES {
+        let count = operations.len();
+        return Err(wit::BusError::Other(format!("{count} operations that read {read} bytes are too many at once")));
+    }
+    let admitted = operations.into_iter().map(|operation| match operation {
+        wit::Operation::Read(bytes) => Operation::Read(usize::try_from(bytes).unwrap_or(MOST_BYTES)),
+        wit::Operation::Write(bytes) => Operation::Write(bytes),
+    });
+    Ok(admitted.collect())
+}
+
+impl From<BusError> for wit::BusError {
+    fn from(from: BusError) -> Self {
+        match from {
+            BusError::NoAcknowledge(NoAcknowledge::Address) => Self::NoAcknowledge(wit::NoAcknowledge::Address),
+            BusError::NoAcknowledge(NoAcknowledge::Data) => Self::NoAcknowledge(wit::NoAcknowledge::Data),
+            BusError::NoAcknowledge(NoAcknowledge::Unknown) => Self::NoAcknowledge(wit::NoAcknowledge::Unknown),
+            BusError::ArbitrationLoss => Self::ArbitrationLoss,
+            BusError::Denied => Self::Denied,
+            BusError::Other(reason) => Self::Other(reason),
+        }
     }
 }

@@ -1,13 +1,17 @@
 //! The world `sensor`: how it is called, and how its types become the host's own.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use punchcard_core::plugin::World;
-use punchcard_core::plugin::sensor::{Polled, Reading};
+use punchcard_core::plugin::sensor::{Loans, Polled, Reading};
 use punchcard_core::time::Context;
 
 use super::super::Shape;
 use super::TYPES;
 use crate::call::{Answer, CallError};
 use crate::confinement::Confinement;
+use crate::lender::Lender;
 use crate::loaded::Loaded;
 use crate::sandbox::Plugin;
 use crate::sensor::{Calls, Sensor};
@@ -58,10 +62,28 @@ impl Calls for Bound {
         })
     }
 
-    fn poll<'a>(&'a self, settings: &'a str, state: &'a [u8], context: &'a Context) -> Answer<'a, Polled> {
+    fn loans<'a>(&'a self, settings: &'a str) -> Answer<'a, Loans> {
+        Box::pin(async move {
+            let answer = self.loaded.call(None, async |store| {
+                let plugin = self.bindings.instantiate_async(&mut *store).await?;
+                plugin.punchcard_plugin_source().call_list_loans(store, settings).await
+            });
+            let answer = answer.await?.map_err(|error| CallError::Returned(error.into()))?;
+            Ok(Loans { i2c: answer.i2c, lines: answer.lines, one_wire: answer.one_wire })
+        })
+    }
+
+    fn poll<'a>(
+        &'a self,
+        lender: Arc<dyn Lender>,
+        limit: Duration,
+        settings: &'a str,
+        state: &'a [u8],
+        context: &'a Context,
+    ) -> Answer<'a, Polled> {
         Box::pin(async move {
             let given = context.clone().into();
-            let answer = self.loaded.call(Some(context), async |store| {
+            let answer = self.loaded.call_lending(lender, limit, Some(context), async |store| {
                 let plugin = self.bindings.instantiate_async(&mut *store).await?;
                 plugin.punchcard_plugin_source().call_poll(store, settings, state, &given).await
             });
