@@ -118,6 +118,8 @@ mod tests {
             grants: Vec::new(),
             sinks: Vec::new(),
             inputs: Vec::new(),
+            sensors: Vec::new(),
+            simulated_hardware: false,
         }
     }
 

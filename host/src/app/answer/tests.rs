@@ -92,6 +92,7 @@ impl Bench {
             ledger: fixture.ledger.clone(),
             display: fixture.display.clone(),
             troubles: fixture.troubles.clone(),
+            is_simulated: false,
             parts: watch::channel(Arc::new(parts)).0,
             supervisor: mpsc::unbounded_channel().0,
             pausing: tokio::sync::Mutex::default(),

@@ -114,11 +114,13 @@ mod tests {
     use std::future::ready;
 
     use punchcard_core::config::Configuration;
-    use tokio::sync::mpsc;
+    use tokio::sync::{Semaphore, mpsc};
 
     use super::super::super::fixture::Fixture;
     use super::super::super::part::Site;
+    use super::super::super::sensor::lender::Buses;
     use super::*;
+    use crate::hardware::Hardware;
 
     /// The turn, where it comes at once.
     async fn turn_now(link: &GrantLink) -> Option<OwnedMutexGuard<()>> {
@@ -144,6 +146,9 @@ mod tests {
             clock: fixture.clock.clone(),
             time: fixture.time.clone(),
             display: fixture.display.clone(),
+            troubles: fixture.troubles.clone(),
+            buses: Arc::new(Buses::new(Hardware::of_kernel())),
+            polling: Arc::new(Semaphore::new(1)),
             said: mpsc::unbounded_channel().0,
             delivered: mpsc::unbounded_channel().0,
             parts: parts.clone(),
