@@ -3,6 +3,7 @@
 //! What always holds: however often a bus hangs, one thread hangs with it. A job for which nobody waits any more is not begun.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::mpsc;
@@ -37,7 +38,7 @@ impl<T: Default + Send + 'static> Owner<T> {
             }
         });
         self.send(job)?;
-        answer.await.map_err(|_| io::Error::other("the thread for it ended, by a defect of this program"))
+        answer.await.map_err(|_| io::Error::other("it broke off, by a defect of this program"))
     }
 
     fn send(&self, job: Job<T>) -> io::Result<()> {
@@ -54,7 +55,10 @@ impl<T: Default + Send + 'static> Owner<T> {
         Builder::new().name(self.name.to_owned()).spawn(move || {
             let mut owned = T::default();
             while let Ok(job) = waiting.recv() {
-                job(&mut owned);
+                // What a job that broke off has left of it is not used again. Whoever waited for the job hears of that.
+                if catch_unwind(AssertUnwindSafe(|| job(&mut owned))).is_err() {
+                    owned = T::default();
+                }
             }
         })?;
         sender.send(job).map_err(|_| io::Error::other("the thread for it does not begin"))?;
@@ -76,7 +80,7 @@ mod tests {
         let slow = owner.clone();
         let slow = tokio::spawn(async move {
             slow.run(move |owned| {
-                drop(wait.recv());
+                assert!(wait.recv().is_err(), "the other end is dropped");
                 owned.push(1);
             })
             .await
