@@ -109,14 +109,16 @@ async fn what_a_chip_measures_arrives_in_the_sheet() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_wrong_with_a_chip_is_said_and_the_rest_is_recorded() {
-    let mut bench = bench(CLIMATE, &bme280(20.0)).await;
-    bench.start_only();
     let with = |bus: Value| json!({ "i2c": { "/dev/i2c-1": bus } });
+    // Asked when the bus is opened.
+    let mut bench = bench(CLIMATE, &with(json!({ "fault": "not-permitted" }))).await;
+    bench.start_only();
+    failure(&mut bench, "the group i2c").await;
+    connect(&bench, &bme280(20.0));
     let chip = |chip: Value| json!({ "0x76": chip });
     let at_another = json!({ "0x77": { "chip": "bme280" } });
     for (hardware, says) in [
         (json!({ "i2c": { "/dev/i2c-0": {} } }), "no such bus; turn I2C on"),
-        (with(json!({ "fault": "not-permitted" })), "the group i2c"),
         (with(json!({ "chips": at_another })), "speaking to address 0x76: no answer; look whether the chip has power"),
         (with(json!({ "chips": chip(json!({ "chip": "bme280", "id": 0x58 })) })), "it is a BMP280"),
         (with(json!({ "chips": chip(json!({ "chip": "bme280", "stuck": 0xff })) })), "no chip at all"),
@@ -202,7 +204,8 @@ i2c = { sensor = { address = 0x62 } }
     bench.start_only();
     let report = bench
         .until("both are read", |report| {
-            report["sensors"].as_array().unwrap().iter().all(|sensor| sensor["status"] == "reading")
+            let sensors = report["sensors"].as_array().unwrap();
+            sensors.len() == 2 && sensors.iter().all(|sensor| sensor["status"] == "reading")
         })
         .await;
     assert_eq!(report["sensors"][0]["last"]["fields"][0], json!({ "name": "co2", "value": { "integer": 812 } }));
@@ -219,7 +222,10 @@ i2c = { sensor = { address = 0x62 } }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn check_knows_plugins_settings_and_what_is_lent() {
-    let bench = bench(CLIMATE, &json!({})).await;
+    let mut bench = bench(CLIMATE, &json!({})).await;
+    // What it compiles is kept for `check`.
+    bench.start().await;
+    bench.stop().await;
     assert!(bench.printed(&["check"]).await.contains("1 inputs, 1 sensors, 1 sinks"));
     for (from, to, says) in [
         ("sensor = { address", "senser = { address", "rename `i2c.senser`"),
