@@ -79,6 +79,9 @@ pub enum Failure {
     /// The adapter is no longer there.
     #[error("the bus is gone; its adapter was unplugged or its driver unloaded")]
     BusGone,
+    /// The adapter does not do what it said that it can.
+    #[error("its adapter refuses; it is being unplugged, or it can't take so many bytes at once")]
+    AdapterRefuses,
     /// A transaction that changes its direction too often.
     #[error("a transaction of {found} messages; the kernel takes at most {MOST_MESSAGES}")]
     TooManyMessages {
@@ -112,6 +115,7 @@ impl Failure {
             (_, Errno::AGAIN) => Self::ArbitrationLost,
             // The last is said by adapters on USB.
             (_, Errno::NODEV | Errno::SHUTDOWN) => Self::BusGone,
+            (Step::Transfer { .. }, Errno::OPNOTSUPP) => Self::AdapterRefuses,
             (_, other) => Self::Other(other.into()),
         }
     }
@@ -148,6 +152,7 @@ mod tests {
             (transfer, Errno::AGAIN, "arbitration", ErrorKind::ArbitrationLoss),
             (transfer, Errno::NODEV, "bus is gone", ErrorKind::Other),
             (transfer, Errno::SHUTDOWN, "bus is gone", ErrorKind::Other),
+            (transfer, Errno::OPNOTSUPP, "being unplugged", ErrorKind::Other),
             (transfer, Errno::IO, "os error 5", ErrorKind::Other),
         ];
         for (step, errno, said, kind) in table {

@@ -443,7 +443,7 @@ fn press(pi: &mut Pi<'_>, checks: &mut Checks) -> Result<()> {
     }
     let compared = pi.compare();
     checks.note("each press is one row, with what the knob stood at, however the contacts bounce", compared);
-    let picture = pi.picture("idle");
+    let picture = pi.picture("recorded");
     checks.note("the panel shows what the program says", picture);
     Ok(())
 }
