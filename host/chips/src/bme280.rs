@@ -275,16 +275,16 @@ mod tests {
         assert_eq!(registers(&mut bus, 0xd0, 1), [0x60]);
         assert_eq!(registers(&mut bus, 0xf7, 8), [0x80, 0, 0, 0x80, 0, 0, 0x80, 0]);
         // Temperature and pressure once, forced; humidity is not asked for.
-        bus.write(ADDRESS, &[0xf4, 0b001_001_01]).unwrap();
+        bus.write(ADDRESS, &[0xf4, 0b0010_0101]).unwrap();
         assert_eq!(registers(&mut bus, 0xf3, 1), [0x08]);
-        assert_eq!(registers(&mut bus, 0xf3, 2), [0, 0b001_001_00]);
+        assert_eq!(registers(&mut bus, 0xf3, 2), [0, 0b0010_0100]);
         let data = registers(&mut bus, 0xf7, 8);
         // The example's 0x7eed0 is 25.0825 degrees.
         assert_eq!(data[3..5], [0x7e, 0xec]);
         assert_eq!(data[6..], [0x80, 0]);
         // What is written for humidity counts with the next `ctrl_meas`.
         bus.write(ADDRESS, &[0xf2, 1]).unwrap();
-        bus.write(ADDRESS, &[0xf4, 0b001_000_01]).unwrap();
+        bus.write(ADDRESS, &[0xf4, 0b0010_0001]).unwrap();
         registers(&mut bus, 0xf3, 1);
         let data = registers(&mut bus, 0xf7, 8);
         assert_eq!(data[..3], [0x80, 0, 0]);
