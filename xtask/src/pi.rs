@@ -29,6 +29,8 @@ mod configuration;
 
 mod press;
 
+mod device;
+
 mod scenario;
 
 mod check;

@@ -414,19 +414,26 @@ mod tests {
         }
     }
 
-    /// A person's press: the rest before it, how long it is held, and the bounces at both ends.
+    /// A person's press: the rest before it, how long it is held, the bounces at both ends, and whether the kernel reads each
+    /// level only after the next edge of a bounce.
     #[derive(Debug, Clone)]
     struct Held {
         rest_ms: u64,
         held_ms: u64,
         bounces_down: Vec<u64>,
         bounces_up: Vec<u64>,
+        is_read_late: bool,
     }
 
     fn held() -> impl Strategy<Value = Held> {
         let bounces = || prop::collection::vec(0_u64..40, 0..4);
-        (40_u64..3_000, 40_u64..3_000, bounces(), bounces()).prop_map(|(rest_ms, held_ms, bounces_down, bounces_up)| {
-            Held { rest_ms, held_ms, bounces_down, bounces_up }
+        let parts = (40_u64..3_000, 40_u64..3_000, bounces(), bounces(), any::<bool>());
+        parts.prop_map(|(rest_ms, held_ms, bounces_down, bounces_up, is_read_late)| Held {
+            rest_ms,
+            held_ms,
+            bounces_down,
+            bounces_up,
+            is_read_late,
         })
     }
 
@@ -539,18 +546,24 @@ mod tests {
             let (mut now, mut model, mut found) = (0, Vec::new(), Vec::new());
             for press in script {
                 now += press.rest_ms;
-                model.push(now);
                 let mut edge = |now, motion| if button.press(motion, now) { found.push(now) };
+                // The level is read when it is that of the next edge already.
+                let (read_up, read_down) = if press.is_read_late { (Down, Up) } else { (Up, Down) };
+                if press.is_read_late {
+                    edge(now, Up);
+                    now += 1;
+                }
+                model.push(now);
                 edge(now, Down);
                 for gap in press.bounces_down {
-                    edge(now + gap, Up);
+                    edge(now + gap, read_up);
                     now += gap + gap;
                     edge(now, Down);
                 }
                 now += press.held_ms;
                 edge(now, Up);
                 for gap in press.bounces_up {
-                    edge(now + gap, Down);
+                    edge(now + gap, read_down);
                     now += gap + gap;
                     edge(now, Up);
                 }
