@@ -34,6 +34,7 @@ pub mod plugin;
 pub mod prefix;
 pub mod secret;
 pub mod settings;
+pub mod sharing;
 
 pub mod grant;
 pub mod sink;
