@@ -7,6 +7,7 @@ pub mod clock;
 pub mod gpio;
 pub mod http;
 pub mod input;
+pub mod machine;
 pub mod output;
 pub mod vault;
 

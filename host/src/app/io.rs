@@ -194,7 +194,7 @@ fn panel_problem(error: &str) -> Problem {
 }
 
 /// An OLED on a bus of the kernel's, which is opened with its first frame.
-fn oled_driver(
+pub(super) fn oled_driver(
     oled: &Oled,
     size: PanelSize,
 ) -> oled::Oled<Bus, impl FnMut() -> Result<Bus, oled::OpeningError> + Send + use<>> {
