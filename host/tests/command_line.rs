@@ -185,7 +185,7 @@ async fn doctor_looks_at_a_device_that_does_not_run_and_changes_nothing() {
     std::fs::set_permissions(&state, Permissions::from_mode(0o755)).unwrap();
     let before = listing(folder.path());
     let output = run(folder.path(), &["doctor", "--no-network", "--no-picture", "--json"]);
-    assert_eq!(output.status.code(), Some(8), "{output:?}");
+    assert_eq!(output.status.code(), Some(9), "{output:?}");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["well"], false);
     let finding = |check: &str| {

@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 
 use crate::config::panel::{OledChip, PanelSize};
 
+/// The file of the Google client's secret, beside plugins.toml.
+pub const SECRET_FILE: &str = "google-client-secret";
+
 const TEMPLATE: &str = include_str!("setup/plugins.toml");
 
 /// What a person answered.
@@ -121,7 +124,7 @@ fn values(answers: &Answers) -> BTreeMap<&'static str, String> {
     let [a, b] = answers.knob.unwrap_or([5, 6]);
     let google = answers.google.as_ref();
     let client_id = google.map_or("….apps.googleusercontent.com", |google| &google.client_id);
-    let secret_file = google.map_or("google-client-secret", |google| &google.secret_file);
+    let secret_file = google.map_or(SECRET_FILE, |google| &google.secret_file);
     BTreeMap::from([
         ("name", quote(&answers.name)),
         ("time-zone", quote(&answers.time_zone)),

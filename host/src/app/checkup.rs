@@ -9,6 +9,7 @@ pub(super) mod hardware;
 mod network;
 mod running;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use punchcard_core::checkup::Finding;
@@ -18,7 +19,7 @@ use punchcard_core::config::notify::{Notify, NotifyUrl};
 use punchcard_core::config::{Configuration, parse_what_is_valid};
 use punchcard_core::secret::Secret;
 
-use super::configuration::Source;
+use super::configuration::{ReadError, Source};
 use super::control::{Answer, ControlError, Question, ask};
 use super::device::Options;
 use super::error_chain::chain;
@@ -116,7 +117,13 @@ fn read_configuration(path: &Path) -> Read {
     let source = match Source::read(path) {
         Ok(source) => source,
         Err(error) => {
-            let remedy = "`punchcard init` writes one; --config names another";
+            let remedy = match &error {
+                ReadError::File { source, .. } if source.kind() == ErrorKind::PermissionDenied => "ask with `sudo`",
+                ReadError::File { source, .. } if source.kind() == ErrorKind::NotFound => {
+                    "`punchcard init` writes one; --config names another"
+                }
+                _ => "`punchcard check` says more",
+            };
             let finding = Finding::bad(CHECK, &chain(error), remedy);
             return Read { configuration: Configuration::default(), folder: PathBuf::from("."), finding };
         }

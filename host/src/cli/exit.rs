@@ -24,7 +24,7 @@ pub enum Exit {
     /// It was done, or begun, but could not be printed: the standard output is full, or nobody reads it any more.
     Output = 7,
     /// `doctor` has found something that is not as it should be.
-    Unwell = 8,
+    Unwell = 9,
 }
 
 /// The same, for `--help`. 2 is clap's.
@@ -37,7 +37,7 @@ pub(super) const HELP: &str = "Exit status:
   5  another host runs on the state folder
   6  the running host refused
   7  the output could not be written: its disk is full, or its reader has gone
-  8  `doctor` has found something that is not as it should be";
+  9  `doctor` has found something that is not as it should be";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

@@ -23,11 +23,14 @@ use crate::app::configuration::Source;
 use crate::app::trial::Board;
 use crate::machine::Machine;
 use conversation::Conversation;
-use destination::{Destination, write_secret};
+use destination::{Destination, choose_secret_file, write_secret};
 use questions::{Found, ask_all};
 
 /// Where the package keeps the plugins, and where they are built.
 const PLUGIN_FOLDERS: [&str; 2] = ["/usr/lib/punchcard", "target/guests"];
+
+/// How a Google client is made.
+const MANUAL_PAGE: &str = "the manual, under The Google client (/usr/share/doc/punchcard/google-console.md),";
 
 /// How it is asked.
 #[derive(Debug, Clone, Args)]
@@ -49,10 +52,13 @@ pub(super) fn init(device: &DeviceArguments, arguments: &InitArguments) -> Resul
     let destination = Destination::plan(&device.config).map_err(Failure::general)?;
     let client = arguments.client.as_deref().map(read_client).transpose()?;
     let board = Board::find();
-    let found = find(device, &board);
+    let found = find(device, &destination, &board);
     let (input, output) = (io::stdin().lock(), anstream::stdout());
     let mut conversation = Conversation::new(input, output, !arguments.defaults);
-    let asked = ask_all(&mut conversation, &found, &board, client).map_err(Failure::general)?;
+    let mut asked = ask_all(&mut conversation, &found, &board, client).map_err(Failure::general)?;
+    if let (Some(secret), Some(google)) = (&asked.secret, &mut asked.answers.google) {
+        google.secret_file = choose_secret_file(destination.folder(), secret);
+    }
     let text = render_configuration(&asked.answers);
     if let Err(errors) = parse_configuration(&text) {
         let source = Source { path: destination.path().to_owned(), text };
@@ -75,11 +81,14 @@ fn read_client(path: &Path) -> Result<Client, Failure> {
     parse_client(&text).map_err(|error| failed(error.to_string()))
 }
 
-fn find(device: &DeviceArguments, board: &Board) -> Found {
+fn find(device: &DeviceArguments, destination: &Destination, board: &Board) -> Found {
     let machine = Machine::here();
     let is_installed = device.is_installed();
-    let folder = PLUGIN_FOLDERS.into_iter().find(|folder| Path::new(folder).is_dir());
+    // As plugins.toml looks for them.
+    let folder = PLUGIN_FOLDERS.into_iter().find(|folder| destination.folder().join(folder).is_dir());
     let before = Source::read(&device.config).ok().and_then(|source| parse_configuration(&source.text).ok());
+    // What the package brought is nobody's answer.
+    let before = before.filter(|_| destination.is_beside());
     Found {
         host_name: machine.host_name(),
         time_zone: machine.time_zone(),
@@ -111,9 +120,9 @@ fn say_what_is_next(device: &DeviceArguments, destination: &Destination, has_goo
         print_line("  punchcard run         starts the device")?;
     }
     if !has_google {
-        print_line(
-            "Rows go nowhere yet: docs/google-console.md says how to get a Google client, and then run this again.",
-        )?;
+        print_line(format_args!(
+            "Rows go nowhere yet: {MANUAL_PAGE} says how to make a Google client. Then run this again."
+        ))?;
     }
     Ok(())
 }

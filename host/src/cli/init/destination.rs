@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use punchcard_core::secret::Secret;
+use punchcard_core::setup::SECRET_FILE;
 use rustix::process::geteuid;
 use thiserror::Error;
 
@@ -18,9 +19,6 @@ pub(super) enum DestinationError {
     /// There is a file of an earlier `init` that nobody has taken up.
     #[error("{} is there from before; take it up, or remove it, and then run this again", .0.display())]
     Taken(PathBuf),
-    /// There is another secret.
-    #[error("{} is there, with another secret in it; remove it, and then run this again", .0.display())]
-    OtherSecret(PathBuf),
     /// The system refuses.
     #[error("{} can't be written", path.display())]
     Write {
@@ -100,15 +98,23 @@ impl Destination {
     }
 }
 
+/// The name of the secret's file: the first that is free, or has this very secret in it.
+pub(super) fn choose_secret_file(folder: &Path, secret: &Secret) -> String {
+    let names = (2..100).map(|number| format!("{SECRET_FILE}-{number}"));
+    let is_free = |name: &String| match std::fs::read_to_string(folder.join(name)) {
+        Ok(there) => there.trim() == secret.reveal(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    };
+    // Where none is free, writing it says so.
+    std::iter::once(SECRET_FILE.to_owned()).chain(names).find(is_free).unwrap_or_else(|| SECRET_FILE.to_owned())
+}
+
 /// Writes a secret into a file that the owner of the state folder alone can read; where there is no state folder yet, the
 /// owner of the folder that it lies in. One with the same secret is left as it is.
 pub(super) fn write_secret(path: &Path, secret: &Secret, state: &Path) -> Result<(), DestinationError> {
     let failed = |source| DestinationError::Write { path: path.to_owned(), source };
-    match std::fs::read_to_string(path) {
-        Ok(there) if there.trim() == secret.reveal() => return Ok(()),
-        Ok(_) => return Err(DestinationError::OtherSecret(path.to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(failed(error)),
+    if std::fs::read_to_string(path).is_ok_and(|there| there.trim() == secret.reveal()) {
+        return Ok(());
     }
     let owner = state.metadata().or_else(|_| folder_of(path).metadata()).map_err(failed)?;
     let line = zeroize::Zeroizing::new(format!("{}\n", secret.reveal()));
@@ -181,8 +187,11 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "GOCSPX-s\n");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         write_secret(&path, &secret("GOCSPX-s"), folder.path()).unwrap();
-        let other = write_secret(&path, &secret("other"), folder.path());
-        assert!(matches!(other, Err(DestinationError::OtherSecret(_))));
+        assert!(write_secret(&path, &secret("other"), folder.path()).is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "GOCSPX-s\n");
+        assert_eq!(choose_secret_file(folder.path(), &secret("a")), "google-client-secret");
+        fs::write(folder.path().join("google-client-secret"), "a\n").unwrap();
+        assert_eq!(choose_secret_file(folder.path(), &secret("a")), "google-client-secret");
+        assert_eq!(choose_secret_file(folder.path(), &secret("b")), "google-client-secret-2");
     }
 }

@@ -10,15 +10,13 @@ use punchcard_core::config::panel::{OledChip, PanelDriver, PanelSize};
 use punchcard_core::config::secret::SecretSource;
 use punchcard_core::secret::Secret;
 use punchcard_core::setup::client::{Client, parse_client, parse_client_id};
-use punchcard_core::setup::{Answers, GoogleAnswer, PanelAnswer};
+use punchcard_core::setup::{Answers, GoogleAnswer, PanelAnswer, SECRET_FILE};
 
 use super::conversation::{Conversation, ConversationError};
 use crate::app::trial::Trial;
 
 /// The last line of a Raspberry Pi's header.
 const LAST_LINE: u8 = 27;
-/// The file of the client's secret, beside plugins.toml.
-const SECRET_FILE: &str = "google-client-secret";
 /// Addresses of OLEDs.
 const OLED_ADDRESSES: [u8; 2] = [0x3c, 0x3d];
 
@@ -313,9 +311,8 @@ fn ask_google<R: BufRead, W: Write>(
     }
     let before = found.before.as_ref().and_then(google_of);
     let default = before.as_ref().map_or("none", |google| google.client_id.as_str());
-    conversation.say(
-        "\nThe Google client, of the type TVs and Limited Input devices: docs/google-console.md says how to make one.",
-    )?;
+    conversation
+        .say("\nThe Google client, of the type TVs and Limited Input devices: the manual says how to make one.")?;
     loop {
         let question = "Its id, or the file of JSON that the console lets you download; none for now:";
         let said = conversation.ask(question, default, |text| Ok(text.to_owned()))?;
