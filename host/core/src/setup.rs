@@ -207,7 +207,7 @@ mod tests {
                     panel: panel.clone(),
                     button: has(1).then_some(17),
                     projects: if has(2) {
-                        vec!["Workshop".into(), "Garden \"south\" \\ \u{7f}".into()]
+                        vec!["Workshop".into(), "Garden \"south\" \\ \u{7f}x".into()]
                     } else {
                         Vec::new()
                     },
@@ -253,7 +253,7 @@ mod tests {
         let text = render_configuration(&answers());
         assert!(text.contains("\n# [grants.google]\n# plugin = \"device-flow\"\n"), "{text}");
         assert!(text.contains("\n# client-id = \"….apps.googleusercontent.com\"\n"), "{text}");
-        assert!(text.contains("\nname = \"front-door\"               # what rows"), "{text}");
+        assert!(text.contains("\nname = \"front-door\"                 # what rows"), "{text}");
         // Taken out of its comment, it is valid, too.
         let google = text.split_once("# [grants.google]").map(|(before, rest)| {
             let rest = format!("# [grants.google]{rest}");

@@ -132,9 +132,9 @@ fn read_configuration(path: &Path) -> Read {
     let name = path.display();
     let finding = if diagnostics.is_empty() {
         let Configuration { inputs, sinks, .. } = &configuration;
-        Finding::good(CHECK, &format!("the text of {name} is valid: {} inputs, {} sinks", inputs.len(), sinks.len()))
+        Finding::good(CHECK, &format!("the text of {name} is valid; inputs: {}, sinks: {}", inputs.len(), sinks.len()))
     } else {
-        Finding::bad(CHECK, &format!("{name} has {} errors", diagnostics.len()), "`punchcard check` says which")
+        Finding::bad(CHECK, &format!("errors in {name}: {}", diagnostics.len()), "`punchcard check` says which")
     };
     Read { folder: source.folder().to_owned(), configuration, finding }
 }

@@ -26,3 +26,4 @@ mod service;
 mod telling;
 
 mod card;
+mod checkup;

@@ -141,7 +141,7 @@ mod tests {
             ),
             ("path = \"/usr/lib/punchcard/google-sheets.wasm\"", "path = \"/usr/lib/punchcard/google-sheets.wasm\""),
             ("id = \"1A2b3C4d5E6f7G8h9I0j\"", "id = \"[secret]\""),
-            ("x = \"\"\"\none\ntwo\"\"\"", "x = \"[secret]\""),
+            ("x = \"\"\"\none\ntwo\"\"\"", "x = [secret]"),
             ("this is not = = TOML \"", "this is not = = TOML \""),
             ("api-key", "[secret]"),
         ] {

@@ -91,7 +91,7 @@ pub(super) fn modes(options: &Options, configuration: &Configuration, folder: &P
         }
     }
     if findings.is_empty() && looked_at > 0 {
-        let seen = format!("{looked_at} files and folders are for those alone who need them");
+        let seen = format!("files and folders that are for those alone who need them: {looked_at}");
         findings.push(Finding::good("modes", &seen));
     }
     findings.extend(unreadable);

@@ -18,7 +18,7 @@ pub(super) fn judge_answer(answer: &Result<Answer, ControlError>, state: &Path) 
     const CHECK: &str = "device";
     match answer {
         Ok(Answer::Status(report)) => {
-            Finding::good(CHECK, &format!("`{}` runs and answers; {} events recorded", report.device, report.events))
+            Finding::good(CHECK, &format!("`{}` runs and answers; events recorded: {}", report.device, report.events))
         }
         Ok(_) => {
             Finding::bad(CHECK, "it runs, and its answer does not fit", "it may be of another version: start it anew")
@@ -93,7 +93,7 @@ fn judge_grant(name: &str, standing: &GrantStanding) -> Finding {
 fn judge_sink(sink: &SinkReport) -> Vec<Finding> {
     let check = format!("sink {}", sink.name);
     let waiting = sink.events_waiting.saturating_add(sink.rows_waiting).saturating_add(sink.rows_in_flight);
-    let mut counts = format!("{} rows delivered, {waiting} waiting", sink.rows_delivered);
+    let mut counts = format!("rows delivered: {}, waiting: {waiting}", sink.rows_delivered);
     if let Some(link) = &sink.link {
         counts.push_str(&format!("; {link}"));
     }
@@ -102,7 +102,7 @@ fn judge_sink(sink: &SinkReport) -> Vec<Finding> {
         .filter_map(|stage| judge_stage(&check, &sink.name, stage))
         .collect();
     if sink.set_aside > 0 {
-        let seen = format!("{} events and rows were set aside", sink.set_aside);
+        let seen = format!("set aside: {}", sink.set_aside);
         findings.push(Finding::bad(&check, &seen, "`punchcard rejects` says why, and what can be done"));
     }
     findings.extend(sink.notice.as_ref().map(|notice| of_problem(&check, notice)));
@@ -188,11 +188,11 @@ mod tests {
             link: Some("https://h.example/d".into()),
             last_delivered_at: None,
         };
-        let counts = "9 rows delivered, 6 waiting; https://h.example/d";
+        let counts = "rows delivered: 9, waiting: 6; https://h.example/d";
         assert_eq!(judge_sink(&sink), [Finding::good("sink sheet", counts)]);
         let problem = Problem { headline: "sheet was deleted".into(), advice: "restore it".into() };
         let held = SinkReport { delivery: StageReport::Held { problem: Some(problem) }, set_aside: 2, ..sink };
-        let aside = "2 events and rows were set aside";
+        let aside = "set aside: 2";
         let expected = [
             Finding::bad("sink sheet", "sheet was deleted", "restore it"),
             Finding::bad("sink sheet", aside, "`punchcard rejects` says why, and what can be done"),

@@ -8,6 +8,7 @@ use punchcard_core::config::Configuration;
 use punchcard_core::config::input::{Action, Trigger};
 use punchcard_core::config::panel::{OledChip, PanelDriver, PanelSize};
 use punchcard_core::config::secret::SecretSource;
+use punchcard_core::printable::{is_hidden, steers};
 use punchcard_core::secret::Secret;
 use punchcard_core::setup::client::{Client, parse_client, parse_client_id};
 use punchcard_core::setup::{Answers, GoogleAnswer, PanelAnswer, SECRET_FILE};
@@ -76,8 +77,13 @@ fn ask_name<R: BufRead, W: Write>(
 }
 
 fn parse_name(text: &str) -> Result<String, String> {
-    let is_one = (1..=40).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-    if is_one { Ok(text.to_owned()) } else { Err("1 to 40 characters".to_owned()) }
+    let is_one = (1..=40).contains(&text.chars().count()) && !text.chars().any(is_unseen);
+    if is_one { Ok(text.to_owned()) } else { Err("1 to 40 characters that can be seen".to_owned()) }
+}
+
+/// What plugins.toml takes in no text that a person reads.
+fn is_unseen(character: char) -> bool {
+    steers(character) || is_hidden(character)
 }
 
 fn ask_time_zone<R: BufRead, W: Write>(
@@ -288,8 +294,8 @@ fn parse_projects(text: &str) -> Result<Vec<String>, String> {
     }
     let mut projects: Vec<String> = Vec::new();
     for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
-        if item.chars().count() > 100 || item.chars().any(char::is_control) {
-            return Err("each has at most 100 characters".to_owned());
+        if item.chars().count() > 100 || item.chars().any(is_unseen) {
+            return Err("each has at most 100 characters that can be seen".to_owned());
         }
         if projects.iter().any(|known| known == item) {
             return Err(format!("`{item}` stands there twice"));
