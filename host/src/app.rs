@@ -40,6 +40,9 @@ mod trouble;
 
 mod pruning;
 
+pub mod checkup;
+pub mod trial;
+
 mod answer;
 pub mod control;
 mod report;

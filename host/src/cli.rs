@@ -13,7 +13,10 @@ mod question;
 mod run;
 
 mod check;
+mod doctor;
 mod events;
+mod init;
+mod logs;
 mod panel;
 mod reconcile;
 mod rejects;
@@ -22,6 +25,7 @@ mod replay;
 mod sign_in;
 mod sinks;
 mod status;
+mod support_bundle;
 mod time;
 
 use std::path::PathBuf;
@@ -31,7 +35,7 @@ use owo_colors::OwoColorize;
 
 pub use exit::{Exit, Failure};
 
-use device::{DeviceArguments, DeviceOptions, become_owner};
+use device::{DeviceArguments, DeviceOptions, HARDWARE_GROUPS, become_owner};
 
 /// Records presses and readings, exactly once, as rows of a sheet.
 #[derive(Debug, Parser)]
@@ -47,8 +51,19 @@ pub struct Arguments {
 enum Command {
     /// Run the device until it is told to stop (Ctrl-C, SIGTERM, and `q` where that is no input's key).
     Run(run::RunArguments),
+    /// Ask a few questions and write a commented plugins.toml, with what is found as the default. Shows each part at work. Never
+    /// overwrites a file.
+    Init(init::InitArguments),
     /// Check the configuration and every plugin in it, without starting anything. Keeps the compiled plugins for the start.
     Check,
+    /// Look at everything that the device needs: board, bus, lines, panel, clock, disk, files, network, account and sheet. Says
+    /// of each whether it is as it should be, and what to do. Changes nothing, and works without a running device.
+    Doctor(doctor::DoctorArguments),
+    /// Write what whoever helps needs to know into one text file: what `doctor` finds, the configuration, the status and the end
+    /// of the log, with everything secret taken out. It is sent by nobody but you.
+    SupportBundle(support_bundle::SupportBundleArguments),
+    /// Print the log, wherever it goes: the service's is in systemd's journal.
+    Logs(logs::LogsArguments),
     /// Have the running device look at plugins.toml, its components and its secrets again. It does so by itself when one of
     /// them changes. Only parts of which something changed are restarted; a file with an error changes nothing.
     Reload {
@@ -94,10 +109,20 @@ enum Command {
 /// What kept it from being done, with the exit status that says so.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let device = &arguments.device.clone().device();
-    become_owner(&device.state).map_err(Failure::general)?;
+    match &arguments.command {
+        // Root may read the journal and write where it is called, as the owner of the state folder may not.
+        Command::Init(_) | Command::Logs(_) | Command::SupportBundle(_) => {}
+        // Buses and lines belong to groups that the service is in.
+        Command::Doctor(_) => become_owner(&device.state, HARDWARE_GROUPS).map_err(Failure::general)?,
+        _ => become_owner(&device.state, &[]).map_err(Failure::general)?,
+    }
     match &arguments.command {
         Command::Run(arguments) => run::run(device, arguments),
+        Command::Init(arguments) => init::init(device, arguments),
         Command::Check => check::check(device),
+        Command::Doctor(arguments) => doctor::doctor(device, arguments),
+        Command::SupportBundle(arguments) => support_bundle::support_bundle(device, arguments),
+        Command::Logs(arguments) => logs::logs(device, arguments),
         Command::Reload { json } => reload::reload(device, *json),
         Command::Status { json } => status::status(device, *json),
         Command::Events(arguments) => events::events(device, arguments),

@@ -19,7 +19,7 @@ use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
 
 /// What the kernel shows as the user of a line.
-const CONSUMER: &str = "punchcard";
+pub(crate) const CONSUMER: &str = "punchcard";
 /// How many edges the kernel keeps until they are read. Unless told otherwise it keeps 16 a line, and drops the oldest. A knob
 /// at 20 turns a second with 24 detents makes 1,920 a second: this is half a second of it.
 const KERNEL_BUFFER: u32 = 1_024;
@@ -186,6 +186,21 @@ impl Chips {
             builder.as_active_low();
         }
         Ok(Box::new(OutputLine { request: request(label, chip, &[line], builder)?, offset: Offset::from(line) }))
+    }
+
+    /// Who has each of these lines, without asking for one.
+    pub(crate) fn users(&self, chip: &Chip, lines: &[u8]) -> Result<Vec<Option<String>>, LineError> {
+        let (label, chip) = self.chip(chip)?;
+        let refused = |source| LineError::Refused { chip: label.to_owned(), source };
+        let count = chip.info().map_err(refused)?.num_lines;
+        let user = |line: &u8| {
+            if u32::from(*line) >= count {
+                return Err(LineError::NoLine { chip: label.to_owned(), line: *line });
+            }
+            let info = chip.line_info(Offset::from(*line)).map_err(refused)?;
+            Ok(info.used.then_some(info.consumer))
+        };
+        lines.iter().map(user).collect()
     }
 
     fn chip(&self, chip: &Chip) -> Result<(&str, &gpiocdev::Chip), LineError> {

@@ -8,6 +8,7 @@ pub mod gpio;
 pub mod hardware;
 pub mod http;
 pub mod input;
+pub mod machine;
 mod output;
 pub mod vault;
 

@@ -16,6 +16,9 @@ mod replacement;
 mod damage;
 pub use damage::Damage;
 
+mod disclosure;
+pub use disclosure::read_all_secrets;
+
 mod configured;
 pub use configured::{ConfiguredSecretError, ConfiguredSecrets};
 

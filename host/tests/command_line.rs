@@ -3,16 +3,21 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where its surroundings do not work")]
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use jiff::tz::TimeZone;
+use punchcard::vault::Vault;
+use punchcard_core::config::parse_configuration;
 use punchcard_core::event::{NewEvent, Sequence};
-use punchcard_core::name::{InputName, PluginName, SinkName};
+use punchcard_core::name::{GrantName, InputName, PluginName, SinkName, SlotName};
+use punchcard_core::secret::Secret;
 use punchcard_core::time::{Instant, Monotonic};
 use punchcard_ledger::{CheckpointInterval, Declaration, Ledger, Setup};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use ulid::Ulid;
 
 const CONFIGURATION: &str = r#"
@@ -171,4 +176,169 @@ async fn a_component_that_is_missing_is_said_with_where_it_was_expected_and_how_
     assert!(said.contains("plugins.timeclock: there is no component at timeclock.wasm;"), "{said}");
     assert!(said.contains("`cargo xtask guests`"), "{said}");
     assert!(File::open(folder.path().join("state")).is_ok());
+}
+
+#[tokio::test]
+async fn doctor_looks_at_a_device_that_does_not_run_and_changes_nothing() {
+    let folder = folder(CONFIGURATION.as_bytes(), 3).await;
+    let state = folder.path().join("state");
+    std::fs::set_permissions(&state, Permissions::from_mode(0o755)).unwrap();
+    let before = listing(folder.path());
+    let output = run(folder.path(), &["doctor", "--no-network", "--no-picture", "--json"]);
+    assert_eq!(output.status.code(), Some(9), "{output:?}");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["well"], false);
+    let finding = |check: &str| {
+        let findings = report["findings"].as_array().unwrap();
+        findings.iter().find(|finding| finding["check"] == check).unwrap_or_else(|| panic!("{check}: {report}")).clone()
+    };
+    assert_eq!(finding("configuration")["verdict"], "good");
+    assert_eq!(finding("device")["verdict"], "unknown");
+    assert_eq!(finding("network")["verdict"], "unknown");
+    let mode = finding("mode of state");
+    assert_eq!((&mode["verdict"], &mode["remedy"]), (&"bad".into(), &"`sudo chmod go= state`".into()));
+    assert_eq!(listing(folder.path()), before);
+    // A person reads the same.
+    let output = run(folder.path(), &["doctor", "--no-network", "--no-picture"]);
+    let said = text(&output.stdout);
+    assert!(said.contains("mode of state") && said.contains("`sudo chmod go= state`"), "{said}");
+}
+
+#[tokio::test]
+async fn doctor_asks_servers_and_tells_them_nothing() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 4_096];
+        let length = stream.read(&mut request).await.unwrap();
+        let answer = "HTTP/1.1 404 Not Found\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\ncontent-length: 0\r\n\r\n";
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        String::from_utf8(request[..length].to_vec()).unwrap()
+    });
+    let folder = folder(with_webhook(&format!("http://{address}/s3cret-path")).as_bytes(), 0).await;
+    std::fs::write(folder.path().join("key"), "s3cret-key-of-the-webhook").unwrap();
+    std::fs::set_permissions(folder.path().join("key"), Permissions::from_mode(0o600)).unwrap();
+    let path = folder.path().to_owned();
+    let output = tokio::task::spawn_blocking(move || run(&path, &["doctor", "--json"])).await.unwrap();
+    let request = asked.await.unwrap();
+    assert!(request.starts_with("HEAD / HTTP/1.1\r\n") && !request.contains("s3cret"), "{request}");
+    let said = text(&output.stdout);
+    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let verdict = |check: &str| {
+        let findings = report["findings"].as_array().unwrap();
+        findings.iter().find(|finding| finding["check"] == check).unwrap()["verdict"].clone()
+    };
+    assert_eq!(verdict(&format!("server http://{address}")), "good");
+    assert_eq!(verdict("clock and servers"), "bad");
+    assert!(!said.contains("s3cret"), "{said}");
+}
+
+#[tokio::test]
+async fn a_support_bundle_has_no_secret_of_the_device() {
+    let url = "http://127.0.0.1:9/s3cret-path";
+    let folder = folder(format!("{}\n# once: s3cret-comment-1234\n", with_webhook(url)).as_bytes(), 0).await;
+    let state = folder.path().join("state");
+    let vault = Vault::open(&state.join("vault")).unwrap();
+    let (token, key) = ("1//0s3cret refresh&token", "s3cret-key-of-the-webhook");
+    let slot = SlotName::parse("refresh-token").unwrap();
+    vault.store(&GrantName::parse("google").unwrap(), vec![(slot, Secret::new(token.to_owned()))]).unwrap();
+    std::fs::write(folder.path().join("key"), format!("{key}\n")).unwrap();
+    std::fs::set_permissions(folder.path().join("key"), Permissions::from_mode(0o600)).unwrap();
+    let log = format!("a line sink=hook\n{token}\nrefresh_token=1%2F%2F0s3cret+refresh%26token\nX-Key: {key}\n");
+    std::fs::write(state.join("punchcard.log"), log).unwrap();
+
+    let output = run(folder.path(), &["support-bundle", "--no-network"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = text(&output.stdout);
+    assert!(said.contains("lines: the end of the log") && said.contains("Read it before you send it"), "{said}");
+    let path = folder.path().join("punchcard-support.txt");
+    let bundle = std::fs::read_to_string(&path).unwrap();
+    assert!(!bundle.contains("s3cret"), "{bundle}");
+    for part in ["a line sink=hook", "X-Key: [secret]", "[sinks.hook]", "no host runs", "configuration"] {
+        assert!(bundle.contains(part), "{part}: {bundle}");
+    }
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    // One that is there is somebody's.
+    let again = run(folder.path(), &["support-bundle", "--no-network"]);
+    assert_eq!(again.status.code(), Some(1), "{again:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), bundle);
+}
+
+#[tokio::test]
+async fn the_log_is_printed_and_of_one_part_alone() {
+    let folder = folder(CONFIGURATION.as_bytes(), 0).await;
+    let missing = run(folder.path(), &["logs"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(text(&missing.stderr).contains("standard error"), "{missing:?}");
+    let log = "one sink=a\ntwo \x1b[2J part=\"sinks.b\"\nthree sink=a\n";
+    std::fs::write(folder.path().join("state/punchcard.log"), log).unwrap();
+    let printed = |arguments: &[&str]| text(&run(folder.path(), arguments).stdout);
+    assert_eq!(printed(&["logs"]), "one sink=a\ntwo \\u{1b}[2J part=\"sinks.b\"\nthree sink=a\n");
+    assert_eq!(printed(&["logs", "-n", "1"]), "three sink=a\n");
+    assert_eq!(printed(&["logs", "--part", "a"]), "one sink=a\nthree sink=a\n");
+    assert_eq!(printed(&["logs", "--part", "sinks.b"]), "two \\u{1b}[2J part=\"sinks.b\"\n");
+}
+
+#[test]
+fn init_writes_what_check_accepts_and_overwrites_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = folder.path().join("client.json");
+    let json = r#"{"installed":{"client_id":"1-a.apps.googleusercontent.com","client_secret":"GOCSPX-s3cret"}}"#;
+    std::fs::write(&client, json).unwrap();
+    // A script has no terminal.
+    let nobody = run(folder.path(), &["init"]);
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(text(&nobody.stderr).contains("--defaults"), "{nobody:?}");
+
+    let output = run(folder.path(), &["init", "--defaults", "--client", "client.json"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(!text(&output.stdout).contains("s3cret"), "{output:?}");
+    let path = folder.path().join("plugins.toml");
+    let written = std::fs::read_to_string(&path).unwrap();
+    assert!(!written.contains("s3cret"), "{written}");
+    let configuration = parse_configuration(&written).unwrap();
+    assert_eq!((configuration.grants.len(), configuration.sinks.len()), (1, 1));
+    let secret = folder.path().join("google-client-secret");
+    assert_eq!(std::fs::read_to_string(&secret).unwrap(), "GOCSPX-s3cret\n");
+    assert_eq!(secret.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+
+    let again = run(folder.path(), &["init", "--defaults"]);
+    assert_eq!(again.status.code(), Some(0), "{again:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
+    // What was answered is the default of the next time.
+    assert_eq!(std::fs::read_to_string(folder.path().join("plugins.toml.new")).unwrap(), written);
+    let third = run(folder.path(), &["init", "--defaults"]);
+    assert_eq!(third.status.code(), Some(1), "{third:?}");
+
+    std::fs::write(&client, json.replace("installed", "web")).unwrap();
+    let web = run(folder.path(), &["init", "--defaults", "--client", "client.json", "--config", "other.toml"]);
+    assert!(text(&web.stderr).contains("TVs and Limited Input devices"), "{web:?}");
+    assert!(!folder.path().join("other.toml").exists());
+}
+
+/// A device with a sink that posts to this address.
+fn with_webhook(url: &str) -> String {
+    let sink = format!(
+        "[plugins]\nrows = \"rows.wasm\"\nhook = \"hook.wasm\"\n[sinks.hook]\nevents = [\"punch\"]\n\
+         format = {{ plugin = \"rows\" }}\ndeliver = {{ plugin = \"hook\" }}\nreach = [\"{url}\"]\n\
+         authorize = {{ header = \"X-Key\", secret = {{ file = \"key\" }} }}\n"
+    );
+    format!("{CONFIGURATION}{sink}")
+}
+
+/// Every file below a folder, with its length and mode.
+fn listing(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let metadata = path.symlink_metadata().unwrap();
+        let mode = metadata.permissions().mode();
+        found.push(format!("{} {mode:o} {}", path.display(), metadata.len()));
+        if metadata.is_dir() {
+            found.extend(listing(&path));
+        }
+    }
+    found.sort();
+    found
 }

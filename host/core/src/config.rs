@@ -38,6 +38,7 @@ pub mod runtime;
 pub mod prefix;
 pub mod secret;
 pub mod settings;
+pub mod sharing;
 
 pub mod grant;
 pub mod sensor;

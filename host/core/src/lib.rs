@@ -26,6 +26,9 @@ pub mod scene;
 pub mod alert;
 pub mod appearance;
 
+pub mod checkup;
+pub mod setup;
+
 pub mod event;
 pub mod row;
 

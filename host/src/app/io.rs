@@ -198,7 +198,7 @@ fn panel_problem(error: &str) -> Problem {
 }
 
 /// An OLED on an I2C bus, which is opened with its first frame.
-fn oled_driver(
+pub(super) fn oled_driver(
     oled: &Oled,
     size: PanelSize,
     hardware: &Hardware,

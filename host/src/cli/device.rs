@@ -8,10 +8,15 @@ use clap::Args;
 use rustix::process::{Gid, Uid, geteuid};
 use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
 
+use crate::machine::Machine;
+
 /// Where the package keeps its configuration.
 const INSTALLED_CONFIG: &str = "/etc/punchcard/plugins.toml";
 /// Where the service keeps what outlives a restart.
 const INSTALLED_STATE: &str = "/var/lib/punchcard";
+
+/// The groups to whom buses and lines belong, on Raspberry Pi OS and by the package's rules.
+pub(super) const HARDWARE_GROUPS: &[&str] = &["i2c", "gpio"];
 
 /// What was said of it.
 #[derive(Debug, Clone, Args)]
@@ -43,11 +48,6 @@ impl DeviceOptions {
             // Of the installed one only root and its own user may know.
             Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
         };
-        // Also by another name, such as in its own folder.
-        let is_installed = |path: &Path| match (path.canonicalize(), Path::new(INSTALLED_CONFIG).canonicalize()) {
-            (Ok(path), Ok(installed)) => path == installed,
-            _ => path == Path::new(INSTALLED_CONFIG),
-        };
         self.choose(is_there, is_installed)
     }
 
@@ -61,19 +61,37 @@ impl DeviceOptions {
     }
 }
 
+impl DeviceArguments {
+    /// Whether it is the one that the package installs.
+    pub(super) fn is_installed(&self) -> bool {
+        is_installed(&self.config)
+    }
+}
+
+/// Whether this is the installed device's configuration, also by another name, such as in its own folder.
+fn is_installed(path: &Path) -> bool {
+    match (path.canonicalize(), Path::new(INSTALLED_CONFIG).canonicalize()) {
+        (Ok(path), Ok(installed)) => path == installed,
+        _ => path == Path::new(INSTALLED_CONFIG),
+    }
+}
+
 /// Goes on as the owner of a device's state folder, where root calls: a file of root's in it could not be replaced by the
-/// service. To be called before there are other threads.
+/// service. `groups`: those of the system that it is to be in as well, where there are such. To be called before there are
+/// other threads.
 ///
 /// # Errors
 /// When the kernel refuses.
-pub(super) fn become_owner(state: &Path) -> io::Result<()> {
+pub(super) fn become_owner(state: &Path, groups: &[&str]) -> io::Result<()> {
     let Ok(folder) = state.metadata() else { return Ok(()) };
     if !geteuid().is_root() || folder.uid() == 0 {
         return Ok(());
     }
     let (user, group) = (Uid::from_raw(folder.uid()), Gid::from_raw(folder.gid()));
     // The user last: afterwards the rest is not ours to change.
-    set_thread_groups(&[group])?;
+    let machine = Machine::here();
+    let groups: Vec<Gid> = groups.iter().filter_map(|name| machine.group(name)).chain([group]).collect();
+    set_thread_groups(&groups)?;
     set_thread_gid(group)?;
     set_thread_uid(user)?;
     Ok(())

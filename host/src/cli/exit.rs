@@ -25,6 +25,8 @@ pub enum Exit {
     Output = 7,
     /// The card did not confirm what the device wrote. Nothing more is recorded until it is started again.
     Unconfirmed = 8,
+    /// `doctor` has found something that is not as it should be.
+    Unwell = 9,
 }
 
 /// The same, for `--help`. 2 is clap's.
@@ -37,7 +39,8 @@ pub(super) const HELP: &str = "Exit status:
   5  another host runs on the state folder
   6  the running host refused
   7  the output could not be written: its disk is full, or its reader has gone
-  8  the card did not confirm what was written: start it again";
+  8  the card did not confirm what was written: start it again
+  9  `doctor` has found something that is not as it should be";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

@@ -27,3 +27,4 @@ mod service;
 mod telling;
 
 mod card;
+mod checkup;
