@@ -76,7 +76,7 @@ mod tests {
         let slow = owner.clone();
         let slow = tokio::spawn(async move {
             slow.run(move |owned| {
-                drop(wait.recv());
+                assert!(wait.recv().is_err(), "nobody says anything");
                 owned.push(1);
             })
             .await
