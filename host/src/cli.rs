@@ -12,6 +12,7 @@ mod question;
 
 mod run;
 
+mod backup;
 mod check;
 mod events;
 mod panel;
@@ -19,6 +20,7 @@ mod reconcile;
 mod rejects;
 mod reload;
 mod replay;
+mod restore;
 mod sign_in;
 mod sinks;
 mod status;
@@ -73,6 +75,12 @@ enum Command {
     /// Show what a sink's rows would be if its formatter, as it is configured now, had made them: from an event on, from the
     /// states that the ledger has kept. Nothing is changed without --correct.
     Replay(replay::ReplayArguments),
+    /// Write all that happened and what became of it into one file, while the device runs. Without --with-secrets no token is
+    /// in it.
+    Backup(backup::BackupArguments),
+    /// Have the device go on with a backup from its next start on. Asks first. Nothing of it is delivered before it is known
+    /// which rows arrived since.
+    Restore(restore::RestoreArguments),
     /// Sign in, or try again after a problem: shows the code and waits.
     SignIn(sign_in::SignInArguments),
     /// Forget the tokens of a grant on this device.
@@ -94,7 +102,10 @@ enum Command {
 /// What kept it from being done, with the exit status that says so.
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let device = &arguments.device.clone().device();
-    become_owner(&device.state).map_err(Failure::general)?;
+    // These two begin as whoever calls: their file may lie where the device's user has no business.
+    if !matches!(arguments.command, Command::Backup(_) | Command::Restore(_)) {
+        become_owner(&device.state).map_err(Failure::general)?;
+    }
     match &arguments.command {
         Command::Run => run::run(device),
         Command::Check => check::check(device),
@@ -105,6 +116,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Reconcile(arguments) => reconcile::reconcile(device, arguments),
         Command::Sinks(arguments) => sinks::sinks(device, arguments),
         Command::Replay(arguments) => replay::replay(device, arguments),
+        Command::Backup(arguments) => backup::backup(device, arguments),
+        Command::Restore(arguments) => restore::restore(device, arguments),
         Command::SignIn(arguments) => sign_in::sign_in(device, arguments),
         Command::SignOut(arguments) => sign_in::sign_out(device, arguments),
         Command::Panel { png, scale } => panel::panel(device, png.as_deref(), *scale),

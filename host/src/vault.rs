@@ -16,6 +16,9 @@ mod replacement;
 mod damage;
 pub use damage::Damage;
 
+mod copy;
+pub use copy::{CopyError, read_copies, write_copies};
+
 mod configured;
 pub use configured::{ConfiguredSecretError, ConfiguredSecrets};
 

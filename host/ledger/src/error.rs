@@ -110,9 +110,9 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// What a person had restored could not be put in its place. The next try goes on where this one ended.
-    #[error("what is to be restored could not be put in its place in the state folder {path}")]
+    #[error("what is to be restored could not be put in the place of the ledger {path}")]
     Restore {
-        /// The state folder.
+        /// The file.
         path: PathBuf,
         /// Why.
         source: io::Error,

@@ -170,21 +170,14 @@ impl Ledger {
     pub fn open(state_dir: &Path, setup: Setup) -> Result<(Self, Opened), OpenError> {
         let lock = StateLock::take(state_dir)?;
         let path = state_dir.join(FILE_NAME);
-        let swap = Swap::of(state_dir);
-        let swap_refused = |source| OpenError::Restore { path: state_dir.to_owned(), source };
-        let came_in = swap.perform().map_err(swap_refused)?;
-        let mut file = schema::open(&path)?;
-        if let Some(came_in) = came_in {
-            compare_first::mark(&mut file.connection, came_in).map_err(|source| OpenError::reading(&path, source))?;
-            swap.finish().map_err(swap_refused)?;
-        }
+        let (file, restored) = open_swapped(&path, &Swap::of(state_dir))?;
         let classify = |source| OpenError::reading(&path, source);
         let newest = event::newest(&file.connection).map_err(classify)?;
         let seen = moment::last_time_seen(&file.connection).map_err(classify)?;
         let known_time = known_time::known_time(&file.connection, &setup.boot).map_err(classify)?;
         let opened = Opened {
             known_time,
-            restored: came_in.is_some(),
+            restored,
             created: file.created,
             migrated_from: file.migrated_from,
             newest,
@@ -262,4 +255,17 @@ impl Ledger {
     {
         self.shared.readers.run(job).await
     }
+}
+
+/// Opens the file after a swap, where one is to be performed. Returns whether one was: then its sinks are marked.
+fn open_swapped(path: &Path, swap: &Swap<'_>) -> Result<(schema::OpenFile, bool), OpenError> {
+    let refused = |source| OpenError::Restore { path: path.to_owned(), source };
+    let came_in = swap.perform().map_err(refused)?;
+    let mut file = schema::open(path)?;
+    if let Some(came_in) = came_in {
+        let marked = compare_first::mark(&mut file.connection, came_in);
+        marked.map_err(|source| OpenError::reading(path, source))?;
+        swap.finish().map_err(refused)?;
+    }
+    Ok((file, came_in.is_some()))
 }

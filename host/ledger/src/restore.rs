@@ -295,6 +295,12 @@ impl<'a> Swap<'a> {
         }
     }
 
+    /// One that ends after so many steps, as by a power cut.
+    #[cfg(test)]
+    pub(super) fn cut_after(state_dir: &'a Path, steps: usize) -> Self {
+        Self { state_dir, left: std::cell::Cell::new(steps) }
+    }
+
     /// Steps 1 to 3. `None`: nothing is to be restored.
     pub(super) fn perform(&self) -> io::Result<Option<CameIn>> {
         let coming = self.path(COMING);

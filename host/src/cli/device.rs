@@ -11,7 +11,7 @@ use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
 /// Where the package keeps its configuration.
 const INSTALLED_CONFIG: &str = "/etc/punchcard/plugins.toml";
 /// Where the service keeps what outlives a restart.
-const INSTALLED_STATE: &str = "/var/lib/punchcard";
+pub(super) const INSTALLED_STATE: &str = "/var/lib/punchcard";
 
 /// What was said of it.
 #[derive(Debug, Clone, Args)]
