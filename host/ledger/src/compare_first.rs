@@ -27,6 +27,7 @@ use super::sink::{self, SinkError};
 use super::writer::Way;
 
 const KEY: &str = "compare-first";
+const IN_DOUBT: &str = "compare-first-in-doubt";
 
 /// That a sink compares before it delivers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct CompareFirst {
     pub formatted: bool,
     /// Rows that wait.
     pub waiting: u64,
+    /// A batch that the ledger before this one had sent was not answered: its rows may still arrive.
+    pub in_doubt: bool,
 }
 
 /// What comparing came to.
@@ -66,6 +69,9 @@ impl Ledger {
                     newest,
                     formatted: sink::next_taken(snapshot, id, cursor, to_column(newest))?.is_none(),
                     waiting: u64::try_from(waiting).unwrap_or(0),
+                    in_doubt: snapshot
+                        .prepare_cached("SELECT EXISTS (SELECT 1 FROM memory WHERE key = ?1)")?
+                        .query_row([IN_DOUBT], |row| row.get(0))?,
                 }))
             })
         })
@@ -117,6 +123,10 @@ pub(super) fn mark(connection: &mut Connection, came_in: CameIn) -> Result<(), r
                 SELECT ?1 || '/' || name, ?2 FROM sink UNION ALL SELECT ?1, ?2 WHERE true
                 ON CONFLICT (key) DO UPDATE SET value = excluded.value";
     transaction.execute(mark, (KEY, newest))?;
+    transaction.execute("DELETE FROM memory WHERE key = ?1", [IN_DOUBT])?;
+    if came_in.in_doubt {
+        transaction.execute("INSERT INTO memory (key, value) VALUES (?1, '')", [IN_DOUBT])?;
+    }
     if came_in.without_grants {
         // A policy begins with the tokens that are there: what it remembers is of others, and what it wanted erased is not
         // to be erased of these.

@@ -24,6 +24,7 @@ use thiserror::Error;
 
 use super::FILE_NAME;
 use super::backup::{self, BackedUpSecret, BackupLabel, BackupParts};
+use super::batch::TRIED;
 use super::error::OpenError;
 use super::lock::StateLock;
 use super::schema;
@@ -42,6 +43,8 @@ const KEPT: &str = "before-restore";
 pub const VAULT: &str = "vault";
 /// In what is put aside: the tokens stay, and what the auth policies of the ledger remember does not belong to them.
 const WITHOUT_GRANTS: &str = "without-grants";
+/// In what comes in: what it replaces had given a batch out, which may still be on its way.
+const IN_DOUBT: &str = "in-doubt";
 /// In what is put aside: it was [`KEPT`].
 const WAS_KEPT: &str = "was-kept";
 
@@ -78,7 +81,7 @@ pub enum RestoreError {
     Source(#[source] io::Error),
     /// The copy of it could not be opened or brought up to date.
     #[error("the copy of it in the state folder can't be used")]
-    Copy(#[source] OpenError),
+    Copy(#[source] Box<OpenError>),
     /// The copy of it could not be read or changed.
     #[error("the copy of it in the state folder can't be read or changed")]
     Sqlite(#[from] rusqlite::Error),
@@ -92,7 +95,7 @@ pub enum RestoreError {
     },
     /// A device is about to open the ledger.
     #[error("the device is just about to open the ledger; try again")]
-    Busy(#[source] OpenError),
+    Busy(#[source] Box<OpenError>),
     /// Nothing was restored.
     #[error("nothing waits for the next start, and nothing was restored before")]
     NothingToUndo,
@@ -153,7 +156,7 @@ impl StagedRestore {
             let BackupParts { label, secrets } = backup::make_ledger(&mut connection)?;
             (staged.label, staged.secrets) = (Some(label), secrets);
         }
-        schema::bring_up_to_date(&mut connection, &path).map_err(RestoreError::Copy)?;
+        schema::bring_up_to_date(&mut connection, &path).map_err(|source| RestoreError::Copy(Box::new(source)))?;
         staged.summary = summarise(&connection)?;
         // As a ledger that was closed: with nothing left in its log.
         connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
@@ -224,7 +227,10 @@ pub fn perform_undo(state_dir: &Path) -> Result<Undo, RestoreError> {
     let going = state_dir.join(GOING);
     // A start may be in the midst of it. A host that runs is not.
     let unfinished = undo == Undo::PutBack && going.join(FILE_NAME).exists();
-    let _alone = unfinished.then(|| StateLock::take(state_dir)).transpose().map_err(RestoreError::Busy)?;
+    let _alone = unfinished
+        .then(|| StateLock::take(state_dir))
+        .transpose()
+        .map_err(|source| RestoreError::Busy(Box::new(source)))?;
     let refused = |source| RestoreError::Folder { path: state_dir.to_owned(), source };
     let pending = state_dir.join(PENDING);
     let kept = state_dir.join(KEPT);
@@ -284,6 +290,8 @@ pub(super) struct Swap<'a> {
 pub(super) struct CameIn {
     /// What auth policies remember does not belong to the tokens that are there.
     pub(super) without_grants: bool,
+    /// What the ledger before it had sent may still arrive.
+    pub(super) in_doubt: bool,
 }
 
 impl<'a> Swap<'a> {
@@ -318,6 +326,10 @@ impl<'a> Swap<'a> {
             return Ok(None);
         }
         if coming.join(FILE_NAME).exists() {
+            if self.path(FILE_NAME).exists() && has_sent(&self.path(FILE_NAME)) {
+                self.step(|| File::create(coming.join(IN_DOUBT)).map(drop))?;
+                self.sync(&coming)?;
+            }
             self.take_out(&coming)?;
             self.rename(&coming, self.state_dir, FILE_NAME)?;
             self.sync(&coming)?;
@@ -330,7 +342,8 @@ impl<'a> Swap<'a> {
         }
         self.sync(&coming)?;
         self.sync(self.state_dir)?;
-        Ok(Some(CameIn { without_grants: coming.join(WITHOUT_GRANTS).exists() }))
+        let says = |marker: &str| coming.join(marker).exists();
+        Ok(Some(CameIn { without_grants: says(WITHOUT_GRANTS), in_doubt: says(IN_DOUBT) }))
     }
 
     /// Step 5, once what came in is marked.
@@ -401,6 +414,14 @@ impl<'a> Swap<'a> {
 const LOG: &str = "ledger.sqlite-wal";
 const INDEX: &str = "ledger.sqlite-shm";
 const JOURNAL: &str = "ledger.sqlite-journal";
+
+/// Whether a batch of this ledger may be on its way to a service. One that can't be read may have sent one.
+fn has_sent(ledger: &Path) -> bool {
+    let sent = "SELECT EXISTS (SELECT 1 FROM sink WHERE (
+                    SELECT stage FROM batch WHERE batch.sink = sink.id ORDER BY first_ordinal DESC LIMIT 1) = ?1)";
+    let Ok(connection) = schema::open_read_only(ledger) else { return true };
+    connection.query_row(sent, [TRIED], |row| row.get(0)).unwrap_or(true)
+}
 
 /// Copies a file into a new one for this user alone.
 fn copy(source: &mut File, to: &Path) -> Result<(), RestoreError> {

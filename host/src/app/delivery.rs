@@ -378,7 +378,7 @@ impl Delivery {
     async fn recall_comparing(&self) -> Option<Comparing> {
         loop {
             match self.ledger.compare_first(&self.sink).await {
-                Ok(found) => return found.map(|_| Comparing::default()),
+                Ok(found) => return found.map(|stands| Comparing::begin(stands, self.clock.monotonic_ms())),
                 Err(error) => {
                     self.rest_without_ledger(&chain(error)).await;
                 }

@@ -123,7 +123,7 @@ pub(super) fn backup(device: &DeviceArguments, arguments: &BackupArguments) -> R
 }
 
 /// Does something that fills a file, and says how far it is each second.
-fn saying_how_far<T: Send>(file: &Path, all: u64, work: impl FnOnce() -> T + Send) -> T {
+fn saying_how_far<T>(file: &Path, all: u64, work: impl FnOnce() -> T) -> T {
     let (done, is_done) = channel::<()>();
     std::thread::scope(|scope| {
         scope.spawn(move || {

@@ -110,12 +110,12 @@ async fn rows_that_arrived_since_the_backup_count_as_delivered() {
     assert!(opened.restored && opened.newest == Sequence(5), "{opened:?}");
     declare(&ledger, &[SINK]).await;
     let stands = ledger.compare_first(&sink(SINK)).await.unwrap();
-    assert_eq!(stands, Some(CompareFirst { newest: Sequence(5), formatted: false, waiting: 2 }));
+    assert_eq!(stands, Some(CompareFirst { newest: Sequence(5), formatted: false, waiting: 2, in_doubt: false }));
     // Something happens before it has compared.
     accept(&ledger, [8]).await;
     format_all(&ledger, SINK).await;
     let stands = ledger.compare_first(&sink(SINK)).await.unwrap();
-    assert_eq!(stands, Some(CompareFirst { newest: Sequence(5), formatted: true, waiting: 4 }));
+    assert_eq!(stands, Some(CompareFirst { newest: Sequence(5), formatted: true, waiting: 4, in_doubt: false }));
     assert_eq!(compare(&ledger, &sheet).await, Compared { there: 3, waiting: 1 });
     assert_eq!(ledger.compare_first(&sink(SINK)).await.unwrap(), None);
     deliver(&ledger, &mut sheet, 2).await;
@@ -128,6 +128,29 @@ async fn rows_that_arrived_since_the_backup_count_as_delivered() {
     // It is restored once.
     let (ledger, opened) = Ledger::open(folder.path(), setup("first")).unwrap();
     assert!(!opened.restored && ledger.compare_first(&sink(SINK)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_was_sent_and_not_answered_before_a_restore_may_still_arrive() {
+    let (folder, file, _) = delivered_since().await;
+    let ledger = open(folder.path());
+    press_and_format(&ledger, [8]).await;
+    open_batch(&ledger, SINK, 1, 7).await.unwrap();
+    ledger.store_connector_state(&sink(SINK), b"sent".to_vec(), true).await.unwrap();
+    close(ledger).await;
+    for in_doubt in [true, false] {
+        restore(folder.path(), &file);
+        let ledger = open(folder.path());
+        assert_eq!(ledger.compare_first(&sink(SINK)).await.unwrap().map(|stands| stands.in_doubt), Some(in_doubt));
+        // The batch that the backup itself had sent is answered or found before the next one.
+        ledger.settle_compared(&sink(SINK), BY, Vec::new(), None, None).await.unwrap();
+        close(ledger).await;
+    }
+    // What can't be read may have sent anything.
+    restore(folder.path(), &file);
+    fs::write(folder.path().join("ledger.sqlite"), vec![7; 4096]).unwrap();
+    let ledger = open(folder.path());
+    assert!(ledger.compare_first(&sink(SINK)).await.unwrap().unwrap().in_doubt);
 }
 
 #[tokio::test]
@@ -172,7 +195,7 @@ async fn a_sink_that_the_backup_does_not_know_compares_where_it_begins_with_its_
     let ledger = open(folder.path());
     declare(&ledger, &[SINK]).await;
     let stands = ledger.compare_first(&sink(SINK)).await.unwrap();
-    assert_eq!(stands, Some(CompareFirst { newest: Sequence(3), formatted: false, waiting: 0 }));
+    assert_eq!(stands, Some(CompareFirst { newest: Sequence(3), formatted: false, waiting: 0, in_doubt: false }));
     // A later one begins with what happens from now on.
     declare(&ledger, &[SINK, "later"]).await;
     assert_eq!(ledger.compare_first(&sink("later")).await.unwrap(), None);

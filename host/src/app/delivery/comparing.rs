@@ -23,6 +23,9 @@ use punchcard_ledger::{CompareFirst, Compared, Ordinal};
 /// Milliseconds between two looks at how far the formatter is. What it does wakes the sink before.
 const LOOK_AGAIN_MS: u64 = 10_000;
 
+/// Milliseconds for which a request that was not answered may still be carried out.
+const DOUBT_MS: u64 = 600_000;
+
 /// How far comparing has come.
 #[derive(Debug, Default)]
 pub(super) struct Comparing {
@@ -35,6 +38,8 @@ pub(super) struct Comparing {
     /// Rows that were found and are of no event of this ledger.
     foreign: u64,
     failures: u32,
+    /// What was sent before the restore can't arrive any more after this.
+    settles_at_ms: u64,
     /// Why they could not be looked for, and when that is tried again.
     failed: Option<(String, u64)>,
 }
@@ -48,6 +53,12 @@ enum Step {
 }
 
 impl Comparing {
+    /// Nothing was looked for yet.
+    pub(super) fn begin(stands: CompareFirst, now_ms: u64) -> Self {
+        let settles_at_ms = if stands.in_doubt { now_ms.saturating_add(DOUBT_MS) } else { now_ms };
+        Self { settles_at_ms, ..Self::default() }
+    }
+
     /// What comes next. `ready`: the destination is, with this link.
     fn plan(&self, ready: Option<&Option<String>>) -> Step {
         match (&self.first, ready) {
@@ -116,6 +127,10 @@ impl Delivery {
         } else if !self.limits.reads_back {
             self.stand(DeliveryStatus::Held { problem: Some(may_come_twice(&self.sink, stands)) });
             self.wait_to_compare(carrier, load, flow, None).await;
+        } else if comparing.settles_at_ms > self.clock.monotonic_ms() {
+            let until_ms = comparing.settles_at_ms;
+            self.stand(DeliveryStatus::Waiting { problem: Some(may_still_arrive(&self.sink)) });
+            self.wait_to_compare(carrier, load, flow, Some(until_ms)).await;
         } else if let Some((reason, until_ms)) = &comparing.failed
             && *until_ms > self.clock.monotonic_ms()
         {
@@ -205,6 +220,17 @@ fn may_come_twice(sink: &SinkName, stands: CompareFirst) -> Problem {
     Problem { headline: "rows may come twice".into(), advice }
 }
 
+/// Why a sink does not look yet.
+fn may_still_arrive(sink: &SinkName) -> Problem {
+    let minutes = DOUBT_MS / 60_000;
+    let advice = format!(
+        "this ledger was restored from a backup while rows were on their way, of sink `{sink}` or another one, and no answer had \
+         come. It is looked {minutes} minutes after the start, when they can't arrive any more; `punchcard sinks \
+         deliver-uncompared {sink}` delivers without knowing"
+    );
+    Problem { headline: "rows may still arrive".into(), advice }
+}
+
 /// Why a sink whose rows can be read back has not come to it.
 fn can_not_compare(sink: &SinkName, reason: &str) -> Problem {
     let advice = format!(
@@ -238,6 +264,13 @@ mod tests {
     }
 
     #[test]
+    fn it_does_not_look_while_what_was_sent_may_still_arrive() {
+        let stands = |in_doubt| CompareFirst { newest: Sequence(7), formatted: true, waiting: 3, in_doubt };
+        assert_eq!(Comparing::begin(stands(false), 5).settles_at_ms, 5);
+        assert_eq!(Comparing::begin(stands(true), 5).settles_at_ms, 600_005);
+    }
+
+    #[test]
     fn a_look_that_fails_is_tried_again_later_each_time_and_at_once_when_a_person_asks() {
         let mut comparing = Comparing::default();
         for wait in [1_000, 2_000, 4_000] {
@@ -251,8 +284,14 @@ mod tests {
     #[test]
     fn what_is_said_fits_the_panel_and_names_the_command() {
         let sink = SinkName::parse("hook").unwrap();
-        let stands = CompareFirst { newest: Sequence(7), formatted: true, waiting: 3 };
-        for said in [notice(&sink), may_come_twice(&sink, stands), can_not_compare(&sink, "no network")] {
+        let stands = CompareFirst { newest: Sequence(7), formatted: true, waiting: 3, in_doubt: false };
+        let said = [
+            notice(&sink),
+            may_come_twice(&sink, stands),
+            can_not_compare(&sink, "no network"),
+            may_still_arrive(&sink),
+        ];
+        for said in said {
             assert!(said.headline.len() <= 21 && said.advice.contains("deliver-uncompared hook`"), "{said:?}");
         }
     }
