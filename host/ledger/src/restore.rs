@@ -326,7 +326,9 @@ impl<'a> Swap<'a> {
             return Ok(None);
         }
         if coming.join(FILE_NAME).exists() {
-            if self.path(FILE_NAME).exists() && has_sent(&self.path(FILE_NAME)) {
+            // Once its log is gone, it does not know what it did last.
+            let is_whole = self.path(FILE_NAME).exists() && !self.path(GOING).exists();
+            if is_whole && has_sent(&self.path(FILE_NAME)) {
                 self.step(|| File::create(coming.join(IN_DOUBT)).map(drop))?;
                 self.sync(&coming)?;
             }
@@ -375,6 +377,9 @@ impl<'a> Swap<'a> {
             }
             if name == VAULT && going.join(VAULT).exists() {
                 self.step(|| remove_folder(&self.path(VAULT)))?;
+            } else if name == LOG && going.join(LOG).exists() {
+                // Somebody has read the ledger since its log went: SQLite made another one for that, with nothing in it.
+                self.step(|| remove_file(&self.path(LOG)))?;
             } else if name != VAULT && is_worthless {
                 self.step(|| remove_file(&self.path(name)))?;
             } else {

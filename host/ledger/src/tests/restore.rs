@@ -351,6 +351,8 @@ async fn a_swap_that_a_power_cut_ends_at_any_step_is_gone_on_with() {
                 break;
             }
             cuts += 1;
+            // Somebody reads what is there meanwhile.
+            drop(Reader::open(folder.path(), TimeZone::UTC).map(|mut reader| reader.sinks()));
             // And once more a step later, before the start that is whole.
             let _cut = Swap::cut_after(folder.path(), 1).perform();
             let (events, compares, remembers) = stands(folder.path()).await;
