@@ -12,6 +12,7 @@ mod question;
 
 mod run;
 
+mod backup;
 mod check;
 mod doctor;
 mod events;
@@ -22,6 +23,7 @@ mod reconcile;
 mod rejects;
 mod reload;
 mod replay;
+mod restore;
 mod sign_in;
 mod sinks;
 mod status;
@@ -88,6 +90,12 @@ enum Command {
     /// Show what a sink's rows would be if its formatter, as it is configured now, had made them: from an event on, from the
     /// states that the ledger has kept. Nothing is changed without --correct.
     Replay(replay::ReplayArguments),
+    /// Write all that happened and what became of it into one file, while the device runs. Without --with-secrets no token is
+    /// in it.
+    Backup(backup::BackupArguments),
+    /// Have the device go on with a backup from its next start on. Asks first. Nothing of it is delivered before it is known
+    /// which rows arrived since.
+    Restore(restore::RestoreArguments),
     /// Sign in, or try again after a problem: shows the code and waits.
     SignIn(sign_in::SignInArguments),
     /// Forget the tokens of a grant on this device.
@@ -110,8 +118,9 @@ enum Command {
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let device = &arguments.device.clone().device();
     match &arguments.command {
-        // Root may read the journal and write where it is called, as the owner of the state folder may not.
-        Command::Init(_) | Command::Logs(_) | Command::SupportBundle(_) => {}
+        // Root may read the journal and write where it is called, as the owner of the state folder may not. The file of a backup
+        // may lie anywhere.
+        Command::Backup(_) | Command::Init(_) | Command::Logs(_) | Command::Restore(_) | Command::SupportBundle(_) => {}
         // Buses and lines belong to groups that the service is in.
         Command::Doctor(_) => become_owner(&device.state, HARDWARE_GROUPS).map_err(Failure::general)?,
         _ => become_owner(&device.state, &[]).map_err(Failure::general)?,
@@ -130,6 +139,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Reconcile(arguments) => reconcile::reconcile(device, arguments),
         Command::Sinks(arguments) => sinks::sinks(device, arguments),
         Command::Replay(arguments) => replay::replay(device, arguments),
+        Command::Backup(arguments) => backup::backup(device, arguments),
+        Command::Restore(arguments) => restore::restore(device, arguments),
         Command::SignIn(arguments) => sign_in::sign_in(device, arguments),
         Command::SignOut(arguments) => sign_in::sign_out(device, arguments),
         Command::Panel { png, scale } => panel::panel(device, png.as_deref(), *scale),

@@ -16,6 +16,8 @@ mod replacement;
 mod damage;
 pub use damage::Damage;
 
+mod copy;
+pub use copy::{CopyError, read_copies, write_copies};
 mod disclosure;
 pub use disclosure::read_all_secrets;
 

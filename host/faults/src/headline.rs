@@ -44,4 +44,6 @@ pub(crate) const TIMES_WRONG: &str = "times were wrong";
 /// Instead of a headline, of a part that tries again and again.
 pub(crate) const FAILING: &str = "failing";
 pub(crate) const OFF: &str = "off";
+/// Of a ledger that was restored.
+pub(crate) const COMPARES_FIRST: &str = "compares first";
 pub(crate) const PLUGIN_OFF: &str = "a plugin is off";

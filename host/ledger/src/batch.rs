@@ -22,7 +22,7 @@ use super::set_aside;
 use super::sink;
 
 pub(super) const FORMED: i64 = 0;
-const TRIED: i64 = 1;
+pub(super) const TRIED: i64 = 1;
 pub(super) const DELIVERED: i64 = 2;
 
 /// Whether an earlier call may have sent a batch.

@@ -100,6 +100,23 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// The file is a backup, which somebody has put in the ledger's place by hand.
+    #[error(
+        "{path} is a backup, and rows that wait in it may have been delivered since; move it to another folder, and put it \
+         in place with `punchcard restore`"
+    )]
+    Backup {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What a person had restored could not be put in its place. The next try goes on where this one ended.
+    #[error("what is to be restored could not be put in the place of the ledger {path}")]
+    Restore {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The file was written by a later version of this program.
     #[error(
         "the ledger {path} has version {found}, and this punchcard knows versions up to {known}; install the newer \

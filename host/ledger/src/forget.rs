@@ -7,6 +7,7 @@ use rusqlite::Transaction;
 use thiserror::Error;
 
 use super::Ledger;
+use super::compare_first;
 use super::error::StorageError;
 use super::event;
 use super::sink::find;
@@ -70,6 +71,7 @@ fn forget(transaction: &Transaction<'_>, sink: &SinkName) -> Result<(), ForgetEr
         // What was done until here is undone.
         return Err(ForgetError::Newest(sink.clone()));
     }
+    compare_first::remove_mark(transaction, sink.as_str())?;
     transaction.execute("DELETE FROM memory WHERE key = ?1", [format!("create-anew/{sink}")])?;
     Ok(())
 }

@@ -28,6 +28,10 @@ mod writer;
 
 mod reader;
 
+mod backup;
+mod compare_first;
+mod restore;
+
 mod boot;
 mod boot_times;
 mod clock_correction;
@@ -73,10 +77,12 @@ use punchcard_core::event::Sequence;
 use punchcard_core::time::Instant;
 use tokio::sync::watch;
 
+pub use backup::{BackedUpSecret, BackupError, BackupLabel};
 pub use batch::{BatchError, OpenBatch, Tried};
 pub use boot_times::BootTimes;
 pub use checkpoint::{Checkpoint, CheckpointInterval, StoredCheckpoint};
 pub use clock_correction::ClockCorrection;
+pub use compare_first::{CompareFirst, Compared};
 pub use correction::{CorrectedRow, CorrectionCommit};
 pub use delivered_rows::{DeliveredRow, Delivery};
 pub use encoding::NotFinite;
@@ -94,6 +100,7 @@ pub use reader::Reader;
 pub use reject::{Reject, RejectPage, RejectPlace};
 pub use replay::{KeptRow, ReplayGround, ReplayPage, ReplayedEvent, Stretch};
 pub use requeue::{RequeueError, Requeued};
+pub use restore::{LedgerSummary, RestoreError, StagedRestore, Undo, VAULT, perform_undo, plan_undo, summarise_ledger};
 pub use row_owner::{EventIndex, RowOwner};
 pub use sensor::Poll;
 pub use set_aside::{SetAside, SetAsideBy};
@@ -103,6 +110,7 @@ use latch::Latch;
 use lock::StateLock;
 use log_file::LogFile;
 use reader::Readers;
+use restore::Swap;
 pub use writer::SHARED_COMMIT;
 use writer::{Store, Writer};
 
@@ -133,6 +141,8 @@ pub struct Opened {
     pub last_time_seen: Option<Instant>,
     /// What was known of the time before in this boot, where it was known.
     pub known_time: Option<KnownTime>,
+    /// It came in the place of another one just now, and its sinks compare before they deliver.
+    pub restored: bool,
 }
 
 /// A handle to the ledger. Clones share it; after the last one is dropped, what was asked for is still written.
@@ -152,7 +162,7 @@ struct Shared {
 
 impl Ledger {
     /// Opens the ledger of a state folder, brings its form up to date, and takes the folder for this process. Creates
-    /// it where there is none. Blocks for a few milliseconds; after a host that was killed for as long as its log
+    /// it where there is none, and puts the one in its place that a person restores. Blocks for a few milliseconds; after a host that was killed for as long as its log
     /// takes to be written once more, mostly 1 MiB; and where an older version is brought up to date for
     /// as long as its tables take to be rewritten. Calls no runtime.
     ///
@@ -162,13 +172,14 @@ impl Ledger {
     pub fn open(state_dir: &Path, setup: Setup) -> Result<(Self, Opened), OpenError> {
         let lock = StateLock::take(state_dir)?;
         let path = state_dir.join(FILE_NAME);
-        let file = schema::open(&path)?;
+        let (file, restored) = open_swapped(&path, &Swap::of(state_dir))?;
         let classify = |source| OpenError::reading(&path, source);
         let newest = event::newest(&file.connection).map_err(classify)?;
         let seen = moment::last_time_seen(&file.connection).map_err(classify)?;
         let known_time = known_time::known_time(&file.connection, &setup.boot).map_err(classify)?;
         let opened = Opened {
             known_time,
+            restored,
             created: file.created,
             migrated_from: file.migrated_from,
             newest,
@@ -246,4 +257,17 @@ impl Ledger {
     {
         self.shared.readers.run(job).await
     }
+}
+
+/// Opens the file after a swap, where one is to be performed. Returns whether one was: then its sinks are marked.
+fn open_swapped(path: &Path, swap: &Swap<'_>) -> Result<(schema::OpenFile, bool), OpenError> {
+    let refused = |source| OpenError::Restore { path: path.to_owned(), source };
+    let came_in = swap.perform().map_err(refused)?;
+    let mut file = schema::open(path)?;
+    if let Some(came_in) = came_in {
+        let marked = compare_first::mark(&mut file.connection, came_in);
+        marked.map_err(|source| OpenError::reading(path, source))?;
+        swap.finish().map_err(refused)?;
+    }
+    Ok((file, came_in.is_some()))
 }

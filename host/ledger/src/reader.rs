@@ -34,6 +34,10 @@ impl Reader {
         Ok(Self { connection: schema::open_read_only(path)?, zone, waiting })
     }
 
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Reads on one snapshot: what is written meanwhile is not seen.
     pub(super) fn snapshot<T, E: From<StorageError>>(
         &mut self,

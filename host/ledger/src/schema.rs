@@ -16,7 +16,10 @@ use super::log_file::LogFile;
 use super::wal;
 
 /// Marks the file as ours in its header (`PUNC`): `file` and other programs can tell.
-const APPLICATION_ID: i32 = 0x5055_4e43;
+pub(super) const APPLICATION_ID: i32 = 0x5055_4e43;
+
+/// The same for a backup (`PUNB`): no host goes on with one.
+pub(super) const BACKUP_APPLICATION_ID: i32 = 0x5055_4e42;
 
 /// The smallest page of any SQLite file.
 const LEAST_BYTES: u64 = 512;
@@ -89,6 +92,17 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
+/// The newest version that is known here.
+pub(super) fn newest_version() -> u32 {
+    version_known(STEPS)
+}
+
+/// Brings a file of a known version up to date that no host has open.
+pub(super) fn bring_up_to_date(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    connection.pragma_update(None, "foreign_keys", false).map_err(|source| OpenError::reading(path, source))?;
+    perform_migrations(connection, STEPS, path)
+}
+
 fn version_known(steps: &[M<'_>]) -> u32 {
     u32::try_from(steps.len()).unwrap_or(u32::MAX)
 }
@@ -156,6 +170,9 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, OpenError> {
 fn recognise(connection: &Connection, path: &Path) -> Result<u32, OpenError> {
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let application = pragma("application_id").map_err(|source| OpenError::reading(path, source))?;
+    if application == BACKUP_APPLICATION_ID {
+        return Err(OpenError::Backup { path: path.to_owned() });
+    }
     if application != APPLICATION_ID {
         return Err(OpenError::Foreign { path: path.to_owned() });
     }

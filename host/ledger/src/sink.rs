@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction};
 use thiserror::Error;
 
 use super::Ledger;
+use super::compare_first;
 use super::encoding;
 use super::error::StorageError;
 use super::event::{self, from_column, to_column};
@@ -215,6 +216,7 @@ fn declare(
                        VALUES (?1, ?2, 1, ?3, ?4, ?5)";
         let values = (sink.as_str(), kinds, to_column(begin), formatter, connector);
         transaction.prepare_cached(declare)?.execute(values)?;
+        compare_first::mark_new(transaction, sink, begin)?;
         return Ok(Declared { sink: sink.clone(), new_after: Some(begin), missed: 0, begun_anew: Vec::new() });
     };
     let mut begun_anew = Vec::new();

@@ -18,6 +18,7 @@ mod precedence;
 mod refusal;
 mod replay;
 mod requeue;
+mod restore;
 mod sensor;
 mod time;
 mod truth;

@@ -35,6 +35,7 @@ impl Device {
             Question::SignIn { grant } => self.ask_grant(&grant, GrantCommand::SignIn),
             Question::SignOut { grant, revoke } => self.ask_grant(&grant, GrantCommand::SignOut { revoke }),
             Question::Retry { sink } => self.retry(&sink),
+            Question::DeliverUncompared { sink } => self.deliver_uncompared(&sink).await,
             Question::AcceptTimes { sink } => self.accept_times(&sink).await,
             Question::Reconcile { sink, deliver_missing_of } => self.reconcile(&sink, deliver_missing_of),
             Question::Reconciliation { sink, number } => self.reconciliation(&sink, number),
@@ -91,6 +92,19 @@ impl Device {
         // Refused where it can't deliver at all.
         self.sink_that_delivers(name)?;
         if stuck { self.ask_sink(name, command::DeliveryCommand::Retry) } else { Ok(Answer::NothingToDo) }
+    }
+
+    /// Has a sink of a restored ledger deliver without comparing. That is kept before it is answered.
+    async fn deliver_uncompared(&self, name: &str) -> Result<Answer, String> {
+        let (sink, part) = self.sink_part(name)?;
+        if !self.ledger.waive_comparison(&sink).await.map_err(chain)? {
+            return Ok(Answer::NothingToDo);
+        }
+        info!(%sink, "a person has the sink deliver without comparing after a restore");
+        if let Ok(handle) = part {
+            handle.asks.send(command::DeliveryCommand::DeliverUncompared).map_err(|_| ended(name))?;
+        }
+        Ok(Answer::Accepted)
     }
 
     /// A person leaves rows as they are whose times were wrong. Also where the sink is off: its rows are there.

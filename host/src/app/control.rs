@@ -49,6 +49,11 @@ pub enum Question {
         /// The sink.
         sink: String,
     },
+    /// Deliver without comparing, after the ledger was restored.
+    DeliverUncompared {
+        /// The sink.
+        sink: String,
+    },
     /// Compare what the service has with the ledger; `Reconciliation` says how it goes.
     Reconcile {
         /// The sink.

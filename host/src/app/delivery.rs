@@ -2,7 +2,7 @@
 //!
 //! What always holds here: a batch's id and rows, and the connector's state, are durable before a request leaves; after a
 //! crash the batch comes again, marked as resumed; a request leaves only within the sink's reach, the grant's audience and
-//! pace, under a lease, and while no person has the sink paused; a 401 is answered by one renewal and one repeat before the
+//! pace, under a lease, and while no person has the sink paused; a sink of a restored ledger compares before it delivers; a 401 is answered by one renewal and one repeat before the
 //! connector hears of it.
 
 use std::sync::{Arc, Mutex};
@@ -30,11 +30,13 @@ use super::timer::sleep_until;
 use crate::clock::Clock;
 use crate::http::Http;
 use command::{DeliveryCommand, Flow, wish_key};
+use comparing::Comparing;
 use grant_link::SignIns;
 use punchcard_ledger::{Ledger, Ordinal};
 use punchcard_sandbox::{CallError, Connector, GivenBatch};
 
 pub(super) mod command;
+mod comparing;
 mod gathering;
 mod grant_link;
 mod reading;
@@ -95,6 +97,10 @@ struct Load {
     /// The ledger knows how the rows of these batches are delivered.
     identified: bool,
     reconciliation: Option<Reconciliation>,
+    /// The ledger was restored, and it is not known yet which rows arrived since the backup.
+    comparing: Option<Comparing>,
+    /// Where the destination is, once it is ready.
+    link: Option<String>,
     /// It was looked for a batch since the start: one that an earlier start has sent comes before all else.
     looked: bool,
     /// What was missing when it was last compared, under which number.
@@ -136,7 +142,7 @@ impl Delivery {
             if waits || matches!(plan, Plan::Idle | Plan::Rest) {
                 drop(creation.take());
             }
-            self.publish(&carrier);
+            self.publish(&carrier, &load);
             match &plan {
                 Plan::Rest => self.stop_comparing(&mut load, "the sink is paused"),
                 Plan::Step { work: Work::ReadBack, .. } if load.is_stuck(self.clock.monotonic_ms()) => {
@@ -168,6 +174,9 @@ impl Delivery {
                         Some(ask) = self.asks.recv() => self.take(&mut carrier, &mut load, ask).await,
                     }
                 }
+                Plan::Idle
+                    if load.comparing.is_some()
+                        && !self.compare_first(&mut carrier, &mut load, &mut flow, prepared).await => {}
                 Plan::Idle if !prepared => {
                     if let Some(link) = &link {
                         tokio::select! {
@@ -198,6 +207,8 @@ impl Delivery {
             wish: self.recall_wish().await,
             identified: false,
             reconciliation: None,
+            comparing: self.recall_comparing().await,
+            link: None,
             looked: false,
             missing: (0, Vec::new()),
         }
@@ -209,7 +220,9 @@ impl Delivery {
             && let Some(reconciliation) = &mut load.reconciliation
         {
             reconciliation.begin(self.clock.monotonic_ms());
-            self.progress.set(ReconcileStage::Reading { rows: 0 });
+            if !reconciliation.is_after_restore() {
+                self.progress.set(ReconcileStage::Reading { rows: 0 });
+            }
         }
         let without_rows = match work {
             Work::Batch => None,
@@ -263,6 +276,7 @@ impl Delivery {
             Next::Done(work, receipt) => {
                 load.slowness.finished(rows, usual);
                 if work != Work::Batch {
+                    load.link.clone_from(&receipt.link);
                     self.keep_link(receipt.link.clone()).await;
                 }
                 if work == Work::CreateAnew {
@@ -280,7 +294,18 @@ impl Delivery {
     /// Does what a person asked for.
     async fn take(&self, carrier: &mut Carrier, load: &mut Load, ask: DeliveryCommand) {
         match ask {
-            DeliveryCommand::Retry => carrier.ask_retry(),
+            DeliveryCommand::Retry => {
+                if let Some(comparing) = &mut load.comparing {
+                    comparing.retry();
+                }
+                carrier.ask_retry();
+            }
+            DeliveryCommand::DeliverUncompared => load.comparing = None,
+            DeliveryCommand::Reconcile { .. } if load.comparing.is_some() => {
+                let reason =
+                    "the sink compares its rows by itself, because the ledger was restored; try again after that";
+                self.progress.set(ReconcileStage::Failed { reason: reason.to_owned() });
+            }
             DeliveryCommand::CreateAnew => {
                 if load.wish.is_empty() {
                     load.wish = self.recall_wish().await;
@@ -349,6 +374,18 @@ impl Delivery {
         }
     }
 
+    /// Whether the ledger was restored and this sink has not compared since. It delivers nothing before that is known.
+    async fn recall_comparing(&self) -> Option<Comparing> {
+        loop {
+            match self.ledger.compare_first(&self.sink).await {
+                Ok(found) => return found.map(|stands| Comparing::begin(stands, self.clock.monotonic_ms())),
+                Err(error) => {
+                    self.rest_without_ledger(&chain(error)).await;
+                }
+            }
+        }
+    }
+
     async fn recall(&self) -> Vec<u8> {
         loop {
             match self.ledger.connector_state(&self.sink).await {
@@ -398,13 +435,18 @@ impl Delivery {
         }
     }
 
-    fn publish(&self, carrier: &Carrier) {
+    fn publish(&self, carrier: &Carrier, load: &Load) {
+        let compares = load.comparing.is_some().then(|| comparing::notice(&self.sink));
+        let notice = compares.or_else(|| carrier.notice().cloned());
         self.notice.send_if_modified(|current| {
-            let news = current.as_ref() != carrier.notice();
-            *current = carrier.notice().cloned();
+            let news = *current != notice;
+            *current = notice;
             news
         });
-        self.stand(carrier.standing().clone());
+        // What keeps it from delivering is said when that is looked at.
+        if load.comparing.is_none() || *carrier.standing() != DeliveryStatus::Idle {
+            self.stand(carrier.standing().clone());
+        }
     }
 
     fn stand(&self, standing: DeliveryStatus) {

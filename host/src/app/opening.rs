@@ -109,6 +109,7 @@ const PART: &str = "ledger";
 fn headline(error: &OpenError) -> &'static str {
     match error {
         OpenError::Damaged { .. } | OpenError::Foreign { .. } => "ledger is damaged",
+        OpenError::Backup { .. } => "ledger is a backup",
         OpenError::Full { .. } => "the card is full",
         OpenError::Newer { .. } | OpenError::Older { .. } | OpenError::Migration { .. } => "ledger does not fit",
         _ => "no ledger",

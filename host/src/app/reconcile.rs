@@ -82,6 +82,10 @@ pub(super) struct Reconciliation {
     number: u64,
     /// What was missing before, where that is to be delivered.
     wanted: Option<Vec<Ordinal>>,
+    /// Nobody asked for it: the ledger was restored.
+    after_restore: bool,
+    /// Rows that wait in the ledger and are there.
+    there_already: Vec<Ordinal>,
     /// Rows are being read.
     begun: bool,
     events: Option<Arc<EventIndex>>,
@@ -104,6 +108,8 @@ impl Reconciliation {
         Self {
             number,
             wanted,
+            after_restore: false,
+            there_already: Vec::new(),
             begun: false,
             events: None,
             seen: Vec::new(),
@@ -117,9 +123,25 @@ impl Reconciliation {
         }
     }
 
+    /// One that a restored ledger wants, before anything is delivered.
+    pub(super) fn after_restore() -> Self {
+        Self { after_restore: true, ..Self::new(0, None) }
+    }
+
     /// Reading begins, or begins once more.
     pub(super) fn begin(&mut self, now_ms: u64) {
-        *self = Self { begun: true, last_at_ms: now_ms, ..Self::new(self.number, self.wanted.take()) };
+        let after_restore = self.after_restore;
+        *self = Self { begun: true, last_at_ms: now_ms, after_restore, ..Self::new(self.number, self.wanted.take()) };
+    }
+
+    /// Whether a restored ledger wants it, and not a person.
+    pub(super) fn is_after_restore(&self) -> bool {
+        self.after_restore
+    }
+
+    /// Which rows wait in the ledger and are there, once all was compared.
+    pub(super) fn there_already(&self) -> &[Ordinal] {
+        &self.there_already
     }
 
     /// Its number.
@@ -234,6 +256,9 @@ impl Reconciliation {
                         changed |= packed & 1 == 1;
                     }
                     at += 1;
+                }
+                if seen > 0 && row.delivery == Delivery::Pending {
+                    self.there_already.push(row.ordinal);
                 }
                 let known = match row.delivery {
                     Delivery::Delivered { identified, link } => {

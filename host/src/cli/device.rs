@@ -13,7 +13,7 @@ use crate::machine::Machine;
 /// Where the package keeps its configuration.
 const INSTALLED_CONFIG: &str = "/etc/punchcard/plugins.toml";
 /// Where the service keeps what outlives a restart.
-const INSTALLED_STATE: &str = "/var/lib/punchcard";
+pub(super) const INSTALLED_STATE: &str = "/var/lib/punchcard";
 
 /// The groups to whom buses and lines belong, on Raspberry Pi OS and by the package's rules.
 pub(super) const HARDWARE_GROUPS: &[&str] = &["i2c", "gpio"];

@@ -36,6 +36,15 @@ enum SinksCommand {
         /// The sink.
         sink: String,
     },
+    /// After a restore, have a sink deliver although it could not look which of its rows arrived since the backup. Those that
+    /// did come a second time, with the ids that they had. Asks first.
+    DeliverUncompared {
+        /// The sink.
+        sink: String,
+        /// Do not ask whether it is meant.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Deliver nothing of a sink for now, over restarts too. What happens is recorded and formatted as always, and its rows
     /// wait. A request that is under way is finished.
     Pause {
@@ -82,6 +91,17 @@ pub(super) fn sinks(device: &DeviceArguments, arguments: &SinksArguments) -> Res
         print_line("Nothing was done.")?;
         return Ok(Exit::Failure);
     }
+    if let SinksCommand::DeliverUncompared { sink, yes: false } = command
+        && !confirm(
+            &format!(
+                "Rows of sink `{sink}` that were delivered since the backup come a second time.\nType `deliver` if it is meant: "
+            ),
+            &["deliver"],
+        )?
+    {
+        print_line("Nothing was done.")?;
+        return Ok(Exit::Failure);
+    }
     match small_runtime()?.block_on(ask(&device.state, &command.question()))? {
         Answer::Accepted => print_line(command.done())?,
         Answer::NothingToDo => print_line(command.nothing_to_do())?,
@@ -95,6 +115,7 @@ impl SinksCommand {
         match self {
             Self::Retry { sink } => Question::Retry { sink: sink.clone() },
             Self::AcceptTimes { sink } => Question::AcceptTimes { sink: sink.clone() },
+            Self::DeliverUncompared { sink, .. } => Question::DeliverUncompared { sink: sink.clone() },
             Self::Pause { sink } => Question::Pause { sink: sink.clone() },
             Self::Resume { sink } => Question::Resume { sink: sink.clone() },
             Self::Forget { sink, .. } => Question::Forget { sink: sink.clone() },
@@ -107,6 +128,9 @@ impl SinksCommand {
         match self {
             Self::Retry { sink } => format!("Sink `{sink}` delivers again; `punchcard status` says how it goes."),
             Self::AcceptTimes { sink } => format!("The rows of sink `{sink}` stay as they are."),
+            Self::DeliverUncompared { sink, .. } => {
+                format!("Sink `{sink}` delivers without comparing; `punchcard status` says how it goes.")
+            }
             Self::Pause { sink } => {
                 format!("Sink `{sink}` is paused, and its rows wait; `punchcard sinks resume {sink}` goes on.")
             }
@@ -123,6 +147,9 @@ impl SinksCommand {
         match self {
             Self::Retry { sink } => format!("Nothing was to do: no problem holds up sink `{sink}`."),
             Self::AcceptTimes { sink } => format!("Nothing was to do: no rows of sink `{sink}` have wrong times."),
+            Self::DeliverUncompared { sink, .. } => {
+                format!("Nothing was to do: sink `{sink}` does not compare before it delivers.")
+            }
             Self::Pause { sink } => format!("Nothing was to do: sink `{sink}` was paused already."),
             Self::Resume { sink } => format!("Nothing was to do: sink `{sink}` was not paused."),
             Self::Forget { sink, .. } | Self::CreateAnew { sink, .. } => {
@@ -220,6 +247,7 @@ mod tests {
         let commands = [
             SinksCommand::Retry { sink: sink() },
             SinksCommand::AcceptTimes { sink: sink() },
+            SinksCommand::DeliverUncompared { sink: sink(), yes: false },
             SinksCommand::Pause { sink: sink() },
             SinksCommand::Resume { sink: sink() },
             SinksCommand::Forget { sink: sink(), yes: false },

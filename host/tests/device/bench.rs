@@ -81,6 +81,16 @@ impl Bench {
         self.pressed = 0;
     }
 
+    /// Its ledger is another one, with so many events.
+    pub(crate) fn restored(&mut self, events: u64) {
+        self.pressed = events;
+    }
+
+    /// Its plugins.toml.
+    pub(crate) fn configuration_text(&self) -> String {
+        self.device.folder.configuration().unwrap()
+    }
+
     /// Sets a variable of its environment, from the next start on.
     pub(crate) fn set_variable(&mut self, name: &str, value: impl Into<std::ffi::OsString>) {
         self.device.set_variable(name, value);

@@ -13,6 +13,7 @@ mod event_id;
 
 mod plugin;
 
+mod backup;
 mod formatter;
 mod part;
 mod reconcile;

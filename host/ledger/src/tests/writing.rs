@@ -247,6 +247,7 @@ async fn what_was_accepted_survives_a_power_cut_and_a_restart() {
         newest: Sequence(3),
         last_time_seen: Some(at(1_003_000_000)),
         known_time: None,
+        restored: false,
     };
     assert_eq!(opened, expected);
     assert_eq!(cut.events(None, 10).await.unwrap().events.len(), 3);
@@ -261,7 +262,14 @@ async fn a_new_ledger_says_so() {
     let (ledger, opened) = Ledger::open(&folder.path().join("deep/state"), setup("first")).unwrap();
     assert_eq!(
         opened,
-        Opened { created: true, migrated_from: None, newest: Sequence(0), last_time_seen: None, known_time: None }
+        Opened {
+            created: true,
+            migrated_from: None,
+            newest: Sequence(0),
+            last_time_seen: None,
+            known_time: None,
+            restored: false
+        }
     );
     assert_eq!(ledger.path(), folder.path().join("deep/state/ledger.sqlite"));
 }

@@ -11,6 +11,8 @@ pub(in crate::app) enum DeliveryCommand {
     Retry,
     /// Make a new destination, as [`keep_wish`] keeps it.
     CreateAnew,
+    /// The ledger was restored, and a person has it deliver without comparing. The ledger knows that already.
+    DeliverUncompared,
     /// Compare what is there with what was delivered.
     Reconcile {
         /// The comparison's number.

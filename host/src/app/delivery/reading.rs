@@ -26,10 +26,15 @@ impl Delivery {
             load.reconciliation = Some(reconciliation);
             return self.fail(carrier, load, Work::ReadBack, reason);
         }
-        self.progress.set(ReconcileStage::Reading { rows: reconciliation.rows() });
+        if !reconciliation.is_after_restore() {
+            self.progress.set(ReconcileStage::Reading { rows: reconciliation.rows() });
+        }
         if !is_last {
             load.reconciliation = Some(reconciliation);
             return;
+        }
+        if reconciliation.is_after_restore() {
+            return self.note_found(load, &tools, &mut reconciliation).await;
         }
         let stage = match self.finish_comparing(load, &tools, &mut reconciliation).await {
             Ok(report) => {
@@ -62,8 +67,14 @@ impl Delivery {
 
     /// Ends a comparison that can't be finished.
     pub(super) fn stop_comparing(&self, load: &mut Load, reason: &str) {
-        if load.reconciliation.take().is_some() {
+        if let Some(reconciliation) = load.reconciliation.take() {
             warn!(sink = %self.sink, reason, "the rows could not be compared");
+            if reconciliation.is_after_restore() {
+                if let Some(comparing) = &mut load.comparing {
+                    comparing.fail(reason, self.clock.monotonic_ms());
+                }
+                return;
+            }
             self.progress.set(ReconcileStage::Failed { reason: reason.to_owned() });
         }
     }
