@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 pub mod event_device;
 pub mod gpio;
 pub mod keyboard;
+pub mod pn532;
 
 mod reading;
 mod watching;
@@ -25,7 +26,7 @@ mod watching;
 pub use reading::{Reading, STOPS_WITHIN};
 
 /// Every driver that there is.
-pub const DRIVERS: &[&dyn Driver] = &[&keyboard::Keyboard, &gpio::Gpio, &event_device::EventDevices];
+pub const DRIVERS: &[&dyn Driver] = &[&keyboard::Keyboard, &gpio::Gpio, &event_device::EventDevices, &pn532::Pn532];
 
 /// What reads inputs of one kind.
 pub trait Driver: Sync {
@@ -83,6 +84,9 @@ pub enum StartError {
     /// The device of an input can't be read.
     #[error(transparent)]
     Device(#[from] event_device::DeviceError),
+    /// A PN532 can't be read.
+    #[error(transparent)]
+    Pn532(#[from] pn532::Pn532Error),
     /// The standard input can't be read.
     #[error("the standard input can't be read")]
     StandardInput(#[source] io::Error),

@@ -13,12 +13,14 @@ mod traffic;
 
 mod oled;
 
+mod pn532;
 mod sh1106;
 mod ssd1306;
 
 pub use self::bus::{Bus, BusError, Fault};
 pub use self::chip::Chip;
 pub use self::oled::Glass;
+pub use self::pn532::Pn532;
 pub use self::sh1106::Sh1106;
 pub use self::ssd1306::Ssd1306;
 pub use self::traffic::Traffic;

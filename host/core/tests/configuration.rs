@@ -460,6 +460,8 @@ fn what_a_reader_and_the_table_of_people_can_not_be_is_said() {
     for (keys, fields, said) in [
         (device.to_owned(), "n = 7", "inputs.a.press: no field takes the number that is read"),
         ("driver = \"reader\"".to_owned(), badge, "`device` is missing"),
+        ("driver = \"pn532\"".to_owned(), badge, "`bus` is missing"),
+        ("driver = \"pn532\"\nbus = 256".to_owned(), badge, "found 256; accepted is a number from 0 to 255"),
         (on("/dev/input/event3"), badge, "`/dev/input/event3` is another device after a restart"),
         (on("/dev/../etc/x"), badge, "is not in /dev"),
         (on("/etc/x"), badge, "is not in /dev"),
@@ -533,6 +535,9 @@ fn inputs_share_neither_keys_nor_lines() {
             "driver = \"reader\"\ndevice = \"{device}\"\npress = {{ event = \"e\", fields = {{ n = \"$badge\" }} }}"
         )
     };
+    let pn532 = |bus: &str| {
+        format!("driver = \"pn532\"\nbus = {bus}\npress = {{ event = \"e\", fields = {{ n = \"$badge\" }} }}")
+    };
     for (one, other, said) in [
         (gpio("", 4), gpio("", 5), None),
         (gpio("", 4), gpio(chip, 4), None),
@@ -554,6 +559,9 @@ fn inputs_share_neither_keys_nor_lines() {
         (on("a", "pad"), reader("pad"), Some("the device `pad` is taken by `inputs.a.key`")),
         (reader("pad"), reader("pad"), Some("the device `pad` is taken by `inputs.a.device`")),
         (reader("pad"), reader("other"), None),
+        (pn532("1"), pn532("3"), None),
+        (pn532("1"), reader("pad"), None),
+        (pn532("1"), pn532("\"/dev/i2c-1\""), Some("the PN532 on /dev/i2c-1 is taken by `inputs.a.bus`")),
     ] {
         let text =
             with(&format!("[choices.c]\nlabel = \"c\"\nitems = [\"1\"]\n[inputs.a]\n{one}\n[inputs.b]\n{other}"));

@@ -65,7 +65,7 @@ fn hands_by_device(inputs: &BTreeMap<InputName, Input>) -> BTreeMap<InputDevice,
                     buttons.insert(*key, name.clone());
                 }
             }
-            Trigger::Key(_) | Trigger::Line { .. } | Trigger::Encoder { .. } => {}
+            Trigger::Key(_) | Trigger::Line { .. } | Trigger::Encoder { .. } | Trigger::Pn532 { .. } => {}
         }
     }
     devices

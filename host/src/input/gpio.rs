@@ -103,7 +103,7 @@ fn open(chips: &Chips, input: &InputName, trigger: &Trigger) -> Result<(InputLin
             let contacts = Contacts { a: are_closed.first() == Some(&true), b: are_closed.get(1) == Some(&true) };
             Ok((lines, Control::encoder(input.clone(), *steps_per_detent, contacts)))
         }
-        Trigger::Key(_) | Trigger::DeviceKey { .. } | Trigger::Reader { .. } => {
+        Trigger::Key(_) | Trigger::DeviceKey { .. } | Trigger::Reader { .. } | Trigger::Pn532 { .. } => {
             unreachable!("it is on no line")
         }
     }

@@ -91,6 +91,7 @@ fn parse_input(node: &Node<'_, '_>, declared: &Declared<'_>, kinds: &mut Kinds, 
         ("keyboard", RawDriver::Keyboard),
         ("encoder", RawDriver::Encoder),
         ("reader", RawDriver::Reader),
+        ("pn532", RawDriver::Pn532),
     ];
     let driver = table.required("driver", |node| node.word(&drivers));
     let trigger = seats.parse_trigger(&mut table, driver);
@@ -109,7 +110,7 @@ fn parse_input(node: &Node<'_, '_>, declared: &Declared<'_>, kinds: &mut Kinds, 
 fn usual_debounce(driver: Option<RawDriver>, is_terminal: bool, action: Option<&Action>) -> u32 {
     match (driver, action) {
         (Some(RawDriver::Keyboard), Some(Action::Press(_))) if is_terminal => 700,
-        (Some(RawDriver::Reader), _) => 3_000,
+        (Some(RawDriver::Reader | RawDriver::Pn532), _) => 3_000,
         _ => 30,
     }
 }

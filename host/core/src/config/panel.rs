@@ -143,7 +143,7 @@ fn bus_of_number(number: i64) -> PathBuf {
 }
 
 /// The N of `/dev/i2c-N`, or the path of a device file, which may be a link that a rule of udev made.
-fn parse_bus(node: &Node<'_, '_>) -> Option<PathBuf> {
+pub(super) fn parse_bus(node: &Node<'_, '_>) -> Option<PathBuf> {
     const ACCEPTED: &str = "accepted is a number from 0 to 255, or a path in /dev such as `/dev/i2c-1`";
     if let Some(number) = node.whole_number() {
         let bus = (0..=255).contains(&number).then(|| bus_of_number(number));

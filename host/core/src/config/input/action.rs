@@ -111,7 +111,7 @@ pub(super) fn parse_action(
         Some(RawDriver::Encoder) => {
             return table.required("turn", |node| parse_turn(node, declared, true)).map(Action::Turn);
         }
-        Some(RawDriver::Reader) => {
+        Some(RawDriver::Reader | RawDriver::Pn532) => {
             let once = table.required("press", |node| parse_read(node, declared, kinds))?;
             return Some(Action::Press(Box::new(Presses { once, long: None, double: None })));
         }
@@ -219,8 +219,9 @@ fn parse_field(node: &Node<'_, '_>, declared: &Declared<'_>) -> Option<FieldValu
     let value = match node.value().get_ref() {
         DeValue::String(text) => match text.strip_prefix('$') {
             Some(rest @ (BADGE | PERSON)) if !declared.has_choice(rest) => {
-                return node
-                    .refuse(format!("`${rest}` is what a reader reads; this input is none (`driver = \"reader\"`)"));
+                return node.refuse(format!(
+                    "`${rest}` is what a reader reads; this input is none (`driver = \"reader\"` or `\"pn532\"`)"
+                ));
             }
             Some(rest) if !rest.starts_with('$') => {
                 return declared.choice(node, rest, ChoiceName::parse, Some(DOLLAR)).map(FieldValue::Chosen);

@@ -1,6 +1,9 @@
 //! What is touched: a key, a button on a line, a rotary encoder, a reader of badges. Two inputs never share one.
 
+use std::path::PathBuf;
+
 use super::super::node::Node;
+use super::super::panel::parse_bus;
 use super::super::table::Table;
 use super::device::{InputDevice, parse_device};
 use super::key::{Key, parse_key};
@@ -30,6 +33,11 @@ pub enum Trigger {
     Reader {
         /// `device`
         device: InputDevice,
+    },
+    /// `driver = "pn532"`: a reader of badges on an I2C bus.
+    Pn532 {
+        /// `bus`: the device file.
+        bus: PathBuf,
     },
     /// `driver = "gpio"`: a button on a line.
     Line {
@@ -77,7 +85,7 @@ impl Trigger {
     /// Whether it gives numbers of badges, and no edges.
     #[must_use]
     pub fn reads_badges(&self) -> bool {
-        matches!(self, Self::Reader { .. })
+        matches!(self, Self::Reader { .. } | Self::Pn532 { .. })
     }
 
     /// The device of the kernel's that it is on, if any.
@@ -85,7 +93,7 @@ impl Trigger {
     pub fn input_device(&self) -> Option<&InputDevice> {
         match self {
             Self::DeviceKey { device, .. } | Self::Reader { device } => Some(device),
-            Self::Key(_) | Self::Line { .. } | Self::Encoder { .. } => None,
+            Self::Key(_) | Self::Line { .. } | Self::Encoder { .. } | Self::Pn532 { .. } => None,
         }
     }
 
@@ -95,6 +103,10 @@ impl Trigger {
             (Self::Key(key), Self::Key(other)) => return (key == other).then(|| format!("the key `{key}`")),
             (Self::DeviceKey { device, key }, Self::DeviceKey { device: other, key: other_key }) => {
                 return (device == other && key == other_key).then(|| format!("the key `{key}` of {device}"));
+            }
+            // All of these chips have one address.
+            (Self::Pn532 { bus }, Self::Pn532 { bus: other }) => {
+                return (bus == other).then(|| format!("the PN532 on {}", bus.display()));
             }
             _ => {}
         }
@@ -109,7 +121,7 @@ impl Trigger {
     /// What is touched on which chip. Nothing: that of the header, also where its label is written.
     fn lines(&self) -> impl Iterator<Item = (Option<&str>, u8)> {
         let (chip, lines) = match self {
-            Self::Key(_) | Self::DeviceKey { .. } | Self::Reader { .. } => (None, [None, None]),
+            Self::Key(_) | Self::DeviceKey { .. } | Self::Reader { .. } | Self::Pn532 { .. } => (None, [None, None]),
             Self::Line { chip, line, .. } => (chip.as_deref(), [Some(*line), None]),
             Self::Encoder { chip, lines: [a, b], .. } => (chip.as_deref(), [Some(*a), Some(*b)]),
         };
@@ -125,6 +137,7 @@ pub(super) enum RawDriver {
     Gpio,
     Encoder,
     Reader,
+    Pn532,
 }
 
 /// The keys and lines that are taken, by which input, in which line of the text.
@@ -149,6 +162,10 @@ impl Seats {
                 let device = parse_device(node)?;
                 self.take(node, Trigger::Reader { device })
             }),
+            Some(RawDriver::Pn532) => table.required("bus", |node| {
+                let bus = parse_bus(node)?;
+                self.take(node, Trigger::Pn532 { bus })
+            }),
             Some(RawDriver::Gpio) => {
                 let chip = parse_chip(table);
                 let contact = parse_contact(table);
@@ -168,7 +185,7 @@ impl Seats {
                 })
             }
             None => {
-                table.know(&["active", "chip", "device", "key", "line", "lines", "pull", "steps-per-detent"]);
+                table.know(&["active", "bus", "chip", "device", "key", "line", "lines", "pull", "steps-per-detent"]);
                 None
             }
         }
