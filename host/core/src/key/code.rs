@@ -133,14 +133,10 @@ impl<I: Clone> Buttons<I> {
         }
     }
 
-    /// After keys that were lost, these are held. The inputs that were let go meanwhile.
-    pub fn find(&mut self, held: &[u16]) -> Vec<I> {
+    /// Keys were lost. Nothing is taken for held any more, for its release may be among them: these inputs go up.
+    pub fn lose(&mut self) -> Vec<I> {
         self.modifiers = Modifiers::default();
-        for code in held {
-            self.modifiers.take(*code, Motion::Down);
-        }
-        let let_go: Vec<u16> = self.held.keys().copied().filter(|code| !held.contains(code)).collect();
-        let_go.iter().filter_map(|code| self.held.remove(code)).collect()
+        std::mem::take(&mut self.held).into_values().collect()
     }
 }
 
@@ -224,18 +220,19 @@ mod tests {
     }
 
     #[test]
-    fn what_was_let_go_while_keys_were_lost_is_up() {
+    fn after_keys_that_were_lost_nothing_is_held() {
         let buttons = ["a", "b"].map(|name| (Key::parse(name).unwrap(), name));
         let mut buttons = Buttons::new(BTreeMap::from(buttons));
         for code in [42, 29] {
             buttons.key(code, Down);
         }
-        buttons.find(&[]);
+        assert_eq!(buttons.lose(), Vec::<&str>::new());
         for code in [30, 48] {
             assert!(buttons.key(code, Down).is_some(), "Ctrl is not held any more");
         }
-        assert_eq!(buttons.find(&[48, 42]), ["a"]);
-        assert_eq!(buttons.find(&[48]), Vec::<&str>::new());
-        assert_eq!(buttons.key(48, Up), Some(("b", Up)));
+        assert_eq!(buttons.lose(), ["a", "b"]);
+        assert_eq!(buttons.key(48, Repeat), None);
+        assert_eq!(buttons.key(48, Up), None);
+        assert_eq!(buttons.key(48, Down), Some(("b", Down)));
     }
 }

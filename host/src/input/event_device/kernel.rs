@@ -204,10 +204,6 @@ impl KeyDevice for Grabbed {
         }
     }
 
-    fn held(&self) -> io::Result<Vec<u16>> {
-        Ok(self.0.get_key_state()?.iter().map(KeyCode::code).collect())
-    }
-
     fn wall(&self) -> SystemTime {
         let now = clock_gettime(ClockId::Realtime);
         let seconds = u64::try_from(now.tv_sec).unwrap_or(0);

@@ -58,9 +58,6 @@ pub(super) trait KeyDevice: AsFd {
     /// What happened since it was last asked. Nothing: nothing more, for now.
     fn fetch(&mut self) -> io::Result<Vec<RawEvent>>;
 
-    /// The codes of the keys that are held now.
-    fn held(&self) -> io::Result<Vec<u16>>;
-
     /// The wall clock, by which the kernel stamps what happens.
     fn wall(&self) -> SystemTime;
 }
@@ -84,7 +81,7 @@ enum Keys {
 impl<D> Typist<D> {
     pub(super) fn new(device: D, hands: &Hands) -> Self {
         let keys = match hands {
-            Hands::Reader(input) => Keys::Reader(input.clone(), Typing::default()),
+            Hands::Reader(input) => Keys::Reader(input.clone(), Typing::new(0)),
             Hands::Buttons(buttons) => Keys::Buttons(Buttons::new(buttons.clone())),
         };
         Self { device, keys, is_dropping: false }
@@ -92,16 +89,16 @@ impl<D> Typist<D> {
 }
 
 impl<D: KeyDevice> Typist<D> {
-    fn happen(&mut self, event: RawEvent, now_ms: u64, send: &mut dyn FnMut(Message)) -> io::Result<()> {
+    fn happen(&mut self, event: RawEvent, now_ms: u64, send: &mut dyn FnMut(Message)) {
         let happened_for = self.device.wall().duration_since(event.at).unwrap_or_default();
         let ago = if happened_for > OLDEST { Duration::ZERO } else { happened_for };
         let at_ms = now_ms.saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(0));
         match (event.kind, event.code) {
             (EV_SYN, SYN_DROPPED) => self.is_dropping = true,
             (EV_SYN, SYN_REPORT) if self.is_dropping => {
+                // Which keys are held is not asked for: the kernel drops all keys that it has not told yet when it says so.
                 self.is_dropping = false;
-                let held = self.device.held()?;
-                self.keys.lose(&held, at_ms).into_iter().for_each(send);
+                self.keys.lose(at_ms).into_iter().for_each(send);
             }
             (EV_KEY, code) if !self.is_dropping => {
                 let motion = match event.value {
@@ -113,7 +110,6 @@ impl<D: KeyDevice> Typist<D> {
             }
             _ => {}
         }
-        Ok(())
     }
 }
 
@@ -132,17 +128,17 @@ impl Keys {
         }
     }
 
-    /// The kernel dropped keys, and these are held now.
-    fn lose(&mut self, held: &[u16], at_ms: u64) -> Vec<Message> {
+    /// The kernel dropped keys.
+    fn lose(&mut self, at_ms: u64) -> Vec<Message> {
         match self {
             Self::Reader(input, typing) => {
                 warn!(%input, "keys of a reader came faster than they could be read");
-                typing.lose(held, at_ms);
+                typing.lose(at_ms);
                 Vec::new()
             }
             Self::Buttons(buttons) => {
                 let up = |input| Message::Edge(Edge { input, motion: Motion::Up, at_ms });
-                buttons.find(held).into_iter().map(up).collect()
+                buttons.lose().into_iter().map(up).collect()
             }
         }
     }
@@ -161,8 +157,11 @@ impl<D: AsFd> AsFd for Typist<D> {
 impl<D: KeyDevice> Source for Typist<D> {
     /// A button is up: it may have been let go while nobody read, and who heard it go down would wait for that for ever.
     fn begin(&mut self, now_ms: u64) -> Vec<Message> {
-        match &self.keys {
-            Keys::Reader(..) => Vec::new(),
+        match &mut self.keys {
+            Keys::Reader(_, typing) => {
+                *typing = Typing::new(now_ms);
+                Vec::new()
+            }
             Keys::Buttons(buttons) => {
                 let up =
                     |input: &InputName| Message::Edge(Edge { input: input.clone(), motion: Motion::Up, at_ms: now_ms });
@@ -178,7 +177,7 @@ impl<D: KeyDevice> Source for Typist<D> {
                 return Ok(());
             }
             for event in events {
-                self.happen(event, now_ms(), send)?;
+                self.happen(event, now_ms(), send);
             }
         }
     }
