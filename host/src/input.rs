@@ -1,4 +1,4 @@
-//! Inputs: what a person does with the device becomes edges and turns of the inputs of plugins.toml.
+//! Inputs: what a person does with the device becomes edges, turns and badges of the inputs of plugins.toml.
 //!
 //! Each driver is a room of its own: it knows the keys or lines of its inputs, when they moved, and nothing of what that
 //! means. Whether a motion is a press is decided by [`punchcard_core::gesture`]. A driver asks no clock but the one that
@@ -8,21 +8,25 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use punchcard_core::badge::BadgeRead;
 use punchcard_core::config::input::{Input, Trigger};
 use punchcard_core::input::{Edge, Turn};
 use punchcard_core::name::InputName;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
+pub mod event_device;
 pub mod gpio;
 pub mod keyboard;
+pub mod pn532;
 
 mod reading;
+mod watching;
 
 pub use reading::{Reading, STOPS_WITHIN};
 
 /// Every driver that there is.
-pub const DRIVERS: &[&dyn Driver] = &[&keyboard::Keyboard, &gpio::Gpio];
+pub const DRIVERS: &[&dyn Driver] = &[&keyboard::Keyboard, &gpio::Gpio, &event_device::EventDevices, &pn532::Pn532];
 
 /// What reads inputs of one kind.
 pub trait Driver: Sync {
@@ -65,6 +69,8 @@ pub enum Message {
     Edge(Edge),
     /// An encoder was turned.
     Turn(Turn),
+    /// A badge was read.
+    Badge(BadgeRead),
     /// A person wants the device to stop.
     Quit,
 }
@@ -75,6 +81,12 @@ pub enum StartError {
     /// The lines of an input can't be read.
     #[error(transparent)]
     Lines(#[from] crate::gpio::LineError),
+    /// The device of an input can't be read.
+    #[error(transparent)]
+    Device(#[from] event_device::DeviceError),
+    /// A PN532 can't be read.
+    #[error(transparent)]
+    Pn532(#[from] pn532::Pn532Error),
     /// The standard input can't be read.
     #[error("the standard input can't be read")]
     StandardInput(#[source] io::Error),

@@ -148,11 +148,17 @@ impl State {
             self.traffic.conditions += 1;
             self.traffic.bytes += 1;
             if is_read(&group[0]) {
-                for operation in group {
-                    if let Operation::Read(room) = operation {
-                        self.traffic.bytes += count(room.len());
-                        chip.read(room);
-                    }
+                let rooms = group.iter_mut().filter_map(|operation| match operation {
+                    Operation::Read(room) => Some(room),
+                    Operation::Write(_) => None,
+                });
+                let mut rooms: Vec<&mut &mut [u8]> = rooms.collect();
+                let mut read = vec![0; rooms.iter().map(|room| room.len()).sum()];
+                self.traffic.bytes += count(read.len());
+                chip.read(&mut read);
+                let mut read = read.into_iter();
+                for (place, byte) in rooms.iter_mut().flat_map(|room| room.iter_mut()).zip(&mut read) {
+                    *place = byte;
                 }
                 continue;
             }
@@ -229,6 +235,28 @@ mod tests {
         assert_eq!(answer, [3, 3]);
         assert_eq!(bus.take_traffic(), Traffic { conditions: 4, bytes: 3 + 3 + 2 + 1 });
         assert_eq!(bus.take_traffic(), Traffic::default());
+    }
+
+    #[test]
+    fn neighbouring_reads_are_one_read_of_a_chip() {
+        /// Answers with the number of each byte within its read.
+        struct Counter;
+
+        impl Chip for Counter {
+            fn power_on(&mut self) {}
+
+            fn write(&mut self, _: &[u8]) {}
+
+            fn read(&mut self, room: &mut [u8]) {
+                (0..).zip(room).for_each(|(number, place)| *place = number);
+            }
+        }
+
+        let mut bus = Bus::new();
+        bus.attach(0x20, Counter);
+        let (mut one, mut two) = ([9], [9; 2]);
+        bus.transaction(0x20, &mut [Operation::Read(&mut one), Operation::Read(&mut two)]).unwrap();
+        assert_eq!((one, two), ([0], [1, 2]));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod traffic;
 mod oled;
 
 mod bme280;
+mod pn532;
 mod scd4x;
 mod sh1106;
 mod ssd1306;
@@ -22,6 +23,7 @@ pub use self::bme280::{Air, Bme280};
 pub use self::bus::{Bus, BusError, Fault};
 pub use self::chip::Chip;
 pub use self::oled::Glass;
+pub use self::pn532::Pn532;
 pub use self::scd4x::Scd4x;
 pub use self::sh1106::Sh1106;
 pub use self::ssd1306::Ssd1306;

@@ -32,6 +32,7 @@ pub mod metrics;
 pub mod notify;
 pub mod output;
 pub mod panel;
+pub mod people;
 pub mod plugin;
 pub mod runtime;
 
@@ -61,6 +62,7 @@ use metrics::MetricsListen;
 use notify::Notify;
 use output::Output;
 use panel::Panel;
+use people::People;
 use plugin::Plugin;
 use report::{Places, Report};
 use runtime::Backend;
@@ -83,6 +85,8 @@ pub struct Configuration {
     pub choices: BTreeMap<ChoiceName, Choice>,
     /// `[inputs.NAME]`
     pub inputs: BTreeMap<InputName, Input>,
+    /// `[people]`
+    pub people: People,
     /// `[outputs.NAME]`
     pub outputs: BTreeMap<OutputName, Output>,
     /// `[sensors.NAME]`. None has the name of an input.
@@ -156,6 +160,7 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
     let notify = root.optional("notify", None, |node| notify::parse_notify(node).map(Some));
     let metrics = root.optional("metrics", None, |node| metrics::parse_metrics(node).map(Some));
     let choices = root.parts("choices", ChoiceName::parse, choice::parse_choice);
+    let people = root.optional("people", People::default(), people::parse_people);
     let adapter = root.optional("hardware", hardware::Adapter::default(), hardware::parse_hardware);
     let mut seats = input::Seats::new(adapter.unwrap_or_default());
     let inputs = input::parse_inputs(&mut root, &declared, &mut kinds, &mut seats);
@@ -173,6 +178,7 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
         panel: panel.unwrap_or_default(),
         choices,
         inputs,
+        people: people.unwrap_or_default(),
         outputs,
         sensors,
         plugins,

@@ -1,7 +1,9 @@
 //! Keys, by the names that plugins.toml and the panel's help line give them.
 //!
-//! What it deliberately does not know: terminals, escape sequences, what a key is good for. A [`Key`] that exists is one
+//! What it deliberately does not know: terminals, escape sequences, what a key is good for. The kernel's codes are in [`code`]. A [`Key`] that exists is one
 //! of the names below or one printable character; keys with a modifier are none.
+
+pub mod code;
 
 use std::fmt;
 

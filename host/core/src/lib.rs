@@ -18,6 +18,8 @@ pub mod supervisor;
 pub mod input;
 pub mod key;
 
+pub mod badge;
+
 pub mod choice;
 pub mod encoder;
 pub mod gesture;

@@ -55,7 +55,7 @@ pub enum Scene {
     Saving,
     /// A press is durable.
     Recorded {
-        /// The formatter's word for it: `Garden: started`.
+        /// Whose it was, and the formatter's word for it: `Anna, Garden: started`. Each may be missing.
         notice: Option<String>,
     },
     /// What was recorded arrived.

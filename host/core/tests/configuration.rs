@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use punchcard_core::config::input::{Action, Chip, Contact, FieldValue, Key, Press, Pull, Step, Trigger, TurnAction};
+use punchcard_core::badge::BadgeNumber;
+use punchcard_core::config::input::{
+    Action, Chip, Contact, FieldValue, InputDevice, Key, Press, Pull, Step, Trigger, TurnAction,
+};
 use punchcard_core::config::limit::Limits;
 use punchcard_core::config::output::Driven;
 use punchcard_core::config::panel::{Care, Night, Oled, OledChip, PanelDriver, PanelSize};
@@ -135,7 +138,7 @@ fn every_key_is_read() {
     assert_eq!(names(&read.choices), ["project", "shift"]);
 
     let input = |name: &str| &read.inputs[&InputName::parse(name).unwrap()];
-    assert_eq!(names(&read.inputs), ["clock", "door", "knob", "next", "previous"]);
+    assert_eq!(names(&read.inputs), ["badge", "clock", "door", "knob", "next", "pad", "previous"]);
     assert_eq!(input("clock").trigger, Trigger::Key(Key::SPACE));
     assert_eq!(input("clock").debounce_for, Duration::from_millis(250));
     let Action::Press(presses) = &input("clock").action else { panic!("it presses") };
@@ -185,6 +188,19 @@ fn every_key_is_read() {
     };
     assert_eq!(further(&presses.long), Some((1_500, "left".to_owned())));
     assert_eq!(further(&presses.double), Some((400, "left".to_owned())));
+    let reader = InputDevice::Path("/dev/input/by-id/usb-Sycreader_RFID_Reader-event-kbd".into());
+    assert_eq!(input("badge").trigger, Trigger::Reader { device: reader });
+    assert_eq!(input("badge").debounce_for, Duration::from_secs(5));
+    let Action::Press(presses) = &input("badge").action else { panic!("it presses") };
+    let values: Vec<FieldValue> = presses.once.fields.iter().map(|(_, value)| value.clone()).collect();
+    assert_eq!(values, [FieldValue::Person, FieldValue::Badge, FieldValue::Chosen(project.clone())]);
+    let key = Key::function(1).unwrap();
+    assert_eq!(input("pad").trigger, Trigger::DeviceKey { device: InputDevice::Name("Usb KeyBoard".into()), key });
+    assert_eq!(input("pad").debounce_for, Duration::from_millis(30));
+    let name_of = |number: &str| read.people.name_of(&BadgeNumber::parse(number).unwrap());
+    let found = ["0012345678", "12345678", "04:a1:B2"].map(name_of);
+    assert_eq!(found, [Some("Anna Weber"), None, Some("Ben")]);
+
     let output = |name: &str| &read.outputs[&OutputName::parse(name).unwrap()];
     assert_eq!(output("lamp").driven, Driven::Line { chip: Chip::Header, line: 20 });
     assert!(output("lamp").is_active_low && !output("buzzer").is_active_low);
@@ -458,6 +474,53 @@ fn what_a_press_or_a_lamp_can_not_be_is_said() {
 }
 
 #[test]
+fn what_a_reader_and_the_table_of_people_can_not_be_is_said() {
+    let reader = |keys: &str, fields: &str| {
+        errors(&with(&format!("[inputs.a]\n{keys}\npress = {{ event = \"e\", fields = {{ {fields} }} }}")))
+    };
+    let device = "driver = \"reader\"\ndevice = \"HID Reader\"";
+    let on = |path: &str| format!("driver = \"reader\"\ndevice = \"{path}\"");
+    let badge = "n = \"$badge\"";
+    assert_eq!(reader(device, badge), Vec::<String>::new());
+    assert_eq!(reader(&on("/dev/input/by-path/x-event-kbd"), "who = \"$person\""), Vec::<String>::new());
+    for (keys, fields, said) in [
+        (device.to_owned(), "n = 7", "inputs.a.press: no field takes the number that is read"),
+        ("driver = \"reader\"".to_owned(), badge, "`device` is missing"),
+        ("driver = \"pn532\"".to_owned(), badge, "`bus` is missing"),
+        ("driver = \"pn532\"\nbus = 256".to_owned(), badge, "found 256; accepted is a number from 0 to 255"),
+        (on("/dev/input/event3"), badge, "`/dev/input/event3` is another device after a restart"),
+        (on("/dev/../etc/x"), badge, "is not in /dev"),
+        (on("/etc/x"), badge, "is not in /dev"),
+        (format!("{device}\nlong-press = {{ event = \"e\" }}"), badge, "inputs.a.long-press: unknown key"),
+        (format!("{device}\nturn = {{ choice = \"c\" }}"), badge, "inputs.a.turn: unknown key"),
+        ("driver = \"gpio\"\nline = 4".to_owned(), badge, "`$badge` is what a reader reads; this input is none"),
+        ("driver = \"gpio\"\nline = 4".to_owned(), "n = \"$person\"", "`$person` is what a reader reads"),
+    ] {
+        let errors = reader(&keys, fields);
+        assert!(errors.len() == 1 && errors[0].contains(said), "{keys}: {errors:?}");
+    }
+    let choice = "[choices.person]\nlabel = \"Who\"\nitems = [\"Anna\"]\n";
+    let line = "[inputs.b]\ndriver = \"gpio\"\nline = 4\npress = { event = \"e\", fields = { n = \"$person\" } }\n";
+    assert_eq!(errors(&with(&format!("{choice}{line}"))), Vec::<String>::new(), "a choice may have this name");
+    let both = format!("{choice}[inputs.a]\n{device}\npress = {{ event = \"e\", fields = {{ n = \"$person\" }} }}");
+    let both = errors(&with(&both));
+    assert!(both.len() == 1 && both[0].contains("rename the choice"), "{both:?}");
+
+    let people = |lines: &str| errors(&with(&format!("[people]\n{lines}")));
+    assert_eq!(people("0012 = \"Anna\"\n0013 = \"Anna\""), Vec::<String>::new(), "two badges of one person");
+    for (lines, said) in [
+        ("a1 = \"Anna\"\nA1 = \"Ben\"", "`A1` is there already, in line 3"),
+        ("\" 1\" = \"Anna\"", "starts or ends with a space"),
+        ("\"\" = \"Anna\"", "`` is no number of a badge: it is empty"),
+        ("1 = 2", "people.1: found the integer `2`; accepted is a string"),
+        ("1 = \"\"", "has 0 characters; accepted is 1 to 60"),
+    ] {
+        let errors = people(lines);
+        assert!(errors.len() == 1 && errors[0].contains(said), "{lines}: {errors:?}");
+    }
+}
+
+#[test]
 fn who_is_told_and_who_may_ask() {
     let notify = |keys: &str| errors(&with(&format!("[notify]\n{keys}")));
     let reach = "reach = [\"https://ntfy.sh/\"]";
@@ -505,6 +568,15 @@ fn inputs_share_neither_keys_nor_lines() {
     let header = "chip = \"pinctrl-rp1\"";
     let knob = |lines: &str| format!("driver = \"encoder\"\nlines = {lines}\nturn.choice = \"c\"");
     let key = |key: &str| format!("driver = \"keyboard\"\nkey = \"{key}\"\npress.event = \"e\"");
+    let on = |letter: &str, device: &str| format!("device = \"{device}\"\n{}", key(letter));
+    let reader = |device: &str| {
+        format!(
+            "driver = \"reader\"\ndevice = \"{device}\"\npress = {{ event = \"e\", fields = {{ n = \"$badge\" }} }}"
+        )
+    };
+    let pn532 = |bus: &str| {
+        format!("driver = \"pn532\"\nbus = {bus}\npress = {{ event = \"e\", fields = {{ n = \"$badge\" }} }}")
+    };
     for (one, other, said) in [
         (gpio("", 4), gpio("", 5), None),
         (gpio("", 4), gpio(chip, 4), None),
@@ -519,6 +591,16 @@ fn inputs_share_neither_keys_nor_lines() {
         (key("a"), key("b"), None),
         (key("a"), gpio("", 4), None),
         (key("a"), key("a"), Some("the key `a` is taken by `inputs.a.key`, in line 7")),
+        (key("a"), on("a", "pad"), None),
+        (on("a", "pad"), on("b", "pad"), None),
+        (on("a", "pad"), on("a", "other"), None),
+        (on("a", "pad"), on("a", "pad"), Some("the key `a` of `pad` is taken by `inputs.a.key`, in line")),
+        (on("a", "pad"), reader("pad"), Some("the device `pad` is taken by `inputs.a.key`")),
+        (reader("pad"), reader("pad"), Some("the device `pad` is taken by `inputs.a.device`")),
+        (reader("pad"), reader("other"), None),
+        (pn532("1"), pn532("3"), None),
+        (pn532("1"), reader("pad"), None),
+        (pn532("1"), pn532("\"/dev/i2c-1\""), Some("the PN532 on /dev/i2c-1 is taken by `inputs.a.bus`")),
     ] {
         let text =
             with(&format!("[choices.c]\nlabel = \"c\"\nitems = [\"1\"]\n[inputs.a]\n{one}\n[inputs.b]\n{other}"));
@@ -798,7 +880,15 @@ fn what_is_valid_is_kept() {
     };
     let any = ["house", "open", "timesheet"];
     for (from, to, choices, inputs, plugins, grants, sinks) in [
-        ("label = \"Project\"", "", vec!["project"], vec!["clock", "next", "previous"], vec![], vec![], vec![]),
+        (
+            "label = \"Project\"",
+            "",
+            vec!["project"],
+            vec!["badge", "clock", "next", "previous"],
+            vec![],
+            vec![],
+            vec![],
+        ),
         ("label = \"Shift\"", "", vec!["shift"], vec!["knob"], vec![], vec![], vec![]),
         ("key = \"right\"", "key = 5", vec![], vec!["next"], vec![], vec![], vec![]),
         ("line = 27", "line = 28", vec![], vec!["door"], vec![], vec![], vec![]),
@@ -837,14 +927,14 @@ fn of_a_text_that_is_not_toml_nothing_reaches_the_network() {
     };
     let full = parsed(FULL);
     for (from, to, choices, inputs) in [
-        ("keep-days = 30", "keep-days = = 30", 2, 5),
-        ("label = \"Shift\"", "label = \"Shift\" x", 1, 4),
-        ("debounce-ms = 250", "debounce-ms = ", 2, 4),
+        ("keep-days = 30", "keep-days = = 30", 2, 7),
+        ("label = \"Shift\"", "label = \"Shift\" x", 1, 6),
+        ("debounce-ms = 250", "debounce-ms = ", 2, 6),
         ("step = -1 }", "step = -1 ", 2, 2),
-        ("[inputs.knob]", "[inputs.knob", 2, 3),
-        ("key = \"left\"", "key = \"left\"\nkey = \"left\"", 2, 4),
-        ("trust-clock = true", "trust-clock true", 2, 5),
-        ("line = 27", "line 27", 2, 4),
+        ("[inputs.knob]", "[inputs.knob", 2, 5),
+        ("key = \"left\"", "key = \"left\"\nkey = \"left\"", 2, 6),
+        ("trust-clock = true", "trust-clock true", 2, 7),
+        ("line = 27", "line 27", 2, 6),
     ] {
         let (read, diagnostics) = damaged(from, to);
         assert!(!diagnostics.is_empty(), "{from}");
@@ -891,7 +981,7 @@ fn fixed_keys(text: &str) -> Vec<(std::ops::Range<usize>, Vec<String>)> {
                 ["sensors", _, "i2c" | "one-wire", _] => (true, false),
                 ["grants", _, "secrets", _] => (true, false),
                 ["inputs", _, "press", "fields"] => (false, true),
-                [.., "settings"] => (false, true),
+                [.., "settings"] | ["people"] => (false, true),
                 _ => (false, false),
             };
             if !free {
@@ -915,7 +1005,7 @@ fn fixed_keys(text: &str) -> Vec<(std::ops::Range<usize>, Vec<String>)> {
 
 #[test]
 fn all_fixed_keys_are_tried() {
-    assert_eq!(fixed_keys(FULL).len(), 131);
+    assert_eq!(fixed_keys(FULL).len(), 141);
 }
 
 proptest! {

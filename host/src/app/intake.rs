@@ -2,16 +2,18 @@
 //!
 //! What always holds here: *recorded* is said after the ledger has returned, never before; a press of an input whose last
 //! press is still to be saved is the impatience of one who waits, not a second event; presses of other inputs wait their
-//! turn and are not lost, not at the end either; turning a choice never waits for the card. What may share a commit with
+//! turn and are not lost, not at the end either; at a reader, another badge is another person, and waits its turn too; turning a choice never waits for the card. What may share a commit with
 //! others (`share-commit-ms`) is each an event of its own, and no press waits for it; what became of it is said between presses,
 //! so that nobody takes it for what became of theirs.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use punchcard_core::badge::{BadgeNumber, Presence};
 use punchcard_core::choice::Choice;
 use punchcard_core::config::Configuration;
 use punchcard_core::config::input::{Action, FieldValue, Input, Press};
+use punchcard_core::config::people::People;
 use punchcard_core::event::{Event, Field, NewEvent, Value};
 use punchcard_core::gesture::{Gesture, Recognizer};
 use punchcard_core::input::{Edge, Motion, Turn};
@@ -33,6 +35,8 @@ use crate::clock::{Clock, entropy};
 use crate::input::Message;
 use punchcard_ledger::{AcceptError, Ledger, SHARED_COMMIT};
 
+mod badge;
+
 /// Presses of other inputs that wait while one is saved. More would be a stuck contact, not people.
 const WAITING: usize = 16;
 
@@ -43,26 +47,46 @@ const SHARING: usize = 4 * SHARED_COMMIT;
 const PART: &str = "inputs";
 /// What the panel says of such a press.
 pub(super) const NOT_RECORDED: &str = "NOT recorded";
+/// Why a press of an input is refused that the configuration in force does not have.
+const INPUT_IS_GONE: &str = "plugins.toml changed at that moment, and no longer has this input; press again";
 
-/// Presses that wait their turn, by their inputs.
-type Waiting = VecDeque<(InputName, NewEvent)>;
+/// Presses that wait their turn.
+type Waiting = VecDeque<Pressed>;
+
+/// A press to save.
+struct Pressed {
+    input: InputName,
+    event: NewEvent,
+    /// Of a reader.
+    badge: Option<BadgeNumber>,
+}
 
 /// What the person's hands reach.
 pub(super) struct Intake {
     inputs: BTreeMap<InputName, Control>,
     choices: BTreeMap<ChoiceName, Choice>,
+    people: People,
     ledger: Ledger,
     clock: Clock,
     time: KnownTime,
     display: Display,
     troubles: Troubles,
     /// Events that wait for others.
-    sharing: JoinSet<Result<Event, AcceptError>>,
+    sharing: JoinSet<Accepted>,
+}
+
+/// What became of a press.
+struct Accepted {
+    input: InputName,
+    result: Result<Event, AcceptError>,
+    badge: Option<BadgeNumber>,
 }
 
 /// An input: how its gestures are told, and what they mean.
 struct Control {
     recognizer: Recognizer,
+    /// Of a reader.
+    presence: Presence,
     input: Input,
 }
 
@@ -77,7 +101,8 @@ impl Intake {
         troubles: Troubles,
     ) -> Self {
         let (inputs, choices, sharing) = (BTreeMap::new(), BTreeMap::new(), JoinSet::new());
-        let mut intake = Self { inputs, choices, ledger, clock, time, display, troubles, sharing };
+        let people = People::default();
+        let mut intake = Self { inputs, choices, people, ledger, clock, time, display, troubles, sharing };
         intake.adopt(configuration).await;
         intake
     }
@@ -104,11 +129,13 @@ impl Intake {
         let mut known = std::mem::take(&mut self.inputs);
         let control = |(name, input): (&InputName, &Input)| {
             let known = known.remove(name).filter(|control| control.input == *input);
-            let new = || Control { recognizer: Recognizer::new(input), input: input.clone() };
+            let new =
+                || Control { recognizer: Recognizer::new(input), presence: Presence::default(), input: input.clone() };
             (name.clone(), known.unwrap_or_else(new))
         };
         self.inputs = configuration.inputs.iter().map(control).collect();
         self.choices = choices;
+        self.people = configuration.people.clone();
         self.show_chosen();
     }
 
@@ -119,8 +146,8 @@ impl Intake {
         let mut waiting = Waiting::new();
         let mut listening = true;
         loop {
-            if let Some((input, event)) = waiting.pop_front() {
-                if self.save(&input, event, &mut reported, &mut waiting).await {
+            if let Some(pressed) = waiting.pop_front() {
+                if self.save(pressed, &mut reported, &mut waiting).await {
                     break;
                 }
                 continue;
@@ -132,14 +159,18 @@ impl Intake {
                 message = reported.recv(), if listening => match message {
                     Some(Message::Edge(edge)) => waiting.extend(self.edge(&edge, None, &Waiting::new())),
                     Some(Message::Turn(turn)) => self.turn(&turn),
+                    Some(Message::Badge(badge)) => waiting.extend(self.badge(badge)),
                     Some(Message::Quit) => break,
                     None => listening = false,
                 },
                 () = wait_until(&self.clock, due_ms) => waiting.extend(self.elapse(None, &Waiting::new())),
-                Some(accepted) = self.sharing.join_next() => self.tell(unwind(accepted)),
+                Some(accepted) = self.sharing.join_next() => self.tell(&unwind(accepted)),
                 Ok(()) = parts.changed() => {
                     let configuration = Arc::clone(&parts.borrow_and_update().configuration);
-                    if configuration.inputs != adopted.inputs || configuration.choices != adopted.choices {
+                    if configuration.inputs != adopted.inputs
+                        || configuration.choices != adopted.choices
+                        || configuration.people != adopted.people
+                    {
                         waiting.extend(self.finish(|name| configuration.inputs.get(name) == adopted.inputs.get(name)));
                         self.adopt(&configuration).await;
                     }
@@ -156,65 +187,66 @@ impl Intake {
                     waiting.extend(pressed);
                 }
                 Message::Turn(turn) => self.turn(&turn),
+                Message::Badge(badge) => waiting.extend(self.badge(badge)),
                 Message::Quit => {}
             }
         }
         waiting.extend(self.finish(|_| false));
-        for (_, event) in waiting {
-            let accepted = self.ledger.accept(event).await;
-            self.tell(accepted);
+        for Pressed { input, event, badge } in waiting {
+            let result = self.ledger.accept(event).await;
+            self.tell(&Accepted { input, result, badge });
         }
         self.ledger.hurry();
         while let Some(accepted) = self.sharing.join_next().await {
-            self.tell(unwind(accepted));
+            self.tell(&unwind(accepted));
         }
     }
 
     /// Saves an event while inputs go on being taken. Whether a person wants the device to stop. Until it is saved, nothing is
     /// said of others.
-    async fn save(
-        &mut self,
-        input: &InputName,
-        event: NewEvent,
-        reported: &mut mpsc::Receiver<Message>,
-        waiting: &mut Waiting,
-    ) -> bool {
+    async fn save(&mut self, pressed: Pressed, reported: &mut mpsc::Receiver<Message>, waiting: &mut Waiting) -> bool {
+        let Pressed { input, event, badge } = pressed;
         self.display.note(PanelState::note_accepting);
         let ledger = self.ledger.clone();
         let accept = ledger.accept(event);
         tokio::pin!(accept);
         let mut quit = false;
         let mut listening = true;
-        let accepted = loop {
+        let result = loop {
             let due_ms = self.due_ms();
             tokio::select! {
                 accepted = &mut accept => break accepted,
                 message = reported.recv(), if listening => match message {
                     Some(Message::Edge(edge)) => {
-                        let pressed = self.edge(&edge, Some(input), waiting);
+                        let pressed = self.edge(&edge, Some(&input), waiting);
                         self.queue(waiting, pressed);
                     }
                     Some(Message::Turn(turn)) => self.turn(&turn),
+                    Some(Message::Badge(badge)) => {
+                        let pressed = self.badge(badge);
+                        self.queue(waiting, pressed);
+                    }
                     Some(Message::Quit) => quit = true,
                     None => listening = false,
                 },
                 () = wait_until(&self.clock, due_ms) => {
-                    let pressed = self.elapse(Some(input), waiting);
+                    let pressed = self.elapse(Some(&input), waiting);
                     self.queue(waiting, pressed);
                 }
             }
         };
-        self.tell(accepted);
+        self.tell(&Accepted { input, result, badge });
         quit
     }
 
     /// Has presses wait their turn, while one is saved.
-    fn queue(&self, waiting: &mut Waiting, pressed: impl IntoIterator<Item = (InputName, NewEvent)>) {
-        for (input, event) in pressed {
+    fn queue(&mut self, waiting: &mut Waiting, pressed: impl IntoIterator<Item = Pressed>) {
+        for pressed in pressed {
             if waiting.len() < WAITING {
-                waiting.push_back((input, event));
+                waiting.push_back(pressed);
             } else {
-                self.refuse(&input, "too many presses wait for a slow card; press again in a moment");
+                self.forget(&pressed.input, pressed.badge.as_ref());
+                self.refuse(&pressed.input, "too many presses wait for a slow card; press again in a moment");
             }
         }
     }
@@ -225,7 +257,7 @@ impl Intake {
     }
 
     /// What time has told by now: presses to save.
-    fn elapse(&mut self, saving: Option<&InputName>, waiting: &Waiting) -> Vec<(InputName, NewEvent)> {
+    fn elapse(&mut self, saving: Option<&InputName>, waiting: &Waiting) -> Vec<Pressed> {
         let now_ms = self.clock.monotonic_ms();
         let elapse =
             |(name, control): (&InputName, &mut Control)| Some((name.clone(), control.recognizer.elapse(now_ms)?));
@@ -235,7 +267,7 @@ impl Intake {
     }
 
     /// The presses of inputs that end here, but for those that are `kept`.
-    fn finish(&mut self, kept: impl Fn(&InputName) -> bool) -> Vec<(InputName, NewEvent)> {
+    fn finish(&mut self, kept: impl Fn(&InputName) -> bool) -> Vec<Pressed> {
         let ends = self.inputs.iter_mut().filter(|(name, _)| !kept(name));
         let finish = |(name, control): (&InputName, &mut Control)| Some((name.clone(), control.recognizer.finish()?));
         let gestures: Vec<_> = ends.filter_map(finish).collect();
@@ -246,11 +278,11 @@ impl Intake {
 
     /// What an edge means: presses to save, if any. `saving`: the input whose press is being saved; `waiting`: those that
     /// will be next.
-    fn edge(&mut self, edge: &Edge, saving: Option<&InputName>, waiting: &Waiting) -> Vec<(InputName, NewEvent)> {
+    fn edge(&mut self, edge: &Edge, saving: Option<&InputName>, waiting: &Waiting) -> Vec<Pressed> {
         let Edge { input, motion, at_ms } = edge;
         let Some(control) = self.inputs.get_mut(input) else {
             if matches!(motion, Motion::Down | Motion::Stroke | Motion::Tap) {
-                self.refuse(input, "plugins.toml changed at that moment, and no longer has this input; press again");
+                self.refuse(input, INPUT_IS_GONE);
             }
             return Vec::new();
         };
@@ -268,7 +300,7 @@ impl Intake {
         is_tap: bool,
         saving: Option<&InputName>,
         waiting: &Waiting,
-    ) -> Option<(InputName, NewEvent)> {
+    ) -> Option<Pressed> {
         let action = self.inputs.get(input)?.input.action.clone();
         let press = match (gesture, action) {
             (Gesture::Press, Action::Press(presses)) => presses.once,
@@ -282,16 +314,16 @@ impl Intake {
             | (Gesture::Turn(_), Action::Press(_)) => return None,
         };
         if !press.share_commit_for.is_zero() {
-            self.share(input, &press);
+            self.share(input, &press, None);
             return None;
         }
-        let pending = saving == Some(input) || waiting.iter().any(|(waiting, _)| waiting == input);
+        let pending = saving == Some(input) || waiting.iter().any(|waiting| waiting.input == *input);
         if pending && !is_tap {
             info!(%input, "pressed again while the press before is still to be saved; that is one press");
             return None;
         }
-        let event = self.form(input, &press);
-        Some((input.clone(), event))
+        let event = self.form(input, &press, None);
+        Some(Pressed { input: input.clone(), event, badge: None })
     }
 
     /// Turns the choice of an encoder.
@@ -305,15 +337,18 @@ impl Intake {
     }
 
     /// Has an event recorded with others.
-    fn share(&mut self, input: &InputName, press: &Press) {
+    fn share(&mut self, input: &InputName, press: &Press, badge: Option<&BadgeNumber>) {
         if self.sharing.len() >= SHARING {
+            self.forget(input, badge);
             return self.refuse(input, "too many events wait for a slow card; try again in a moment");
         }
-        let event = self.form(input, press);
-        self.sharing.spawn(self.ledger.accept_within(event, press.share_commit_for));
+        let event = self.form(input, press, badge);
+        let accepted = self.ledger.accept_within(event, press.share_commit_for);
+        let (input, badge) = (input.clone(), badge.cloned());
+        self.sharing.spawn(async move { Accepted { input, result: accepted.await, badge } });
     }
 
-    fn form(&self, input: &InputName, press: &Press) -> NewEvent {
+    fn form(&self, input: &InputName, press: &Press, badge: Option<&BadgeNumber>) -> NewEvent {
         let now = self.time.now(&self.clock);
         let fields = press
             .fields
@@ -324,6 +359,12 @@ impl Intake {
                     FieldValue::Fixed(value) => value.clone(),
                     FieldValue::Chosen(choice) => {
                         Value::Text(self.choices.get(choice).map(|choice| choice.item().to_owned()).unwrap_or_default())
+                    }
+                    // Each press of a reader has a badge.
+                    FieldValue::Badge => Value::Text(badge.map(BadgeNumber::as_str).unwrap_or_default().to_owned()),
+                    FieldValue::Person => {
+                        let name = badge.map(|number| self.people.name_of(number).unwrap_or(number.as_str()));
+                        Value::Text(name.unwrap_or_default().to_owned())
                     }
                 },
             })
@@ -338,18 +379,25 @@ impl Intake {
         }
     }
 
-    fn tell(&self, accepted: Result<Event, AcceptError>) {
-        match accepted {
+    fn tell(&mut self, accepted: &Accepted) {
+        match &accepted.result {
             Ok(event) => {
                 if let Some(at) = event.happened.at {
                     self.time.see(at.unix_micros);
                 }
                 info!(event = event.sequence.0, input = %event.happened.source, kind = event.happened.kind, "recorded");
-                self.display.note(|panel, now_ms| panel.note_recorded(event.sequence, None, now_ms));
+                let whose = accepted.badge.as_ref().map(|number| self.whose(number));
+                self.display.note(|panel, now_ms| {
+                    panel.note_recorded(event.sequence, None, now_ms);
+                    if let Some(whose) = &whose {
+                        panel.note_whose(event.sequence, whose);
+                    }
+                });
                 self.troubles.set(PART, None);
             }
             Err(error) => {
                 let advice = chain(error);
+                self.forget(&accepted.input, accepted.badge.as_ref());
                 error!(error = advice, "a press is NOT recorded");
                 self.show_refused(advice.clone());
                 // Until one is recorded: who comes later has to see that the device takes none.

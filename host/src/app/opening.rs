@@ -89,7 +89,7 @@ impl Opening<'_> {
                 () = sleep_until(self.clock, until_ms) => return false,
                 message = pressed.recv(), if listening => match message {
                     Some(Message::Turn(_) | Message::Edge(Edge { motion: Motion::Repeat | Motion::Up, .. })) => {}
-                    Some(Message::Edge(_)) => {
+                    Some(Message::Edge(_) | Message::Badge(_)) => {
                         error!(reason = problem.advice, "a press is NOT recorded");
                         let refused = Problem { headline: NOT_RECORDED.into(), advice: problem.advice.clone() };
                         self.display.note(|panel, now_ms| panel.note_refused(&refused, now_ms));

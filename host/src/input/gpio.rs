@@ -84,7 +84,9 @@ fn open(chips: &Chips, input: &InputName, trigger: &Trigger) -> Result<(Box<dyn 
             let contacts = Contacts { a: are_closed.first() == Some(&true), b: are_closed.get(1) == Some(&true) };
             Ok((lines, Control::encoder(input.clone(), *steps_per_detent, contacts)))
         }
-        Trigger::Key(_) => unreachable!("a key is the keyboard's"),
+        Trigger::Key(_) | Trigger::DeviceKey { .. } | Trigger::Reader { .. } | Trigger::Pn532 { .. } => {
+            unreachable!("it is on no line")
+        }
     }
 }
 

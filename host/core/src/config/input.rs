@@ -1,6 +1,7 @@
 //! `[inputs.NAME]`: what hands do, and what that means: a press makes an event, a turn moves a choice.
 
 pub mod action;
+pub mod device;
 pub mod key;
 pub mod trigger;
 
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use action::{Action, FieldValue, Press, Presses, Step, TurnAction};
+pub use device::InputDevice;
 pub use key::Key;
 pub use trigger::{Chip, Contact, HEADER_CHIPS, Pull, Trigger};
 
@@ -25,9 +27,10 @@ pub struct Input {
     pub trigger: Trigger,
     /// What that means.
     pub action: Action,
-    /// `debounce-ms`: what follows within this time is the same press; 0 to 10,000 ms. By default 700 ms for a key that
-    /// presses, since terminals repeat a key that is held without saying so; 30 ms for a key that turns and for a line. An
-    /// encoder has none, for its bounces cancel each other out.
+    /// `debounce-ms`: what follows within this time is the same press; 0 to 10,000 ms. By default 700 ms for a terminal's key
+    /// that presses, since terminals repeat a key that is held without saying so; 3,000 ms for the same badge at a reader,
+    /// since readers repeat what is held before them; 30 ms for everything else. An encoder has none, for its bounces cancel
+    /// each other out.
     pub debounce_for: Duration,
 }
 
@@ -41,7 +44,7 @@ impl Input {
         let fields = presses.into_iter().flat_map(|presses| presses.each()).flat_map(|press| &press.fields);
         let used = fields.filter_map(|(_, value)| match value {
             FieldValue::Chosen(choice) => Some(choice),
-            FieldValue::Fixed(_) => None,
+            FieldValue::Fixed(_) | FieldValue::Badge | FieldValue::Person => None,
         });
         used.chain(turned)
     }
@@ -118,11 +121,18 @@ pub(super) fn parse_inputs(
 
 fn parse_input(node: &Node<'_, '_>, declared: &Declared<'_>, kinds: &mut Kinds, seats: &mut Seats) -> Option<Input> {
     let mut table = node.table()?;
-    let drivers = [("gpio", RawDriver::Gpio), ("keyboard", RawDriver::Keyboard), ("encoder", RawDriver::Encoder)];
+    let drivers = [
+        ("gpio", RawDriver::Gpio),
+        ("keyboard", RawDriver::Keyboard),
+        ("encoder", RawDriver::Encoder),
+        ("reader", RawDriver::Reader),
+        ("pn532", RawDriver::Pn532),
+    ];
     let driver = table.required("driver", |node| node.word(&drivers));
     let trigger = seats.parse_trigger(&mut table, driver);
     let action = action::parse_action(&mut table, driver, declared, kinds);
-    let usual = usual_debounce(driver, action.as_ref());
+    let is_terminal = !table.has("device");
+    let usual = usual_debounce(driver, is_terminal, action.as_ref());
     let debounce = match driver {
         Some(RawDriver::Encoder) => Some(0),
         _ => table.optional("debounce-ms", usual, |node| node.count(0..=10_000)),
@@ -132,9 +142,10 @@ fn parse_input(node: &Node<'_, '_>, declared: &Declared<'_>, kinds: &mut Kinds, 
     Some(Input { trigger: trigger?, action: action?, debounce_for })
 }
 
-fn usual_debounce(driver: Option<RawDriver>, action: Option<&Action>) -> u32 {
+fn usual_debounce(driver: Option<RawDriver>, is_terminal: bool, action: Option<&Action>) -> u32 {
     match (driver, action) {
-        (Some(RawDriver::Keyboard), Some(Action::Press(_))) => 700,
+        (Some(RawDriver::Keyboard), Some(Action::Press(_))) if is_terminal => 700,
+        (Some(RawDriver::Reader | RawDriver::Pn532), _) => 3_000,
         _ => 30,
     }
 }

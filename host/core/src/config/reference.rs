@@ -59,6 +59,11 @@ impl<'a> Declared<'a> {
         resolve(node, node.text()?, ("grants", &self.grants), parse, None)
     }
 
+    /// Whether there is a choice of this name.
+    pub(super) fn has_choice(&self, name: &str) -> bool {
+        self.choices.as_ref().is_some_and(|choices| choices.contains(&name))
+    }
+
     /// A choice's name, in a text of which it may be only a part; with what helps where it resembles none.
     pub(super) fn choice<N>(
         &self,

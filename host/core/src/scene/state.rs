@@ -40,21 +40,29 @@ pub(super) struct PressResult {
     pub(super) at: u64,
     /// The place in the ledger, or why there is none.
     pub(super) sequence: Result<Sequence, Problem>,
+    /// Whose press it was, where a badge was read.
+    pub(super) whose: Option<String>,
     pub(super) notice: Option<String>,
 }
 
 impl PressResult {
     pub(super) fn scene(&self) -> Scene {
         match &self.sequence {
-            Ok(_) => Scene::Recorded { notice: self.notice.clone() },
+            Ok(_) => Scene::Recorded { notice: self.said() },
             Err(problem) => Scene::Problem(problem.clone()),
         }
+    }
+
+    /// Whose press it was and what the formatter says of it, as far as either is known.
+    fn said(&self) -> Option<String> {
+        let parts: Vec<&str> = [&self.whose, &self.notice].into_iter().flatten().map(String::as_str).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
     }
 
     pub(super) fn lasts_for_ms(&self) -> u64 {
         match &self.sequence {
             Ok(_) => {
-                let characters = self.notice.as_ref().map_or(0, |notice| notice.chars().count());
+                let characters = self.said().map_or(0, |said| said.chars().count());
                 let beyond = u64::try_from(characters.saturating_sub(16)).unwrap_or(0);
                 RECORDED_FOR_MS + 180 * beyond
             }
@@ -133,6 +141,13 @@ impl PanelState {
         self.note_result(Ok(sequence), notice, now_ms);
     }
 
+    /// Whose press the one is that was just recorded. It stays beside what the formatter says of it.
+    pub fn note_whose(&mut self, sequence: Sequence, whose: &str) {
+        if let Some(result) = self.result.as_mut().filter(|result| result.sequence == Ok(sequence)) {
+            result.whose = notice_line(whose);
+        }
+    }
+
     /// The press is not recorded, and this is why.
     pub fn note_refused(&mut self, problem: &Problem, now_ms: u64) {
         self.note_result(Err(bounded(problem)), None, now_ms);
@@ -143,7 +158,8 @@ impl PanelState {
         // A choice that was turned after the press has not been seen yet; one that was turned before it has.
         self.turned.take_if(|turned| turned.at <= pressed_at);
         self.delivered_at = None;
-        self.result = Some(PressResult { at: now_ms, sequence, notice: notice.and_then(notice_line) });
+        let (whose, notice) = (None, notice.and_then(notice_line));
+        self.result = Some(PressResult { at: now_ms, sequence, whose, notice });
     }
 
     /// What is wrong, by part.

@@ -172,6 +172,19 @@ fn a_notice_belongs_to_the_event_that_is_shown() {
 }
 
 #[test]
+fn whose_badge_it_was_stands_beside_what_the_formatter_says() {
+    let mut state = ready();
+    state.note_recorded(Sequence(1), None, 0);
+    state.note_whose(Sequence(1), "unknown badge 0012345678");
+    state.note_whose(Sequence(2), "Ben");
+    assert_changes(&state, 0, &[(0, "recorded unknown badge 0012345678"), (4_440, "idle")]);
+    state.note_notice(Sequence(1), "Garden: started", 10);
+    assert_eq!(word(&plan_scene(&state, 10).scene), "recorded unknown badge 0012345678, Garden: started");
+    state.note_recorded(Sequence(2), None, 20);
+    assert_eq!(word(&plan_scene(&state, 20).scene), "recorded -", "it was somebody else's");
+}
+
+#[test]
 fn a_notice_that_comes_too_late_brings_nothing_back() {
     let mut state = ready();
     state.note_recorded(Sequence(1), None, 0);

@@ -73,7 +73,7 @@ pub(in super::super) fn look_at_bus(path: &Path, wanted: Vec<WantedChip>) -> Bus
 /// Who has the lines of inputs and outputs.
 pub(super) fn lines(configuration: &Configuration, is_running: bool) -> Vec<Finding> {
     let inputs = configuration.inputs.iter().filter_map(|(name, input)| match &input.trigger {
-        Trigger::Key(_) => None,
+        Trigger::Key(_) | Trigger::DeviceKey { .. } | Trigger::Reader { .. } | Trigger::Pn532 { .. } => None,
         Trigger::Line { chip, line, .. } => Some((format!("input {name}"), chip, vec![*line])),
         Trigger::Encoder { chip, lines, .. } => Some((format!("input {name}"), chip, lines.to_vec())),
     });

@@ -26,6 +26,10 @@ const NO_RELEASES: &str =
 
 const DOLLAR: &str = "`$` takes the item of a choice; for a text that starts with it, write `$$`";
 
+/// What a field of a reader's press may take beside choices.
+const BADGE: &str = "badge";
+const PERSON: &str = "person";
+
 /// What a touch means.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
@@ -72,6 +76,10 @@ pub enum FieldValue {
     Fixed(Value),
     /// `"$NAME"`: the item of this choice that is chosen then.
     Chosen(ChoiceName),
+    /// `"$badge"`, of a reader: the number that was read.
+    Badge,
+    /// `"$person"`, of a reader: whose badge it is by `[people]`; the number, where it is nobody's.
+    Person,
 }
 
 /// A choice to move.
@@ -99,15 +107,24 @@ pub(super) fn parse_action(
     declared: &Declared<'_>,
     kinds: &mut Kinds,
 ) -> Option<Action> {
-    if driver == Some(RawDriver::Encoder) {
-        return table.required("turn", |node| parse_turn(node, declared, true)).map(Action::Turn);
+    match driver {
+        Some(RawDriver::Encoder) => {
+            return table.required("turn", |node| parse_turn(node, declared, true)).map(Action::Turn);
+        }
+        Some(RawDriver::Reader | RawDriver::Pn532) => {
+            let once = table.required("press", |node| parse_read(node, declared, kinds))?;
+            return Some(Action::Press(Box::new(Presses { once, long: None, double: None })));
+        }
+        _ => {}
     }
+    // What a device of the kernel's says of a key has its end.
+    let is_terminal = driver == Some(RawDriver::Keyboard) && !table.has("device");
     match table.exactly_one(&["press", "turn"])? {
         ("press", node) => {
             let once = parse_press(&node, declared, kinds);
-            let long = table.optional("long-press", None, |node| match driver {
-                Some(RawDriver::Keyboard) => node.refuse(NO_RELEASES),
-                _ => parse_timed_press(node, declared, kinds, "after-ms", USUAL_LONG_MS).map(Some),
+            let long = table.optional("long-press", None, |node| match is_terminal {
+                true => node.refuse(NO_RELEASES),
+                false => parse_timed_press(node, declared, kinds, "after-ms", USUAL_LONG_MS).map(Some),
             });
             let double = table.optional("double-press", None, |node| {
                 parse_timed_press(node, declared, kinds, "within-ms", USUAL_DOUBLE_MS).map(Some)
@@ -120,9 +137,27 @@ pub(super) fn parse_action(
 
 fn parse_press(node: &Node<'_, '_>, declared: &Declared<'_>, kinds: &mut Kinds) -> Option<Press> {
     let mut table = node.table()?;
-    let press = parse_press_keys(&mut table, declared, kinds);
+    let press = parse_press_keys(&mut table, kinds, |node| parse_field(node, declared));
     table.finish()?;
     press
+}
+
+/// The press of a reader. It says whose it was, or nobody would ever know.
+fn parse_read(node: &Node<'_, '_>, declared: &Declared<'_>, kinds: &mut Kinds) -> Option<Press> {
+    let mut table = node.table()?;
+    let press = parse_press_keys(&mut table, kinds, |node| parse_read_field(node, declared));
+    table.finish()?;
+    let takes_badge = |(_, value): &(FieldName, FieldValue)| matches!(value, FieldValue::Badge | FieldValue::Person);
+    match press {
+        Some(press) if !press.fields.iter().any(takes_badge) => node.refuse_with_help(
+            "no field takes the number that is read",
+            Some(
+                "add `fields = { badge = \"$badge\" }`, or `fields = { person = \"$person\" }` with [people]"
+                    .to_owned(),
+            ),
+        ),
+        press => press,
+    }
 }
 
 /// A press that is told from others by a time, in milliseconds under the key `time`.
@@ -135,23 +170,30 @@ fn parse_timed_press(
 ) -> Option<(Duration, Press)> {
     let mut table = node.table()?;
     let time = table.optional(time, usual_ms, |node| node.count(100..=10_000));
-    let press = parse_press_keys(&mut table, declared, kinds);
+    let press = parse_press_keys(&mut table, kinds, |node| parse_field(node, declared));
     table.finish()?;
     Some((Duration::from_millis(time?.into()), press?))
 }
 
-fn parse_press_keys(table: &mut Table<'_, '_>, declared: &Declared<'_>, kinds: &mut Kinds) -> Option<Press> {
+fn parse_press_keys<'a, 'i>(
+    table: &mut Table<'a, 'i>,
+    kinds: &mut Kinds,
+    parse_field: impl Fn(&Node<'a, 'i>) -> Option<FieldValue>,
+) -> Option<Press> {
     let event = table.required("event", |node| node.name(EventKind::parse));
     kinds.made.extend(event.clone());
-    let fields = table.optional("fields", Vec::new(), |node| parse_fields(node, declared));
+    let fields = table.optional("fields", Vec::new(), |node| parse_fields(node, parse_field));
     let share = table.optional("share-commit-ms", 0, |node| node.count(0..=60_000));
     Some(Press { event: event?, fields: fields?, share_commit_for: Duration::from_millis(share?.into()) })
 }
 
-fn parse_fields(node: &Node<'_, '_>, declared: &Declared<'_>) -> Option<Vec<(FieldName, FieldValue)>> {
+fn parse_fields<'a, 'i>(
+    node: &Node<'a, 'i>,
+    parse_field: impl Fn(&Node<'a, 'i>) -> Option<FieldValue>,
+) -> Option<Vec<(FieldName, FieldValue)>> {
     let mut fields = Some(Vec::new());
     for (key, node) in node.entries(MOST_FIELDS)? {
-        let field = node.key_as_name(key, FieldName::parse).zip(parse_field(&node, declared));
+        let field = node.key_as_name(key, FieldName::parse).zip(parse_field(&node));
         fields = fields.zip(field).map(|(mut fields, field)| {
             fields.push(field);
             fields
@@ -160,9 +202,27 @@ fn parse_fields(node: &Node<'_, '_>, declared: &Declared<'_>) -> Option<Vec<(Fie
     fields
 }
 
+/// A field of a reader's press: it can take the badge, too.
+fn parse_read_field(node: &Node<'_, '_>, declared: &Declared<'_>) -> Option<FieldValue> {
+    let (name, value) = match node.value().get_ref() {
+        DeValue::String(text) if *text == "$badge" => (BADGE, FieldValue::Badge),
+        DeValue::String(text) if *text == "$person" => (PERSON, FieldValue::Person),
+        _ => return parse_field(node, declared),
+    };
+    if declared.has_choice(name) {
+        return node.refuse(format!("`${name}` is what a reader reads, and `choices.{name}` too; rename the choice"));
+    }
+    Some(value)
+}
+
 fn parse_field(node: &Node<'_, '_>, declared: &Declared<'_>) -> Option<FieldValue> {
     let value = match node.value().get_ref() {
         DeValue::String(text) => match text.strip_prefix('$') {
+            Some(rest @ (BADGE | PERSON)) if !declared.has_choice(rest) => {
+                return node.refuse(format!(
+                    "`${rest}` is what a reader reads; this input is none (`driver = \"reader\"` or `\"pn532\"`)"
+                ));
+            }
             Some(rest) if !rest.starts_with('$') => {
                 return declared.choice(node, rest, ChoiceName::parse, Some(DOLLAR)).map(FieldValue::Chosen);
             }

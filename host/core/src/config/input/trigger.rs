@@ -1,8 +1,12 @@
-//! What is touched: a key, a button on a line, a rotary encoder. Two inputs never share one.
+//! What is touched: a key, a button on a line, a rotary encoder, a reader of badges. Two inputs never share one.
 
+use std::path::PathBuf;
+
+use super::super::bus::parse_bus;
 use super::super::hardware::Adapter;
 use super::super::node::Node;
 use super::super::table::Table;
+use super::device::{InputDevice, parse_device};
 use super::key::{Key, parse_key};
 use crate::encoder::StepsPerDetent;
 
@@ -17,8 +21,25 @@ const LONGEST_LABEL: usize = 31;
 /// What is touched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trigger {
-    /// `driver = "keyboard"`: `key`.
+    /// `driver = "keyboard"`: `key`, of the terminal or the pipe that the device is started with.
     Key(Key),
+    /// `driver = "keyboard"` with `device`: a key of a keyboard of the kernel's.
+    DeviceKey {
+        /// `device`
+        device: InputDevice,
+        /// `key`
+        key: Key,
+    },
+    /// `driver = "reader"`: what types the number of a badge and then Enter.
+    Reader {
+        /// `device`
+        device: InputDevice,
+    },
+    /// `driver = "pn532"`: a reader of badges on an I2C bus.
+    Pn532 {
+        /// `bus`: the device file.
+        bus: PathBuf,
+    },
     /// `driver = "gpio"`: a button on a line.
     Line {
         /// `chip`, or `adapter` of `[hardware]`.
@@ -73,10 +94,37 @@ pub enum Pull {
 }
 
 impl Trigger {
+    /// Whether it gives numbers of badges, and no edges.
+    #[must_use]
+    pub fn reads_badges(&self) -> bool {
+        matches!(self, Self::Reader { .. } | Self::Pn532 { .. })
+    }
+
+    /// The device of the kernel's that it is on, if any.
+    #[must_use]
+    pub fn input_device(&self) -> Option<&InputDevice> {
+        match self {
+            Self::DeviceKey { device, .. } | Self::Reader { device } => Some(device),
+            Self::Key(_) | Self::Line { .. } | Self::Encoder { .. } | Self::Pn532 { .. } => None,
+        }
+    }
+
     /// What both would be meant by.
     fn shared_with(&self, other: &Self) -> Option<String> {
-        if let (Self::Key(key), Self::Key(other)) = (self, other) {
-            return (key == other).then(|| format!("the key `{key}`"));
+        match (self, other) {
+            (Self::Key(key), Self::Key(other)) => return (key == other).then(|| format!("the key `{key}`")),
+            (Self::DeviceKey { device, key }, Self::DeviceKey { device: other, key: other_key }) => {
+                return (device == other && key == other_key).then(|| format!("the key `{key}` of {device}"));
+            }
+            // All of these chips have one address.
+            (Self::Pn532 { bus }, Self::Pn532 { bus: other }) => {
+                return (bus == other).then(|| format!("the PN532 on {}", bus.display()));
+            }
+            _ => {}
+        }
+        // A reader takes every key of its device.
+        if let (Some(device), Some(other)) = (self.input_device(), other.input_device()) {
+            return (device == other).then(|| format!("the device {device}"));
         }
         let line = self.lines().find(|line| other.lines().any(|taken| taken == *line))?;
         Some(format!("the line {}", line.1))
@@ -85,7 +133,7 @@ impl Trigger {
     /// What is touched on which chip. Nothing: that of the header, also where its label is written.
     fn lines(&self) -> impl Iterator<Item = (Option<&str>, u8)> {
         let (chip, lines) = match self {
-            Self::Key(_) => (None, [None, None]),
+            Self::Key(_) | Self::DeviceKey { .. } | Self::Reader { .. } | Self::Pn532 { .. } => (None, [None, None]),
             Self::Line { chip, line, .. } => (Some(chip), [Some(*line), None]),
             Self::Encoder { chip, lines: [a, b], .. } => (Some(chip), [Some(*a), Some(*b)]),
         };
@@ -103,6 +151,8 @@ pub(super) enum RawDriver {
     Keyboard,
     Gpio,
     Encoder,
+    Reader,
+    Pn532,
 }
 
 /// The keys and lines that are taken, by which input, in which line of the text.
@@ -119,7 +169,24 @@ impl Seats {
     /// Reads the keys that belong to a driver; where it is not known, accepts those of all.
     pub(super) fn parse_trigger(&mut self, table: &mut Table<'_, '_>, driver: Option<RawDriver>) -> Option<Trigger> {
         match driver {
-            Some(RawDriver::Keyboard) => table.required("key", |node| self.take(node, Trigger::Key(parse_key(node)?))),
+            Some(RawDriver::Keyboard) => {
+                let device = table.optional("device", None, |node| parse_device(node).map(Some));
+                table.required("key", |node| {
+                    let trigger = match (parse_key(node)?, device?) {
+                        (key, None) => Trigger::Key(key),
+                        (key, Some(device)) => Trigger::DeviceKey { device, key },
+                    };
+                    self.take(node, trigger)
+                })
+            }
+            Some(RawDriver::Reader) => table.required("device", |node| {
+                let device = parse_device(node)?;
+                self.take(node, Trigger::Reader { device })
+            }),
+            Some(RawDriver::Pn532) => table.required("bus", |node| {
+                let bus = parse_bus(node)?;
+                self.take(node, Trigger::Pn532 { bus })
+            }),
             Some(RawDriver::Gpio) => {
                 let chip = parse_chip(table, self.adapter);
                 let contact = parse_contact(table);
@@ -139,7 +206,7 @@ impl Seats {
                 })
             }
             None => {
-                table.know(&["active", "chip", "key", "line", "lines", "pull", "steps-per-detent"]);
+                table.know(&["active", "bus", "chip", "device", "key", "line", "lines", "pull", "steps-per-detent"]);
                 None
             }
         }
