@@ -80,24 +80,25 @@ pub fn render_configuration(answers: &Answers) -> String {
             holds = true;
             continue;
         }
-        let line = fill(line, &values);
-        if !holds && !line.is_empty() && !line.starts_with('#') {
-            text.push_str("# ");
-        } else if !holds && line.is_empty() {
-            text.push('#');
-        }
-        text.push_str(&line);
+        let before = match line {
+            _ if holds || line.starts_with('#') => "",
+            "" => "#",
+            _ => "# ",
+        };
+        text.push_str(&fill(before, line, &values));
         text.push('\n');
     }
     text
 }
 
-/// Puts a value in the place of its marker, and what follows it into the column in which it stood.
-fn fill(line: &str, values: &BTreeMap<&str, String>) -> String {
-    let Some((before, rest)) = line.split_once('<') else { return line.to_owned() };
-    let Some((marker, after)) = rest.split_once('>') else { return line.to_owned() };
-    let Some(value) = values.get(marker) else { return line.to_owned() };
-    let filled = format!("{before}{value}");
+/// Puts a value in the place of its marker, `start` before all of it, and a comment behind it into the column in which it
+/// stood.
+fn fill(start: &str, line: &str, values: &BTreeMap<&str, String>) -> String {
+    let filled = line.split_once('<').and_then(|(before, rest)| {
+        let (marker, after) = rest.split_once('>')?;
+        Some((format!("{start}{before}{}", values.get(marker)?), after))
+    });
+    let Some((filled, after)) = filled else { return format!("{start}{line}") };
     match after.trim_start().strip_prefix('#') {
         Some(comment) => {
             let column = line.len() - after.trim_start().len();
@@ -254,6 +255,7 @@ mod tests {
         assert!(text.contains("\n# [grants.google]\n# plugin = \"device-flow\"\n"), "{text}");
         assert!(text.contains("\n# client-id = \"….apps.googleusercontent.com\"\n"), "{text}");
         assert!(text.contains("\nname = \"front-door\"                 # what rows"), "{text}");
+        assert!(text.contains("\n# bus = \"/dev/i2c-1\"                # the I2C bus"), "{text}");
         // Taken out of its comment, it is valid, too.
         let google = text.split_once("# [grants.google]").map(|(before, rest)| {
             let rest = format!("# [grants.google]{rest}");

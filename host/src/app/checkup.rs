@@ -118,7 +118,9 @@ fn read_configuration(path: &Path) -> Read {
         Ok(source) => source,
         Err(error) => {
             let remedy = match &error {
-                ReadError::File { source, .. } if source.kind() == ErrorKind::PermissionDenied => "ask with `sudo`",
+                ReadError::File { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+                    "ask with `sudo`; or the device's user may not read it: `sudo chgrp punchcard` and `sudo chmod 640`"
+                }
                 ReadError::File { source, .. } if source.kind() == ErrorKind::NotFound => {
                     "`punchcard init` writes one; --config names another"
                 }

@@ -60,7 +60,7 @@ pub(super) fn render_findings(findings: &[Finding], charset: Charset) -> String 
         Charset::Ascii => ("ok", "NO", "--", "->"),
         Charset::Unicode | Charset::HalfBlocks => ("✓", "✗", "–", "→"),
     };
-    let widest = findings.iter().map(|finding| finding.check.chars().count()).max().unwrap_or(0).min(32);
+    let widest = findings.iter().map(|finding| finding.check.chars().count()).max().unwrap_or(0).min(40);
     let mut text = String::new();
     for finding in findings {
         let mark = match finding.verdict {

@@ -66,11 +66,11 @@ pub(super) fn init(device: &DeviceArguments, arguments: &InitArguments) -> Resul
     }
     // The secret first: a configuration whose secret is missing would be said to be wrong.
     if let (Some(secret), Some(google)) = (&asked.secret, &asked.answers.google) {
-        let path = destination.folder().join(&google.secret_file);
+        let path = device.config.with_file_name(&google.secret_file);
         write_secret(&path, secret, &device.state).map_err(Failure::general)?;
         print_line(format_args!("The secret is in {}, for the device alone.", path.display()))?;
     }
-    destination.write(&text).map_err(Failure::general)?;
+    destination.write(&text, &device.state).map_err(Failure::general)?;
     say_what_is_next(device, &destination, asked.answers.google.is_some())?;
     Ok(Exit::Success)
 }

@@ -114,7 +114,7 @@ fn fill(device: &DeviceArguments, arguments: &SupportBundleArguments, begun: Beg
         Err(error) => error.to_string(),
     };
     let log = match begun.log {
-        Ok(Some(lines)) => lines.join("\n"),
+        Ok(Some(lines)) => lines.iter().map(|line| without_request_path(line)).collect::<Vec<_>>().join("\n"),
         Ok(None) => "there is no log file; the log of `punchcard run` went to its standard error".to_owned(),
         Err(failure) => failure.error.to_string(),
     };
@@ -147,6 +147,12 @@ fn take_code(report: &mut Report) -> Vec<Secret> {
         secrets.extend(sink.link.take().map(Secret::new));
     }
     secrets
+}
+
+/// A line of the log without the path of a request, which is logged for debugging: that of a webhook can be a secret.
+fn without_request_path(line: &str) -> String {
+    let blank = |word| if str::starts_with(word, "path=") { "path=[secret]" } else { word };
+    line.split(' ').map(blank).collect::<Vec<_>>().join(" ")
 }
 
 /// A piece of the bundle.
@@ -235,6 +241,13 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_path_of_a_request_is_left_out() {
+        let line = r#"DEBUG asked  method="POST" origin="https://h.example" path="/hooks/T0/s3cret""#;
+        let left = r#"DEBUG asked  method="POST" origin="https://h.example" path=[secret]"#;
+        assert_eq!(without_request_path(line), left);
     }
 
     #[test]

@@ -15,7 +15,7 @@ const LONGEST_NAME: usize = 24;
 /// With digits among its letters, it is one from this length on.
 const LONGEST_MIXED_NAME: usize = 12;
 
-/// The text without what may be a secret. It need not be valid.
+/// The text without what may be a secret. It need not be valid. What stays, stays in its line.
 #[must_use]
 pub fn render_shareable(text: &str) -> String {
     let text = without_comments(text);
@@ -45,7 +45,10 @@ fn without_comments(text: &str) -> String {
         let piece = text.get(token.span().start()..token.span().end()).unwrap_or_default();
         match token.kind() {
             TokenKind::Comment => {}
-            TokenKind::MlBasicString | TokenKind::MlLiteralString => left.push_str(&format!("\"{BLANK}\"")),
+            TokenKind::MlBasicString | TokenKind::MlLiteralString => {
+                left.push_str(&format!("\"{BLANK}\""));
+                left.extend(piece.chars().filter(|character| *character == '\n'));
+            }
             _ => left.push_str(piece),
         }
     }
@@ -141,7 +144,7 @@ mod tests {
             ),
             ("path = \"/usr/lib/punchcard/google-sheets.wasm\"", "path = \"/usr/lib/punchcard/google-sheets.wasm\""),
             ("id = \"1A2b3C4d5E6f7G8h9I0j\"", "id = \"[secret]\""),
-            ("x = \"\"\"\none\ntwo\"\"\"", "x = [secret]"),
+            ("x = \"\"\"\none\ntwo\"\"\"", "x = [secret]\n"),
             ("this is not = = TOML \"", "this is not = = TOML \""),
             ("api-key", "[secret]"),
         ] {

@@ -87,14 +87,15 @@ impl Destination {
         folder_of(&self.path)
     }
 
-    /// Writes the configuration.
-    pub(super) fn write(&self, text: &str) -> Result<(), DestinationError> {
+    /// Writes the configuration. The group of the state folder may read it, where there is one: the service does.
+    pub(super) fn write(&self, text: &str, state: &Path) -> Result<(), DestinationError> {
         let failed = |source| DestinationError::Write { path: self.path.clone(), source };
         if let Some((from, to)) = &self.aside {
             std::fs::rename(from, to).map_err(failed)?;
         }
         let folder = self.folder().metadata().map_err(failed)?;
-        create(&self.path, text.as_bytes(), 0o640, (folder.uid(), folder.gid())).map_err(failed)
+        let group = state.metadata().map_or_else(|_| folder.gid(), |state| state.gid());
+        create(&self.path, text.as_bytes(), 0o640, (folder.uid(), group)).map_err(failed)
     }
 }
 
@@ -169,13 +170,19 @@ mod tests {
         let config = folder.path().join("plugins.toml");
         fs::write(&config, PACKAGED).unwrap();
         let destination = Destination::plan(&config).unwrap();
-        destination.write("mine").unwrap();
+        let state = folder.path().join("state");
+        destination.write("mine", &state).unwrap();
         assert_eq!(fs::read_to_string(&config).unwrap(), "mine");
         assert_eq!(fs::read_to_string(folder.path().join("plugins.toml.package")).unwrap(), PACKAGED);
         let beside = Destination::plan(&config).unwrap();
-        beside.write("new").unwrap();
+        fs::create_dir(&state).unwrap();
+        if geteuid().is_root() {
+            std::os::unix::fs::chown(&state, Some(1), Some(1)).unwrap();
+        }
+        beside.write("new", &state).unwrap();
+        assert_eq!(beside.path().metadata().unwrap().gid(), state.metadata().unwrap().gid());
         assert_eq!(fs::read_to_string(&config).unwrap(), "mine");
-        assert!(beside.is_beside() && beside.write("newer").is_err());
+        assert!(beside.is_beside() && beside.write("newer", &state).is_err());
     }
 
     #[test]

@@ -183,7 +183,7 @@ fn default_panel(found: &Found, is_oled_there: bool) -> &'static str {
             PANELS.iter().find(|(.., known)| *known == Some((oled.chip, panel.size))).map(|(number, ..)| *number)
         }
         PanelDriver::Terminal => Some("5"),
-        PanelDriver::None => None,
+        PanelDriver::None => Some("6"),
     });
     known.unwrap_or(match (is_oled_there, found.is_installed) {
         (true, _) => "1",
