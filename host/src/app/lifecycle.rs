@@ -194,6 +194,9 @@ async fn open(
     if let Some(version) = opened.migrated_from {
         info!(version, "the ledger was brought up to date");
     }
+    if opened.restored {
+        info!("the ledger was restored from a backup; what it replaced is kept in `before-restore`");
+    }
     info!(events = opened.newest.0, created = opened.created, "the ledger is open");
     if let Some(known) = opened.known_time {
         clock.resume(known.synchronised);
