@@ -1005,7 +1005,7 @@ fn fixed_keys(text: &str) -> Vec<(std::ops::Range<usize>, Vec<String>)> {
 
 #[test]
 fn all_fixed_keys_are_tried() {
-    assert_eq!(fixed_keys(FULL).len(), 141);
+    assert_eq!(fixed_keys(FULL).len(), 145);
 }
 
 proptest! {
