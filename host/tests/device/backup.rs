@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
+use google_sim::{Effect, Fault};
 use serde_json::Value;
+use tokio::time::{sleep, timeout};
 
 use crate::bench::Bench;
 
@@ -118,4 +121,23 @@ async fn a_sink_that_can_not_compare_waits_for_a_person() {
     bench.printed(&["sinks", "deliver-uncompared", "timesheet", "--yes"]).await;
     bench.settle().await;
     assert_eq!(bench.delivered().len(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_were_on_their_way_when_the_device_ended_are_waited_for() {
+    let mut bench = delivered_since(&[]).await;
+    bench.sim.arm(Fault::on("*:batchUpdate", Effect::Silence { applied: true }));
+    bench.press("three").await;
+    let arrived = async {
+        while bench.delivered().len() < 5 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(60), arrived).await.expect("its row arrives, and no answer comes");
+    bench.kill().await;
+    restore(&mut bench, &[]).await;
+    bench.printed(&["sinks", "resume", "timesheet"]).await;
+    let waits = |report: &Value| report["sinks"][0]["delivery"]["problem"]["headline"] == "rows may still arrive";
+    bench.until("it waits for what may still arrive", waits).await;
+    assert_eq!(bench.delivered().len(), 5);
 }
