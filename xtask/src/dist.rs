@@ -44,6 +44,8 @@ pub(crate) enum Architecture {
     Amd64,
     /// A Raspberry Pi 3 or newer, a Zero 2, with a 64-bit system.
     Arm64,
+    /// A Raspberry Pi 2 or newer with a 32-bit system. Plugins are interpreted there.
+    Armhf,
 }
 
 impl Architecture {
@@ -52,6 +54,7 @@ impl Architecture {
         match self {
             Self::Amd64 => "amd64",
             Self::Arm64 => "arm64",
+            Self::Armhf => "armhf",
         }
     }
 
@@ -60,6 +63,7 @@ impl Architecture {
         match self {
             Self::Amd64 => "x86_64-unknown-linux-gnu",
             Self::Arm64 => "aarch64-unknown-linux-gnu",
+            Self::Armhf => "armv7-unknown-linux-gnueabihf",
         }
     }
 
@@ -68,6 +72,7 @@ impl Architecture {
         match self {
             Self::Amd64 => ("x86_64-linux-gnu-gcc", "gcc-x86-64-linux-gnu"),
             Self::Arm64 => ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"),
+            Self::Armhf => ("arm-linux-gnueabihf-gcc", "gcc-arm-linux-gnueabihf libc6-dev-armhf-cross"),
         }
     }
 }
@@ -81,10 +86,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
     let all = Architecture::value_variants();
     let architectures = if arguments.architectures.is_empty() { all } else { &arguments.architectures };
+    let help = write_help_files(&workspace)?;
     let mut is_small = true;
     for architecture in architectures {
         let program = build(&workspace, *architecture, "punchcard")?;
-        let contents = Contents { architecture: *architecture, program: &program, guests: &guests };
+        let contents = Contents { architecture: *architecture, program: &program, guests: &guests, help: &help };
         let package = contents.pack(&workspace, VERSION, &out)?;
         let bytes = fs::metadata(&package)?.len();
         is_small &= bytes <= SIZE_LIMIT;
@@ -94,6 +100,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         bail!("a package has more than {} MB", SIZE_LIMIT / 1_000_000);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the manual pages and the completions for shells into a folder, which is emptied before.
+pub(crate) fn write_help_files(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.target.join("help-files");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let mut command = process::cargo();
+    command.current_dir(&workspace.root).args(["run", "--quiet", "--locked", "--package", "punchcard"]);
+    command.args(["--features", "help-files", "--bin", "punchcard-help-files", "--"]).arg(&folder);
+    eprintln!("writing manual pages and completions");
+    process::perform(&mut command)?;
+    Ok(folder)
 }
 
 /// Builds the program of a package that has its name, for a processor, in the release profile.
@@ -123,6 +144,8 @@ pub(crate) struct Contents<'a> {
     /// Built for it.
     pub(crate) program: &'a Path,
     pub(crate) guests: &'a [Built],
+    /// The folder of [`write_help_files`].
+    pub(crate) help: &'a Path,
 }
 
 impl Contents<'_> {
@@ -150,6 +173,18 @@ impl Contents<'_> {
                 put(&page, &format!("usr/share/doc/punchcard/{name}"), 0o644)?;
             }
         }
+        for file in fs::read_dir(self.help)? {
+            let file = file?.path();
+            let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            match help_folder(name) {
+                Some(folder) => put(&file, &format!("{folder}/{name}"), 0o644)?,
+                None => bail!("{} has no place in a package", file.display()),
+            }
+        }
+        fs::rename(
+            root.join(format!("{BASH}/punchcard.bash")),
+            root.join(format!("{BASH}/punchcard")),
+        )?;
         for script in ["preinst", "postinst", "prerm", "postrm"] {
             put(&package.join(script), &format!("DEBIAN/{script}"), 0o755)?;
         }
@@ -171,6 +206,19 @@ impl Contents<'_> {
         process::perform(command.stdout(std::process::Stdio::null()))?;
         fs::remove_dir_all(&root)?;
         Ok(file)
+    }
+}
+
+const BASH: &str = "usr/share/bash-completion/completions";
+
+/// Where a file with help belongs, as Debian's shells and `man` look for it.
+fn help_folder(name: &str) -> Option<&'static str> {
+    match name {
+        "punchcard.bash" => Some(BASH),
+        "_punchcard" => Some("usr/share/zsh/vendor-completions"),
+        "punchcard.fish" => Some("usr/share/fish/vendor_completions.d"),
+        name if name.ends_with(".1") => Some("usr/share/man/man1"),
+        _ => None,
     }
 }
 

@@ -88,7 +88,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut stand_in = process::cargo();
     stand_in.current_dir(&workspace.root).args(["build", "--locked", "--package", "google-sim", "--bins"]);
     process::perform(&mut stand_in)?;
-    let contents = Contents { architecture: Architecture::Arm64, program: &program, guests: &guests };
+    let help = dist::write_help_files(&workspace)?;
+    let contents = Contents { architecture: Architecture::Arm64, program: &program, guests: &guests, help: &help };
     let package = contents.pack(&workspace, dist::VERSION, &packages)?;
     let next_package = contents.pack(&workspace, &format!("{}+next", dist::VERSION), &packages)?;
 
