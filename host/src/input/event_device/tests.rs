@@ -166,6 +166,17 @@ impl Bench {
         *self.now_ms.lock().unwrap() += ms;
     }
 
+    /// Waits until this was said.
+    async fn until(&self, is_said: impl Fn(&[String]) -> bool) {
+        for _ in 0..2_000 {
+            if is_said(&self.said.lock().unwrap()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("{:?}", self.said.lock().unwrap());
+    }
+
     async fn next(&mut self) -> Message {
         let next = tokio::time::timeout(Duration::from_secs(10), self.receiver.recv()).await;
         next.expect("something is reported").expect("it goes on")
@@ -272,18 +283,14 @@ async fn a_device_that_is_away_is_said_and_read_again_when_it_is_back() {
     let (mut hand, reader) = device();
     let mut bench = Bench::new([("HID Reader", reader)]);
     let said = |bench: &Bench| bench.said.lock().unwrap().clone();
-    while said(&bench).len() < 2 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    bench.until(|said| said.len() == 2).await;
     bench.pass(1_000);
     hand.badge("1");
     assert_eq!(bench.number().await, "1");
     hand.key(2, 1);
     drop(hand);
     // Its half of a number is nobody's, and goes with it.
-    while !said(&bench).iter().any(|said| said.starts_with("badge: ")) {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    bench.until(|said| said.iter().any(|said| said.starts_with("badge: "))).await;
     let away = |input: &str, device: &str| format!("{input}: `{device}` is not plugged in");
     let expected = [away("in", "Keypad"), away("out", "Keypad"), away("badge", "HID Reader")];
     assert_eq!(said(&bench), expected, "each once, however often it is looked for");
