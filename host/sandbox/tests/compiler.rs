@@ -154,7 +154,7 @@ fn what_overflows_the_compilers_stack_ends_the_compiler_alone() {
     let input = folder.path().join("component");
     fs::write(&input, &bytes).unwrap();
     let ended = std::process::Command::new(PROGRAM)
-        .args(["compile-plugin", "500000000", "30", "100000000"])
+        .args(["compile-plugin", "500000000", "30", "100000000", "0"])
         .stdin(fs::File::open(&input).unwrap())
         .output()
         .unwrap();
