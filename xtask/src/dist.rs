@@ -181,10 +181,7 @@ impl Contents<'_> {
                 None => bail!("{} has no place in a package", file.display()),
             }
         }
-        fs::rename(
-            root.join(format!("{BASH}/punchcard.bash")),
-            root.join(format!("{BASH}/punchcard")),
-        )?;
+        fs::rename(root.join(format!("{BASH}/punchcard.bash")), root.join(format!("{BASH}/punchcard")))?;
         for script in ["preinst", "postinst", "prerm", "postrm"] {
             put(&package.join(script), &format!("DEBIAN/{script}"), 0o755)?;
         }
