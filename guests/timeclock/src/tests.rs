@@ -33,7 +33,7 @@ fn context() -> Context {
 
 /// Presses one after the other: the rows, the notice and the standing line after each.
 fn script(settings: &Settings, presses: &[(&str, i64)]) -> Vec<(Vec<Vec<Cell>>, String, Option<String>)> {
-    let mut running = None;
+    let mut running = AtWork::default();
     presses
         .iter()
         .map(|(project, minutes)| {
@@ -78,7 +78,7 @@ fn a_clock_that_was_set_back_gives_no_negative_hours() {
 #[test]
 fn summer_time_gives_and_takes_nothing() {
     let settings = settings(r#"{"layout":"pairs"}"#);
-    let mut running = None;
+    let mut running = AtWork::default();
     let mut event = punch(None, 0);
     Timeclock::format(&settings, &mut running, &event, &context()).unwrap();
     event.at = Instant { unix_micros: 60 * MINUTE, utc_offset_minutes: 660 };
@@ -92,7 +92,7 @@ fn summer_time_gives_and_takes_nothing() {
 /// What a start and a finish come to, of which each may be a guess: cells, the notice, and what stood there meanwhile.
 fn pair(start: Certainty, finish: Certainty) -> (Vec<Cell>, String, String) {
     let settings = settings(r#"{"layout":"pairs"}"#);
-    let mut running = None;
+    let mut running = AtWork::default();
     let mut press = |certainty, minutes| {
         let event = Event { certainty, ..punch(None, minutes) };
         let verdict = Timeclock::format(&settings, &mut running, &event, &context()).unwrap();
@@ -143,18 +143,26 @@ fn a_guess_is_marked_and_makes_no_hours() {
 }
 
 #[test]
-fn what_an_older_version_has_running_was_started_at_a_known_time() {
-    let older = br#"[1,{"project":"Garden","started_at":0,"utc_offset_minutes":600}]"#;
-    let running = parse_state(older, Timeclock::STATE_VERSION, Timeclock::migrate).unwrap();
-    assert_eq!(render_state(&running, Timeclock::STATE_VERSION).unwrap(), older);
-    let standing = Timeclock::standing(&settings(r#"{"layout":"pairs"}"#), &running);
-    assert_eq!(standing.unwrap(), "Garden since 10:00");
+fn what_an_older_version_has_running_goes_on() {
+    let pairs = settings(r#"{"layout":"pairs"}"#);
+    for (older, standing) in [
+        (&br#"[1,null]"#[..], None),
+        (br#"[1,{"project":"Garden","started_at":0,"utc_offset_minutes":600}]"#, Some("Garden since 10:00")),
+        (br#"[1,{"project":"","started_at":0,"utc_offset_minutes":600,"estimated":true}]"#, Some("Work since ~10:00")),
+    ] {
+        let running = parse_state(older, Timeclock::STATE_VERSION, Timeclock::migrate).unwrap();
+        assert_eq!(Timeclock::standing(&pairs, &running).as_deref(), standing);
+    }
+    for unknown in [&b"[3,{}]"[..], b"[1,{\"project\":7}]", b"[2,null]"] {
+        let refused = parse_state::<AtWork>(unknown, Timeclock::STATE_VERSION, Timeclock::migrate);
+        assert!(matches!(refused, Err(Error::UnknownState)), "{refused:?}");
+    }
 }
 
 #[test]
 fn a_press_at_a_guessed_time_is_a_marked_row() {
     let event = Event { certainty: Certainty::Estimated, ..punch(None, 1) };
-    let accepted = punches::press("Garden".into(), &event);
+    let accepted = punches::press(Choice { person: None, project: "Garden".into() }, &event);
     let cells = vec![Cell::Estimated(at(1)), Cell::Text("Garden".into()), Cell::Text("clock".into())];
     assert_eq!((accepted.rows[0].cells.clone(), accepted.notice.unwrap()), (cells, "Garden: ~10:01".to_owned()));
 }
@@ -177,36 +185,109 @@ fn the_project_can_be_any_value_of_any_field() {
         (Some(Value::Moment(at(0))), "10:00"),
     ];
     for (value, project) in table {
-        assert_eq!(project_of(&punch(value, 0), "project"), project);
+        assert_eq!(text_of(&punch(value, 0), "project"), project);
     }
-    assert_eq!(project_of(&punch(Some(Value::Text("Garden".into())), 0), "site"), "");
+    assert_eq!(text_of(&punch(Some(Value::Text("Garden".into())), 0), "site"), "");
     assert_eq!(settings(r#"{"layout":"pairs","project-field":"site"}"#).project_field(), "site");
     assert_eq!(settings(r#"{"layout":"pairs"}"#).project_field(), "project");
 }
 
 #[test]
 fn rows_fit_the_columns_of_their_layout() {
-    let kinds = |layout: &str| -> Vec<(String, ColumnKind)> {
-        let columns = Timeclock::columns(&settings(&format!(r#"{{"layout":"{layout}"}}"#))).unwrap();
-        columns.into_iter().map(|column| (column.key, column.kind)).collect()
+    for (layout, titles) in
+        [("pairs", &["Project", "Start", "Finish", "Hours"][..]), ("punches", &["Time", "Project", "Input"])]
+    {
+        for person in [false, true] {
+            let field = if person { r#","person-field":"person""# } else { "" };
+            let settings = settings(&format!(r#"{{"layout":"{layout}"{field}}}"#));
+            let columns = Timeclock::columns(&settings).unwrap();
+            let found: Vec<&str> = columns.iter().map(|column| column.title.as_str()).collect();
+            let place = usize::from(layout == "punches");
+            let mut expected = titles.to_vec();
+            if person {
+                expected.insert(place, "Person");
+            }
+            assert_eq!(found, expected);
+            let mut at_work = AtWork::default();
+            let rows = (0..2).flat_map(|minutes| match press(&settings, &mut at_work, "Anna", "Garden", minutes) {
+                Verdict::Accepted(accepted) => accepted.rows,
+                Verdict::Reject(reason) => panic!("{reason}"),
+            });
+            for row in rows {
+                let kinds: Vec<ColumnKind> = row.cells.iter().map(kind_of).collect();
+                assert_eq!(kinds, columns.iter().map(|column| column.kind).collect::<Vec<_>>());
+            }
+        }
+    }
+}
+
+fn kind_of(cell: &Cell) -> ColumnKind {
+    match cell {
+        Cell::Text(_) => ColumnKind::Text,
+        Cell::Moment(_) | Cell::Estimated(_) => ColumnKind::DateTime,
+        Cell::Seconds(_) => ColumnKind::Duration,
+        other => panic!("no row of a time clock has {other:?}"),
+    }
+}
+
+fn press(settings: &Settings, at_work: &mut AtWork, person: &str, project: &str, minutes: i64) -> Verdict {
+    let mut event = punch(Some(Value::Text(project.into())), minutes);
+    event.fields.push(Field { name: "person".into(), value: Value::Text(person.into()) });
+    Timeclock::format(settings, at_work, &event, &context()).unwrap()
+}
+
+#[test]
+fn people_at_one_reader_work_each_for_themselves() {
+    let settings = settings(r#"{"layout":"pairs","person-field":"person"}"#);
+    let mut at_work = AtWork::default();
+    let mut said = |person: &str, project: &str, minutes| {
+        let Verdict::Accepted(accepted) = press(&settings, &mut at_work, person, project, minutes) else {
+            panic!("rejected")
+        };
+        // As from one call to the next.
+        let kept = render_state(&at_work, Timeclock::STATE_VERSION).unwrap();
+        at_work = parse_state(&kept, Timeclock::STATE_VERSION, Timeclock::migrate).unwrap();
+        let rows: Vec<Vec<Cell>> = accepted.rows.into_iter().map(|row| row.cells).collect();
+        (rows, accepted.notice.unwrap(), Timeclock::standing(&settings, &at_work))
+    };
+    let row = |person: &str, project: &str, from, to, seconds| {
+        let mut cells = stretch(project, from, to, seconds);
+        cells.insert(0, Cell::Text(person.into()));
+        vec![cells]
     };
     assert_eq!(
-        kinds("pairs"),
-        [
-            ("project".into(), ColumnKind::Text),
-            ("start".into(), ColumnKind::DateTime),
-            ("finish".into(), ColumnKind::DateTime),
-            ("hours".into(), ColumnKind::Duration)
-        ]
+        said("Anna", "Garden", 0),
+        (vec![], "Anna: Garden: started".into(), Some("Anna: Garden since 10:00".into()))
+    );
+    assert_eq!(said("Ben", "Garden", 10), (vec![], "Ben: Garden: started".into(), Some("2 at work".into())));
+    assert_eq!(
+        said("Anna", "Garden", 90),
+        (row("Anna", "Garden", 0, 90, 5_400.0), "Anna: Garden: 1:30 h".into(), Some("Ben: Garden since 10:10".into()))
     );
     assert_eq!(
-        kinds("punches"),
-        [
-            ("time".into(), ColumnKind::DateTime),
-            ("project".into(), ColumnKind::Text),
-            ("input".into(), ColumnKind::Text)
-        ]
+        said("Ben", "Workshop", 100),
+        (
+            row("Ben", "Garden", 10, 100, 5_400.0),
+            "Ben: Workshop: started".into(),
+            Some("Ben: Workshop since 11:40".into())
+        )
     );
+}
+
+#[test]
+fn what_is_remembered_has_a_bound_and_whoever_is_at_work_can_finish() {
+    let settings = settings(r#"{"layout":"pairs","person-field":"person"}"#);
+    let mut at_work = AtWork::default();
+    for number in 0..at_work::MOST_AT_WORK {
+        assert!(matches!(press(&settings, &mut at_work, &number.to_string(), "", 0), Verdict::Accepted(_)));
+    }
+    let before = at_work.clone();
+    let Verdict::Reject(reason) = press(&settings, &mut at_work, "one more", "", 1) else { panic!("accepted") };
+    assert_eq!(reason, "500 people are at work already, and nobody else can start");
+    assert_eq!(at_work, before);
+    assert!(matches!(press(&settings, &mut at_work, "7", "Garden", 2), Verdict::Accepted(_)), "changes what they do");
+    assert!(matches!(press(&settings, &mut at_work, "8", "", 2), Verdict::Accepted(_)), "goes home");
+    assert!(matches!(press(&settings, &mut at_work, "one more", "", 3), Verdict::Accepted(_)));
 }
 
 #[test]
@@ -217,11 +298,12 @@ fn wrong_settings_are_refused_with_what_is_accepted() {
 }
 
 #[test]
-fn the_field_of_the_project_is_needed_where_it_is_named() {
+fn a_field_is_needed_where_it_is_named() {
     for (json, needed) in [
         (r#"{"layout":"pairs"}"#, &[][..]),
         (r#"{"layout":"punches","project-field":"job"}"#, &["job"]),
         (r#"{"layout":"pairs","project-field":"project"}"#, &["project"]),
+        (r#"{"layout":"pairs","person-field":"person"}"#, &["person"]),
     ] {
         assert_eq!(Timeclock::fields(&settings(json)), needed, "{json}");
     }

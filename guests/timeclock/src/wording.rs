@@ -1,5 +1,7 @@
 //! Times as a person at the panel reads them.
 
+use std::borrow::Cow;
+
 use punchcard_sdk::{Certainty, Instant};
 
 /// The local time of day: `09:02`.
@@ -24,9 +26,13 @@ pub(crate) fn span(seconds: f64) -> String {
     format!("{}:{:02} h", minutes / 60, minutes % 60)
 }
 
-/// A project's name, where it has one.
-pub(crate) fn project(name: &str) -> &str {
-    if name.is_empty() { "Work" } else { name }
+/// Who does what, as far as it has a name: `Anna: Garden`, `Anna`, `Garden`.
+pub(crate) fn work<'a>(person: &'a str, project: &'a str) -> Cow<'a, str> {
+    match (person, project) {
+        ("", "") => Cow::Borrowed("Work"),
+        ("", one) | (one, "") => Cow::Borrowed(one),
+        (person, project) => Cow::Owned(format!("{person}: {project}")),
+    }
 }
 
 #[cfg(test)]

@@ -145,3 +145,39 @@ fn render_report(report: &ReconcileReport, most: usize) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::status::ReconcileDetail;
+
+    #[test]
+    fn a_list_of_rows_has_a_limit_and_says_that_there_is_more() {
+        let detail = |number: u64| ReconcileDetail {
+            finding: "missing".to_owned(),
+            event: Some(number),
+            ..ReconcileDetail::default()
+        };
+        let report = |untold| ReconcileReport {
+            missing: 4,
+            details: (1..=4).map(detail).collect(),
+            untold,
+            ..ReconcileReport::default()
+        };
+        let table = [
+            (4, 0, 4, None),
+            (9, 0, 4, None),
+            (3, 0, 3, Some("and 1 more of these; `-n` lists more")),
+            (1, 7, 1, Some("and 10 more of these; `-n` lists more")),
+            (4, 7, 4, Some("and 7 more of these")),
+            (0, 0, 0, Some("and 4 more of these; `-n` lists more")),
+        ];
+        for (most, untold, listed, last) in table {
+            let text = render_report(&report(untold), most);
+            let lines = text.lines().filter(|line| line.trim_start().starts_with("missing  ")).count();
+            assert_eq!(lines, listed, "{text}");
+            let said = text.lines().last().filter(|line| line.starts_with("and "));
+            assert_eq!(said, last, "{text}");
+        }
+    }
+}

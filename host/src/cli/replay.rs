@@ -251,16 +251,15 @@ impl Shown<'_> {
         if !self.replayed.differences.is_empty() {
             lines.push(self.table().to_string());
         }
+        let more = |all: usize| {
+            let more = all.saturating_sub(self.most);
+            (more > 0).then(|| format!("and {more} more of these; `-n` lists more"))
+        };
         let refusals = |refusals: &[Refusal], what: &str| {
             let line = |refusal: &Refusal| format!("event {} {what}: {}", refusal.event.0, printable(&refusal.reason));
-            let more = refusals.len().saturating_sub(self.most);
-            let more = (more > 0).then(|| format!("and {more} more of these; `-n` lists more"));
-            refusals.iter().take(self.most).map(line).chain(more).collect::<Vec<_>>()
+            refusals.iter().take(self.most).map(line).chain(more(refusals.len())).collect::<Vec<_>>()
         };
-        let not_shown = self.replayed.differences.len().saturating_sub(self.most);
-        if not_shown > 0 {
-            lines.push(format!("and {not_shown} more differences; `-n` lists more"));
-        }
+        lines.extend(more(self.replayed.differences.len()));
         lines.extend(refusals(&self.replayed.rejected, "would be set aside"));
         lines.extend(refusals(&self.replayed.failed, "makes the formatter fail"));
         if self.replayed.not_kept > 0 {
@@ -386,6 +385,8 @@ fn json_cell(cell: &Cell) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use punchcard_core::time::Instant;
+
     use super::*;
 
     #[test]
@@ -396,5 +397,40 @@ mod tests {
             assert_eq!(check_number(Sequence(number), Sequence(newest)), expected);
         }
         assert_eq!(check_number(Sequence(1), Sequence(0)), Err("there is no event yet".to_owned()));
+    }
+
+    #[test]
+    fn a_list_has_a_limit_and_says_that_there_is_more() {
+        let sink = SinkName::parse("sheet").unwrap();
+        let refusal = |number| Refusal { event: Sequence(number), reason: "no project".to_owned() };
+        let difference = |number| RowDifference {
+            event: Sequence(number),
+            id: Ulid::nil(),
+            at: Instant { unix_micros: 0, utc_offset_minutes: 0 },
+            position: 0,
+            difference: Difference::Added,
+            kept: None,
+            revision: 0,
+            made: Some(vec![]),
+        };
+        let mut replayed = Replayed::new(Sequence(9), Vec::new());
+        replayed.rejected = (1..=3).map(refusal).collect();
+        replayed.failed = vec![refusal(4)];
+        replayed.differences = (5..=8).map(difference).collect();
+        let shown = |most| {
+            let (from, begun_after) = (Sequence(1), Sequence(0));
+            Shown { sink: &sink, from, begun_after, columns: &[], replayed: &replayed, most }.text()
+        };
+        let table = [(9, 3, vec![]), (3, 3, vec![1]), (2, 2, vec![2, 1])];
+        for (most, rejected, more) in table {
+            let text = shown(most);
+            assert_eq!(text.matches("would be set aside: no project").count(), rejected, "{text}");
+            let found = text.matches("would be new").count() + text.matches("makes the formatter fail").count();
+            assert_eq!(found, most.min(4) + 1, "{text}");
+            let said: Vec<&str> = text.lines().filter(|line| line.starts_with("and ")).collect();
+            let expected: Vec<String> =
+                more.iter().map(|more| format!("and {more} more of these; `-n` lists more")).collect();
+            assert_eq!(said, expected, "{text}");
+        }
     }
 }

@@ -5,23 +5,23 @@
 //! no bounce of a press, and a lost edge is known. After one the levels are read anew, so that a button is never taken for
 //! held.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use punchcard_core::config::input::{Input, Trigger};
 use punchcard_core::encoder::Contacts;
 use punchcard_core::name::InputName;
-use rustix::event::epoll;
 use tokio::sync::mpsc;
-use tracing::{debug, error, warn};
+use tracing::debug;
 
+use super::watching::{Source, Sources, watch};
 use super::{Driver, Message, NowMs, Reading, StartError, Tell};
 
 mod control;
 
 use self::control::Control;
-use super::reading::{Awaited, Stop};
 use crate::gpio::{Chips, LineError, Lines};
 
 /// The driver `gpio`.
@@ -43,25 +43,44 @@ impl Driver for Gpio {
         sender: mpsc::Sender<Message>,
         tell: Tell,
     ) -> Result<Reading, StartError> {
-        let triggers: Triggers = inputs.iter().map(|(name, input)| (name.clone(), input.trigger.clone())).collect();
-        Reading::start(self.name(), move |stop| {
+        let triggers: BTreeMap<_, _> =
+            inputs.iter().map(|(name, input)| (name.clone(), input.trigger.clone())).collect();
+        let wanted = triggers.keys().cloned().collect();
+        let request = move |missing: &BTreeSet<InputName>| {
             // Looked for at each try: a chip may come later, and so may the permission to use it.
-            let request = |triggers: &Triggers| {
-                let chips = Chips::find();
-                let ask = |(name, trigger): (&InputName, &Trigger)| {
-                    (name.clone(), open(&chips, name, trigger).map_err(StartError::from))
-                };
-                triggers.iter().map(ask).collect()
-            };
-            watch(stop, &triggers, request, &now_ms, &sender, &tell);
+            let chips = Chips::find();
+            let missing = triggers.iter().filter(|(name, _)| missing.contains(*name));
+            missing
+                .map(|(name, trigger)| (name.clone(), open(&chips, name, trigger).map_err(StartError::from)))
+                .collect()
+        };
+        Reading::start(self.name(), move |stop| {
+            watch(stop, &wanted, AllLines { request, tell }, AGAIN_AFTER, &now_ms, &sender);
         })
     }
 }
 
-/// What inputs are on.
-type Triggers = BTreeMap<InputName, Trigger>;
-/// What became of asking for the lines of inputs.
-type Requested<L> = Vec<(InputName, Result<(L, Control), StartError>)>;
+/// The lines of all inputs: how those that are missing are asked for, and who is told why they can't be had.
+struct AllLines<R> {
+    request: R,
+    tell: Tell,
+}
+
+impl<L, R> Sources<InputName> for AllLines<R>
+where
+    L: Lines,
+    R: FnMut(&BTreeSet<InputName>) -> Vec<(InputName, Result<Watched<L>, StartError>)>,
+{
+    type Source = Watched<L>;
+
+    fn request(&mut self, missing: &BTreeSet<InputName>) -> Vec<(InputName, Result<Watched<L>, StartError>)> {
+        (self.request)(missing)
+    }
+
+    fn tell(&self, input: &InputName, error: Option<&StartError>) {
+        (self.tell)(input, error);
+    }
+}
 
 /// The pause between two tries for lines that are refused.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -73,112 +92,52 @@ struct Watched<L> {
 }
 
 /// Asks for the lines of an input.
-fn open(chips: &Chips, input: &InputName, trigger: &Trigger) -> Result<(Box<dyn Lines>, Control), LineError> {
-    match trigger {
+fn open(chips: &Chips, input: &InputName, trigger: &Trigger) -> Result<Watched<Box<dyn Lines>>, LineError> {
+    let (lines, control) = match trigger {
         Trigger::Line { chip, line, contact } => {
             let (lines, are_closed) = chips.read(chip, &[*line], *contact)?;
-            Ok((lines, Control::button(input.clone(), are_closed == [true])))
+            (lines, Control::button(input.clone(), are_closed == [true]))
         }
         Trigger::Encoder { chip, lines, steps_per_detent, contact } => {
             let (lines, are_closed) = chips.read(chip, lines, *contact)?;
             let contacts = Contacts { a: are_closed.first() == Some(&true), b: are_closed.get(1) == Some(&true) };
-            Ok((lines, Control::encoder(input.clone(), *steps_per_detent, contacts)))
+            (lines, Control::encoder(input.clone(), *steps_per_detent, contacts))
         }
         Trigger::Key(_) | Trigger::DeviceKey { .. } | Trigger::Reader { .. } | Trigger::Pn532 { .. } => {
             unreachable!("it is on no line")
         }
-    }
-}
-
-/// Reads until it is to stop, or nobody receives any more.
-fn watch<L: Lines>(
-    stop: &Stop,
-    triggers: &Triggers,
-    mut request: impl FnMut(&Triggers) -> Requested<L>,
-    now_ms: &NowMs,
-    sender: &mpsc::Sender<Message>,
-    tell: &Tell,
-) {
-    // One descriptor that is readable while one of the inputs' is.
-    let any = match epoll::create(epoll::CreateFlags::CLOEXEC) {
-        Ok(any) => any,
-        Err(error) => return error!(%error, "no GPIO line can be waited for; buttons and knobs are off"),
     };
-    let mut watched: Vec<Watched<L>> = Vec::new();
-    let mut missing = triggers.clone();
-    let mut said: BTreeMap<InputName, String> = BTreeMap::new();
-    let mut is_received = true;
-    loop {
-        for (name, requested) in if missing.is_empty() { Vec::new() } else { request(&missing) } {
-            let added = requested.and_then(|(lines, control)| {
-                epoll::add(&any, &lines, epoll::EventData::new_u64(0), epoll::EventFlags::IN)
-                    .map_err(|error| StartError::Thread(error.into()))?;
-                Ok(Watched { lines, control })
-            });
-            match added {
-                Ok(mut added) => {
-                    missing.remove(&name);
-                    if said.remove(&name).is_some() {
-                        tell(&name, None);
-                    }
-                    if let Some(message) = added.control.begin(now_ms()) {
-                        is_received &= sender.blocking_send(message).is_ok();
-                    }
-                    watched.push(added);
-                }
-                Err(error) => {
-                    let words = error.to_string();
-                    if said.get(&name) != Some(&words) {
-                        tell(&name, Some(&error));
-                        said.insert(name, words);
-                    }
-                }
-            }
-        }
-        match stop.wait(&any, (!missing.is_empty()).then_some(AGAIN_AFTER)) {
-            Ok(Awaited::Stop) => return,
-            Ok(Awaited::Nothing) => continue,
-            Ok(Awaited::Device(_)) => {}
-            Err(error) => return error!(%error, "GPIO lines can't be waited for; buttons and knobs are off"),
-        }
-        watched.retain_mut(|Watched { lines, control }| {
-            let taken = take(lines, control, now_ms, |message| is_received &= sender.blocking_send(message).is_ok());
-            // Dropped, its descriptor leaves the gathering; asked for again, it says why it is off.
-            taken
-                .inspect_err(|error| {
-                    warn!(input = %control.input(), %error, "an input's lines are gone");
-                    let name = control.input();
-                    missing.extend(triggers.get(name).map(|trigger| (name.clone(), trigger.clone())));
-                })
-                .is_ok()
-        });
-        if !is_received {
-            return;
-        }
+    Ok(Watched { lines, control })
+}
+
+impl<L: Lines> AsFd for Watched<L> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.lines.as_fd()
     }
 }
 
-/// Takes all edges that there are.
-fn take(
-    lines: &mut impl Lines,
-    control: &mut Control,
-    now_ms: &NowMs,
-    mut send: impl FnMut(Message),
-) -> io::Result<()> {
-    let mut lost = 0;
-    while let Some(edge) = lines.next()? {
-        lost += control.lost_before(edge.number);
-        let at_ms = now_ms().saturating_sub(edge.ago_ms);
-        control.edge(edge.line, edge.is_closed, at_ms).into_iter().for_each(&mut send);
+impl<L: Lines> Source for Watched<L> {
+    fn begin(&mut self, now_ms: u64) -> Vec<Message> {
+        self.control.begin(now_ms).into_iter().collect()
     }
-    // What the levels are now is known after the newest edge: the kernel drops the oldest ones. A gap is nothing to warn of.
-    // The kernel numbers an edge when it happens and reads the level a little later, so that each contact that bounces
-    // within that time makes one.
-    if lost > 0 {
-        debug!(input = %control.input(), lost, "edges of an input came faster than the kernel could read them");
-        control.find(&lines.are_closed()?, now_ms()).into_iter().for_each(&mut send);
+
+    fn take(&mut self, now_ms: &NowMs, send: &mut dyn FnMut(Message)) -> io::Result<()> {
+        let Self { lines, control } = self;
+        let mut lost = 0;
+        while let Some(edge) = lines.next()? {
+            lost += control.lost_before(edge.number);
+            let at_ms = now_ms().saturating_sub(edge.ago_ms);
+            control.edge(edge.line, edge.is_closed, at_ms).into_iter().for_each(&mut *send);
+        }
+        // What the levels are now is known after the newest edge: the kernel drops the oldest ones. A gap is nothing to warn
+        // of. The kernel numbers an edge when it happens and reads the level a little later, so that each contact that
+        // bounces within that time makes one.
+        if lost > 0 {
+            debug!(input = %control.input(), lost, "edges of an input came faster than the kernel could read them");
+            control.find(&lines.are_closed()?, now_ms()).into_iter().for_each(send);
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 #[cfg(test)]

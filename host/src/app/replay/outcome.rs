@@ -102,7 +102,7 @@ pub enum NotCorrected {
 
 impl Replayed {
     /// Nothing yet: of a replay up to the sink's cursor, that begins with this state.
-    pub(super) fn new(through: Sequence, state: Vec<u8>) -> Self {
+    pub(crate) fn new(through: Sequence, state: Vec<u8>) -> Self {
         Self {
             through,
             boots: BootTimes::default(),

@@ -9,6 +9,7 @@ use punchcard_core::config::input::{Chip, Contact, Pull};
 use punchcard_core::encoder::{Contacts, StepsPerDetent};
 use punchcard_core::input::{Edge, Motion, Turn};
 
+use super::super::reading::Stop;
 use super::*;
 use crate::gpio::LineEdge;
 
@@ -83,24 +84,28 @@ fn edge(line: usize, is_closed: bool, number: u32, ago_ms: u64) -> Event {
 /// The driver's own thread at 1,000 ms of the clock, with what it is given for its inputs at each try.
 fn reading_of(
     names: &[&str],
-    request: impl FnMut(&Triggers) -> Requested<SimulatedLines> + Send + 'static,
+    request: impl FnMut(&BTreeSet<InputName>) -> Vec<Requested> + Send + 'static,
     tell: Tell,
 ) -> (Reading, mpsc::Receiver<Message>) {
     let (sender, receiver) = mpsc::channel(64);
     let now_ms: NowMs = Arc::new(|| 1_000);
-    let triggers = names.iter().map(|input| (name(input), trigger(None))).collect();
-    let read = move |stop: &Stop| watch(stop, &triggers, request, &now_ms, &sender, &tell);
+    let wanted = names.iter().map(|input| name(input)).collect();
+    let all = AllLines { request, tell };
+    let read = move |stop: &Stop| watch(stop, &wanted, all, AGAIN_AFTER, &now_ms, &sender);
     (Reading::start("gpio", read).unwrap(), receiver)
 }
+
+/// What became of asking for the lines of an input.
+type Requested = (InputName, Result<Watched<SimulatedLines>, StartError>);
 
 /// Where every line is free.
 fn reading(watched: Vec<Watched<SimulatedLines>>) -> (Reading, mpsc::Receiver<Message>) {
     let names: Vec<InputName> = watched.iter().map(|watched| watched.control.input().clone()).collect();
     let names: Vec<&str> = names.iter().map(InputName::as_str).collect();
     let mut watched = Some(watched);
-    let request = move |_: &Triggers| {
+    let request = move |_: &BTreeSet<InputName>| {
         let free = watched.take().unwrap_or_default().into_iter();
-        free.map(|Watched { lines, control }| (control.input().clone(), Ok((lines, control)))).collect()
+        free.map(|watched| (watched.control.input().clone(), Ok(watched))).collect()
     };
     reading_of(&names, request, Arc::new(|_, _| {}))
 }
@@ -191,10 +196,10 @@ async fn a_machine_without_such_a_chip_says_which_there_are_and_reads_the_rest()
 async fn a_line_in_use_is_said_and_asked_for_again_while_the_others_are_read() {
     let (_hand, free) = lines(&[false]);
     let mut free = Some(free);
-    let request = move |missing: &Triggers| {
+    let request = move |missing: &BTreeSet<InputName>| {
         let ask = |input: &InputName| {
             let requested = match free.take_if(|_| input.as_str() == "clock") {
-                Some(lines) => Ok((lines, Control::button(input.clone(), false))),
+                Some(lines) => Ok(button(lines, input.as_str())),
                 None => {
                     let (chip, user) = ("pinctrl-bcm2711".to_owned(), "another".to_owned());
                     Err(LineError::InUse { chip, line: 17, user }.into())
@@ -202,7 +207,7 @@ async fn a_line_in_use_is_said_and_asked_for_again_while_the_others_are_read() {
             };
             (input.clone(), requested)
         };
-        missing.keys().map(ask).collect()
+        missing.iter().map(ask).collect()
     };
     let (said, mut sayings) = mpsc::unbounded_channel();
     let tell: Tell = Arc::new(move |input, error| {
