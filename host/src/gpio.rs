@@ -152,6 +152,7 @@ impl Chips {
         contact: Contact,
     ) -> Result<(Box<dyn Lines>, Vec<bool>), LineError> {
         if *chip == Chip::Rppal {
+            self.check_free(chip, lines)?;
             return rppal::read(lines, contact);
         }
         let (label, chip) = self.chip(chip)?;
@@ -186,6 +187,17 @@ impl Chips {
             builder.as_active_low();
         }
         Ok(Box::new(OutputLine { request: request(label, chip, &[line], builder)?, offset: Offset::from(line) }))
+    }
+
+    /// Refuses lines that are in use: the library `rppal` asks for them on a thread of its own, whose failure nobody sees.
+    fn check_free(&self, chip: &Chip, lines: &[u8]) -> Result<(), LineError> {
+        for (line, user) in lines.iter().zip(self.users(chip, lines)?) {
+            if let Some(user) = user {
+                let (label, _) = self.chip(chip)?;
+                return Err(LineError::InUse { chip: label.to_owned(), line: *line, user });
+            }
+        }
+        Ok(())
     }
 
     /// Who has each of these lines, without asking for one.

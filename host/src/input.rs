@@ -15,6 +15,8 @@ use punchcard_core::name::InputName;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
+use crate::hardware::Hardware;
+
 pub mod event_device;
 pub mod gpio;
 pub mod keyboard;
@@ -43,13 +45,14 @@ pub trait Driver: Sync {
 
     /// Begins to read those of `inputs` that are its own, and sends what they do. `now_ms` reads the device's monotonic
     /// clock, in milliseconds. Reading ends when what is returned is stopped or dropped, or when nobody receives any more.
-    /// `tell` hears which inputs can't be read, and why; the others are read.
+    /// `hardware` has the I2C buses. `tell` hears which inputs can't be read, and why; the others are read.
     ///
     /// # Errors
     /// When the system or the device of the inputs refuses.
     fn start(
         &self,
         inputs: &BTreeMap<InputName, Input>,
+        hardware: &Hardware,
         now_ms: NowMs,
         sender: mpsc::Sender<Message>,
         tell: Tell,
@@ -93,6 +96,9 @@ pub enum StartError {
     /// The terminal cannot give keys one by one.
     #[error("the terminal could not be asked for single keys")]
     Terminal(#[source] io::Error),
+    /// The system does not wait for it.
+    #[error("it can't be waited for")]
+    Waiting(#[source] io::Error),
     /// There is no thread to read with.
     #[error("no thread could be started to read inputs")]
     Thread(#[source] io::Error),

@@ -5,7 +5,7 @@
 //! measures ignores.
 
 use embedded_hal::delay::DelayNs;
-use embedded_hal::i2c::I2c;
+use embedded_hal::i2c::{Error as _, ErrorKind, I2c};
 use punchcard_sdk::sensor::hardware::{BusError, Chip, Delay};
 use punchcard_sdk::sensor::{Loans, Reading, Sensor};
 use punchcard_sdk::{Context, Error, Field, Value, export_sensor};
@@ -74,9 +74,10 @@ fn measure<B: I2c>(bus: B, mut delay: impl DelayNs + Clone, say: fn(B::Error) ->
     };
     let mut chip = Scd4x::new(bus, delay.clone());
     if !chip.data_ready_status().map_err(explain)? {
-        // One that measures does not acknowledge this. Whether it is there is seen at the next look.
-        if let Err(scd4x::Error::Crc) = chip.start_periodic_measurement() {
-            return Err(explain(scd4x::Error::Crc));
+        match chip.start_periodic_measurement() {
+            // One that measures does not acknowledge this. Whether it is there is seen at the next look.
+            Err(scd4x::Error::I2c(error)) if matches!(error.kind(), ErrorKind::NoAcknowledge(_)) => {}
+            started => started.map_err(explain)?,
         }
         let mut looks = 0;
         while !chip.data_ready_status().map_err(explain)? {
@@ -141,6 +142,7 @@ mod tests {
             let Measured { co2, temperature, humidity } = read(&bus).unwrap();
             assert_eq!((co2, round(temperature), round(humidity)), (640, 22.5, 48.0));
         }
+        assert_eq!(chip.lock().unwrap().complaints(), [""; 0]);
         bus.unplug(ADDRESS);
         assert!(said(&bus).contains("no answer"));
         bus.plug_in(ADDRESS);

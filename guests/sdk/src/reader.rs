@@ -100,6 +100,17 @@ impl<'de> Reader<'de> {
         }
     }
 
+    /// A list of a given length: what is too much in it is no part of the type.
+    fn tuple<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        let Value::Array(elements) = self.value else { return Err(self.misfit(&visitor)) };
+        let mut read = Elements::new(self, elements);
+        let value = visitor.visit_seq(&mut read)?;
+        match read.left() {
+            0 => Ok(value),
+            left => Err(de::Error::custom(format_args!("{left} more than are accepted"))),
+        }
+    }
+
     fn table<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self.value {
             Value::Object(members) => visitor.visit_map(Members::new(self, members)),
@@ -154,8 +165,8 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         deserialize_unit() => nothing,
         deserialize_unit_struct(&'static str) => nothing,
         deserialize_seq() => list,
-        deserialize_tuple(usize) => list,
-        deserialize_tuple_struct(&'static str, usize) => list,
+        deserialize_tuple(usize) => tuple,
+        deserialize_tuple_struct(&'static str, usize) => tuple,
         deserialize_map() => table,
         deserialize_struct(&'static str, &'static [&'static str]) => table,
         deserialize_identifier() => text,

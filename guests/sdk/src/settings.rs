@@ -75,4 +75,15 @@ mod tests {
         );
         assert_eq!(refusal(parse_settings::<Strict>("{}")), "missing field `layout`");
     }
+
+    #[test]
+    fn a_list_of_a_given_length_takes_no_more_and_no_less() {
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        struct Range {
+            range: (u8, u8),
+        }
+        assert_eq!(parse_settings::<Range>(r#"{"range":[1,2]}"#).unwrap(), Range { range: (1, 2) });
+        assert_eq!(refusal(parse_settings::<Range>(r#"{"range":[1,2,3]}"#)), "`range`: 1 more than are accepted");
+        assert!(refusal(parse_settings::<Range>(r#"{"range":[1]}"#)).contains("invalid length 1"));
+    }
 }

@@ -170,7 +170,11 @@ impl State {
             }
             let arriving = self.arriving.map_or(bytes.len(), |arriving| arriving.min(bytes.len()));
             self.traffic.bytes += count(arriving);
-            chip.write(bytes.get(..arriving).unwrap_or_default());
+            let arrived = bytes.get(..arriving).unwrap_or_default();
+            if !chip.acknowledges(arrived) {
+                return Err(BusError::DataRefused(address));
+            }
+            chip.write(arrived);
             if arriving < bytes.len() {
                 self.arriving = None;
                 return Err(BusError::DataRefused(address));

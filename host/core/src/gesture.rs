@@ -514,12 +514,6 @@ mod tests {
                 &[(0, Down), (90, Up), (600, Down), (2_000, Up)],
                 &[(490, Press), (1_400, LongPress)],
             ),
-            (
-                "strokes",
-                &[DOUBLE],
-                &[(0, Stroke), (1_000, Stroke), (1_300, Tap)],
-                &[(400, Press), (1_300, DoublePress)],
-            ),
         ];
         for (name, keys, script, expected) in table {
             assert_eq!(gestures(&mut timed(keys), script, 20_000), *expected, "{name}");

@@ -453,6 +453,8 @@ fn what_a_press_or_a_lamp_can_not_be_is_said() {
     let input = |keys: &str| errors(&with(&format!("[inputs.a]\n{keys}\npress.event = \"e\"")));
     let key = "driver = \"keyboard\"\nkey = \"a\"\nlong-press = { event = \"f\" }";
     assert!(input(key)[0].contains("does not say when a key is let go"), "{:?}", input(key));
+    let twice = "driver = \"keyboard\"\nkey = \"a\"\ndouble-press = { event = \"f\" }";
+    assert!(input(twice)[0].contains("does not say when a key is let go"), "{:?}", input(twice));
     let soon = "driver = \"gpio\"\nline = 4\ndouble-press = { event = \"f\", within-ms = 99 }";
     assert!(input(soon)[0].ends_with("found 99; accepted is 100 to 10000"), "{:?}", input(soon));
     for (output, said) in [
@@ -509,14 +511,23 @@ fn what_a_reader_and_the_table_of_people_can_not_be_is_said() {
     let people = |lines: &str| errors(&with(&format!("[people]\n{lines}")));
     assert_eq!(people("0012 = \"Anna\"\n0013 = \"Anna\""), Vec::<String>::new(), "two badges of one person");
     for (lines, said) in [
-        ("a1 = \"Anna\"\nA1 = \"Ben\"", "`A1` is there already, in line 3"),
+        ("a1 = \"Anna\"\nA1 = \"Ben\"", "people: this number is there already, in line 3"),
+        ("a1 = \"Anna\"\na1 = \"Ben\"", "duplicate key"),
         ("\" 1\" = \"Anna\"", "starts or ends with a space"),
-        ("\"\" = \"Anna\"", "`` is no number of a badge: it is empty"),
-        ("1 = 2", "people.1: found the integer `2`; accepted is a string"),
+        ("\"\" = \"Anna\"", "people: this is no number of a badge: it is empty"),
+        ("4711 = 2", "people: found the integer `…`; accepted is a string"),
+        ("4711 = \" Anna\"", "people: `…` starts or ends with a space"),
         ("1 = \"\"", "has 0 characters; accepted is 1 to 60"),
     ] {
         let errors = people(lines);
         assert!(errors.len() == 1 && errors[0].contains(said), "{lines}: {errors:?}");
+        // An error is logged, and no number of a badge is.
+        let text = with(&format!("[people]\n{lines}"));
+        let (_, diagnostics) = parse_what_is_valid(&text);
+        let drawn = render_diagnostics(&text, "plugins.toml", &diagnostics);
+        for secret in ["4711", "a1", "A1", "Anna"] {
+            assert!(!format!("{drawn}{errors:?}").contains(secret), "{lines}: {drawn}");
+        }
     }
 }
 
@@ -801,6 +812,12 @@ fn a_sensor_is_read_now_and_then_and_lent_what_nobody_else_is() {
         "{panel}plugins.p = \"p\"\nsensors.a = {{ plugin = \"p\", every = \"1s\", i2c.x.address = 0x3c }}"
     ));
     assert!(errors(&text)[0].ends_with("address 0x3c of /dev/i2c-1 is taken by `panel`"), "{:?}", errors(&text));
+    let reader =
+        "inputs.door = { driver = \"pn532\", bus = 1, press = { event = \"e\", fields = { b = \"$badge\" } } }\n";
+    let text = with(&format!(
+        "{reader}plugins.p = \"p\"\nsensors.a = {{ plugin = \"p\", every = \"1s\", i2c.x.address = 0x24 }}"
+    ));
+    assert!(errors(&text)[0].ends_with("address 0x24 of /dev/i2c-1 is taken by `inputs.door`"), "{:?}", errors(&text));
     let input = "inputs.a = { driver = \"keyboard\", key = \"a\", press.event = \"punch\" }\n";
     let text = with(&format!("{input}plugins.p = \"p\"\nsensors.a = {{ plugin = \"p\", every = \"1s\" }}"));
     assert!(errors(&text)[0].contains("sensors.a: an input has the name `a`, too"), "{:?}", errors(&text));

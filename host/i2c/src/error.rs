@@ -71,6 +71,11 @@ pub enum Failure {
         "timed out: a chip holds the clock for longer than the adapter waits, or a line is stuck low; slow the bus down (`dtparam=i2c_arm_baudrate=50000` in config.txt), look for pull-up resistors and short circuits, and take the chip's power away for a moment"
     )]
     TimedOut,
+    /// A driver says no more than that.
+    #[error(
+        "the transfer broke off; where a chip holds the clock for longer than the adapter waits, a Raspberry Pi says no more than this: slow the bus down (`dtparam=i2c_arm_baudrate=50000` in config.txt), and look for pull-up resistors and short circuits"
+    )]
+    BrokeOff,
     /// Another master, or noise.
     #[error(
         "arbitration was lost: something else drives the lines; look for a second master and for pull-up resistors"
@@ -112,6 +117,8 @@ impl Failure {
             // `Documentation/i2c/fault-codes.rst` of the kernel; drivers differ in which of the two they take.
             (_, Errno::NXIO | Errno::REMOTEIO) => Self::NoAnswer,
             (_, Errno::TIMEDOUT) => Self::TimedOut,
+            // What `i2c-bcm2835` says of its status CLKT.
+            (Step::Transfer { .. }, Errno::IO) => Self::BrokeOff,
             (_, Errno::AGAIN) => Self::ArbitrationLost,
             // The last is said by adapters on USB.
             (_, Errno::NODEV | Errno::SHUTDOWN) => Self::BusGone,
@@ -126,7 +133,7 @@ impl embedded_hal::i2c::Error for BusError {
         match self.failure {
             Failure::NoAnswer => ErrorKind::NoAcknowledge(NoAcknowledgeSource::Unknown),
             Failure::ArbitrationLost => ErrorKind::ArbitrationLoss,
-            Failure::TimedOut => ErrorKind::Bus,
+            Failure::TimedOut | Failure::BrokeOff => ErrorKind::Bus,
             _ => ErrorKind::Other,
         }
     }
@@ -153,7 +160,7 @@ mod tests {
             (transfer, Errno::NODEV, "bus is gone", ErrorKind::Other),
             (transfer, Errno::SHUTDOWN, "bus is gone", ErrorKind::Other),
             (transfer, Errno::OPNOTSUPP, "being unplugged", ErrorKind::Other),
-            (transfer, Errno::IO, "os error 5", ErrorKind::Other),
+            (transfer, Errno::IO, "slow the bus down", ErrorKind::Bus),
         ];
         for (step, errno, said, kind) in table {
             let error = BusError { bus: BusPath::of_number(1), step, failure: Failure::of(step, errno) };

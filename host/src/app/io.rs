@@ -145,13 +145,21 @@ impl Io {
             troubles.set(&input_part(name), problem);
         };
         let now_ms = move || clock.monotonic_ms();
-        let started = driver.start(inputs, Arc::new(now_ms), self.sender.clone(), Arc::new(tell));
+        let started = driver.start(inputs, &self.hardware, Arc::new(now_ms), self.sender.clone(), Arc::new(tell));
         let problem = started.as_ref().err().map(|error| {
             let advice = format!("{}; the device runs on without it", chain(error));
             Problem { headline: format!("no {}", driver.name()), advice }
         });
         self.troubles.set(driver.name(), problem);
-        started.ok().map(Running::Inputs)
+        let reading = started.ok()?;
+        let (broken_off, troubles) = (reading.broken_off(), self.troubles.clone());
+        tokio::spawn(async move {
+            if let Some(reason) = broken_off.await {
+                let advice = format!("what it has to read is not read any more ({reason}); restart the device");
+                troubles.set(driver.name(), Some(Problem { headline: format!("no {}", driver.name()), advice }));
+            }
+        });
+        Some(Running::Inputs(reading))
     }
 
     fn start_outputs(&self, outputs: &BTreeMap<OutputName, Output>) -> Running {

@@ -3,7 +3,7 @@
 //! It is not the default: it is archived, and where one of the kernel's chips has no device file it finds none at all. Its own
 //! thread hears edges; here they wait until the driver takes them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,9 +42,45 @@ pub struct PwmError {
 
 /// Edges that wait for the driver.
 struct Waiting {
-    edges: Mutex<VecDeque<LineEdge>>,
+    queue: Mutex<Queue>,
     /// Readable while there are some: it counts them.
     bell: OwnedFd,
+}
+
+/// Edges of several lines in one order. The library has a thread for each line, and counts the edges of each by itself.
+#[derive(Default)]
+struct Queue {
+    /// In the order in which they happened, by the kernel's stamps in nanoseconds.
+    edges: VecDeque<(u64, Edge)>,
+    /// The number of the last edge of each line.
+    last: BTreeMap<usize, u32>,
+    /// Edges that were taken, and those that were lost before them. It wraps.
+    count: u32,
+}
+
+/// An edge of a line, as the library tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Edge {
+    line: usize,
+    is_closed: bool,
+    /// It counts the edges of this line, from 1, and wraps.
+    number: u32,
+}
+
+impl Queue {
+    /// Adds an edge. Between threads they come in any order.
+    fn add(&mut self, stamp_ns: u64, edge: Edge) {
+        let place = self.edges.partition_point(|(before, _)| *before <= stamp_ns);
+        self.edges.insert(place, (stamp_ns, edge));
+    }
+
+    /// Takes the oldest, and says when it happened and how it is numbered among all of them: a gap tells of lost ones.
+    fn take(&mut self) -> Option<(u64, Edge, u32)> {
+        let (stamp_ns, edge) = self.edges.pop_front()?;
+        let last = self.last.insert(edge.line, edge.number).unwrap_or_default();
+        self.count = self.count.wrapping_add(edge.number.wrapping_sub(last));
+        Some((stamp_ns, edge, self.count))
+    }
 }
 
 struct InputLines {
@@ -59,7 +95,7 @@ pub(super) fn read(lines: &[u8], contact: Contact) -> Result<(Box<dyn Lines>, Ve
     let wait = |error: rustix::io::Errno| RppalError::Wait(error.into());
     let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
     let bell = eventfd(0, flags).map_err(|error| LineError::Rppal { line: first, source: wait(error) })?;
-    let waiting = Arc::new(Waiting { edges: Mutex::default(), bell });
+    let waiting = Arc::new(Waiting { queue: Mutex::default(), bell });
     let mut pins = Vec::new();
     for (index, line) in lines.iter().enumerate() {
         let pin = open(*line, contact, index, &waiting);
@@ -85,19 +121,17 @@ fn open(line: u8, contact: Contact, index: usize, waiting: &Arc<Waiting>) -> Res
 
 impl Waiting {
     fn take(&self, line: usize, is_active_low: bool, event: &Event) {
+        let stamp_ns = u64::try_from(event.timestamp.as_nanos()).unwrap_or(u64::MAX);
         let edge = edge(line, is_active_low, event);
-        self.edges.lock().unwrap_or_else(PoisonError::into_inner).push_back(edge);
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).add(stamp_ns, edge);
         if let Err(error) = rustix::io::write(&self.bell, &1_u64.to_ne_bytes()) {
             tracing::warn!(%error, "a driver can't be told of an edge");
         }
     }
 }
 
-/// An edge of the library's. Its kernel stamps and numbers them as it does for anybody.
-fn edge(line: usize, is_active_low: bool, event: &Event) -> LineEdge {
-    let is_closed = (event.trigger == Trigger::RisingEdge) != is_active_low;
-    let stamp_ns = u64::try_from(event.timestamp.as_nanos()).unwrap_or(u64::MAX);
-    LineEdge { line, is_closed, number: event.seqno, ago_ms: ago_ms(stamp_ns) }
+fn edge(line: usize, is_active_low: bool, event: &Event) -> Edge {
+    Edge { line, is_closed: (event.trigger == Trigger::RisingEdge) != is_active_low, number: event.seqno }
 }
 
 impl InputLines {
@@ -108,8 +142,8 @@ impl InputLines {
 
 impl Lines for InputLines {
     fn next(&mut self) -> io::Result<Option<LineEdge>> {
-        let mut edges = self.waiting.edges.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = edges.pop_front();
+        let mut queue = self.waiting.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = queue.take();
         if next.is_none() {
             // Under the lock: whoever adds one rings again.
             match rustix::io::read(&self.waiting.bell, &mut [0; 8]) {
@@ -117,7 +151,10 @@ impl Lines for InputLines {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(next)
+        Ok(next.map(|(stamp_ns, edge, number)| {
+            let Edge { line, is_closed, .. } = edge;
+            LineEdge { line, is_closed, number, ago_ms: ago_ms(stamp_ns) }
+        }))
     }
 
     fn are_closed(&self) -> io::Result<Vec<bool>> {
@@ -195,6 +232,23 @@ mod tests {
             let edge = edge(1, is_active_low, &event(trigger));
             assert_eq!((edge.line, edge.is_closed, edge.number), (1, is_closed, 7), "{trigger} {is_active_low}");
         }
+    }
+
+    #[test]
+    fn edges_of_two_lines_are_in_the_order_in_which_they_happened_and_a_gap_of_one_is_a_gap_of_all() {
+        let mut queue = Queue::default();
+        // The thread of line 1 is late, and the library lost its second edge.
+        for (stamp_ns, line, number) in [(10, 0, 1), (30, 0, 2), (20, 1, 1), (40, 1, 3), (50, 0, u32::MAX)] {
+            queue.add(stamp_ns, Edge { line, is_closed: true, number });
+        }
+        let mut taken =
+            std::iter::from_fn(|| queue.take()).map(|(stamp_ns, edge, number)| (stamp_ns, edge.line, number));
+        assert_eq!(taken.next(), Some((10, 0, 1)));
+        assert_eq!(taken.next(), Some((20, 1, 2)));
+        assert_eq!(taken.next(), Some((30, 0, 3)));
+        assert_eq!(taken.next(), Some((40, 1, 5)));
+        assert_eq!(taken.next(), Some((50, 0, 2)), "numbers wrap");
+        assert_eq!(taken.next(), None);
     }
 
     #[test]

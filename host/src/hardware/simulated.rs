@@ -1,8 +1,8 @@
 //! Simulated hardware: the chips of `punchcard-chips` on buses that have the kernel's names, so that all above runs as it does
 //! on a board, its errors too.
 //!
-//! Without a file, every bus has a BME280 at 0x76, an SCD4x at 0x62 and an SSD1306 at 0x3c, and every 1-Wire thermometer says
-//! 21 degrees. A file is read before each transaction, so that a trial changes what it finds: a JSON object with `i2c` (an object of buses by
+//! Without a file, every bus has a BME280 at 0x76, an SCD4x at 0x62, an SSD1306 at 0x3c and a PN532 at 0x24 without a badge, and
+//! every 1-Wire thermometer says 21 degrees. A file is read before each transaction, so that a trial changes what it finds: a JSON object with `i2c` (an object of buses by
 //! their paths, each with `chips`, an object of chips by their addresses such as `0x76`, and perhaps a `fault`) and `one-wire`
 //! (degrees by id, or null where it does not answer). A trial replaces the file as a whole. A chip that is no longer in it is
 //! unplugged, and a bus that is not, not there.
@@ -15,7 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use embedded_hal::i2c::{I2c as _, Operation};
-use punchcard_chips::{Air, Bme280, Bus, BusError as ChipsError, Fault, Glass, Scd4x, Ssd1306};
+use punchcard_chips::{Air, Bme280, Bus, BusError as ChipsError, Fault, Glass, Pn532, Scd4x, Ssd1306};
 use punchcard_core::config::sensor::OneWireId;
 use punchcard_i2c::{BusError, BusPath, Failure, Step};
 use serde::Deserialize;
@@ -62,7 +62,7 @@ enum BusFault {
     Hangs,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "chip")]
 enum ChipDescription {
     Bme280 {
@@ -89,6 +89,11 @@ enum ChipDescription {
     Ssd1306 {
         height: u32,
     },
+    Pn532 {
+        /// The number of the badge before it, in hexadecimal digits.
+        #[serde(default)]
+        badge: Option<String>,
+    },
 }
 
 fn usual_temperature() -> f64 {
@@ -114,6 +119,7 @@ struct Wired {
 enum Attached {
     Bme280(Arc<Mutex<Bme280>>),
     Scd4x(Arc<Mutex<Scd4x>>),
+    Pn532(Arc<Mutex<Pn532>>),
     Ssd1306,
 }
 
@@ -196,7 +202,7 @@ impl Wired {
         for (address, chip) in &described.chips {
             let parsed = address.strip_prefix("0x").and_then(|digits| u8::from_str_radix(digits, 16).ok());
             let address = parsed.ok_or_else(|| io::Error::other(format!("`{address}` is no address")))?;
-            present.insert(address, *chip);
+            present.insert(address, chip.clone());
         }
         for address in self.chips.keys() {
             if present.contains_key(address) {
@@ -208,9 +214,9 @@ impl Wired {
         for (address, chip) in present {
             match self.chips.get_mut(&address) {
                 Some((known, _)) if *known == chip => {}
-                Some((known, attached)) if attached.take(chip) => *known = chip,
+                Some((known, attached)) if attached.take(&chip)? => *known = chip,
                 _ => {
-                    let attached = attach(&self.bus, address, chip);
+                    let attached = attach(&self.bus, address, &chip)?;
                     self.chips.insert(address, (chip, attached));
                 }
             }
@@ -220,28 +226,43 @@ impl Wired {
 }
 
 impl Attached {
-    /// Has the chip be in another air. Whether it is one that can.
-    fn take(&self, chip: ChipDescription) -> bool {
-        match (self, chip) {
-            (Self::Bme280(bme280), ChipDescription::Bme280 { temperature, humidity, pressure, id, stuck }) => {
+    /// Has the chip be in another air, or another badge be before it. Whether it is one that can.
+    fn take(&self, chip: &ChipDescription) -> io::Result<bool> {
+        Ok(match (self, chip) {
+            (Self::Bme280(bme280), &ChipDescription::Bme280 { temperature, humidity, pressure, id, stuck }) => {
                 let mut bme280 = bme280.lock().unwrap_or_else(PoisonError::into_inner);
                 bme280.set_air(Air { temperature, humidity, pressure });
                 bme280.set_id(id.unwrap_or(BME280));
                 bme280.set_stuck(stuck);
                 true
             }
-            (Self::Scd4x(scd4x), ChipDescription::Scd4x { co2, temperature, humidity }) => {
+            (Self::Scd4x(scd4x), &ChipDescription::Scd4x { co2, temperature, humidity }) => {
                 let air = Air { temperature, humidity, pressure: usual_pressure() };
                 scd4x.lock().unwrap_or_else(PoisonError::into_inner).set_air(co2, air);
                 true
             }
+            (Self::Pn532(pn532), ChipDescription::Pn532 { badge }) => {
+                let mut pn532 = pn532.lock().unwrap_or_else(PoisonError::into_inner);
+                pn532.take_away();
+                if let Some(digits) = badge {
+                    pn532.bring(&parse_hexadecimal(digits)?);
+                }
+                true
+            }
             _ => false,
-        }
+        })
     }
 }
 
-fn attach(bus: &Bus, address: u8, chip: ChipDescription) -> Attached {
-    let attached = match chip {
+fn parse_hexadecimal(digits: &str) -> io::Result<Vec<u8>> {
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let bytes: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(byte).collect();
+    let accepted = bytes.filter(|bytes| [4, 7, 10].contains(&bytes.len()) && digits.len() == 2 * bytes.len());
+    accepted.ok_or_else(|| io::Error::other(format!("`{digits}` are no 4, 7 or 10 bytes of a badge")))
+}
+
+fn attach(bus: &Bus, address: u8, chip: &ChipDescription) -> io::Result<Attached> {
+    let attached = match *chip {
         ChipDescription::Bme280 { .. } => Attached::Bme280(bus.attach(address, Bme280::new(Air::default()))),
         ChipDescription::Scd4x { co2, .. } => Attached::Scd4x(bus.attach(address, Scd4x::new(co2, Air::default()))),
         ChipDescription::Ssd1306 { height } => {
@@ -253,9 +274,10 @@ fn attach(bus: &Bus, address: u8, chip: ChipDescription) -> Attached {
             bus.attach(address, Ssd1306::new(glass));
             Attached::Ssd1306
         }
+        ChipDescription::Pn532 { .. } => Attached::Pn532(bus.attach(address, Pn532::new())),
     };
-    attached.take(chip);
-    attached
+    attached.take(chip)?;
+    Ok(attached)
 }
 
 fn usual_bus() -> BusDescription {
@@ -263,7 +285,8 @@ fn usual_bus() -> BusDescription {
     let bme280 = ChipDescription::Bme280 { temperature, humidity, pressure, id: None, stuck: None };
     let scd4x = ChipDescription::Scd4x { co2: 640, temperature, humidity };
     let oled = ChipDescription::Ssd1306 { height: 32 };
-    let chips = [("0x3c", oled), ("0x62", scd4x), ("0x76", bme280)];
+    let pn532 = ChipDescription::Pn532 { badge: None };
+    let chips = [("0x24", pn532), ("0x3c", oled), ("0x62", scd4x), ("0x76", bme280)];
     let chips = chips.map(|(address, chip)| (address.to_owned(), chip)).into();
     BusDescription { fault: None, chips }
 }
@@ -361,5 +384,18 @@ mod tests {
         bus.write(0x3c, &[0x00, 0xe3]).unwrap();
         let answer = hardware.read_one_wire(&OneWireId::parse("28-0316a2795cff").unwrap()).unwrap();
         assert!(answer.ends_with("t=21000\n"), "{answer}");
+    }
+
+    #[test]
+    fn a_badge_comes_and_goes_with_the_file_and_has_the_bytes_of_one() {
+        assert_eq!(parse_hexadecimal("04A1b2C3").unwrap(), [4, 0xa1, 0xb2, 0xc3]);
+        for bad in ["", "04", "04A1B2C", "04A1B2C3C4", "04A1B2CX", "ä4A1B2C"] {
+            assert!(parse_hexadecimal(bad).is_err(), "{bad}");
+        }
+        let bus = Bus::new();
+        let attached = attach(&bus, 0x24, &ChipDescription::Pn532 { badge: None }).unwrap();
+        assert!(attached.take(&ChipDescription::Pn532 { badge: Some("04A1B2C3".to_owned()) }).unwrap());
+        assert!(attached.take(&ChipDescription::Pn532 { badge: Some("04".to_owned()) }).is_err());
+        assert!(!attached.take(&ChipDescription::Ssd1306 { height: 32 }).unwrap(), "it is another chip");
     }
 }

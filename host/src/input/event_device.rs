@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::watching::{Sources, watch};
 use super::{Driver, Message, NowMs, Reading, StartError, Tell};
+use crate::hardware::Hardware;
 
 mod kernel;
 mod typist;
@@ -39,6 +40,7 @@ impl Driver for EventDevices {
     fn start(
         &self,
         inputs: &BTreeMap<InputName, Input>,
+        _: &Hardware,
         now_ms: NowMs,
         sender: mpsc::Sender<Message>,
         tell: Tell,
@@ -46,7 +48,7 @@ impl Driver for EventDevices {
         let devices = Devices { hands: hands_by_device(inputs), open: kernel::open, tell };
         Reading::start(self.name(), move |stop| {
             let wanted = devices.hands.keys().cloned().collect();
-            watch(stop, &wanted, devices, AGAIN_AFTER, &now_ms, &sender);
+            watch(stop, &wanted, devices, AGAIN_AFTER, &now_ms, &sender)
         })
     }
 }

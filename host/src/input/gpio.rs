@@ -18,6 +18,7 @@ use tracing::debug;
 
 use super::watching::{Source, Sources, watch};
 use super::{Driver, Message, NowMs, Reading, StartError, Tell};
+use crate::hardware::Hardware;
 
 mod control;
 
@@ -39,6 +40,7 @@ impl Driver for Gpio {
     fn start(
         &self,
         inputs: &BTreeMap<InputName, Input>,
+        _: &Hardware,
         now_ms: NowMs,
         sender: mpsc::Sender<Message>,
         tell: Tell,
@@ -55,7 +57,7 @@ impl Driver for Gpio {
                 .collect()
         };
         Reading::start(self.name(), move |stop| {
-            watch(stop, &wanted, AllLines { request, tell }, AGAIN_AFTER, &now_ms, &sender);
+            watch(stop, &wanted, AllLines { request, tell }, AGAIN_AFTER, &now_ms, &sender)
         })
     }
 }

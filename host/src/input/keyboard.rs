@@ -17,6 +17,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
 
 use super::{Driver, Message, NowMs, Reading, StartError, Tell};
+use crate::hardware::Hardware;
 
 mod pipe;
 mod terminal;
@@ -41,6 +42,7 @@ impl Driver for Keyboard {
     fn start(
         &self,
         inputs: &BTreeMap<InputName, Input>,
+        _: &Hardware,
         now_ms: NowMs,
         sender: mpsc::Sender<Message>,
         _: Tell,
@@ -53,7 +55,11 @@ impl Driver for Keyboard {
         let stdin = io::stdin();
         if stdin.is_terminal() {
             let raw = terminal::RawMode::enter().map_err(StartError::Terminal)?;
-            let mut reading = Reading::start(self.name(), move |stop| terminal::read(stop, &sink))?.keeping(raw);
+            let read = move |stop: &super::reading::Stop| {
+                terminal::read(stop, &sink);
+                Ok(())
+            };
+            let mut reading = Reading::start(self.name(), read)?.keeping(raw);
             if let Err(error) = reading.looking_again_at(SignalKind::window_change()) {
                 tracing::warn!(%error, "a key after the terminal was resized may be heard with the next one");
             }
@@ -61,7 +67,10 @@ impl Driver for Keyboard {
         }
         // Without the buffer of `io::stdin`: what lies in that one can't be waited for.
         let pipe = stdin.as_fd().try_clone_to_owned().map_err(StartError::StandardInput)?;
-        Reading::start(self.name(), move |stop| pipe::read(pipe::Stoppable::new(File::from(pipe), stop), &sink))
+        Reading::start(self.name(), move |stop| {
+            pipe::read(pipe::Stoppable::new(File::from(pipe), stop), &sink);
+            Ok(())
+        })
     }
 }
 

@@ -1,24 +1,26 @@
-//! The PN532, a reader of badges on an I2C bus. It is asked again and again which badge is before it; one that is held there is
-//! read all the time, and is one press.
+//! The PN532, a reader of badges on an I2C bus. It is asked again and again which badge is before it, and each answer is sent.
+//! Whether it is a press is decided by who hears it: one that is held there is read all the time, and is one.
 //!
 //! Badges of ISO 14443 A are read (MIFARE, NTAG and their kin), of which the number alone is taken. Frames and their check sums
 //! are the crate's, [`pn532`]; numbers are those of the sections of NXP's user manual UM0701-02.
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use embedded_hal::i2c::I2c;
-use punchcard_core::badge::{BadgeNumber, BadgeRead, Presence};
+use punchcard_core::badge::{BadgeNumber, BadgeRead};
 use punchcard_core::config::input::{Input, Trigger};
 use punchcard_core::name::InputName;
-use punchcard_i2c::{Bus, BusPath};
+use punchcard_i2c::BusPath;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
 use super::reading::Stop;
 use super::{Driver, Message, NowMs, Reading, StartError, Tell};
+use crate::hardware::Hardware;
 
 mod chip;
 
@@ -80,14 +82,16 @@ impl Driver for Pn532 {
     fn start(
         &self,
         inputs: &BTreeMap<InputName, Input>,
+        hardware: &Hardware,
         now_ms: NowMs,
         sender: mpsc::Sender<Message>,
         tell: Tell,
     ) -> Result<Reading, StartError> {
         let mut antennas = antennas(inputs);
+        let hardware = hardware.clone();
         Reading::start(self.name(), move |stop| {
-            let open = |bus: &Path| Bus::open(&BusPath::new(bus)).map_err(Into::into);
-            ask(stop, &mut antennas, open, &now_ms, &sender, &tell);
+            let open = |bus: &Path| hardware.open_i2c(&BusPath::new(bus)).map_err(Into::into);
+            ask(stop, &mut antennas, open, &now_ms, &sender, &tell)
         })
     }
 }
@@ -96,8 +100,6 @@ impl Driver for Pn532 {
 struct Antenna<B: I2c> {
     input: InputName,
     bus: PathBuf,
-    again_after_ms: u64,
-    presence: Presence,
     chip: Option<Chip<B>>,
     /// When it is tried again, where it is away.
     again_at_ms: u64,
@@ -107,15 +109,9 @@ struct Antenna<B: I2c> {
 
 fn antennas<B: I2c>(inputs: &BTreeMap<InputName, Input>) -> Vec<Antenna<B>> {
     let antenna = |(name, input): (&InputName, &Input)| match &input.trigger {
-        Trigger::Pn532 { bus } => Some(Antenna {
-            input: name.clone(),
-            bus: bus.clone(),
-            again_after_ms: u64::try_from(input.debounce_for.as_millis()).unwrap_or(u64::MAX),
-            presence: Presence::default(),
-            chip: None,
-            again_at_ms: 0,
-            said: None,
-        }),
+        Trigger::Pn532 { bus } => {
+            Some(Antenna { input: name.clone(), bus: bus.clone(), chip: None, again_at_ms: 0, said: None })
+        }
         _ => None,
     };
     inputs.iter().filter_map(antenna).collect()
@@ -125,6 +121,9 @@ fn antennas<B: I2c>(inputs: &BTreeMap<InputName, Input>) -> Vec<Antenna<B>> {
 type Opened<B> = Result<B, Box<dyn Error + Send + Sync>>;
 
 /// Asks all of them in turn until it is to stop, or nobody receives any more.
+///
+/// # Errors
+/// When the system can't wait.
 fn ask<B>(
     stop: &Stop,
     antennas: &mut [Antenna<B>],
@@ -132,7 +131,8 @@ fn ask<B>(
     now_ms: &NowMs,
     sender: &mpsc::Sender<Message>,
     tell: &Tell,
-) where
+) -> io::Result<()>
+where
     B: I2c,
     B::Error: Send + Sync + Error + 'static,
 {
@@ -147,12 +147,10 @@ fn ask<B>(
                     if antenna.said.take().is_some() {
                         tell(&antenna.input, None);
                     }
-                    let press =
-                        number.filter(|number| antenna.presence.is_press(number, at_ms, antenna.again_after_ms));
-                    let Some(number) = press else { continue };
+                    let Some(number) = number else { continue };
                     let read = BadgeRead { input: antenna.input.clone(), number: Ok(number), at_ms };
                     if sender.blocking_send(Message::Badge(read)).is_err() {
-                        return;
+                        return Ok(());
                     }
                 }
                 Err(error) => {
@@ -166,8 +164,8 @@ fn ask<B>(
                 }
             }
         }
-        if sender.is_closed() || stop.rest(ASK_AFTER).unwrap_or(true) {
-            return;
+        if sender.is_closed() || stop.rest(ASK_AFTER)? {
+            return Ok(());
         }
     }
 }

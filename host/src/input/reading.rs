@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tracing::warn;
 
@@ -22,7 +23,8 @@ pub const STOPS_WITHIN: Duration = Duration::from_secs(3);
 pub struct Reading {
     driver: &'static str,
     stop: Stop,
-    ended: oneshot::Receiver<()>,
+    /// Why it broke off; closed when the thread has ended.
+    broke_off: watch::Receiver<Option<String>>,
     /// Undoes what was changed of the device when it is dropped.
     undo: Option<Box<dyn Send>>,
     /// Passes a signal on to the thread.
@@ -30,21 +32,35 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Reads on a thread of its own until `read` returns, which it has to do once its [`Stop`] says so.
+    /// Reads on a thread of its own until `read` returns, which it has to do once its [`Stop`] says so. An error, or a panic,
+    /// is what [`Self::broken_off`] tells.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(super) fn start(driver: &'static str, read: impl FnOnce(&Stop) + Send + 'static) -> Result<Self, StartError> {
+    pub(super) fn start(
+        driver: &'static str,
+        read: impl FnOnce(&Stop) -> io::Result<()> + Send + 'static,
+    ) -> Result<Self, StartError> {
         let stop = Stop::new().map_err(StartError::Thread)?;
-        let (ending, ended) = oneshot::channel::<()>();
+        let (ending, broke_off) = watch::channel(None);
         let seen = stop.clone();
         let read = move || {
-            // Dropped at the end, which is what is waited for.
-            let _ending = ending;
-            read(&seen);
+            // Nothing of what it read with is used after a panic.
+            let reason = match catch_unwind(AssertUnwindSafe(|| read(&seen))) {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "its thread panicked".to_owned(),
+            };
+            ending.send_replace(Some(reason));
         };
         thread::Builder::new().name(driver.to_owned()).spawn(read).map_err(StartError::Thread)?;
-        Ok(Self { driver, stop, ended, undo: None, passing: None })
+        Ok(Self { driver, stop, broke_off, undo: None, passing: None })
+    }
+
+    /// Why its thread broke off, once it did. `None`: it ended as it should.
+    pub(crate) fn broken_off(&self) -> impl Future<Output = Option<String>> + Send + use<> {
+        let mut broke_off = self.broke_off.clone();
+        async move { broke_off.wait_for(Option::is_some).await.ok()?.clone() }
     }
 
     /// Keeps what undoes a change of the device when it is dropped.
@@ -77,7 +93,9 @@ impl Reading {
 
     async fn stop_within(mut self, bound: Duration) -> bool {
         self.stop.give();
-        let has_ended = tokio::time::timeout(bound, &mut self.ended).await.is_ok();
+        // Closed by the end of the thread.
+        let ended = self.broke_off.wait_for(|_| false);
+        let has_ended = tokio::time::timeout(bound, ended).await.is_ok();
         if !has_ended {
             warn!(driver = self.driver, "a driver of inputs does not stop, and is left behind");
         }
@@ -179,6 +197,8 @@ pub(super) enum Awaited {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::oneshot;
+
     use super::*;
 
     #[tokio::test]
@@ -186,7 +206,10 @@ mod tests {
         // Nothing is ever written there.
         let (device, _silent) = io::pipe().unwrap();
         let (undone, mut is_undone) = oneshot::channel::<()>();
-        let read = move |stop: &Stop| while stop.wait(&device, None).unwrap() != Awaited::Stop {};
+        let read = move |stop: &Stop| {
+            while stop.wait(&device, None)? != Awaited::Stop {}
+            Ok(())
+        };
         let reading = Reading::start("test", read).unwrap().keeping(undone);
         assert_eq!(is_undone.try_recv(), Err(oneshot::error::TryRecvError::Empty));
         assert!(reading.stop().await);
@@ -198,9 +221,10 @@ mod tests {
         let (device, _silent) = io::pipe().unwrap();
         let (looked, mut looks) = tokio::sync::mpsc::unbounded_channel();
         let read = move |stop: &Stop| {
-            while stop.wait(&device, None).unwrap() != Awaited::Stop {
+            while stop.wait(&device, None)? != Awaited::Stop {
                 looked.send(()).unwrap();
             }
+            Ok(())
         };
         let mut reading = Reading::start("test", read).unwrap();
         reading.looking_again_at(SignalKind::window_change()).unwrap();
@@ -225,8 +249,9 @@ mod tests {
         let (device, _silent) = io::pipe().unwrap();
         let (ending, ended) = oneshot::channel::<()>();
         let read = move |stop: &Stop| {
-            while stop.wait(&device, None).unwrap() != Awaited::Stop {}
+            while stop.wait(&device, None)? != Awaited::Stop {}
             drop(ending);
+            Ok(())
         };
         drop(Reading::start("test", read).unwrap());
         assert!(ended.await.is_err(), "it has ended");
@@ -235,8 +260,24 @@ mod tests {
     #[tokio::test]
     async fn a_driver_that_hangs_is_left_behind() {
         let (release, hanging) = std::sync::mpsc::channel::<()>();
-        let reading = Reading::start("test", move |_| assert!(hanging.recv().is_err())).unwrap();
+        let read = move |_: &Stop| {
+            assert!(hanging.recv().is_err());
+            Ok(())
+        };
+        let reading = Reading::start("test", read).unwrap();
         assert!(!reading.stop_within(Duration::ZERO).await);
         drop(release);
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_breaks_off_says_why_and_one_that_is_stopped_does_not() {
+        let fails = Reading::start("test", |_| Err(io::Error::other("too many open files"))).unwrap();
+        assert_eq!(fails.broken_off().await.as_deref(), Some("too many open files"));
+        let panics = Reading::start("test", |_| panic!("of a test")).unwrap();
+        assert_eq!(panics.broken_off().await.as_deref(), Some("its thread panicked"));
+        let stops = Reading::start("test", |stop| stop.rest(Duration::from_secs(600)).map(drop)).unwrap();
+        let broken_off = stops.broken_off();
+        assert!(stops.stop().await);
+        assert_eq!(broken_off.await, None);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::event::epoll;
 use tokio::sync::mpsc;
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::reading::{Awaited, Stop};
 use super::{Message, NowMs, StartError};
@@ -46,7 +46,11 @@ pub(super) trait Sources<K> {
     fn tell(&self, source: &K, error: Option<&StartError>);
 }
 
-/// Reads until it is to stop, or nobody receives any more. What is missing is asked for after each such pause.
+/// Reads until it is to stop, or nobody receives any more. What is missing is asked for at once, and then after each such
+/// pause.
+///
+/// # Errors
+/// When the system can't wait for several sources at once.
 pub(super) fn watch<K: Ord + Clone + std::fmt::Display>(
     stop: &Stop,
     wanted: &BTreeSet<K>,
@@ -54,21 +58,26 @@ pub(super) fn watch<K: Ord + Clone + std::fmt::Display>(
     again_after: Duration,
     now_ms: &NowMs,
     sender: &mpsc::Sender<Message>,
-) {
+) -> io::Result<()> {
     // One descriptor that is readable while one of the sources' is.
-    let any = match epoll::create(epoll::CreateFlags::CLOEXEC) {
-        Ok(any) => any,
-        Err(error) => return error!(%error, "inputs can't be waited for, and are off"),
-    };
+    let any = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    let again_after_ms = u64::try_from(again_after.as_millis()).unwrap_or(u64::MAX);
+    let mut ask_at_ms = 0;
+    let mut has_waited = true;
     let mut had = Vec::new();
     let mut missing = wanted.clone();
     let mut said: BTreeMap<K, String> = BTreeMap::new();
     let mut is_received = true;
     loop {
-        for (name, requested) in if missing.is_empty() { Vec::new() } else { sources.request(&missing) } {
+        // By the clock too: where edges come all the time, nothing is ever waited for to its end.
+        let is_time = !missing.is_empty() && (has_waited || now_ms() >= ask_at_ms);
+        if is_time {
+            ask_at_ms = now_ms().saturating_add(again_after_ms);
+        }
+        for (name, requested) in if is_time { sources.request(&missing) } else { Vec::new() } {
             let added = requested.and_then(|source| {
                 epoll::add(&any, &source, epoll::EventData::new_u64(0), epoll::EventFlags::IN)
-                    .map_err(|error| StartError::Thread(error.into()))?;
+                    .map_err(|error| StartError::Waiting(error.into()))?;
                 Ok(source)
             });
             match added {
@@ -91,11 +100,14 @@ pub(super) fn watch<K: Ord + Clone + std::fmt::Display>(
                 }
             }
         }
-        let again = (!missing.is_empty()).then_some(again_after);
-        match stop.wait(&any, next_wait(again, had.iter().filter_map(|(_, source)| source.due_ms()).min(), now_ms())) {
-            Ok(Awaited::Stop) => return,
-            Ok(Awaited::Nothing) => {}
-            Ok(Awaited::Device(_)) => had.retain_mut(|(name, source)| {
+        let ask_ms = (!missing.is_empty()).then_some(ask_at_ms);
+        let due_ms = had.iter().filter_map(|(_, source)| source.due_ms()).chain(ask_ms).min();
+        let awaited = stop.wait(&any, due_ms.map(|due_ms| Duration::from_millis(due_ms.saturating_sub(now_ms()))))?;
+        has_waited = awaited == Awaited::Nothing;
+        match awaited {
+            Awaited::Stop => return Ok(()),
+            Awaited::Nothing => {}
+            Awaited::Device(_) => had.retain_mut(|(name, source)| {
                 let taken = source.take(now_ms, &mut |message| is_received &= sender.blocking_send(message).is_ok());
                 // Dropped, its descriptor leaves the gathering; asked for again, it says why it is off.
                 if let Err(error) = &taken {
@@ -104,39 +116,12 @@ pub(super) fn watch<K: Ord + Clone + std::fmt::Display>(
                 }
                 taken.is_ok()
             }),
-            Err(error) => return error!(%error, "inputs can't be waited for, and are off"),
         }
         for message in had.iter_mut().filter_map(|(_, source)| source.elapse(now_ms())) {
             is_received &= sender.blocking_send(message).is_ok();
         }
         if !is_received {
-            return;
-        }
-    }
-}
-
-/// How long to wait at most: until it is time to ask again, or until something is due.
-fn next_wait(again: Option<Duration>, due_ms: Option<u64>, now_ms: u64) -> Option<Duration> {
-    let due = due_ms.map(|due_ms| Duration::from_millis(due_ms.saturating_sub(now_ms)));
-    [again, due].into_iter().flatten().min()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_wait_ends_with_what_comes_first() {
-        let ms = Duration::from_millis;
-        for (again, due_ms, expected) in [
-            (None, None, None),
-            (Some(ms(2_000)), None, Some(ms(2_000))),
-            (None, Some(1_500), Some(ms(500))),
-            (Some(ms(2_000)), Some(1_500), Some(ms(500))),
-            (Some(ms(200)), Some(1_500), Some(ms(200))),
-            (None, Some(900), Some(ms(0))),
-        ] {
-            assert_eq!(next_wait(again, due_ms, 1_000), expected, "{again:?} {due_ms:?}");
+            return Ok(());
         }
     }
 }

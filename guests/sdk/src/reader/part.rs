@@ -21,6 +21,11 @@ impl<'de> Elements<'de> {
     pub(super) fn new(reader: Reader<'de>, elements: &'de [Value]) -> Self {
         Self { reader, elements: elements.iter(), position: 0 }
     }
+
+    /// How many were not read.
+    pub(super) fn left(&self) -> usize {
+        self.elements.len()
+    }
 }
 
 impl<'de> SeqAccess<'de> for Elements<'de> {

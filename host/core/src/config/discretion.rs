@@ -1,5 +1,7 @@
 //! What of plugins.toml may be shown beside an error.
 //!
+//! Whose badge is which may not: an error goes into the log, and no number of a badge is logged.
+//!
 //! People paste secrets into it, although none belongs there: in place of a table, under a key that nobody knows, without
 //! quotation marks. An error then has to say where, and must not repeat what stands there: its text goes into logs, into
 //! `status`, and from there into questions that people ask in public. In doubt a line is not shown; where it is, is said
@@ -20,15 +22,21 @@ pub(super) enum Shown {
     Nothing,
 }
 
-/// Whether what stands at this path may be a secret: `grants.NAME.secrets` and what is below it, and of a sink's
-/// `authorize` all but the name of a grant.
+/// Whether what stands at this path may be a secret: `grants.NAME.secrets` and what is below it, of a sink's `authorize` all
+/// but the name of a grant, and who has which badge.
 pub(super) fn is_secret(path: &str) -> bool {
     let mut parts = path.split('.');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some("grants"), Some(_), Some("secrets"), _) => true,
         (Some("sinks"), Some(_), Some("authorize"), below) => below != Some("grant"),
+        (Some("people"), Some(_), _, _) => true,
         _ => false,
     }
+}
+
+/// As much of a path as an error may name: a key of `[people]` is the number of a badge.
+pub(super) fn shown_path(path: &str) -> &str {
+    if path.starts_with("people.") { "people" } else { path }
 }
 
 /// Whether a line gives away that a secret stands in it.
@@ -54,6 +62,8 @@ mod tests {
             ("sinks.a.authorize.header", true),
             ("sinks.a.authorize.grant", false),
             ("inputs.secrets", false),
+            ("people.0012345678", true),
+            ("people", false),
             ("", false),
         ] {
             assert_eq!(is_secret(path), secret, "{path}");

@@ -11,7 +11,7 @@ use std::time::Duration;
 pub use action::{Action, FieldValue, Press, Presses, Step, TurnAction};
 pub use device::InputDevice;
 pub use key::Key;
-pub use trigger::{Chip, Contact, HEADER_CHIPS, Pull, Trigger};
+pub use trigger::{Chip, Contact, HEADER_CHIPS, PN532_ADDRESS, Pull, Trigger};
 
 use super::node::Node;
 use super::reference::Declared;

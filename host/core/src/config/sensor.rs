@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::bus::{bus_of_number, parse_any_address, parse_bus};
-use super::input::Kinds;
+use super::input::{Input, Kinds, PN532_ADDRESS, Trigger};
 use super::node::{Node, quote};
 use super::panel::{Panel, PanelDriver};
 use super::reference::Declared;
@@ -76,10 +76,9 @@ impl OneWireId {
 pub(super) fn parse_sensors(
     root: &mut Table<'_, '_>,
     declared: &Declared<'_>,
-    panel: Option<&Panel>,
+    mut lent: Lent,
     kinds: &mut Kinds,
 ) -> BTreeMap<InputName, Sensor> {
-    let mut lent = Lent::beside(panel);
     kinds.note_sensors(declared.has_sensors());
     root.parts("sensors", InputName::parse, |node| {
         let made = kinds.names().count();
@@ -143,20 +142,27 @@ fn parse_loans<T>(
 }
 
 /// What is lent already, by which key, in which line of the text: two drivers of one chip would disturb one another.
-#[derive(Default)]
-struct Lent {
+pub(super) struct Lent {
     chips: Vec<(I2cLoan, String)>,
     one_wire: Vec<(OneWireId, String)>,
 }
 
 impl Lent {
-    /// A panel has its chip for itself.
-    fn beside(panel: Option<&Panel>) -> Self {
+    /// A panel has its chip for itself, and so has a reader of badges.
+    pub(super) fn beside(panel: Option<&Panel>, inputs: &BTreeMap<InputName, Input>) -> Self {
         let oled = panel.and_then(|panel| match &panel.driver {
             PanelDriver::Oled(oled) => Some(I2cLoan { bus: oled.bus.clone(), address: oled.address }),
             PanelDriver::Terminal | PanelDriver::None => None,
         });
-        Self { chips: oled.into_iter().map(|chip| (chip, "`panel`".to_owned())).collect(), one_wire: Vec::new() }
+        let oled = oled.map(|chip| (chip, "`panel`".to_owned()));
+        let readers = inputs.iter().filter_map(|(name, input)| match &input.trigger {
+            Trigger::Pn532 { bus } => {
+                let chip = I2cLoan { bus: bus.clone(), address: PN532_ADDRESS };
+                Some((chip, format!("`inputs.{}`", name.as_str())))
+            }
+            _ => None,
+        });
+        Self { chips: oled.into_iter().chain(readers).collect(), one_wire: Vec::new() }
     }
 
     fn parse_i2c(&mut self, node: &Node<'_, '_>) -> Option<I2cLoan> {

@@ -1,9 +1,9 @@
 //! What a badge means: whose press it is, and whether it is one.
 
 use punchcard_core::badge::{BadgeNumber, BadgeRead};
-use punchcard_core::config::input::Action;
+use punchcard_core::config::input::{Action, Trigger};
 use punchcard_core::name::InputName;
-use tracing::info;
+use tracing::debug;
 
 use super::{INPUT_IS_GONE, Intake, Pressed};
 
@@ -29,7 +29,7 @@ impl Intake {
         };
         let again_after_ms = u64::try_from(control.input.debounce_for.as_millis()).unwrap_or(u64::MAX);
         if !control.presence.is_press(&number, at_ms, again_after_ms) {
-            info!(%input, "the same badge again, or still; that is one press");
+            debug!(%input, "the same badge again, or still; that is one press");
             return None;
         }
         if !presses.once.share_commit_for.is_zero() {
@@ -49,9 +49,12 @@ impl Intake {
         }
     }
 
-    /// A press with this badge was not recorded: the same badge is one again at once.
+    /// A press with this badge was not recorded: the same badge is one again at once. At a reader that sees a badge for as long
+    /// as it lies there it has to be taken away first, or it would be refused many times a second.
     pub(super) fn forget(&mut self, input: &InputName, badge: Option<&BadgeNumber>) {
-        if let (Some(control), Some(number)) = (self.inputs.get_mut(input), badge) {
+        if let (Some(control), Some(number)) = (self.inputs.get_mut(input), badge)
+            && !matches!(control.input.trigger, Trigger::Pn532 { .. })
+        {
             control.presence.forget(number);
         }
     }

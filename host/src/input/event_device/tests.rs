@@ -147,7 +147,7 @@ impl Bench {
         let now: NowMs = Arc::new(move || *clock.lock().unwrap());
         let read = move |stop: &super::super::reading::Stop| {
             let wanted = devices.hands.keys().cloned().collect();
-            watch(stop, &wanted, devices, Duration::from_millis(5), &now, &sender);
+            watch(stop, &wanted, devices, Duration::from_millis(5), &now, &sender)
         };
         Self { reading: Reading::start("event-device", read).unwrap(), receiver, plugged, said, now_ms }
     }

@@ -21,8 +21,7 @@ const USUAL_LONG_MS: u32 = 800;
 /// `within-ms` of a double press, where it is left out: desktops take 400 to 500.
 const USUAL_DOUBLE_MS: u32 = 400;
 
-const NO_RELEASES: &str =
-    "a keyboard in a terminal does not say when a key is let go; a long press is for a gpio button";
+const NO_RELEASES: &str = "a keyboard in a terminal does not say when a key is let go, so that a long press and a double one are none; both are for a gpio button, or for a keyboard with a `device`";
 
 const DOLLAR: &str = "`$` takes the item of a choice; for a text that starts with it, write `$$`";
 
@@ -126,8 +125,9 @@ pub(super) fn parse_action(
                 true => node.refuse(NO_RELEASES),
                 false => parse_timed_press(node, declared, kinds, "after-ms", USUAL_LONG_MS).map(Some),
             });
-            let double = table.optional("double-press", None, |node| {
-                parse_timed_press(node, declared, kinds, "within-ms", USUAL_DOUBLE_MS).map(Some)
+            let double = table.optional("double-press", None, |node| match is_terminal {
+                true => node.refuse(NO_RELEASES),
+                false => parse_timed_press(node, declared, kinds, "within-ms", USUAL_DOUBLE_MS).map(Some),
             });
             Some(Action::Press(Box::new(Presses { once: once?, long: long?, double: double? })))
         }

@@ -18,6 +18,9 @@ pub const HEADER_CHIPS: &[&str] = &["pinctrl-bcm2835", "pinctrl-bcm2711", "pinct
 /// The kernel's labels have at most 31 bytes (`GPIO_MAX_NAME_SIZE`).
 const LONGEST_LABEL: usize = 31;
 
+/// The address of every PN532 on an I2C bus (NXP's user manual UM0701-02, section 6.2.4, without its lowest bit).
+pub const PN532_ADDRESS: u8 = 0x24;
+
 /// What is touched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trigger {

@@ -82,15 +82,15 @@ impl HostLine for Confinement {
     }
 }
 
-/// What of a transaction may be asked of a bus: the host makes room for what is read.
+/// What of a transaction may be asked of a bus: the host makes room for what is read, and copies what is written.
 fn admit(operations: Vec<wit::Operation>) -> Result<Vec<Operation>, wit::BusError> {
-    let read = operations.iter().fold(0_usize, |sum, operation| match operation {
+    let bytes = operations.iter().fold(0_usize, |sum, operation| match operation {
         wit::Operation::Read(bytes) => sum.saturating_add(usize::try_from(*bytes).unwrap_or(usize::MAX)),
-        wit::Operation::Write(_) => sum,
+        wit::Operation::Write(bytes) => sum.saturating_add(bytes.len()),
     });
-    if operations.len() > MOST_OPERATIONS || read > MOST_BYTES {
+    if operations.len() > MOST_OPERATIONS || bytes > MOST_BYTES {
         let count = operations.len();
-        return Err(wit::BusError::Other(format!("{count} operations that read {read} bytes are too many at once")));
+        return Err(wit::BusError::Other(format!("{count} operations of {bytes} bytes are too many at once")));
     }
     let admitted = operations.into_iter().map(|operation| match operation {
         wit::Operation::Read(bytes) => Operation::Read(usize::try_from(bytes).unwrap_or(MOST_BYTES)),
@@ -108,6 +108,28 @@ impl From<BusError> for wit::BusError {
             BusError::ArbitrationLoss => Self::ArbitrationLoss,
             BusError::Denied => Self::Denied,
             BusError::Other(reason) => Self::Other(reason),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_and_written_at_once_has_a_bound() {
+        let read = |bytes: usize| wit::Operation::Read(u32::try_from(bytes).unwrap());
+        let write = |bytes: usize| wit::Operation::Write(vec![0; bytes]);
+        for (operations, is_admitted) in [
+            (vec![read(MOST_BYTES)], true),
+            (vec![write(MOST_BYTES)], true),
+            (vec![read(MOST_BYTES / 2), write(MOST_BYTES / 2)], true),
+            (vec![read(MOST_BYTES), write(1)], false),
+            (vec![write(MOST_BYTES), write(1)], false),
+            (vec![write(0); MOST_OPERATIONS], true),
+            (vec![write(0); MOST_OPERATIONS + 1], false),
+        ] {
+            assert_eq!(admit(operations).is_ok(), is_admitted);
         }
     }
 }
