@@ -219,6 +219,19 @@ impl Host {
         Ok(f64::from(kibibytes) * 1024.0 / 1e6)
     }
 
+    /// How long its threads have computed.
+    pub(crate) fn computed_for(&self) -> Result<Duration> {
+        let id = self.process.id().context("the host has ended")?;
+        let mut nanoseconds = 0;
+        for thread in std::fs::read_dir(format!("/proc/{id}/task")).context("cannot look at the host's threads")? {
+            // Nanoseconds come first (`Documentation/scheduler/sched-stats.rst` of the kernel).
+            let text = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+            let spent: u64 = text.split(' ').next().unwrap_or_default().parse().context("no scheduling statistics")?;
+            nanoseconds += spent;
+        }
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+
     /// Ends it in order.
     pub(crate) async fn stop(mut self) -> Result<()> {
         let ended = timeout(PATIENCE, self.process.stop()).await.context("the host does not stop")??;

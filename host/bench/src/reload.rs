@@ -13,7 +13,7 @@ use crate::device::Device;
 use crate::sample::{Measurement, Stopwatch, quantile};
 use crate::surroundings::Surroundings;
 
-const RELOADS: usize = 60;
+const RELOADS: usize = 300;
 /// What is in the settings, and what stands there every other time. It means the same.
 const SETTINGS: [&str; 2] = [r#"layout = "punches""#, r#"project-field = "project", layout = "punches""#];
 

@@ -1,7 +1,6 @@
 //! What shows frames.
 
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use punchcard_core::appearance::Appearance;
@@ -9,7 +8,6 @@ use thiserror::Error;
 
 use super::frame::Frame;
 use super::oled::OpeningError;
-use super::picture::PictureError;
 
 /// A panel that can show a frame.
 ///
@@ -40,15 +38,4 @@ pub enum DriverError {
     /// The panel on an I2C bus did not take it.
     #[error("the panel can't be reached")]
     Oled(#[source] OpeningError),
-    /// There is no picture.
-    #[error("the picture for the panel's file could not be made")]
-    Picture(#[from] PictureError),
-    /// The file could not be written.
-    #[error("the panel's picture could not be written to {}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
 }

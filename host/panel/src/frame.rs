@@ -7,8 +7,6 @@ use embedded_graphics::draw_target::DrawTarget;
 use embedded_graphics::geometry::{OriginDimensions, Point, Size};
 use embedded_graphics::pixelcolor::BinaryColor;
 use ssd1306::size::{DisplaySize, DisplaySize72x40, DisplaySize128x32, DisplaySize128x64};
-use thiserror::Error;
-
 /// The panels that there are layouts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FrameSize {
@@ -20,30 +18,9 @@ pub enum FrameSize {
     Small,
 }
 
-/// Why a text is not the size of a panel.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{found}` is not a size that a panel can have: 128x32, 128x64 or 72x40")]
-pub struct FrameSizeError {
-    /// What stood there.
-    pub found: String,
-}
-
 impl FrameSize {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Low, Self::High, Self::Small];
-
-    /// Takes `128x32`, `128x64` or `72x40`.
-    ///
-    /// # Errors
-    /// When it is none of them.
-    pub fn parse(text: &str) -> Result<Self, FrameSizeError> {
-        match text {
-            "128x32" => Ok(Self::Low),
-            "128x64" => Ok(Self::High),
-            "72x40" => Ok(Self::Small),
-            _ => Err(FrameSizeError { found: text.to_owned() }),
-        }
-    }
 
     /// Pixels from left to right.
     #[must_use]
@@ -176,14 +153,6 @@ impl DrawTarget for Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_size_is_parsed() {
-        assert_eq!(FrameSize::parse("128x32"), Ok(FrameSize::Low));
-        assert_eq!(FrameSize::parse("128x64"), Ok(FrameSize::High));
-        assert_eq!(FrameSize::parse("72x40"), Ok(FrameSize::Small));
-        assert_eq!(FrameSize::parse("64x128"), Err(FrameSizeError { found: "64x128".to_owned() }));
-    }
 
     #[test]
     fn what_falls_outside_is_left_out() {

@@ -1,11 +1,7 @@
-//! A frame as a PNG file that looks like the panel: pale blue on black glass.
-
-use std::fs;
-use std::path::{Path, PathBuf};
+//! A frame as a picture in PNG that looks like the panel: pale blue on black glass.
 
 use thiserror::Error;
 
-use super::driver::{Driver, DriverError};
 use super::frame::Frame;
 
 /// Red, green, blue.
@@ -75,35 +71,6 @@ fn color(frame: &Frame, scale: u32, x: u32, y: u32) -> u8 {
     }
 }
 
-/// Keeps a PNG file of what the panel shows.
-#[derive(Debug, Clone)]
-pub struct PictureFile {
-    path: PathBuf,
-    scale: u32,
-}
-
-impl PictureFile {
-    /// The file is made with the first frame. For `scale` see [`render_png`].
-    #[must_use]
-    pub fn new(path: &Path, scale: u32) -> Self {
-        Self { path: path.to_owned(), scale }
-    }
-}
-
-impl Driver for PictureFile {
-    /// Replaces the file at once: who looks at it never finds half a picture.
-    fn show(&mut self, frame: &Frame) -> Result<(), DriverError> {
-        let picture = render_png(frame, self.scale)?;
-        let mut name = self.path.as_os_str().to_owned();
-        name.push(".new");
-        let write = || {
-            fs::write(&name, picture)?;
-            fs::rename(&name, &self.path)
-        };
-        write().map_err(|source| DriverError::File { path: self.path.clone(), source })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use embedded_graphics::Pixel;
@@ -154,24 +121,5 @@ mod tests {
         let frame = Frame::new(FrameSize::Low);
         assert_eq!(decoded(&render_png(&frame, 0).unwrap()).0, 140);
         assert_eq!(decoded(&render_png(&frame, u32::MAX).unwrap()).0, 140 * 32);
-    }
-
-    #[test]
-    fn the_file_is_replaced_and_nothing_else_is_left() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("panel.png");
-        let mut driver = PictureFile::new(&path, 2);
-        driver.show(&Frame::new(FrameSize::High)).unwrap();
-        driver.show(&Frame::new(FrameSize::Low)).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), render_png(&Frame::new(FrameSize::Low), 2).unwrap());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_written_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("absent").join("panel.png");
-        let error = PictureFile::new(&path, 2).show(&Frame::new(FrameSize::Low)).unwrap_err();
-        assert!(matches!(error, DriverError::File { path: named, .. } if named == path));
     }
 }

@@ -123,17 +123,10 @@ impl PanelState {
     }
 
     /// A press was taken and goes to the ledger. Until [`Self::note_recorded`] or [`Self::note_refused`] no other press
-    /// should be taken: see [`Self::is_accepting`].
+    /// should be taken.
     pub fn note_accepting(&mut self, now_ms: u64) {
         self.accepting_at.get_or_insert(now_ms);
         self.delivered_at = None;
-    }
-
-    /// Whether a press is on its way to the ledger. A press that comes meanwhile is the impatience of one who waits, not
-    /// a second event.
-    #[must_use]
-    pub fn is_accepting(&self) -> bool {
-        self.accepting_at.is_some()
     }
 
     /// The press is durable at this place of the ledger. A notice can be had now or follow by [`Self::note_notice`].
