@@ -170,19 +170,21 @@ async fn what_was_sent_and_not_answered_before_a_restore_may_still_arrive() {
 
 #[tokio::test]
 async fn what_may_still_arrive_may_do_so_whichever_ledger_comes_next() {
-    let (folder, file, _) = delivered_since().await;
+    let folder = tempfile::tempdir().unwrap();
     let ledger = open(folder.path());
-    press_and_format(&ledger, [8]).await;
+    declare(&ledger, &[SINK]).await;
+    press_and_format(&ledger, 1..=2).await;
+    let file = back_up(folder.path(), &[]);
     open_batch(&ledger, SINK, 1, 7).await.unwrap();
     ledger.store_connector_state(&sink(SINK), b"sent".to_vec(), true).await.unwrap();
     close(ledger).await;
     restore(folder.path(), &file);
     assert!(is_in_doubt(folder.path()).await);
-    // Nothing that this one sent is on its way, and it has not compared.
-    assert_eq!(perform_undo(folder.path()).unwrap(), Undo::PutBack);
-    assert!(is_in_doubt(folder.path()).await, "back again");
+    // This one has sent nothing, and has not compared.
     restore(folder.path(), &file);
     assert!(is_in_doubt(folder.path()).await, "restored twice");
+    assert_eq!(perform_undo(folder.path()).unwrap(), Undo::PutBack);
+    assert!(is_in_doubt(folder.path()).await, "back again");
     restore(folder.path(), &file);
     // The card has lost a part of it since it was checked; another one is restored in its place.
     fs::write(folder.path().join("restore/ledger.sqlite"), "short").unwrap();

@@ -367,14 +367,16 @@ async fn what_was_chosen_last_is_what_is_remembered_however_fast_a_knob_is_turne
     let Fixture { clock, ledger, display, troubles, time, folder: _folder } = Fixture::new();
     let name = ChoiceName::parse("project").unwrap();
     for _ in 0..20 {
-        let mut intake =
-            Intake::new(&configuration, ledger.clone(), clock.clone(), time.clone(), display.clone(), troubles.clone())
-                .await;
-        for _ in 0..33 {
-            intake.choose(&name, 1);
-        }
-        let last = intake.choices[&name].item().to_owned();
-        drop(intake);
+        let (clock, time) = (clock.clone(), time.clone());
+        let (display, troubles) = (display.clone(), troubles.clone());
+        let mut intake = Intake::new(&configuration, ledger.clone(), clock, time, display, troubles).await;
+        let name = name.clone();
+        // In a task, as a device has it: what a task spawns last is begun first.
+        let turning = tokio::spawn(async move {
+            (0..33).for_each(|_| intake.choose(&name, 1));
+            intake.choices[&name].item().to_owned()
+        });
+        let last = turning.await.unwrap();
         let remembered = async {
             while ledger.recall("choice/project").await.unwrap().as_ref() != Some(&last) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
