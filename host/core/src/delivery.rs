@@ -263,12 +263,12 @@ impl Carrier {
             }
             Directive::Hold(Pause { problem, .. }) if work == Work::ReadBack => {
                 self.phase = Phase::Idle;
-                let reason = problem.map_or_else(|| "the connector waits for a person".into(), render_reason);
+                let reason = problem.as_ref().map_or_else(|| "the connector waits for a person".into(), render_reason);
                 Next::GaveUp { reason, needs_person: true }
             }
             Directive::Wait(Pause { problem: Some(problem), .. }) if work == Work::ReadBack => {
                 self.phase = Phase::Idle;
-                Next::GaveUp { reason: render_reason(problem), needs_person: false }
+                Next::GaveUp { reason: render_reason(&problem), needs_person: false }
             }
             Directive::Delivered(_) if work == Work::ReadBack => {
                 self.phase = Phase::Idle;
@@ -324,7 +324,7 @@ impl Carrier {
     }
 }
 
-fn render_reason(problem: Problem) -> String {
+fn render_reason(problem: &Problem) -> String {
     format!("{}: {}", problem.headline, problem.advice)
 }
 
