@@ -6,6 +6,7 @@
 mod device;
 pub mod exit;
 mod heap;
+mod interruption;
 mod log;
 mod output;
 mod question;

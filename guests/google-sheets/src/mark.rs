@@ -111,6 +111,16 @@ pub(crate) fn part_from_others(state: &mut State, call: Call) {
     }
 }
 
+/// A mark is of no use either once all rows were read for a host that has no batch under way: it knows by their ids which of
+/// them are there, and what is not goes in other batches, to where rows go by now. Before that it is, in case the host comes
+/// back to its batch because they can't be read.
+pub(crate) fn part_from_read(state: &mut State, call: Call) {
+    if let Some(mark) = state.mark.take() {
+        log::info(&format!("batch {} is no longer under way; its rows were looked for by their ids", mark.batch));
+        state.spent.extend(mark.id.map(|id| Spent { id, doubt: Some(Stamp::now(call.context)) }));
+    }
+}
+
 /// Asks for the mark when the batch may be there already.
 pub(crate) fn plan(state: &mut State, call: Call) -> Option<Directive> {
     let mark = state.mark.as_ref().filter(|mark| mark.ask && mark.batch == call.batch.id)?;

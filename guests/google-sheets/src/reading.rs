@@ -8,7 +8,7 @@
 //! its id too. Where the column of the ids has none, the id is looked for in the whole row; such a row is there, and changed.
 //! After the last page the columns are looked at again. Where they are not what they were, nothing is said to be missing.
 //!
-//! Nothing is changed here: no spreadsheet, tab or column is made, and what is in doubt stays so.
+//! Nothing is changed here: no spreadsheet, tab or column is made. What is in doubt stays so until all rows were read.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -23,7 +23,7 @@ use crate::cell::{Shown, show};
 use crate::member::list;
 use crate::pause::{back_off, hold, unanswered};
 use crate::state::{Asked, Look, Placed, Reading, State};
-use crate::{event_id, finding, look, problem, request};
+use crate::{event_id, finding, look, mark, problem, request};
 
 /// The row of the header, where nobody deleted it, or sorted it together with the rows.
 const HEADER: u64 = 1;
@@ -76,8 +76,9 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Directive, Error> {
     // A tab that was looked at again may have become shorter.
     let unread = state.reading.as_mut().filter(|reading| reading.first <= reading.through);
     let (Some((id, tab)), Some(reading)) = (tab, unread) else {
-        // There is nothing to read.
+        // There is nothing to read, or nothing more.
         state.reading = None;
+        mark::part_from_read(state, call);
         return Ok(finish(state, vec![]));
     };
     if reading.count == 0 {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::config::Configuration;
 use crate::plugin::Problem;
 
 /// For so long a part must work before that is told, in milliseconds: one that comes and goes would otherwise be told of
@@ -49,8 +50,8 @@ struct Known {
 }
 
 impl Alerts {
-    /// Notes which parts are in trouble now.
-    pub fn note(&mut self, problems: &BTreeMap<String, Problem>, now_ms: u64) {
+    /// Notes which parts are in trouble now. Of a part that is no longer there nothing is told: it does not work again.
+    pub fn note(&mut self, problems: &BTreeMap<String, Problem>, is_there: impl Fn(&str) -> bool, now_ms: u64) {
         for (part, problem) in problems {
             let known = self.parts.entry(part.clone()).or_insert_with(|| Known {
                 problem: None,
@@ -70,7 +71,7 @@ impl Alerts {
             }
         }
         // Of what was never told nobody needs to hear that it is over.
-        self.parts.retain(|_, known| known.is_told || known.problem.is_some());
+        self.parts.retain(|part, known| known.problem.is_some() || (known.is_told && is_there(part)));
     }
 
     /// What is to be told now, where a part must have been in trouble for `after_ms`.
@@ -122,6 +123,23 @@ impl Known {
     }
 }
 
+/// Whether a part is there under a configuration, by the name under which it has a problem: `sinks.NAME`, also with what of it
+/// behind that. What is no table of names is always there.
+#[must_use]
+pub fn is_configured(part: &str, configuration: &Configuration) -> bool {
+    let mut words = part.split('.');
+    let (table, name) = (words.next().unwrap_or_default(), words.next());
+    let Some(name) = name else { return table != "metrics" || configuration.metrics.is_some() };
+    match table {
+        "inputs" => configuration.inputs.keys().any(|known| known.as_str() == name),
+        "outputs" => configuration.outputs.keys().any(|known| known.as_str() == name),
+        "sensors" => configuration.sensors.keys().any(|known| known.as_str() == name),
+        "grants" => configuration.grants.keys().any(|known| known.as_str() == name),
+        "sinks" => configuration.sinks.keys().any(|known| known.as_str() == name),
+        _ => true,
+    }
+}
+
 /// An alert as a person reads it.
 #[must_use]
 pub fn render_alert(alert: &Alert, device: &str) -> String {
@@ -164,7 +182,7 @@ mod tests {
         let mut now_ms = 0;
         loop {
             while let Some((_, parts)) = changes.next_if(|(at_ms, _)| *at_ms <= now_ms) {
-                alerts.note(&at(parts), now_ms);
+                alerts.note(&at(parts), |_| true, now_ms);
             }
             while let Some(alert) = alerts.due(AFTER_MS, now_ms) {
                 alerts.sent(&alert);
@@ -214,13 +232,54 @@ mod tests {
     #[test]
     fn an_alert_that_did_not_arrive_stays_due_and_is_forgotten_when_its_trouble_is_over() {
         let mut alerts = Alerts::default();
-        alerts.note(&at(&["sheet"]), 0);
+        alerts.note(&at(&["sheet"]), |_| true, 0);
         assert_eq!(alerts.due(AFTER_MS, 599_999), None);
         for now_ms in [600_000, 660_000] {
             assert!(matches!(alerts.due(AFTER_MS, now_ms), Some(Alert::Trouble { for_ms, .. }) if for_ms == now_ms));
         }
-        alerts.note(&BTreeMap::new(), 700_000);
+        alerts.note(&BTreeMap::new(), |_| true, 700_000);
         assert_eq!((alerts.due(AFTER_MS, 9_000_000), alerts.next_ms(AFTER_MS)), (None, None));
+    }
+
+    #[test]
+    fn a_part_that_was_removed_does_not_work_again() {
+        for (is_there, expected) in [(true, Some(Alert::Mended { part: "sinks.sheet".to_owned() })), (false, None)] {
+            let mut alerts = Alerts::default();
+            alerts.note(&at(&["sinks.sheet"]), |_| true, 0);
+            let told = alerts.due(AFTER_MS, AFTER_MS).unwrap();
+            alerts.sent(&told);
+            // Its problem goes first, and a moment later the part.
+            alerts.note(&BTreeMap::new(), |_| true, 700_000);
+            alerts.note(&BTreeMap::new(), |part| is_there || part != "sinks.sheet", 700_001);
+            assert_eq!(alerts.due(AFTER_MS, 9_000_000), expected);
+        }
+    }
+
+    #[test]
+    fn a_part_is_there_while_the_configuration_names_it() {
+        let text = r#"
+            [device]
+            name = "door"
+            time-zone = "UTC"
+            [inputs.button]
+            driver = "keyboard"
+            key = "1"
+            press = { event = "punch" }
+        "#;
+        let configuration = crate::config::parse_what_is_valid(text).0;
+        assert_eq!(configuration.inputs.len(), 1);
+        let table = [
+            ("inputs.button", true),
+            ("inputs.bell", false),
+            ("sinks.sheet.format", false),
+            ("grants.google", false),
+            ("inputs", true),
+            ("panel", true),
+            ("metrics", false),
+        ];
+        for (part, expected) in table {
+            assert_eq!(is_configured(part, &configuration), expected, "{part}");
+        }
     }
 
     proptest! {

@@ -86,8 +86,13 @@ pub enum Next {
     Done(Work, Receipt),
     /// These rows are there. More are read where the page says so.
     Found(Page),
-    /// The rows can't be read back now; why.
-    GaveUp(String),
+    /// The rows can't be read back now.
+    GaveUp {
+        /// Why.
+        reason: String,
+        /// A person has to mend something before they can.
+        needs_person: bool,
+    },
     /// Ask [`Carrier::plan`].
     Later,
 }
@@ -256,16 +261,19 @@ impl Carrier {
                 self.failed(work, "the connector found rows when nobody asked for them".into(), now_ms);
                 Next::Later
             }
-            Directive::Hold(Pause { problem, .. }) | Directive::Wait(Pause { problem: problem @ Some(_), .. })
-                if work == Work::ReadBack =>
-            {
+            Directive::Hold(Pause { problem, .. }) if work == Work::ReadBack => {
                 self.phase = Phase::Idle;
-                let why = |problem: Problem| format!("{}: {}", problem.headline, problem.advice);
-                Next::GaveUp(problem.map_or_else(|| "the connector waits for a person".into(), why))
+                let reason = problem.as_ref().map_or_else(|| "the connector waits for a person".into(), render_reason);
+                Next::GaveUp { reason, needs_person: true }
+            }
+            Directive::Wait(Pause { problem: Some(problem), .. }) if work == Work::ReadBack => {
+                self.phase = Phase::Idle;
+                Next::GaveUp { reason: render_reason(&problem), needs_person: false }
             }
             Directive::Delivered(_) if work == Work::ReadBack => {
                 self.phase = Phase::Idle;
-                Next::GaveUp("the connector does not say which rows are there".into())
+                let reason = "the connector does not say which rows are there".into();
+                Next::GaveUp { reason, needs_person: false }
             }
             Directive::Send(request) => {
                 self.phase = Phase::Due(work, again(work));
@@ -314,6 +322,10 @@ impl Carrier {
         self.phase = Phase::Failed { work, until_ms: now_ms.saturating_add(plan_wait(self.failures, 0)) };
         self.failures = self.failures.saturating_add(1);
     }
+}
+
+fn render_reason(problem: &Problem) -> String {
+    format!("{}: {}", problem.headline, problem.advice)
 }
 
 /// Whether nothing from outside led to a step with this signal.

@@ -3,8 +3,9 @@
 //! A backup is older than what was delivered since. Rows that wait in it may have arrived, and so may rows that its formatters
 //! are still to make: of the same event they make a row with the same key. So every sink of a restored ledger is marked, with
 //! the newest event of the ledger at that moment. A sink that is marked delivers nothing until its formatter has passed that
-//! event and its rows were looked for at the service. What was found counts as delivered; the rest is delivered. Mark and
-//! outcome are one transaction.
+//! event and its rows were looked for at the service, in each place where they may be. What was found in a place counts as
+//! delivered there, and that is durable before it is looked in the next place; the mark goes after the last one, and then the
+//! rest is delivered. A power cut in between costs another look, and no row.
 //!
 //! The mark is a small fact of the host ([`memory`](super::memory)) under `compare-first/SINK`, and under `compare-first` for
 //! sinks that the ledger does not know yet and that begin with its history.
@@ -36,18 +37,18 @@ pub struct CompareFirst {
     pub newest: Sequence,
     /// The formatter has passed that event: all rows that may have been delivered are made.
     pub formatted: bool,
-    /// Rows that wait.
+    /// Rows of events up to that one that wait.
     pub waiting: u64,
     /// A batch that the ledger before this one had sent was not answered: its rows may still arrive.
     pub in_doubt: bool,
 }
 
-/// What comparing came to.
+/// What looking for rows in one place came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Compared {
     /// Rows that waited and were found: they count as delivered.
     pub there: u64,
-    /// Rows that wait now.
+    /// Rows that wait now, of whatever events.
     pub waiting: u64,
 }
 
@@ -62,32 +63,33 @@ impl Ledger {
             reader.snapshot(|snapshot, _| {
                 let Some(newest) = find_mark(snapshot, sink.as_str())? else { return Ok(None) };
                 let id = sink::find(snapshot, &sink)?.ok_or(SinkError::UnknownSink(sink))?;
-                let stands = "SELECT cursor, last_ordinal - settled_through FROM sink WHERE id = ?1";
-                let (cursor, waiting): (i64, i64) =
-                    snapshot.prepare_cached(stands)?.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                let cursor = "SELECT cursor FROM sink WHERE id = ?1";
+                let cursor: i64 = snapshot.prepare_cached(cursor)?.query_row([id], |row| row.get(0))?;
+                // Without the sign the index by event would be read, with all that was ever delivered.
+                let waiting = "SELECT count(*) FROM outbox WHERE sink = ?1 AND +event <= ?2
+                                   AND ordinal > (SELECT settled_through FROM sink WHERE id = ?1)";
+                let waiting = snapshot.prepare_cached(waiting)?.query_row((id, to_column(newest)), |row| row.get(0))?;
                 Ok(Some(CompareFirst {
                     newest,
                     formatted: sink::next_taken(snapshot, id, cursor, to_column(newest))?.is_none(),
-                    waiting: u64::try_from(waiting).unwrap_or(0),
-                    in_doubt: snapshot
-                        .prepare_cached("SELECT EXISTS (SELECT 1 FROM memory WHERE key = ?1)")?
-                        .query_row([IN_DOUBT], |row| row.get(0))?,
+                    waiting: count(waiting),
+                    in_doubt: is_in_doubt(snapshot)?,
                 }))
             })
         })
         .await
     }
 
-    /// Takes what was found at the service: those rows count as delivered, by `by` as [`Ledger::note_identified`] has it, and
-    /// the sink delivers from now on. `there`: any ordinals of theirs; rows that do not wait are passed over. `now` is `None`
-    /// where the device does not know the time.
+    /// Takes what was found in one place: those rows count as delivered there, to `link`, by `by` as
+    /// [`Ledger::note_identified`] has it. `there`: any ordinals of theirs; rows that do not wait are passed over. `now` is
+    /// `None` where the device does not know the time. The sink goes on comparing until [`Ledger::end_comparison`].
     ///
     /// A row that was not found and stands before one that was gets a further ordinal, with all that wait behind it: rows
-    /// settle in their order, and go in it.
+    /// settle in their order, and go in it. A batch that was on its way is none any more: the rows that are left go in others.
     ///
     /// # Errors
     /// When there is no such sink, or the disk refuses. Nothing has changed then.
-    pub async fn settle_compared(
+    pub async fn settle_found(
         &self,
         sink: &SinkName,
         by: &str,
@@ -105,11 +107,12 @@ impl Ledger {
         .await
     }
 
-    /// A person has a sink deliver without comparing. Returns whether it had to compare.
+    /// The sink delivers from now on: it was looked wherever its rows may be, or a person does not want to wait for that. A
+    /// batch that is still on its way comes again as one that was tried. Returns whether the sink had to compare.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub async fn waive_comparison(&self, sink: &SinkName) -> Result<bool, StorageError> {
+    pub async fn end_comparison(&self, sink: &SinkName) -> Result<bool, StorageError> {
         let sink = sink.clone();
         self.write(move |store| store.transact(|transaction| Ok(remove_mark(transaction, sink.as_str())?))).await
     }
@@ -133,6 +136,16 @@ pub(super) fn mark(connection: &mut Connection, came_in: CameIn) -> Result<(), r
         transaction.execute("DELETE FROM grant_state", [])?;
     }
     transaction.commit()
+}
+
+/// Whether a sink still compares of a ledger that came in while rows were on their way. They may arrive yet, whichever ledger
+/// comes next.
+pub(super) fn is_in_doubt(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    let in_doubt = "SELECT EXISTS (SELECT 1 FROM memory WHERE key = ?1)
+                        AND EXISTS (SELECT 1 FROM memory WHERE key > ?2 AND key < ?3)";
+    // Between `compare-first/` and what follows its names: `0` is the character after `/`.
+    let (after, before) = (format!("{KEY}/"), format!("{KEY}0"));
+    connection.prepare_cached(in_doubt)?.query_row((IN_DOUBT, after, before), |row| row.get(0))
 }
 
 /// Marks a sink that is new in the ledger, where it begins with events of a restored one. Another ledger may have delivered
@@ -167,14 +180,15 @@ fn parse(newest: &str) -> Sequence {
     from_column(newest.parse().unwrap_or(i64::MAX))
 }
 
-struct Found<'a> {
-    by: &'a str,
-    there: &'a [Ordinal],
-    now: Option<Instant>,
-    link: Option<&'a str>,
+/// What was found in one place, as [`Ledger::settle_found`] has it.
+pub(super) struct Found<'a> {
+    pub(super) by: &'a str,
+    pub(super) there: &'a [Ordinal],
+    pub(super) now: Option<Instant>,
+    pub(super) link: Option<&'a str>,
 }
 
-fn settle(
+pub(super) fn settle(
     transaction: &Transaction<'_>,
     way: &Way<'_>,
     name: &SinkName,
@@ -185,17 +199,16 @@ fn settle(
     let unform = "DELETE FROM batch WHERE sink = ?1 AND stage < ?2
                   AND first_ordinal = (SELECT max(first_ordinal) FROM batch WHERE sink = ?1)";
     transaction.prepare_cached(unform)?.execute((sink, DELIVERED))?;
-    remove_mark(transaction, name.as_str())?;
     let stands = "SELECT settled_through, last_ordinal FROM sink WHERE id = ?1";
     let (settled, last): (i64, i64) =
         transaction.prepare_cached(stands)?.query_row([sink], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let there = find_waiting(transaction, sink, settled, found.there)?;
+    let there = find_waiting(transaction, way, sink, settled, found.there)?;
     let Some(newest_there) = there.last().copied() else {
         return Ok(Compared { there: 0, waiting: count(last - settled) });
     };
     let is_prefix = i64::try_from(there.len()).is_ok_and(|rows| newest_there - settled == rows);
     let through = if is_prefix { newest_there } else { last };
-    keep_delivered(transaction, sink, (settled + 1, through), found)?;
+    keep_delivered(transaction, way, sink, (settled + 1, through), found)?;
     let mut waiting = last - through;
     if !is_prefix {
         let mut appending = Appending::begin(transaction, sink)?;
@@ -226,12 +239,14 @@ fn settle(
 /// The ordinals at which rows wait that were found.
 fn find_waiting(
     transaction: &Transaction<'_>,
+    way: &Way<'_>,
     sink: i64,
     settled: i64,
     there: &[Ordinal],
 ) -> Result<BTreeSet<i64>, BatchError> {
     let mut waiting = BTreeSet::new();
     for ordinal in there {
+        way.ask()?;
         let Some(row) = RowId::at(transaction, sink, ordinal.column())? else { continue };
         let Some((_, last)) = row.ordinals(transaction, sink)? else { continue };
         if last > settled {
@@ -244,6 +259,7 @@ fn find_waiting(
 /// Writes batches down that hold the rows of a range, as if they had been delivered.
 fn keep_delivered(
     transaction: &Transaction<'_>,
+    way: &Way<'_>,
     sink: i64,
     (first, through): (i64, i64),
     found: &Found<'_>,
@@ -251,6 +267,7 @@ fn keep_delivered(
     let mut first = first;
     let now = found.now.map(|now| now.unix_micros);
     while first <= through {
+        way.ask()?;
         let columns = "SELECT column_set FROM outbox WHERE sink = ?1 AND ordinal = ?2";
         let columns: i64 = transaction.prepare_cached(columns)?.query_row((sink, first), |row| row.get(0))?;
         let next = "SELECT min(ordinal) FROM outbox

@@ -93,11 +93,9 @@ impl Ledger {
                 let from = "SELECT identified_from FROM sink WHERE id = ?1 AND identified_by = ?2";
                 let from: Option<i64> =
                     snapshot.prepare_cached(from)?.query_row((id, &by), |row| row.get(0)).optional()?.flatten();
-                // A row whose event is not in the history can't be told from somebody else's.
                 let select = format!(
                     "SELECT ordinal, event_id, {} FROM outbox
                      WHERE sink = ?1 AND ordinal > ?2
-                         AND EXISTS (SELECT 1 FROM event WHERE event.sequence = outbox.event)
                          AND NOT EXISTS (
                              SELECT 1 FROM outbox AS before
                              WHERE before.sink = ?1 AND before.event = outbox.event

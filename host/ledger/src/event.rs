@@ -42,11 +42,10 @@ impl Ledger {
     /// given twice is recorded twice.
     ///
     /// # Errors
-    /// When the event can't be stored as it is, or the disk refuses or is full. There are two exceptions to what holds after
-    /// an error, on a disk that takes the event and then does not confirm it (`fdatasync` fails). Where it confirms nothing
-    /// else either, the event may be there after a power cut, until something else is recorded. Where it takes no write any
-    /// more, not the one that undoes the event either, that is said ([`StorageError::InDoubt`]): the event may be there after
-    /// any restart, until a write succeeds.
+    /// When the event can't be stored as it is, or the disk refuses or is full. There is one exception to what holds after an
+    /// error, on a disk that takes the event, does not confirm it (`fdatasync` fails), and does not confirm either that it is
+    /// undone. That is said ([`StorageError::InDoubt`]): the event may be there after the next start. Nothing is recorded after
+    /// either ([`StorageError::Latched`]).
     pub async fn accept(&self, event: NewEvent) -> Result<Event, AcceptError> {
         only(self.shared.writer.accept(Press::of(event)?).await?)
     }

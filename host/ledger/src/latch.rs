@@ -7,7 +7,8 @@
 //! One thing can't wait for the next start. SQLite writes a commit into the log in frames, the last of which says that it is
 //! one, and then syncs the log (`walFrames`). Where only the sync fails, all frames are there: whoever opens the file anew
 //! takes them for a commit, and nothing tells it from one that was confirmed just before a kill. So the host that was refused
-//! cuts them off, before it tells anybody. Where that can't be done either, it is said ([`StorageError::InDoubt`]).
+//! cuts them off, before it tells anybody. Where that can't be done either, or is not confirmed, it is said
+//! ([`StorageError::InDoubt`]).
 //!
 //! A disk that is full is another matter: of a write that failed no commit is left, and the next one may find room.
 
@@ -55,7 +56,7 @@ impl Latch {
         match end.and_then(|end| log.cut_off(end)) {
             Ok(()) => StorageError::Unconfirmed(source),
             Err(error) => {
-                tracing::error!(%error, "a write that failed can't be undone: the next start may bring it back");
+                tracing::error!(%error, "a write that failed is not known to be undone: the next start may bring it back");
                 StorageError::InDoubt(source)
             }
         }

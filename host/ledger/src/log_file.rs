@@ -114,19 +114,16 @@ impl LogFile {
         }
     }
 
-    /// Cuts off what stands behind so many bytes. Nobody reads it: it is no commit of which SQLite's index knows.
+    /// Cuts off what stands behind so many bytes, durably. Nobody reads it: it is no commit of which SQLite's index knows.
     ///
     /// # Errors
-    /// When it can't be cut off. Where only the sync is refused that is logged, and the next start makes it durable.
+    /// When it can't be cut off, or when the disk does not confirm that: then a power cut may bring it back.
     pub(super) fn cut_off(&self, bytes: u64) -> io::Result<()> {
         let file = OpenOptions::new().write(true).open(&self.path)?;
         #[cfg(test)]
         self.note(|file| power_cut::Operation::Resize { file, bytes })?;
         file.set_len(bytes)?;
-        if let Err(error) = self.sync(&file) {
-            tracing::warn!(%error, "a write that failed is undone, and the disk does not confirm that: a power cut may bring it back");
-        }
-        Ok(())
+        self.sync(&file)
     }
 
     /// Makes it hold nothing, in its size: it is not read at the next start, and does no harm beside a file that somebody

@@ -1,7 +1,8 @@
 //! Putting another ledger in the place of the one that is there.
 //!
 //! A person's `restore` only puts it aside, in the folder `restore` of the state folder, whole or not at all: it is made under
-//! another name, made durable, and renamed. Whoever opens the ledger next, under the state folder's lock, performs the swap
+//! another name, made durable, and renamed. One command does so at a time; what a killed one has left goes with the next start.
+//! Whoever opens the ledger next, under the state folder's lock, performs the swap
 //! before anything else, and has all sinks of the ledger that came in compare before they deliver
 //! ([`compare_first`](super::compare_first)). What was there before is kept in `before-restore`, and is put back in the same way.
 //!
@@ -12,7 +13,7 @@
 //!    that is not its own; then the ledger comes in.
 //! 3. What stands beside it in `restoring` comes in: its log, where it has one, and the token storage.
 //! 4. It is opened, and its sinks are marked in one transaction. To mark them twice does no harm.
-//! 5. `replaced` becomes `before-restore`, and `restoring` is removed.
+//! 5. `replaced` becomes `before-restore`, and `restoring` becomes `restored` and is removed.
 
 mod staged;
 mod swap;
@@ -23,6 +24,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use thiserror::Error;
 
 use super::FILE_NAME;
@@ -38,6 +41,8 @@ const DRAFT: &str = "restore.new";
 const PENDING: &str = "restore";
 /// The same, once a start has begun with it.
 const COMING: &str = "restoring";
+/// The same, once the swap is done with it, while it is removed.
+const DONE: &str = "restored";
 /// What was there before, while the swap is under way.
 const GOING: &str = "replaced";
 /// What was there before.
@@ -96,12 +101,33 @@ pub enum RestoreError {
         /// Why.
         source: io::Error,
     },
+    /// Somebody else restores or undoes something.
+    #[error("another `punchcard restore` is at work in this state folder; wait until it has ended, then try again")]
+    AtWork,
     /// A device is about to open the ledger.
     #[error("the device is just about to open the ledger; try again")]
     Busy(#[source] Box<OpenError>),
     /// Nothing was restored.
     #[error("nothing waits for the next start, and nothing was restored before")]
     NothingToUndo,
+}
+
+/// Nobody else puts a ledger aside in this state folder, or takes one back, for as long as this lives. It is a lock on the
+/// folder itself (`flock`), which the kernel gives back however the process ends. A host has another one.
+struct RestoreLock {
+    _folder: File,
+}
+
+impl RestoreLock {
+    fn take(state_dir: &Path) -> Result<Self, RestoreError> {
+        let refused = |source| RestoreError::Folder { path: state_dir.to_owned(), source };
+        let folder = File::open(state_dir).map_err(refused)?;
+        match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { _folder: folder }),
+            Err(Errno::WOULDBLOCK) => Err(RestoreError::AtWork),
+            Err(errno) => Err(refused(errno.into())),
+        }
+    }
 }
 
 /// What a ledger holds, for a person who decides about it.

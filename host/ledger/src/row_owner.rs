@@ -14,28 +14,38 @@ use super::error::StorageError;
 use super::outbox::{Ordinal, RowId};
 use super::row_key::parse_key;
 
-/// Where events are, by their ids: in the file an index of them would cost each press another page. Sixteen bytes for each.
+/// Where events are, by their ids, and those that are pruned and left rows behind: in the file an index of them would cost
+/// each press another page. Sixteen bytes for each.
 #[derive(Debug, Default)]
 pub struct EventIndex(Vec<(u64, i64)>);
 
 impl EventIndex {
     fn read(snapshot: &Connection) -> Result<Self, StorageError> {
-        let mut select = snapshot.prepare("SELECT id, sequence FROM event")?;
-        let mut rows = select.query([])?;
         let mut places = Vec::new();
-        while let Some(row) = rows.next()? {
-            places.push((fold(Ulid(u128::from_be_bytes(row.get(0)?))), row.get(1)?));
+        // Rows of a sink that plugins.toml did not name for a while may wait still when their events are pruned.
+        for select in [
+            "SELECT id, sequence FROM event",
+            "SELECT DISTINCT event_id, event FROM outbox
+             WHERE sink IN (SELECT id FROM sink) AND event <= (SELECT pruned_through FROM history)",
+        ] {
+            let mut select = snapshot.prepare(select)?;
+            let mut rows = select.query([])?;
+            while let Some(row) = rows.next()? {
+                places.push((fold(Ulid(u128::from_be_bytes(row.get(0)?))), row.get(1)?));
+            }
         }
         places.sort_unstable();
         Ok(Self(places))
     }
 
-    /// The sequence of an event that is in the file.
-    fn find(&self, snapshot: &Connection, event: Ulid) -> Result<Option<i64>, StorageError> {
+    /// The sequence of an event that is in the file, or of which rows of this sink are.
+    fn find(&self, snapshot: &Connection, sink: i64, event: Ulid) -> Result<Option<i64>, StorageError> {
         let from = self.0.partition_point(|(folded, _)| *folded < fold(event));
         for (_, sequence) in self.0[from..].iter().take_while(|(folded, _)| *folded == fold(event)) {
-            let id = "SELECT id FROM event WHERE sequence = ?1";
-            let id = snapshot.prepare_cached(id)?.query_row([sequence], |row| row.get::<_, [u8; 16]>(0)).optional()?;
+            let id = "SELECT id FROM event WHERE sequence = ?1
+                      UNION ALL SELECT event_id FROM outbox WHERE sink = ?2 AND event = ?1 LIMIT 1";
+            let mut id = snapshot.prepare_cached(id)?;
+            let id = id.query_row((sequence, sink), |row| row.get::<_, [u8; 16]>(0)).optional()?;
             if id == Some(event.0.to_be_bytes()) {
                 return Ok(Some(*sequence));
             }
@@ -69,7 +79,7 @@ pub enum RowOwner {
 }
 
 impl Ledger {
-    /// Reads where the events of the history are now, by their ids.
+    /// Reads where events are now, by their ids.
     ///
     /// # Errors
     /// When the file can't be read.
@@ -100,7 +110,7 @@ impl Ledger {
 
 fn find_owner(snapshot: &Connection, sink: i64, index: &EventIndex, key: &str) -> Result<RowOwner, BatchError> {
     let Some((id, position, revision)) = parse_key(key) else { return Ok(RowOwner::Foreign) };
-    let Some(event) = index.find(snapshot, id)? else {
+    let Some(event) = index.find(snapshot, sink, id)? else {
         let oldest = "SELECT id FROM event ORDER BY sequence LIMIT 1";
         let oldest = snapshot.prepare_cached(oldest)?.query_row([], |row| row.get::<_, [u8; 16]>(0)).optional()?;
         let pruned = "SELECT pruned_through > 0 FROM history";

@@ -1,12 +1,12 @@
 //! `[notify]` at work: what is wrong for a while is posted to a URL, and that it works again.
 //!
-//! What is told is what the panel would show; when, is decided by [`punchcard_core::alert`]. A message that did not arrive is
+//! What is told is what the panel shows, that somebody has to sign in, too; when, is decided by [`punchcard_core::alert`]. A message that did not arrive is
 //! posted again after a pause, and so is one of which nobody knows: twice is better than never.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use punchcard_core::alert::{Alert, Alerts, render_alert};
+use punchcard_core::alert::{Alert, Alerts, is_configured, render_alert};
 use punchcard_core::backoff::plan_wait;
 use punchcard_core::config::Part as Place;
 use punchcard_core::config::notify::{Notify, NotifyUrl};
@@ -22,7 +22,7 @@ use url::Url;
 use super::device::Device;
 use super::fault::Fault;
 use super::material::read_secret;
-use super::timer::sleep_until;
+use super::timer::wait_until;
 use crate::clock::entropy;
 use crate::http::Http;
 
@@ -38,14 +38,19 @@ pub(super) async fn alert(device: Arc<Device>, http: Result<Arc<Http>, String>, 
     let mut notes = device.display.notes();
     let mut parts = device.parts.subscribe();
     let mut alerts = Alerts::default();
-    let (mut failures, mut again_ms) = (0, 0);
+    let (mut failures, mut again_ms, mut posted_with) = (0, 0, None);
     loop {
         notes.mark_unchanged();
         let configuration = Arc::clone(&parts.borrow_and_update().configuration);
         let now_ms = device.clock.monotonic_ms();
+        if configuration.notify != posted_with {
+            // Another URL may be the one that works.
+            (failures, again_ms) = (0, 0);
+            posted_with.clone_from(&configuration.notify);
+        }
         let mut problems = device.display.problems();
         problems.remove(PART);
-        alerts.note(&problems, now_ms);
+        alerts.note(&problems, |part| is_configured(part, &configuration), now_ms);
         let mut next_ms = None;
         if let Some(notify) = &configuration.notify {
             let after_ms = u64::try_from(notify.after.as_millis()).unwrap_or(u64::MAX);
@@ -77,14 +82,8 @@ pub(super) async fn alert(device: Arc<Device>, http: Result<Arc<Http>, String>, 
         tokio::select! {
             // An error means that the device ends.
             noted = notes.changed() => if noted.is_err() { return },
-            changed = parts.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-                // Another URL may be the one that works.
-                again_ms = 0;
-            }
-            () = wait_until(&device, next_ms) => {}
+            changed = parts.changed() => if changed.is_err() { return },
+            () = wait_until(&device.clock, next_ms) => {}
         }
     }
 }
@@ -173,11 +172,4 @@ fn note_sent(alert: &Alert) {
 
 fn random() -> u64 {
     u64::from_le_bytes(std::array::from_fn(|index| entropy()[index]))
-}
-
-async fn wait_until(device: &Device, at_ms: Option<u64>) {
-    match at_ms {
-        Some(at_ms) => sleep_until(&device.clock, at_ms).await,
-        None => std::future::pending().await,
-    }
 }

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tracing::info;
 
 use super::control::{Answer, Question};
-use super::delivery::command;
+use super::delivery::{command, waits_to_look};
 use super::device::{Device, Reload};
 use super::error_chain::chain;
 use super::formatting;
@@ -88,7 +88,8 @@ impl Device {
     /// Has a sink try again that a problem holds up. Any other goes on by itself.
     fn retry(&self, name: &str) -> Result<Answer, String> {
         let standing = self.sink(name)?.delivery.borrow().clone();
-        let stuck = matches!(standing, DeliveryStanding::Held { .. } | DeliveryStanding::Failing { .. });
+        let stuck = matches!(standing, DeliveryStanding::Held { .. } | DeliveryStanding::Failing { .. })
+            || waits_to_look(&standing);
         // Refused where it can't deliver at all.
         self.sink_that_delivers(name)?;
         if stuck { self.ask_sink(name, command::DeliveryCommand::Retry) } else { Ok(Answer::NothingToDo) }
@@ -97,7 +98,7 @@ impl Device {
     /// Has a sink of a restored ledger deliver without comparing. That is kept before it is answered.
     async fn deliver_uncompared(&self, name: &str) -> Result<Answer, String> {
         let (sink, part) = self.sink_part(name)?;
-        if !self.ledger.waive_comparison(&sink).await.map_err(chain)? {
+        if !self.ledger.end_comparison(&sink).await.map_err(chain)? {
             return Ok(Answer::NothingToDo);
         }
         info!(%sink, "a person has the sink deliver without comparing after a restore");

@@ -42,6 +42,7 @@ mod grant_link;
 mod reading;
 mod sending;
 
+pub(super) use comparing::waits_to_look;
 pub(super) use grant_link::GrantLink;
 pub(super) use sending::Authority;
 
@@ -94,6 +95,8 @@ struct Load {
     wear: Wear,
     /// The wish for a new destination, by which the connector tells a repetition from another wish. Empty without one.
     wish: String,
+    /// The carrier does not know of it yet.
+    wish_is_new: bool,
     /// The ledger knows how the rows of these batches are delivered.
     identified: bool,
     reconciliation: Option<Reconciliation>,
@@ -112,9 +115,6 @@ impl Delivery {
     pub(super) async fn run(mut self) {
         let mut carrier = Carrier::default();
         let mut load = self.load().await;
-        if !load.wish.is_empty() {
-            carrier.ask_create_anew();
-        }
         let mut prepared = false;
         let mut creation = None;
         let mut flow = self.flow.clone();
@@ -131,6 +131,9 @@ impl Delivery {
         loop {
             while let Ok(ask) = self.asks.try_recv() {
                 self.take(&mut carrier, &mut load, ask).await;
+            }
+            if load.takes_up_wish(self.limits.reads_back) {
+                carrier.ask_create_anew();
             }
             match *flow.borrow_and_update() {
                 Flow::Stop => return,
@@ -199,12 +202,14 @@ impl Delivery {
 
     /// What is begun with after a start: no batch, and the connector's state and a wish as the ledger has them.
     async fn load(&self) -> Load {
+        let wish = self.recall_wish().await;
         Load {
             state: self.recall().await,
             batch: self.carry(self.empty_batch()),
             slowness: Slowness::default(),
             wear: Wear::default(),
-            wish: self.recall_wish().await,
+            wish_is_new: !wish.is_empty(),
+            wish,
             identified: false,
             reconciliation: None,
             comparing: self.recall_comparing().await,
@@ -286,7 +291,7 @@ impl Delivery {
                 self.announce(work, &load.batch, &receipt);
             }
             Next::Found(page) => self.take_page(carrier, load, page, self.clock.monotonic_ms()).await,
-            Next::GaveUp(reason) => self.stop_comparing(load, &reason),
+            Next::GaveUp { reason, needs_person } => self.give_up_comparing(load, &reason, needs_person),
             Next::Later => {}
         }
     }
@@ -315,7 +320,7 @@ impl Delivery {
                     load.wish = Uuid::new_v4().to_string();
                     self.remember_wish(&load.wish).await;
                 }
-                carrier.ask_create_anew();
+                load.wish_is_new = true;
             }
             DeliveryCommand::Reconcile { number, deliver_missing_of } => {
                 let of_last = deliver_missing_of.is_none_or(|of| of == load.missing.0);
@@ -364,13 +369,20 @@ impl Delivery {
                     let key = batch.row_keys.get(rejection.row as usize).map_or("", String::as_str);
                     warn!(%sink, row = key, reason = rejection.reason, "the service refuses a row; it is set aside");
                 }
-                if rows > 0 && self.delivered.send(sink.clone()).is_err() {
-                    warn!(%sink, "nobody shows deliveries any more");
+                if rows > 0 {
+                    self.tell_delivered();
                 }
             }
             Work::Prepare => info!(%sink, link = receipt.link, "the destination is ready"),
             Work::CreateAnew => info!(%sink, link = receipt.link, "a new destination was made"),
             Work::ReadBack => {}
+        }
+    }
+
+    /// Has it shown that rows arrived, and how many wait now.
+    fn tell_delivered(&self) {
+        if self.delivered.send(self.sink.clone()).is_err() {
+            warn!(sink = %self.sink, "nobody shows deliveries any more");
         }
     }
 

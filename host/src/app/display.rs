@@ -18,7 +18,7 @@ use tracing::warn;
 
 use super::control::Answer;
 use super::error_chain::chain;
-use super::timer::sleep_until;
+use super::timer::wait_until;
 use crate::clock::Clock;
 use crate::output::{OutputError, Outputs};
 use punchcard_panel::{Driver, Frame, FrameSize, Painter};
@@ -85,9 +85,9 @@ impl Display {
         self.shared.changed.subscribe()
     }
 
-    /// What is wrong, by part.
+    /// What is wrong, by part: also of grants that wait for a person, for which the panel shows a code.
     pub(super) fn problems(&self) -> BTreeMap<String, Problem> {
-        self.lock().problems().clone()
+        self.lock().problems()
     }
 
     fn lock(&self) -> MutexGuard<'_, PanelState> {
@@ -269,13 +269,6 @@ async fn wait_for(signal: Option<&mut Signal>) {
         return;
     }
     std::future::pending::<()>().await;
-}
-
-async fn wait_until(clock: &Clock, at_ms: Option<u64>) {
-    match at_ms {
-        Some(at_ms) => sleep_until(clock, at_ms).await,
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

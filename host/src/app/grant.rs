@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, warn};
 
 use super::error_chain::chain;
-use super::timer::sleep_until;
+use super::timer::{sleep_until, wait_until};
 use crate::clock::Clock;
 use crate::http::Http;
 use crate::vault::{Loaded, Slots, Vault};
@@ -301,14 +301,8 @@ impl GrantKeeper {
 
     /// Waits until something is asked, and for no longer than until then.
     async fn wait(&mut self, until_ms: Option<u64>) {
-        let over = async {
-            match until_ms {
-                Some(until_ms) => sleep_until(&self.clock, until_ms).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
-            () = over => {}
+            () = wait_until(&self.clock, until_ms) => {}
             ask = self.asks.recv() => match ask {
                 Some(ask) => self.take(ask),
                 None => self.stopping = true,

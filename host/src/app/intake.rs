@@ -29,7 +29,7 @@ use super::display::Display;
 use super::error_chain::chain;
 use super::known_time::KnownTime;
 use super::part::roster::Parts;
-use super::timer::sleep_until;
+use super::timer::wait_until;
 use super::trouble::Troubles;
 use crate::clock::{Clock, entropy};
 use crate::input::Message;
@@ -73,6 +73,8 @@ pub(super) struct Intake {
     troubles: Troubles,
     /// Events that wait for others.
     sharing: JoinSet<Accepted>,
+    /// What was chosen since the start, for the next one.
+    chosen: watch::Sender<BTreeMap<ChoiceName, String>>,
 }
 
 /// What became of a press.
@@ -102,7 +104,9 @@ impl Intake {
     ) -> Self {
         let (inputs, choices, sharing) = (BTreeMap::new(), BTreeMap::new(), JoinSet::new());
         let people = People::default();
-        let mut intake = Self { inputs, choices, people, ledger, clock, time, display, troubles, sharing };
+        let (chosen, newest) = watch::channel(BTreeMap::new());
+        tokio::spawn(remember_chosen(ledger.clone(), newest));
+        let mut intake = Self { inputs, choices, people, ledger, clock, time, display, troubles, sharing, chosen };
         intake.adopt(configuration).await;
         intake
     }
@@ -425,13 +429,8 @@ impl Intake {
             index: choice.index(),
             count: choice.count(),
         };
-        let (ledger, key, item) = (self.ledger.clone(), memory_key(name), choosing.item.clone());
-        // Only a convenience after a restart: turning does not wait for the card.
-        tokio::spawn(async move {
-            if let Err(error) = ledger.remember(&key, &item).await {
-                warn!(error = chain(error), "what was chosen can't be remembered");
-            }
-        });
+        let (name, item) = (name.clone(), choosing.item.clone());
+        self.chosen.send_modify(|chosen| drop(chosen.insert(name, item)));
         self.display.note(|panel, now_ms| panel.note_turned(choosing, now_ms));
         self.show_chosen();
     }
@@ -447,14 +446,6 @@ impl Intake {
     }
 }
 
-/// Waits until time tells something, where it does.
-async fn wait_until(clock: &Clock, due_ms: Option<u64>) {
-    match due_ms {
-        Some(due_ms) => sleep_until(clock, due_ms).await,
-        None => std::future::pending().await,
-    }
-}
-
 /// What a task returned. A panic in it goes on here: it is a defect, and ends the device.
 fn unwind<T>(ended: Result<T, JoinError>) -> T {
     ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
@@ -465,6 +456,21 @@ pub(super) fn fresh_id(unix_micros: i64) -> Ulid {
     let mut random = [0; 16];
     random.copy_from_slice(&entropy()[..16]);
     Ulid::from_parts(u64::try_from(unix_micros / 1_000).unwrap_or(0), u128::from_le_bytes(random))
+}
+
+/// Remembers what is chosen, the newest item of each choice, until nobody chooses any more. It is only a convenience after a
+/// restart: turning does not wait for the card, and what was turned past meanwhile is not written.
+async fn remember_chosen(ledger: Ledger, mut newest: watch::Receiver<BTreeMap<ChoiceName, String>>) {
+    let mut remembered = BTreeMap::new();
+    while newest.changed().await.is_ok() {
+        let chosen = newest.borrow_and_update().clone();
+        for (name, item) in chosen.iter().filter(|(name, item)| remembered.get(*name) != Some(*item)) {
+            if let Err(error) = ledger.remember(&memory_key(name), item).await {
+                warn!(error = chain(error), "what was chosen can't be remembered");
+            }
+        }
+        remembered = chosen;
+    }
 }
 
 fn memory_key(choice: &ChoiceName) -> String {

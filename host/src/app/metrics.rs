@@ -3,6 +3,7 @@
 //!
 //! Only who is on the device may ask: the address is loopback or a Unix socket. No secret and no row stands in the figures.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::io;
@@ -17,6 +18,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use punchcard_core::config::metrics::MetricsListen;
+use punchcard_core::name::SinkName;
 use punchcard_core::plugin::Problem;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
@@ -24,8 +26,12 @@ use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
 use super::device::Device;
+use super::part::handle::SinkHandle;
+use super::part::roster::OnOrOff;
 use super::report::report;
-use super::status::{GrantStanding, Report, StageReport};
+use super::status::{
+    GrantReport, GrantStanding, InputReport, Report, SensorReport, SensorStanding, SinkReport, StageReport,
+};
 
 /// What has the problem when nobody can ask.
 const PART: &str = "metrics";
@@ -157,7 +163,8 @@ async fn answer(stream: Box<dyn Stream>, device: Arc<Device>) {
 async fn respond(request: &Request<Incoming>, device: &Device) -> Response<Full<Bytes>> {
     let (status, kind, text) = match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/metrics") => {
-            let text = render(&report(device).await, memory_bytes(), device.time.now(&device.clock).wall.unix_micros);
+            let (report, wrong) = (report(device).await, Wrong::of(device));
+            let text = render(&report, &wrong, memory_bytes(), device.time.now(&device.clock).wall.unix_micros);
             (StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
         }
         (&Method::GET | &Method::HEAD, _) => (StatusCode::NOT_FOUND, "text/plain", "see /metrics\n".to_owned()),
@@ -176,8 +183,63 @@ fn memory_bytes() -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1_024)
 }
 
+/// What is wrong, as the panel and `[notify]` say it.
+struct Wrong {
+    /// By part.
+    problems: BTreeMap<String, Problem>,
+    /// Which grant authorizes a sink, by their names.
+    grants: BTreeMap<String, String>,
+}
+
+impl Wrong {
+    fn of(device: &Device) -> Self {
+        let parts = Arc::clone(&device.parts.borrow());
+        let grant_of = |(name, sink): (&SinkName, &OnOrOff<Arc<SinkHandle>>)| {
+            let grant = sink.as_ref().ok()?.grant.as_ref()?;
+            Some((name.to_string(), grant.to_string()))
+        };
+        Self { problems: device.display.problems(), grants: parts.sinks.iter().filter_map(grant_of).collect() }
+    }
+
+    fn has(&self, part: &str) -> bool {
+        self.problems.contains_key(part)
+    }
+}
+
+/// Whether each part does its work. One that is off does not; of every other, what the panel calls a problem is one here.
+fn parts_at_work(report: &Report, wrong: &Wrong) -> Vec<(String, bool)> {
+    let mut parts = Vec::new();
+    for GrantReport { name, standing, .. } in &report.grants {
+        let part = format!("grants.{name}");
+        let works = !matches!(standing, GrantStanding::Off { .. }) && !wrong.has(&part);
+        parts.push((part, works));
+    }
+    for SinkReport { name, formatting, delivery, .. } in &report.sinks {
+        let is_off = |stage: &StageReport| matches!(stage, StageReport::Off { .. });
+        let part = format!("sinks.{name}.format");
+        let works = !is_off(formatting) && !wrong.has(&part);
+        parts.push((part, works));
+        let part = format!("sinks.{name}.deliver");
+        // Nothing is delivered while its grant does not work.
+        let lets_in = wrong.grants.get(name).is_none_or(|grant| !wrong.has(&format!("grants.{grant}")));
+        let works = !is_off(delivery) && lets_in && !wrong.has(&part) && !wrong.has(&format!("sinks.{name}"));
+        parts.push((part, works));
+    }
+    for InputReport { name, .. } in &report.inputs {
+        let part = format!("inputs.{name}");
+        let works = !wrong.has(&part);
+        parts.push((part, works));
+    }
+    for SensorReport { name, standing, .. } in &report.sensors {
+        let part = format!("sensors.{name}");
+        let works = !matches!(standing, SensorStanding::Off { .. }) && !wrong.has(&part);
+        parts.push((part, works));
+    }
+    parts
+}
+
 /// The figures. `now_micros`: the device's wall clock.
-fn render(report: &Report, memory: Option<u64>, now_micros: i64) -> String {
+fn render(report: &Report, wrong: &Wrong, memory: Option<u64>, now_micros: i64) -> String {
     let mut page = Page::default();
     page.family("punchcard_info", "gauge", "The version that runs.");
     page.sample("punchcard_info", &[("device", &report.device), ("version", &report.version)], 1);
@@ -211,26 +273,8 @@ fn render(report: &Report, memory: Option<u64>, now_micros: i64) -> String {
     }
 
     page.family("punchcard_part_works", "gauge", "1 while a part does its work, 0 while something is wrong with it.");
-    for grant in &report.grants {
-        let is_wrong = matches!(
-            grant.standing,
-            GrantStanding::Off { .. } | GrantStanding::Blocked { .. } | GrantStanding::Failing { .. }
-        );
-        page.sample("punchcard_part_works", &[("part", &format!("grants.{}", grant.name))], u64::from(!is_wrong));
-    }
-    for sink in &report.sinks {
-        let is_wrong = |stage: &StageReport| {
-            matches!(stage, StageReport::Off { .. } | StageReport::Held { .. } | StageReport::Failing { .. })
-                || matches!(stage, StageReport::Waiting { .. })
-        };
-        for (stage, key) in [(&sink.formatting, "format"), (&sink.delivery, "deliver")] {
-            let part = format!("sinks.{}.{key}", sink.name);
-            page.sample("punchcard_part_works", &[("part", &part)], u64::from(!is_wrong(stage)));
-        }
-    }
-    for input in &report.inputs {
-        let part = format!("inputs.{}", input.name);
-        page.sample("punchcard_part_works", &[("part", &part)], u64::from(input.error.is_none()));
+    for (part, works) in parts_at_work(report, wrong) {
+        page.sample("punchcard_part_works", &[("part", &part)], u64::from(works));
     }
     page.family("punchcard_problem", "gauge", "1 for each thing that is wrong with the device itself.");
     for problem in &report.problems {
@@ -270,33 +314,64 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::status::{ConfigurationReport, InputReport, ProblemReport};
+    use crate::app::status::{ConfigurationReport, ProblemReport};
 
-    #[test]
-    fn figures_are_text_that_a_monitoring_system_reads() {
-        let report = Report {
+    fn report() -> Report {
+        Report {
             device: "front-door".into(),
             version: "0.1.0".into(),
             configuration: ConfigurationReport { path: "plugins.toml".into(), fallback: None, errors: None },
-            problems: vec![ProblemReport {
-                part: "panel".into(),
-                problem: Problem { headline: "a \"bad\\\nday\"".into(), advice: String::new() },
-            }],
+            problems: vec![ProblemReport { part: "panel".into(), problem: problem("a \"bad\\\nday\"") }],
             clock_known: true,
             events: 12,
             plugins: Vec::new(),
-            grants: Vec::new(),
-            sinks: Vec::new(),
+            grants: vec![GrantReport {
+                name: "google".into(),
+                provider: None,
+                standing: GrantStanding::Authorized { seconds_left: None, scopes: Vec::new() },
+            }],
+            sinks: vec![SinkReport {
+                name: "sheet".into(),
+                formatting: StageReport::Idle,
+                delivery: StageReport::Waiting { problem: None },
+                events_waiting: 0,
+                rows_waiting: 0,
+                rows_in_flight: 0,
+                rows_delivered: 0,
+                set_aside: 0,
+                dropped: 0,
+                oldest_waiting_at: None,
+                last_delivered_at: None,
+                standing: None,
+                notice: None,
+                link: None,
+            }],
             inputs: vec![InputReport { name: "knob".into(), error: Some("line 5 is in use".into()) }],
-            sensors: Vec::new(),
+            sensors: vec![SensorReport { name: "air".into(), standing: SensorStanding::Reading, last: None }],
             simulated_hardware: false,
-        };
-        let text = render(&report, Some(23_000_000), 0);
+        }
+    }
+
+    fn problem(headline: &str) -> Problem {
+        Problem { headline: headline.into(), advice: String::new() }
+    }
+
+    fn wrong(parts: &[&str]) -> Wrong {
+        Wrong {
+            problems: parts.iter().map(|part| ((*part).to_owned(), problem("bad"))).collect(),
+            grants: [("sheet".to_owned(), "google".to_owned())].into(),
+        }
+    }
+
+    #[test]
+    fn figures_are_text_that_a_monitoring_system_reads() {
+        let text = render(&report(), &wrong(&["inputs.knob"]), Some(23_000_000), 0);
         for line in [
             "punchcard_info{device=\"front-door\",version=\"0.1.0\"} 1",
             "# TYPE punchcard_events_total counter",
             "punchcard_events_total 12",
             "punchcard_part_works{part=\"inputs.knob\"} 0",
+            "punchcard_part_works{part=\"sensors.air\"} 1",
             "punchcard_problem{part=\"panel\",problem=\"a \\\"bad\\\\\\nday\\\"\"} 1",
             "process_resident_memory_bytes 23000000",
         ] {
@@ -305,6 +380,36 @@ mod tests {
         assert!(text.lines().all(|line| line.starts_with("# ")
             || line.rsplit_once(' ').is_some_and(|(_, value)| value.parse::<u64>().is_ok())));
         assert!(memory_bytes().is_some_and(|bytes| bytes > 1_000_000));
+    }
+
+    #[test]
+    fn a_part_does_its_work_unless_the_panel_says_otherwise() {
+        let idle = |report: &Report, wrong: &Wrong| -> Vec<String> {
+            let parts = parts_at_work(report, wrong).into_iter();
+            parts.filter(|(_, works)| !works).map(|(part, _)| part).collect()
+        };
+        let table: [(&[&str], &[&str]); 7] = [
+            // An ordinary pause is work.
+            (&[], &[]),
+            (&["panel"], &[]),
+            // Nobody is signed in, or somebody has to.
+            (&["grants.google"], &["grants.google", "sinks.sheet.deliver"]),
+            (&["sinks.sheet"], &["sinks.sheet.deliver"]),
+            (&["sinks.sheet.deliver"], &["sinks.sheet.deliver"]),
+            (&["sinks.sheet.format"], &["sinks.sheet.format"]),
+            (&["inputs.knob", "sensors.air"], &["inputs.knob", "sensors.air"]),
+        ];
+        for (problems, expected) in table {
+            assert_eq!(idle(&report(), &wrong(problems)), expected, "{problems:?}");
+        }
+        let mut off = report();
+        let reason = || "its plugin is gone".to_owned();
+        off.grants[0].standing = GrantStanding::Off { reason: reason() };
+        off.sinks[0].formatting = StageReport::Off { reason: reason() };
+        off.sinks[0].delivery = StageReport::Off { reason: reason() };
+        off.sensors[0].standing = SensorStanding::Off { reason: reason() };
+        let expected = ["grants.google", "sinks.sheet.format", "sinks.sheet.deliver", "sensors.air"];
+        assert_eq!(idle(&off, &wrong(&[])), expected);
     }
 
     #[tokio::test]

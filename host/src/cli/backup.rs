@@ -4,16 +4,16 @@
 //! SQLite makes beside the ledger for that, it gives to the ledger's owner.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use clap::Args;
 use punchcard_core::config::parse_what_is_valid;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, flock, renameat_with};
 use rustix::io::Errno;
 use serde_json::json;
 use thiserror::Error;
@@ -21,6 +21,7 @@ use thiserror::Error;
 use super::DeviceArguments;
 use super::events::zone;
 use super::exit::{Exit, Failure};
+use super::interruption::Unfinished;
 use super::output::{print_line, say_line};
 use super::time::render_rfc_3339;
 use crate::app::configuration::Source;
@@ -66,6 +67,18 @@ enum FileError {
         /// Why.
         source: io::Error,
     },
+    /// It would lie among the device's own files.
+    #[error("{} would lie in the state folder, among the files of the device itself; choose another place", path.display())]
+    InState {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Another one is being made under this name.
+    #[error("another `punchcard backup` writes {} at this moment; wait until it has ended", path.display())]
+    AtWork {
+        /// Which.
+        path: PathBuf,
+    },
     /// It could not get its name.
     #[error("{} is written and could not get its name", path.display())]
     Place {
@@ -88,7 +101,8 @@ pub(super) fn backup(device: &DeviceArguments, arguments: &BackupArguments) -> R
         made_at: made_at.unix_micros,
         configuration: text,
     };
-    let draft = Draft::make(&arguments.file, arguments.force).map_err(Failure::general)?;
+    let draft = Draft::make(&arguments.file, &device.state, arguments.force).map_err(Failure::general)?;
+    let unfinished = Unfinished::watch(draft.path.clone()).map_err(Failure::general)?;
     let secrets = if arguments.with_secrets {
         let copies = read_copies(&device.state.join(VAULT)).map_err(Failure::general)?;
         copies.into_iter().map(|(name, content)| BackedUpSecret { name, content: content.to_vec() }).collect()
@@ -98,7 +112,7 @@ pub(super) fn backup(device: &DeviceArguments, arguments: &BackupArguments) -> R
     let all = reader.backup_bytes().map_err(Failure::general)?;
     saying_how_far(&draft.path, all, || reader.back_up(&draft.path, &label, &secrets)).map_err(Failure::general)?;
     let bytes = draft.path.metadata().map_or(0, |metadata| metadata.len());
-    draft.place(arguments.force).map_err(Failure::general)?;
+    unfinished.finish(|| draft.place(arguments.force)).map_err(Failure::general)?;
     if arguments.json {
         let line = json!({
             "file": arguments.file,
@@ -150,11 +164,18 @@ pub(super) fn render_bytes(bytes: u64) -> String {
 struct Draft {
     path: PathBuf,
     file: PathBuf,
+    /// Locked: no other command takes it for one that a power cut left.
+    draft: File,
     placed: bool,
 }
 
 impl Draft {
-    fn make(file: &Path, force: bool) -> Result<Self, FileError> {
+    fn make(file: &Path, state: &Path, force: bool) -> Result<Self, FileError> {
+        if let (Ok(folder), Ok(state)) = (folder_of(file).canonicalize(), state.canonicalize())
+            && folder.starts_with(state)
+        {
+            return Err(FileError::InState { path: file.to_owned() });
+        }
         if !force && file.symlink_metadata().is_ok() {
             return Err(FileError::Exists { path: file.to_owned() });
         }
@@ -162,13 +183,30 @@ impl Draft {
         name.push(DRAFT);
         let path = PathBuf::from(name);
         let failed = |source| FileError::Make { path: file.to_owned(), source };
-        match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(failed(source)),
-            // There is none, or what a power cut left is gone.
-            _ => {}
+        let at_work = || FileError::AtWork { path: file.to_owned() };
+        match OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(&path) {
+            // What a power cut left, unless somebody is at it.
+            Ok(left) if !lock(&left).map_err(failed)? => return Err(at_work()),
+            Ok(_) => fs::remove_file(&path).map_err(failed)?,
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(failed(source)),
         }
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
-        Ok(Self { path, file: file.to_owned(), placed: false })
+        let draft = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+        if !lock(&draft).map_err(failed)? {
+            return Err(at_work());
+        }
+        let draft = Self { path, file: file.to_owned(), draft, placed: false };
+        // Before it was locked, another one may have taken it for what a power cut left.
+        if draft.is_there() { Ok(draft) } else { Err(at_work()) }
+    }
+
+    /// Whether what has this name is what was made here.
+    fn is_there(&self) -> bool {
+        let id = |file: io::Result<Metadata>| file.map(|file| (file.dev(), file.ino()));
+        match (id(self.path.symlink_metadata()), id(self.draft.metadata())) {
+            (Ok(named), Ok(made)) => named == made,
+            _ => false,
+        }
     }
 
     /// Gives it its name, durably.
@@ -186,18 +224,66 @@ impl Draft {
             Err(errno) => return Err(failed(errno.into())),
         }
         self.placed = true;
-        let folder = self.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let failed = |source| FileError::Place { path: self.file.clone(), source };
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+        File::open(folder_of(&self.file)).and_then(|folder| folder.sync_all()).map_err(failed)
+    }
+}
+
+/// The folder in which a file is.
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Locks a file. Returns whether nobody else had it. A file system that has no locks lets everybody in.
+fn lock(file: &File) -> io::Result<bool> {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) | Err(Errno::NOTSUP | Errno::NOLCK | Errno::NOSYS) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(errno) => Err(errno.into()),
     }
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
         if !self.placed
+            && self.is_there()
             && let Err(error) = fs::remove_file(&self.path)
         {
             say_line(format_args!("{} is of no use and can't be removed: {error}", self.path.display()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_over_the_devices_own_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        fs::create_dir_all(state.join("vault")).unwrap();
+        std::os::unix::fs::symlink(&state, folder.path().join("link")).unwrap();
+        for file in ["state/ledger.sqlite", "state/backup", "state/vault/x", "link/ledger.sqlite", "state/../state/x"] {
+            let made = Draft::make(&folder.path().join(file), &state, true);
+            assert!(matches!(made, Err(FileError::InState { .. })), "{file}");
+        }
+        assert!(Draft::make(&folder.path().join("state-backup"), &state, true).is_ok());
+    }
+
+    #[test]
+    fn one_is_written_at_a_time_and_what_a_power_cut_left_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, state) = (folder.path().join("backup"), folder.path().join("state"));
+        let draft = folder.path().join("backup.punchcard-new");
+        fs::write(&draft, "half").unwrap();
+        let first = Draft::make(&file, &state, false).unwrap();
+        assert_eq!(fs::read(&draft).unwrap(), b"");
+        assert!(matches!(Draft::make(&file, &state, true), Err(FileError::AtWork { .. })));
+        fs::write(&draft, "whole").unwrap();
+        first.place(false).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"whole");
+        drop(Draft::make(&file, &state, true).unwrap());
+        assert!(!draft.exists());
     }
 }

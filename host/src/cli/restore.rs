@@ -11,6 +11,7 @@ use thiserror::Error;
 use super::device::{INSTALLED_STATE, become_owner};
 use super::events::zone;
 use super::exit::{Exit, Failure};
+use super::interruption::Unfinished;
 use super::output::{print, print_line, say};
 use super::question::confirm;
 use super::time::render_local_in;
@@ -60,8 +61,10 @@ pub(super) fn restore(device: &DeviceArguments, arguments: &RestoreArguments) ->
     match (&arguments.file, opened) {
         (Some(path), Some((mut file, mut log))) => {
             let refused = |source| Failure::general(FileError::Restore { path: path.clone(), source });
-            let staged = StagedRestore::stage(&device.state, &mut file, log.as_mut()).map_err(refused)?;
-            restore_staged(device, arguments, path, staged)
+            let draft = StagedRestore::begin(&device.state).map_err(refused)?;
+            let unfinished = Unfinished::watch(draft.folder()).map_err(Failure::general)?;
+            let staged = draft.fill(&mut file, log.as_mut()).map_err(refused)?;
+            restore_staged(device, arguments, path, staged, &unfinished)
         }
         _ => undo(device, arguments.yes),
     }
@@ -81,6 +84,7 @@ fn restore_staged(
     arguments: &RestoreArguments,
     path: &Path,
     staged: StagedRestore,
+    unfinished: &Unfinished,
 ) -> Result<Exit, Failure> {
     if arguments.configuration {
         let text = staged.label.as_ref().and_then(|label| label.configuration.as_ref());
@@ -99,7 +103,7 @@ fn restore_staged(
         write_copies(&staged.folder().join(VAULT), copies).map_err(Failure::general)?;
     }
     let refused = |source| Failure::general(FileError::Restore { path: path.to_owned(), source });
-    staged.commit().map_err(refused)?;
+    unfinished.finish(|| staged.commit()).map_err(refused)?;
     print_line(say_next(device, "goes on with it")?)?;
     print_line("`punchcard restore --undo` takes it back.")?;
     Ok(Exit::Success)

@@ -271,3 +271,25 @@ fn a_batch_in_doubt_is_still_so_after_reading() {
     assert_eq!(google.log, ["mark"]);
     assert_eq!(google.rows("Punches").len(), 3);
 }
+
+#[test]
+fn rows_are_looked_for_where_they_went_and_where_they_go_now_though_a_batch_was_in_doubt() {
+    let (mut google, mut host, _) = settled();
+    let batch = host.batch(1);
+    google.faults = [Fault::LostAfter].into();
+    let Directive::Send(append) = host.step(&google, &batch, Signal::Begin) else { panic!() };
+    google.perform(&append);
+    // A host that went on with this state has delivered the batch, and the next one in the next year.
+    let backup = host.state.clone();
+    assert_eq!(host.run(&mut google, &batch, Signal::Resumed), delivered("file1"));
+    host.epoch_ms += 50 * 86_400_000;
+    let next = host.batch(1);
+    assert_eq!(host.run(&mut google, &next, Signal::Begin), delivered("file2"));
+
+    host.state = backup;
+    let found = all(&mut google, &mut host).unwrap();
+    assert_eq!(keys(&found), [Some("1/0"), Some("1/1"), Some("2/0")]);
+    let empty = host.batch(0);
+    assert_eq!(host.run(&mut google, &empty, Signal::Prepare), delivered("file2"));
+    assert_eq!(keys(&all(&mut google, &mut host).unwrap()), [Some("3/0")]);
+}

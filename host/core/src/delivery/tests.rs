@@ -290,14 +290,15 @@ fn rows_are_read_back_page_by_page() {
 #[test]
 fn whatever_is_in_the_way_of_reading_back_ends_it_and_holds_nothing_up() {
     let said = "sheet was deleted: create anew";
-    for (directive, why) in [
-        (Directive::Hold(pause(500)), said),
-        (Directive::Wait(pause(500)), said),
-        (Directive::Hold(Pause { milliseconds: 5, problem: None }), "the connector waits for a person"),
-        (Directive::Delivered(receipt()), "the connector does not say which rows are there"),
+    for (directive, why, needs_person) in [
+        (Directive::Hold(pause(500)), said, true),
+        (Directive::Wait(pause(500)), said, false),
+        (Directive::Hold(Pause { milliseconds: 5, problem: None }), "the connector waits for a person", true),
+        (Directive::Delivered(receipt()), "the connector does not say which rows are there", false),
     ] {
         let mut carrier = reading();
-        assert_eq!(carrier.stepped(Work::ReadBack, directive, 0), Next::GaveUp(why.into()));
+        let gave_up = Next::GaveUp { reason: why.into(), needs_person };
+        assert_eq!(carrier.stepped(Work::ReadBack, directive, 0), gave_up);
         assert_eq!((carrier.plan(0), carrier.standing()), (Plan::Idle, &DeliveryStatus::Idle));
     }
     let mut carrier = reading();

@@ -155,10 +155,15 @@ impl PanelState {
         self.result = Some(PressResult { at: now_ms, sequence, whose, notice });
     }
 
-    /// What is wrong, by part.
+    /// What is wrong, by part, for those who do not see the panel: a grant that waits for a person is a problem for them.
     #[must_use]
-    pub fn problems(&self) -> &BTreeMap<String, Problem> {
-        &self.problems
+    pub fn problems(&self) -> BTreeMap<String, Problem> {
+        let waits = self.prompts.keys().map(|grant| {
+            let advice =
+                "the panel and `punchcard status` show where, and the code; nothing of its sinks is delivered before";
+            (format!("grants.{grant}"), Problem { headline: "sign-in is needed".into(), advice: advice.into() })
+        });
+        waits.chain(self.problems.clone()).collect()
     }
 
     /// What outputs follow.

@@ -287,8 +287,12 @@ fn a_code_counts_down_and_goes_when_it_has_expired() {
         ],
     );
     assert_eq!(plan_scene(&state, 3_600).shown_for_ms, 100);
+    // Who does not see the panel is told, and not the code.
+    let told = &state.problems()["grants.google"];
+    assert!(told.headline == "sign-in is needed" && !told.advice.contains("GQVQ"), "{told:?}");
     state.set_prompt(&grant("google"), None, 3_000);
     assert_changes(&state, 3_000, &[(3_000, "idle")]);
+    assert!(state.problems().is_empty());
 }
 
 #[test]

@@ -11,7 +11,8 @@ use super::super::FILE_NAME;
 use super::super::backup::{self, BackedUpSecret, BackupLabel, BackupParts};
 use super::super::schema;
 use super::{
-    DRAFT, LedgerSummary, PENDING, RestoreError, VAULT, WITHOUT_GRANTS, remove_folder, summarise, sync_all, sync_folder,
+    DRAFT, LedgerSummary, PENDING, RestoreError, RestoreLock, VAULT, WITHOUT_GRANTS, remove_folder, summarise,
+    sync_all, sync_folder,
 };
 
 /// A copy of a backup in the state folder, checked and ready. Dropped, it is removed again.
@@ -24,15 +25,17 @@ pub struct StagedRestore {
     /// The secrets that it holds.
     pub secrets: Vec<BackedUpSecret>,
     committed: bool,
+    _alone: RestoreLock,
 }
 
 impl StagedRestore {
-    /// Copies a backup, or a ledger with its log, into the state folder, checks the copy from end to end, and brings it up to
-    /// date. Nothing else changes.
+    /// Makes the folder in which it will stand, in the place of one that a killed command has left. Nobody else restores into
+    /// this state folder from here on.
     ///
     /// # Errors
-    /// When it is none, is damaged or newer, when another one waits, or when the disk refuses.
-    pub fn stage(state_dir: &Path, source: &mut File, log: Option<&mut File>) -> Result<Self, RestoreError> {
+    /// When another one waits or is being restored, or when the disk refuses.
+    pub fn begin(state_dir: &Path) -> Result<Self, RestoreError> {
+        let alone = RestoreLock::take(state_dir)?;
         if state_dir.join(PENDING).exists() {
             return Err(RestoreError::Pending);
         }
@@ -40,30 +43,38 @@ impl StagedRestore {
         let refused = |source| RestoreError::Folder { path: draft.clone(), source };
         remove_folder(&draft).map_err(refused)?;
         DirBuilder::new().mode(0o700).create(&draft).map_err(refused)?;
-        // From here on it is removed, whatever happens.
-        let mut staged = Self {
+        Ok(Self {
             state_dir: state_dir.to_owned(),
             label: None,
             summary: LedgerSummary { events: 0, newest_at: None, waiting: Vec::new() },
             secrets: Vec::new(),
             committed: false,
-        };
-        let path = draft.join(FILE_NAME);
+            _alone: alone,
+        })
+    }
+
+    /// Copies a backup, or a ledger with its log, into that folder, checks the copy from end to end, and brings it up to date.
+    /// Nothing else changes.
+    ///
+    /// # Errors
+    /// When it is none, is damaged or newer, or when the disk refuses.
+    pub fn fill(mut self, source: &mut File, log: Option<&mut File>) -> Result<Self, RestoreError> {
+        let path = self.folder().join(FILE_NAME);
         copy(source, &path)?;
         if let Some(log) = log {
-            copy(log, &draft.join(format!("{FILE_NAME}-wal")))?;
+            copy(log, &self.folder().join(format!("{FILE_NAME}-wal")))?;
         }
         let mut connection = check(&path)?;
         if application(&connection)? == schema::BACKUP_APPLICATION_ID {
             let BackupParts { label, secrets } = backup::make_ledger(&mut connection)?;
-            (staged.label, staged.secrets) = (Some(label), secrets);
+            (self.label, self.secrets) = (Some(label), secrets);
         }
         schema::bring_up_to_date(&mut connection, &path).map_err(|source| RestoreError::Copy(Box::new(source)))?;
-        staged.summary = summarise(&connection)?;
+        self.summary = summarise(&connection)?;
         // As a ledger that was closed: with nothing left in its log.
         connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
         connection.close().map_err(|(_, source)| source)?;
-        Ok(staged)
+        Ok(self)
     }
 
     /// The folder in which it stands. What else is put into it comes into the state folder with it.

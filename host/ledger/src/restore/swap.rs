@@ -7,8 +7,12 @@ use std::path::{Path, PathBuf};
 
 use super::super::FILE_NAME;
 use super::super::batch::TRIED;
+use super::super::compare_first;
 use super::super::schema;
-use super::{COMING, GOING, IN_DOUBT, KEPT, PENDING, VAULT, WITHOUT_GRANTS, remove_file, remove_folder, sync_folder};
+use super::{
+    COMING, DONE, DRAFT, GOING, IN_DOUBT, KEPT, PENDING, RestoreLock, VAULT, WITHOUT_GRANTS, none_is_fine, remove_file,
+    sync_folder,
+};
 
 /// The swap of one state folder, whose lock the caller has.
 pub(crate) struct Swap<'a> {
@@ -44,14 +48,23 @@ impl<'a> Swap<'a> {
 
     /// Steps 1 to 3. `None`: nothing is to be restored.
     pub(crate) fn perform(&self) -> io::Result<Option<CameIn>> {
-        let coming = self.path(COMING);
-        if self.path(PENDING).exists() {
-            // One that came in before and could never be opened is replaced by this one. What it had replaced is kept.
+        let (coming, pending) = (self.path(COMING), self.path(PENDING));
+        self.remove_folder(&self.path(DONE))?;
+        // What a `restore` was making that was killed.
+        if let Ok(_nobody_restores) = RestoreLock::take(self.state_dir) {
+            self.remove_folder(&self.path(DRAFT))?;
+        }
+        if pending.exists() {
+            // One that came in before and could never be opened is replaced by this one. What it had replaced is kept, and what
+            // that had sent may still arrive.
             if coming.exists() && !coming.join(FILE_NAME).exists() {
-                self.step(|| remove_folder(&coming))?;
+                if coming.join(IN_DOUBT).exists() {
+                    self.mark_in_doubt(&pending)?;
+                }
+                self.put_away(&coming)?;
             }
             if !coming.exists() {
-                self.step(|| fs::rename(self.path(PENDING), &coming))?;
+                self.step(|| fs::rename(&pending, &coming))?;
                 self.sync(self.state_dir)?;
             }
         }
@@ -61,9 +74,8 @@ impl<'a> Swap<'a> {
         if coming.join(FILE_NAME).exists() {
             // Once its log is gone, it does not know what it did last.
             let is_whole = self.path(FILE_NAME).exists() && !self.path(GOING).exists();
-            if is_whole && has_sent(&self.path(FILE_NAME)) {
-                self.step(|| File::create(coming.join(IN_DOUBT)).map(drop))?;
-                self.sync(&coming)?;
+            if is_whole && may_have_sent(&self.path(FILE_NAME)) {
+                self.mark_in_doubt(&coming)?;
             }
             self.take_out(&coming)?;
             self.rename(&coming, self.state_dir, FILE_NAME)?;
@@ -85,12 +97,43 @@ impl<'a> Swap<'a> {
     pub(crate) fn finish(&self) -> io::Result<()> {
         let (kept, going, coming) = (self.path(KEPT), self.path(GOING), self.path(COMING));
         if going.exists() {
-            self.step(|| remove_folder(&kept))?;
+            self.remove_folder(&kept)?;
             self.step(|| fs::rename(&going, &kept))?;
             self.sync(self.state_dir)?;
         }
-        self.step(|| remove_folder(&coming))?;
-        self.sync(self.state_dir)
+        self.put_away(&coming)
+    }
+
+    /// Removes what came in, or could not. In one step it is no such folder any more: a start that found a half of it would mark
+    /// the ledger by what is left, and forget what was in doubt.
+    fn put_away(&self, coming: &Path) -> io::Result<()> {
+        let done = self.path(DONE);
+        self.remove_folder(&done)?;
+        self.step(|| fs::rename(coming, &done))?;
+        self.sync(self.state_dir)?;
+        self.remove_folder(&done)
+    }
+
+    fn mark_in_doubt(&self, folder: &Path) -> io::Result<()> {
+        self.step(|| File::create(folder.join(IN_DOUBT)).map(drop))?;
+        self.sync(folder)
+    }
+
+    /// Removes a folder, where it is there: file by file, for each can be the last one before a power cut.
+    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        let entries = match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                self.remove_folder(&entry.path())?;
+            } else {
+                self.step(|| remove_file(&entry.path()))?;
+            }
+        }
+        self.step(|| none_is_fine(fs::remove_dir(folder)))
     }
 
     /// Takes out what is there, so that the ledger can come in.
@@ -109,7 +152,7 @@ impl<'a> Swap<'a> {
                 continue;
             }
             if name == VAULT && going.join(VAULT).exists() {
-                self.step(|| remove_folder(&self.path(VAULT)))?;
+                self.remove_folder(&self.path(VAULT))?;
             } else if name == LOG && going.join(LOG).exists() {
                 // Somebody has read the ledger since its log went: SQLite made another one for that, with nothing in it.
                 self.step(|| remove_file(&self.path(LOG)))?;
@@ -153,10 +196,15 @@ const LOG: &str = "ledger.sqlite-wal";
 const INDEX: &str = "ledger.sqlite-shm";
 const JOURNAL: &str = "ledger.sqlite-journal";
 
-/// Whether a batch of this ledger may be on its way to a service. One that can't be read may have sent one.
-fn has_sent(ledger: &Path) -> bool {
+/// Whether rows of this ledger, or of one that it replaced and that was in doubt, may be on their way to a service. One that
+/// can't be read may have sent some.
+fn may_have_sent(ledger: &Path) -> bool {
     let sent = "SELECT EXISTS (SELECT 1 FROM sink WHERE (
                     SELECT stage FROM batch WHERE batch.sink = sink.id ORDER BY first_ordinal DESC LIMIT 1) = ?1)";
-    let Ok(connection) = schema::open_read_only(ledger) else { return true };
-    connection.query_row(sent, [TRIED], |row| row.get(0)).unwrap_or(true)
+    let asked = || {
+        let connection = schema::open_read_only(ledger).ok()?;
+        let has_sent: bool = connection.query_row(sent, [TRIED], |row| row.get(0)).ok()?;
+        Some(has_sent || compare_first::is_in_doubt(&connection).ok()?)
+    };
+    asked().unwrap_or(true)
 }

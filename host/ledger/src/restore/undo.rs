@@ -6,7 +6,9 @@ use std::path::Path;
 
 use super::super::FILE_NAME;
 use super::super::lock::StateLock;
-use super::{DRAFT, GOING, KEPT, PENDING, RestoreError, VAULT, WAS_KEPT, WITHOUT_GRANTS, remove_folder, sync_folder};
+use super::{
+    DRAFT, GOING, KEPT, PENDING, RestoreError, RestoreLock, VAULT, WAS_KEPT, WITHOUT_GRANTS, remove_folder, sync_folder,
+};
 
 /// What undoing a restore would do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +34,9 @@ pub fn plan_undo(state_dir: &Path) -> Option<Undo> {
 /// Takes back what waits for the next start, or puts aside for it what was there before the last restore.
 ///
 /// # Errors
-/// When there is nothing to undo, or the disk refuses.
+/// When there is nothing to undo, when something is being restored, or when the disk refuses.
 pub fn perform_undo(state_dir: &Path) -> Result<Undo, RestoreError> {
+    let _nobody_restores = RestoreLock::take(state_dir)?;
     let undo = plan_undo(state_dir).ok_or(RestoreError::NothingToUndo)?;
     let going = state_dir.join(GOING);
     // A start may be in the midst of it. A host that runs is not.

@@ -1,11 +1,12 @@
 //! A press that comes while the writer is at something long.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::super::StorageError;
+use super::super::compare_first::{Found, settle};
+use super::super::{BatchError, Compared, Ordinal, StorageError};
 use super::*;
 
 /// Keeps the writer until a press waits, so many times, and says each time that it does. Returns how many events there were
@@ -62,6 +63,37 @@ async fn presses_that_never_pause_hold_nothing_up_for_ever() {
     // The last press waited until it was through.
     assert_eq!((found, pressed), (vec![0, 1, 2, 3, 4], 5));
     assert_eq!(ledger.events(None, 10).await.unwrap().events.len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_press_goes_before_rows_that_are_found_after_a_restore() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    declare(&ledger, &["sheet"]).await;
+    accept(&ledger, 1..=3).await;
+    format_all(&ledger, "sheet").await;
+    let (begun, mut begins) = mpsc::unbounded_channel();
+    let settled = ledger.write(move |store| {
+        let (queue, runs, there) = (Arc::clone(&store.queue), Cell::new(0), [1, 2, 3].map(Ordinal));
+        let compared = store.transact_giving_way(|transaction, way| {
+            runs.set(runs.get() + 1);
+            if runs.get() == 1 {
+                begun.send(()).unwrap();
+                while !queue.has_press() {
+                    std::thread::yield_now();
+                }
+            }
+            settle(transaction, way, &sink("sheet"), &Found { by: "settings", there: &there, now: None, link: None })
+        })?;
+        Ok::<_, BatchError>((runs.get(), compared))
+    });
+    let press = async {
+        begins.recv().await.unwrap();
+        accept(&ledger, [4]).await
+    };
+    let (settled, pressed) = tokio::join!(settled, press);
+    assert_eq!(settled.unwrap(), (2, Compared { there: 3, waiting: 0 }));
+    assert_eq!(pressed[0].sequence, Sequence(4));
 }
 
 #[tokio::test(flavor = "multi_thread")]

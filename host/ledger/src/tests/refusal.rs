@@ -26,6 +26,9 @@ const CALLS: [(usize, Call); 9] = [
     (6, Call::Write),
 ];
 
+const SYNC: (usize, Call) = (0, Call::Sync);
+const WRITE: (usize, Call) = (0, Call::Write);
+
 /// A recorded ledger.
 fn recorded() -> (TempDir, Recording, Ledger) {
     let folder = tempfile::tempdir().unwrap();
@@ -187,6 +190,19 @@ async fn once_a_sync_is_refused_nothing_is_written_until_the_next_start() {
 }
 
 #[tokio::test]
+async fn a_press_that_a_power_cut_may_bring_back_is_in_doubt() {
+    let (_folder, recording, ledger) = recorded();
+    accept(&ledger, [1]).await;
+    // Neither the press nor that it is cut off is confirmed.
+    recording.refuse(LOG, &[SYNC, SYNC]);
+    let refused = ledger.accept(punch(2)).await.unwrap_err();
+    assert!(is_in_doubt(&refused) && recording.refusals() == 0, "{refused}");
+    assert_eq!(killed(&recording), [1]);
+    let by_chance = (0..64).map(|seed| found(&recording, Loss::ByChance { seed, share: 128 }));
+    assert!(by_chance.collect::<Vec<_>>().contains(&vec![1, 2]), "it never comes back");
+}
+
+#[tokio::test]
 async fn a_write_that_is_refused_is_gone_on_after() {
     let (_folder, recording, ledger) = recorded();
     accept(&ledger, [1]).await;
@@ -208,7 +224,7 @@ async fn a_commit_that_was_refused_is_not_made_whole_by_one_of_the_same_bytes_th
         recording.refuse(LOG, &[(0, Call::Sync), (0, Call::Sync)]);
         let before = recording.len();
         let refused = ledger.accept(large(2)).await.unwrap_err();
-        assert!(is_unconfirmed(&refused) && recording.refusals() == 0);
+        assert!(is_in_doubt(&refused) && recording.refusals() == 0);
         let written = recording.operations()[before..before + write].to_vec();
         start_anew(&folder, &mut ledger).await;
         let again = recording.len();
@@ -372,17 +388,18 @@ async fn together(ledger: &Ledger, numbers: [u64; 3]) -> [Result<Event, AcceptEr
 
 #[tokio::test]
 async fn presses_that_shared_a_commit_are_recorded_or_not_as_each_was_told() {
-    let (sync, write) = ((0, Call::Sync), (0, Call::Write));
-    let table: [(&[(usize, Call)], [bool; 3], bool); 6] = [
-        (&[sync], [false, false, false], false),
-        (&[sync, sync], [false, false, false], false),
-        (&[sync, write], [false, false, false], true),
+    /// What the disk refuses; which are recorded; whether the others are in doubt, and whether a kill leaves them.
+    type Case = (&'static [(usize, Call)], [bool; 3], bool, bool);
+    let table: [Case; 6] = [
+        (&[SYNC], [false, false, false], false, false),
+        (&[SYNC, SYNC], [false, false, false], true, false),
+        (&[SYNC, WRITE], [false, false, false], true, true),
         // Where nothing is left of it, each is tried alone.
-        (&[write], [true, true, true], false),
-        (&[write, write], [false, true, true], false),
-        (&[write, (1, Call::Sync)], [true, false, false], false),
+        (&[WRITE], [true, true, true], false, false),
+        (&[WRITE, WRITE], [false, true, true], false, false),
+        (&[WRITE, (1, Call::Sync)], [true, false, false], false, false),
     ];
-    for (calls, expected, in_doubt) in table {
+    for (calls, expected, in_doubt, are_left) in table {
         let (folder, recording, mut ledger) = recorded();
         accept(&ledger, [1]).await;
         recording.refuse(LOG, calls);
@@ -390,7 +407,7 @@ async fn presses_that_shared_a_commit_are_recorded_or_not_as_each_was_told() {
         assert_eq!(recording.refusals(), 0, "{calls:?}");
         assert_eq!(answers.each_ref().map(Result::is_ok), expected, "{calls:?}");
         assert!(answers.iter().flat_map(|answer| answer.as_ref().err()).all(|error| is_in_doubt(error) == in_doubt));
-        let recorded = (2..).zip(expected).filter(|(_, is_ok)| *is_ok || in_doubt).map(|(number, _)| number);
+        let recorded = (2..).zip(expected).filter(|(_, is_ok)| *is_ok || are_left).map(|(number, _)| number);
         let mut recorded: Vec<u64> = [1].into_iter().chain(recorded).collect();
         assert_eq!(killed(&recording), recorded, "{calls:?}");
         // The disk is well again.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use punchcard_core::plugin::delivery::CorrectionKind;
@@ -11,8 +13,8 @@ use tempfile::TempDir;
 use super::super::open_swapped;
 use super::super::restore::Swap;
 use super::super::{
-    BackedUpSecret, BackupLabel, BootTimes, CompareFirst, Compared, CorrectedRow, CorrectionCommit, Delivery,
-    OpenError, Ordinal, Reader, RestoreError, StagedRestore, Undo, perform_undo, plan_undo,
+    BackedUpSecret, BackupLabel, BootTimes, CompareFirst, Compared, CorrectedRow, CorrectionCommit, Delivery, Keep,
+    OpenError, Ordinal, Reader, RestoreError, RowOwner, StagedRestore, Undo, perform_undo, plan_undo,
 };
 use super::*;
 
@@ -37,7 +39,7 @@ fn back_up(folder: &Path, secrets: &[BackedUpSecret]) -> PathBuf {
 }
 
 fn stage(folder: &Path, file: &Path) -> Result<StagedRestore, RestoreError> {
-    StagedRestore::stage(folder, &mut File::open(file).unwrap(), None)
+    StagedRestore::begin(folder)?.fill(&mut File::open(file).unwrap(), None)
 }
 
 fn restore(folder: &Path, file: &Path) {
@@ -55,18 +57,29 @@ async fn there_already(ledger: &Ledger, sheet: &Sheet) -> Vec<Ordinal> {
 }
 
 async fn compare(ledger: &Ledger, sheet: &Sheet) -> Compared {
+    let compared = look(ledger, sheet, None).await;
+    assert!(ledger.end_comparison(&sink(SINK)).await.unwrap());
+    compared
+}
+
+/// Looks in one place.
+async fn look(ledger: &Ledger, sheet: &Sheet, link: Option<&str>) -> Compared {
     let there = there_already(ledger, sheet).await;
-    ledger.settle_compared(&sink(SINK), BY, there, Some(at(9)), None).await.unwrap()
+    ledger.settle_found(&sink(SINK), BY, there, Some(at(9)), link.map(ToOwned::to_owned)).await.unwrap()
 }
 
 /// Delivers what waits, in batches of so many rows at most. A batch that was tried before is not looked for: a service that
 /// forgot its mark, or a restored ledger that gave it another id, has it once more.
 async fn deliver(ledger: &Ledger, sheet: &mut Sheet, rows: u32) {
-    while let Some(open) = open_batch(ledger, SINK, rows, 7).await {
+    deliver_of(ledger, SINK, sheet, rows).await;
+}
+
+async fn deliver_of(ledger: &Ledger, name: &str, sheet: &mut Sheet, rows: u32) {
+    while let Some(open) = open_batch(ledger, name, rows, 7).await {
         for row in &open.batch.rows {
             *sheet.entry(row.key.clone()).or_default() += 1;
         }
-        ledger.complete_batch(&sink(SINK), &open.batch.id, Vec::new(), arrived(), None).await.unwrap();
+        ledger.complete_batch(&sink(name), &open.batch.id, Vec::new(), arrived(), None).await.unwrap();
     }
 }
 
@@ -115,7 +128,8 @@ async fn rows_that_arrived_since_the_backup_count_as_delivered() {
     accept(&ledger, [8]).await;
     format_all(&ledger, SINK).await;
     let stands = ledger.compare_first(&sink(SINK)).await.unwrap();
-    assert_eq!(stands, Some(CompareFirst { newest: Sequence(5), formatted: true, waiting: 4, in_doubt: false }));
+    // The row of what happened since is at no service.
+    assert_eq!(stands, Some(CompareFirst { newest: Sequence(5), formatted: true, waiting: 3, in_doubt: false }));
     assert_eq!(compare(&ledger, &sheet).await, Compared { there: 3, waiting: 1 });
     assert_eq!(ledger.compare_first(&sink(SINK)).await.unwrap(), None);
     deliver(&ledger, &mut sheet, 2).await;
@@ -143,7 +157,8 @@ async fn what_was_sent_and_not_answered_before_a_restore_may_still_arrive() {
         let ledger = open(folder.path());
         assert_eq!(ledger.compare_first(&sink(SINK)).await.unwrap().map(|stands| stands.in_doubt), Some(in_doubt));
         // The batch that the backup itself had sent is answered or found before the next one.
-        ledger.settle_compared(&sink(SINK), BY, Vec::new(), None, None).await.unwrap();
+        ledger.settle_found(&sink(SINK), BY, Vec::new(), None, None).await.unwrap();
+        ledger.end_comparison(&sink(SINK)).await.unwrap();
         close(ledger).await;
     }
     // What can't be read may have sent anything.
@@ -154,13 +169,109 @@ async fn what_was_sent_and_not_answered_before_a_restore_may_still_arrive() {
 }
 
 #[tokio::test]
+async fn what_may_still_arrive_may_do_so_whichever_ledger_comes_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    declare(&ledger, &[SINK]).await;
+    press_and_format(&ledger, 1..=2).await;
+    let file = back_up(folder.path(), &[]);
+    open_batch(&ledger, SINK, 1, 7).await.unwrap();
+    ledger.store_connector_state(&sink(SINK), b"sent".to_vec(), true).await.unwrap();
+    close(ledger).await;
+    restore(folder.path(), &file);
+    assert!(is_in_doubt(folder.path()).await);
+    // This one has sent nothing, and has not compared.
+    restore(folder.path(), &file);
+    assert!(is_in_doubt(folder.path()).await, "restored twice");
+    assert_eq!(perform_undo(folder.path()).unwrap(), Undo::PutBack);
+    assert!(is_in_doubt(folder.path()).await, "back again");
+    restore(folder.path(), &file);
+    // The card has lost a part of it since it was checked; another one is restored in its place.
+    fs::write(folder.path().join("restore/ledger.sqlite"), "short").unwrap();
+    assert!(Ledger::open(folder.path(), setup("first")).is_err());
+    restore(folder.path(), &file);
+    assert!(is_in_doubt(folder.path()).await, "restored in the place of one that can't be opened");
+}
+
+#[tokio::test]
+async fn rows_of_what_happened_since_are_not_looked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    declare(&ledger, &[SINK]).await;
+    press_and_format(&ledger, 1..=2).await;
+    deliver(&ledger, &mut Sheet::new(), 2).await;
+    let file = back_up(folder.path(), &[]);
+    close(ledger).await;
+    restore(folder.path(), &file);
+    let ledger = open(folder.path());
+    declare(&ledger, &[SINK]).await;
+    press_and_format(&ledger, [3]).await;
+    let stands = ledger.compare_first(&sink(SINK)).await.unwrap();
+    assert_eq!(stands, Some(CompareFirst { newest: Sequence(2), formatted: true, waiting: 0, in_doubt: false }));
+}
+
+#[tokio::test]
+async fn what_was_found_in_the_first_place_stays_found_and_was_delivered_there() {
+    let (folder, file, sheet) = delivered_since().await;
+    restore(folder.path(), &file);
+    let ledger = open(folder.path());
+    declare(&ledger, &[SINK]).await;
+    format_all(&ledger, SINK).await;
+    // The year turned between the rows 3 and 4.
+    let in_old = |key: &str| [1, 2, 3].iter().any(|number| key.starts_with(&punch(*number).id.to_string()));
+    let (old, new): (Sheet, Sheet) = sheet.into_iter().partition(|(key, _)| in_old(key));
+    assert_eq!(look(&ledger, &old, Some("2026")).await, Compared { there: 1, waiting: 2 });
+    close(ledger).await;
+    let ledger = open(folder.path());
+    assert_eq!(ledger.compare_first(&sink(SINK)).await.unwrap().unwrap().waiting, 2, "it goes on comparing");
+    assert_eq!(look(&ledger, &new, Some("2027")).await, Compared { there: 2, waiting: 0 });
+    let rows = ledger.delivered_rows(&sink(SINK), BY, None, 100).await.unwrap();
+    let links = rows.iter().map(|row| match &row.delivery {
+        Delivery::Delivered { link, .. } => link.as_deref(),
+        other => panic!("{other:?}"),
+    });
+    // Of the others this ledger never knew where they went.
+    assert_eq!(links.collect::<Vec<_>>(), [None, None, Some("2026"), Some("2027"), Some("2027")]);
+    assert_eq!(ledger.sinks().await.unwrap()[0].link.as_deref(), Some("2027"));
+}
+
+#[tokio::test]
+async fn rows_whose_event_was_pruned_while_no_one_wanted_the_sink_do_not_come_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sheet = Sheet::new();
+    let ledger = open(folder.path());
+    declare(&ledger, &[SINK, "other"]).await;
+    press_and_format(&ledger, 1..=2).await;
+    declare(&ledger, &["other"]).await;
+    format_all(&ledger, "other").await;
+    deliver_of(&ledger, "other", &mut Sheet::new(), 2).await;
+    accept(&ledger, [3]).await;
+    let keep = Keep { keep_for: Duration::from_secs(1), bytes: u64::MAX };
+    assert_eq!(ledger.prune(keep, at(1_003_500_000)).await.unwrap().events, 2);
+    declare(&ledger, &[SINK, "other"]).await;
+    let file = back_up(folder.path(), &[]);
+    deliver(&ledger, &mut sheet, 2).await;
+    close(ledger).await;
+    restore(folder.path(), &file);
+    let ledger = open(folder.path());
+    declare(&ledger, &[SINK, "other"]).await;
+    format_all(&ledger, SINK).await;
+    let index = Arc::new(ledger.event_index().await.unwrap());
+    let owners = ledger.row_owners(&sink(SINK), &index, sheet.keys().cloned().collect()).await.unwrap();
+    assert!(owners.iter().all(|owner| matches!(owner, RowOwner::Known { .. })), "{owners:?}");
+    assert_eq!(compare(&ledger, &sheet).await.there, 2);
+    deliver(&ledger, &mut sheet, 2).await;
+    assert!(sheet.len() == 3 && sheet.values().all(|count| *count == 1), "{sheet:?}");
+}
+
+#[tokio::test]
 async fn without_comparing_rows_come_twice() {
     let (folder, file, mut sheet) = delivered_since().await;
     restore(folder.path(), &file);
     let ledger = open(folder.path());
     declare(&ledger, &[SINK]).await;
-    assert!(ledger.waive_comparison(&sink(SINK)).await.unwrap());
-    assert!(!ledger.waive_comparison(&sink(SINK)).await.unwrap());
+    assert!(ledger.end_comparison(&sink(SINK)).await.unwrap());
+    assert!(!ledger.end_comparison(&sink(SINK)).await.unwrap());
     format_all(&ledger, SINK).await;
     deliver(&ledger, &mut sheet, 2).await;
     assert_eq!(sheet.values().filter(|count| **count == 2).count(), 3, "{sheet:?}");
@@ -251,7 +362,7 @@ async fn a_plain_copy_of_a_ledger_with_its_log_is_restored_too() {
     close(ledger).await;
     let open_file = |name: &str| File::open(other.path().join(name)).unwrap();
     let (mut file, mut log) = (open_file("ledger.sqlite"), open_file("ledger.sqlite-wal"));
-    let staged = StagedRestore::stage(folder.path(), &mut file, Some(&mut log)).unwrap();
+    let staged = StagedRestore::begin(folder.path()).unwrap().fill(&mut file, Some(&mut log)).unwrap();
     assert_eq!((staged.label.clone(), staged.summary.events), (None, 3));
     staged.commit().unwrap();
     let (_ledger, opened) = Ledger::open(folder.path(), setup("first")).unwrap();
@@ -292,6 +403,29 @@ async fn what_is_no_sound_backup_is_refused_and_leaves_nothing_behind() {
     assert!(matches!(stage(folder.path(), &file), Err(RestoreError::Pending)));
 }
 
+#[tokio::test]
+async fn one_restores_at_a_time_and_what_a_killed_one_left_goes_with_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    accept(&ledger, [1]).await;
+    let file = back_up(folder.path(), &[]);
+    close(ledger).await;
+    let staged = stage(folder.path(), &file).unwrap();
+    assert!(matches!(stage(folder.path(), &file), Err(RestoreError::AtWork)));
+    assert!(matches!(perform_undo(folder.path()), Err(RestoreError::AtWork)));
+    // A start meanwhile goes on with what is there, and leaves it alone.
+    close(open(folder.path())).await;
+    assert!(staged.folder().join("ledger.sqlite").exists());
+    staged.commit().unwrap();
+    assert_eq!(perform_undo(folder.path()).unwrap(), Undo::TakeBack);
+
+    let draft = folder.path().join("restore.new");
+    fs::create_dir(&draft).unwrap();
+    fs::write(draft.join("ledger.sqlite"), "half").unwrap();
+    close(open(folder.path())).await;
+    assert!(!draft.exists());
+}
+
 /// A state folder with tokens and four events, and what is put aside for its next start: two events, with other tokens.
 async fn about_to_restore(brings_tokens: bool) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -301,6 +435,8 @@ async fn about_to_restore(brings_tokens: bool) -> TempDir {
     ledger.declare_grant(&grant(), &plugin("device-flow")).await.unwrap();
     let file = back_up(folder.path(), &[]);
     press_and_format(&ledger, 3..=4).await;
+    open_batch(&ledger, SINK, 1, 7).await.unwrap();
+    ledger.store_connector_state(&sink(SINK), b"sent".to_vec(), true).await.unwrap();
     // It was killed: its last events are in the log alone.
     let killed = tempfile::tempdir().unwrap();
     power_cut(folder.path(), killed.path());
@@ -340,6 +476,14 @@ async fn stands(folder: &Path) -> (u64, bool, bool) {
     (opened.newest.0, compares, grants > 0)
 }
 
+/// Whether the sink waits for what may still arrive.
+async fn is_in_doubt(folder: &Path) -> bool {
+    let ledger = open(folder);
+    let in_doubt = ledger.compare_first(&sink(SINK)).await.unwrap().unwrap().in_doubt;
+    close(ledger).await;
+    in_doubt
+}
+
 #[tokio::test]
 async fn a_swap_that_a_power_cut_ends_at_any_step_is_gone_on_with() {
     for brings_tokens in [false, true] {
@@ -358,15 +502,16 @@ async fn a_swap_that_a_power_cut_ends_at_any_step_is_gone_on_with() {
             let (events, compares, remembers) = stands(folder.path()).await;
             assert_eq!((events, compares, remembers), (2, true, brings_tokens), "after {cuts} steps");
             assert_eq!(tokens(folder.path()), if brings_tokens { "new" } else { "old" });
-            for gone in ["restore", "restoring", "replaced"] {
+            for gone in ["restore", "restoring", "replaced", "restored"] {
                 assert!(!folder.path().join(gone).exists(), "{gone} after {cuts} steps");
             }
+            assert!(is_in_doubt(folder.path()).await, "what was sent before may still arrive, after {cuts} steps");
             // What was there is kept whole, and comes back whole.
             assert_eq!(perform_undo(folder.path()).unwrap(), Undo::PutBack);
             assert_eq!(stands(folder.path()).await.0, 4, "after {cuts} steps");
             assert_eq!(tokens(folder.path()), "old");
         }
-        assert!(cuts > 12, "{cuts}");
+        assert!(cuts > 17, "{cuts}");
     }
 }
 
@@ -506,7 +651,9 @@ proptest! {
     #![proptest_config(cases(32))]
 
     #[test]
-    fn every_row_of_a_restored_ledger_is_in_the_sheet_once(before in deeds(), after in deeds(), later in 0..3_u64) {
+    fn every_row_of_a_restored_ledger_is_in_a_sheet_once(
+        before in deeds(), after in deeds(), in_new_year in deeds(), later in 0..3_u64, cut in any::<bool>(),
+    ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         runtime.block_on(async {
             let folder = tempfile::tempdir().unwrap();
@@ -520,6 +667,18 @@ proptest! {
             for deed in &after {
                 act(&ledger, &mut sheet, &mut pressed, deed).await;
             }
+            // What goes from here on goes into another sheet. A batch that was tried is finished where it began.
+            if let Some(open) = open_batch(&ledger, SINK, 3, 99).await {
+                for row in &open.batch.rows {
+                    sheet.entry(row.key.clone()).or_insert(1);
+                }
+                ledger.complete_batch(&sink(SINK), &open.batch.id, Vec::new(), arrived(), None).await.unwrap();
+            }
+            let mut new_sheet = Sheet::new();
+            // What is lost from the old one is not missed in the new one.
+            for deed in in_new_year.iter().filter(|deed| !matches!(deed, Deed::LoseAndRedeliver { .. })) {
+                act(&ledger, &mut new_sheet, &mut pressed, deed).await;
+            }
             close(ledger).await;
             restore(folder.path(), &file);
             let ledger = open(folder.path());
@@ -532,11 +691,24 @@ proptest! {
             let stands = ledger.compare_first(&sink(SINK)).await.unwrap().unwrap();
             assert!(stands.formatted);
             let waited = there_already(&ledger, &sheet).await.len() as u64;
-            let compared = compare(&ledger, &sheet).await;
+            let compared = look(&ledger, &sheet, Some("old")).await;
             assert_eq!(compared.there, waited);
+            let ledger = if cut {
+                close(ledger).await;
+                open(folder.path())
+            } else {
+                ledger
+            };
+            let waited = there_already(&ledger, &new_sheet).await.len() as u64;
+            let compared = look(&ledger, &new_sheet, Some("new")).await;
+            assert_eq!(compared.there, waited);
+            assert!(ledger.end_comparison(&sink(SINK)).await.unwrap());
             let counts = &ledger.sinks().await.unwrap()[0];
             assert_eq!(counts.rows_waiting, compared.waiting);
-            deliver(&ledger, &mut sheet, 2).await;
+            deliver(&ledger, &mut new_sheet, 2).await;
+            for (key, count) in new_sheet {
+                *sheet.entry(key).or_default() += count;
+            }
             for row in ledger.delivered_rows(&sink(SINK), BY, None, 10_000).await.unwrap() {
                 assert!(matches!(row.delivery, Delivery::Delivered { .. }), "{row:?}");
                 let count = sheet.get(&row.key).copied().unwrap_or(0);

@@ -52,6 +52,8 @@ struct Bench {
     asks: mpsc::UnboundedReceiver<command::DeliveryCommand>,
     /// Its rows.
     rows: Arc<Notify>,
+    /// How its delivery stands.
+    delivery: watch::Sender<DeliveryStanding>,
     _fixture: Fixture,
 }
 
@@ -64,10 +66,11 @@ impl Bench {
         fixture.ledger.declare_sinks(declared).await.unwrap();
         let rows = Arc::new(Notify::new());
         let (asks, asked) = mpsc::unbounded_channel();
+        let (delivery, delivers) = watch::channel(DeliveryStanding::default());
         let handle = SinkHandle {
             notice: watch::channel(None).1,
             formatting: watch::channel(formatting::FormattingStatus::default()).1,
-            delivery: watch::channel(DeliveryStanding::default()).1,
+            delivery: delivers,
             delivery_off: None,
             asks,
             corrections: mpsc::unbounded_channel().0,
@@ -97,7 +100,7 @@ impl Bench {
             supervisor: mpsc::unbounded_channel().0,
             pausing: tokio::sync::Mutex::default(),
         };
-        Self { device, asks: asked, rows, _fixture: fixture }
+        Self { device, asks: asked, rows, delivery, _fixture: fixture }
     }
 
     /// The sink that is on.
@@ -260,4 +263,19 @@ async fn what_is_so_already_is_not_called_done() {
     // What it waited for may have been mended while it was paused.
     assert_eq!(bench.asks.try_recv(), Ok(command::DeliveryCommand::Retry));
     assert!(bench.asks.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_sink_that_could_not_look_for_its_rows_looks_when_a_person_asks() {
+    let mut bench = Bench::new().await;
+    let retry = || Question::Retry { sink: "sheet".to_owned() };
+    let waits = |headline: &str| {
+        let problem = punchcard_core::plugin::Problem { headline: headline.to_owned(), advice: String::new() };
+        DeliveryStanding::Waiting { problem: Some(problem) }
+    };
+    bench.delivery.send_replace(waits("Google is not ready"));
+    assert_eq!(bench.device.answer(retry()).await, Ok(Answer::NothingToDo), "it goes on by itself");
+    bench.delivery.send_replace(waits("can't compare yet"));
+    assert_eq!(bench.device.answer(retry()).await, Ok(Answer::Accepted));
+    assert_eq!(bench.asks.try_recv(), Ok(command::DeliveryCommand::Retry));
 }

@@ -2,9 +2,9 @@
 //! which rows its service has, and counts those that waited among them as delivered.
 //!
 //! It looks twice where it has to. First where it delivered when the backup was made; then, once the destination is ready, there,
-//! where that is another place by now, such as the spreadsheet of another year. Nothing is made or changed before the first look.
-
-use std::collections::BTreeSet;
+//! where that is another place by now, such as the spreadsheet of another year. Nothing is made or changed before the first look,
+//! not for a person's wish either. What a look has found is in the ledger before the next: once the destination is another one,
+//! nobody looks at the first place again.
 
 use punchcard_core::backoff::plan_wait;
 use punchcard_core::delivery::{Carrier, DeliveryStatus, Work};
@@ -15,7 +15,8 @@ use tracing::{info, warn};
 
 use super::super::error_chain::chain;
 use super::super::reconcile::{Reconciliation, Tools};
-use super::super::timer::sleep_until;
+use super::super::status::ReconcileReport;
+use super::super::timer::wait_until;
 use super::command::Flow;
 use super::{Delivery, Load, changed};
 use punchcard_ledger::{CompareFirst, Compared, Ordinal};
@@ -26,6 +27,14 @@ const LOOK_AGAIN_MS: u64 = 10_000;
 /// Milliseconds for which a request that was not answered may still be carried out.
 const DOUBT_MS: u64 = 600_000;
 
+/// What is said where it could not be looked.
+const CAN_NOT_COMPARE: &str = "can't compare yet";
+
+/// Whether a sink that stands like this looks at once where a person asks for that.
+pub(in crate::app) fn waits_to_look(standing: &DeliveryStatus) -> bool {
+    matches!(standing, DeliveryStatus::Waiting { problem: Some(problem) } if problem.headline == CAN_NOT_COMPARE)
+}
+
 /// How far comparing has come.
 #[derive(Debug, Default)]
 pub(super) struct Comparing {
@@ -33,11 +42,9 @@ pub(super) struct Comparing {
     first: Option<Option<String>>,
     /// It was looked where the destination is now.
     again: bool,
-    /// Rows that were found, of those that wait.
-    there: BTreeSet<Ordinal>,
-    /// Rows that were found and are of no event of this ledger.
-    foreign: u64,
     failures: u32,
+    /// The last look could not be done before a person mends something.
+    needs_person: bool,
     /// What was sent before the restore can't arrive any more after this.
     settles_at_ms: u64,
     /// Why they could not be looked for, and when that is tried again.
@@ -49,7 +56,7 @@ pub(super) struct Comparing {
 enum Step {
     Look,
     MakeReady,
-    Settle,
+    End,
 }
 
 impl Comparing {
@@ -64,23 +71,28 @@ impl Comparing {
         match (&self.first, ready) {
             (None, _) => Step::Look,
             (Some(_), None) => Step::MakeReady,
-            (Some(first), Some(link)) if first == link || self.again => Step::Settle,
+            (Some(first), Some(link)) if first == link || self.again => Step::End,
             (Some(_), Some(_)) => Step::Look,
         }
     }
 
-    /// It was looked, and this was there.
-    pub(super) fn note(&mut self, there: &[Ordinal], foreign: u64, link: Option<String>) {
-        self.there.extend(there);
-        self.foreign += foreign;
+    /// It was looked, and the ledger knows what was there.
+    pub(super) fn note(&mut self, link: Option<String>) {
         self.again = self.first.is_some();
         self.first.get_or_insert(link);
+        self.needs_person = false;
     }
 
-    /// It could not be looked.
-    pub(super) fn fail(&mut self, reason: &str, now_ms: u64) {
+    /// It could not be looked. `needs_person`: until somebody mends something, such as a destination that is gone.
+    pub(super) fn fail(&mut self, reason: &str, needs_person: bool, now_ms: u64) {
         self.failed = Some((reason.to_owned(), now_ms.saturating_add(plan_wait(self.failures, 0))));
         self.failures = self.failures.saturating_add(1);
+        self.needs_person = needs_person;
+    }
+
+    /// Whether another destination may be made: the old one was looked at, or can't be.
+    pub(super) fn leaves_destination(&self) -> bool {
+        self.first.is_some() || self.needs_person
     }
 
     /// A person says that what was wrong is mended.
@@ -123,7 +135,7 @@ impl Delivery {
             self.stand(DeliveryStatus::Waiting { problem: None });
             self.wait_to_compare(carrier, load, flow, Some(self.clock.monotonic_ms() + LOOK_AGAIN_MS)).await;
         } else if stands.waiting == 0 {
-            self.settle(load).await;
+            self.end_comparison(load).await;
         } else if !self.limits.reads_back {
             self.stand(DeliveryStatus::Held { problem: Some(may_come_twice(&self.sink, stands)) });
             self.wait_to_compare(carrier, load, flow, None).await;
@@ -144,7 +156,7 @@ impl Delivery {
                     carrier.begin(Work::ReadBack, false);
                 }
                 Step::MakeReady => return true,
-                Step::Settle => self.settle(load).await,
+                Step::End => self.end_comparison(load).await,
             }
         }
         false
@@ -158,53 +170,60 @@ impl Delivery {
         flow: &mut watch::Receiver<Flow>,
         until_ms: Option<u64>,
     ) {
-        let over = async {
-            match until_ms {
-                Some(until_ms) => sleep_until(&self.clock, until_ms).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
-            () = over => {}
+            () = wait_until(&self.clock, until_ms) => {}
             () = changed(flow) => {}
             Ok(()) = self.formatting.changed() => {}
             Some(ask) = self.asks.recv() => self.take(carrier, load, ask).await,
         }
     }
 
-    /// Takes what was found into the ledger. From then on the sink delivers.
-    async fn settle(&self, load: &mut Load) {
-        let Some(comparing) = &load.comparing else { return };
-        let now = self.time.now(&self.clock);
-        let now = now.is_known().then_some(now.wall);
-        let there = comparing.there.iter().copied().collect();
-        match self.ledger.settle_compared(&self.sink, &self.settings, there, now, load.link.clone()).await {
-            Ok(Compared { there, waiting }) => {
-                let foreign = comparing.foreign;
-                info!(
-                    sink = %self.sink, there, waiting, foreign,
-                    "compared after a restore: rows that waited and are there count as delivered"
-                );
+    /// It was looked wherever rows may be: from now on the sink delivers.
+    async fn end_comparison(&self, load: &mut Load) {
+        match self.ledger.end_comparison(&self.sink).await {
+            Ok(_) => {
+                info!(sink = %self.sink, "compared after a restore; from now on what waits is delivered");
                 load.comparing = None;
             }
             Err(error) => self.rest_without_ledger(&chain(error)).await,
         }
     }
 
-    /// Takes in what was there, once all of it was read.
+    /// Takes in what was there, once all of it was read: in the ledger first.
     pub(super) async fn note_found(&self, load: &mut Load, tools: &Tools<'_>, reconciliation: &mut Reconciliation) {
-        let compared = reconciliation.compare(tools).await;
-        let Some(comparing) = &mut load.comparing else { return };
-        match compared {
+        let found = match reconciliation.compare(tools).await {
             Ok(_missing) => {
-                let report = reconciliation.report();
-                comparing.note(reconciliation.there_already(), report.foreign, report.link);
+                let ReconcileReport { link, foreign, .. } = reconciliation.report();
+                self.settle_found(reconciliation.there_already().to_vec(), link, foreign).await
             }
+            Err(reason) => Err(reason),
+        };
+        let Some(comparing) = &mut load.comparing else { return };
+        match found {
+            Ok(()) => comparing.note(reconciliation.report().link),
             Err(reason) => {
                 warn!(sink = %self.sink, reason, "the rows could not be compared after a restore");
-                comparing.fail(&reason, self.clock.monotonic_ms());
+                comparing.fail(&reason, false, self.clock.monotonic_ms());
             }
         }
+    }
+
+    /// Has rows that wait and are there count as delivered. `foreign`: rows that are there and of no event of this ledger.
+    pub(super) async fn settle_found(
+        &self,
+        found: Vec<Ordinal>,
+        link: Option<String>,
+        foreign: u64,
+    ) -> Result<(), String> {
+        let now = self.time.now(&self.clock);
+        let now = now.is_known().then_some(now.wall);
+        let settled = self.ledger.settle_found(&self.sink, &self.settings, found, now, link.clone()).await;
+        let Compared { there, waiting } = settled.map_err(chain)?;
+        info!(sink = %self.sink, there, waiting, foreign, link, "rows that waited and are there count as delivered");
+        if there > 0 {
+            self.tell_delivered();
+        }
+        Ok(())
     }
 }
 
@@ -212,9 +231,9 @@ impl Delivery {
 fn may_come_twice(sink: &SinkName, stands: CompareFirst) -> Problem {
     let CompareFirst { newest, waiting, .. } = stands;
     let advice = format!(
-        "this ledger was restored from a backup, and the connector of sink `{sink}` can't say which rows its service has. Of the \
-         {waiting} rows that wait, those of events up to {} may have been delivered since the backup: they would come twice, \
-         with the ids that they had. `punchcard sinks deliver-uncompared {sink}` delivers them all the same",
+        "this ledger was restored from a backup, and the connector of sink `{sink}` can't say which rows its service has. The \
+         {waiting} rows that wait of events up to {} may have been delivered since the backup: they would come twice, with the \
+         ids that they had. `punchcard sinks deliver-uncompared {sink}` delivers them all the same",
         newest.0
     );
     Problem { headline: "rows may come twice".into(), advice }
@@ -237,7 +256,7 @@ fn can_not_compare(sink: &SinkName, reason: &str) -> Problem {
         "this ledger was restored from a backup, and sink `{sink}` can't look which of its rows arrived since: {reason}. It \
          tries again; `punchcard sinks deliver-uncompared {sink}` delivers without knowing"
     );
-    Problem { headline: "can't compare yet".into(), advice }
+    Problem { headline: CAN_NOT_COMPARE.into(), advice }
 }
 
 #[cfg(test)]
@@ -254,13 +273,27 @@ mod tests {
         assert_eq!(comparing.plan(None), Step::Look);
         // A person had another destination made before it could look.
         assert_eq!(comparing.plan(Some(&new)), Step::Look);
-        comparing.note(&[Ordinal(3)], 1, old.clone());
+        comparing.note(old.clone());
         assert_eq!(comparing.plan(None), Step::MakeReady);
-        assert_eq!(comparing.plan(Some(&old)), Step::Settle);
+        assert_eq!(comparing.plan(Some(&old)), Step::End);
         assert_eq!(comparing.plan(Some(&new)), Step::Look);
-        comparing.note(&[Ordinal(4), Ordinal(3)], 1, new.clone());
-        assert_eq!(comparing.plan(Some(&new)), Step::Settle);
-        assert_eq!((comparing.there, comparing.foreign), ([Ordinal(3), Ordinal(4)].into(), 2));
+        comparing.note(new.clone());
+        assert_eq!(comparing.plan(Some(&new)), Step::End);
+    }
+
+    #[test]
+    fn another_destination_is_made_once_the_old_one_was_looked_at_or_can_not_be() {
+        let mut comparing = Comparing::default();
+        assert!(!comparing.leaves_destination());
+        comparing.fail("no network", false, 0);
+        assert!(!comparing.leaves_destination());
+        comparing.fail("the sheet was deleted", true, 0);
+        assert!(comparing.leaves_destination());
+        comparing.fail("no network", false, 0);
+        assert!(!comparing.leaves_destination());
+        comparing.note(Some("2026".to_owned()));
+        comparing.fail("no network", false, 0);
+        assert!(comparing.leaves_destination());
     }
 
     #[test]
@@ -274,7 +307,7 @@ mod tests {
     fn a_look_that_fails_is_tried_again_later_each_time_and_at_once_when_a_person_asks() {
         let mut comparing = Comparing::default();
         for wait in [1_000, 2_000, 4_000] {
-            comparing.fail("no network", 500);
+            comparing.fail("no network", false, 500);
             assert_eq!(comparing.failed, Some(("no network".to_owned(), 500 + wait)));
         }
         comparing.retry();
@@ -291,6 +324,8 @@ mod tests {
             can_not_compare(&sink, "no network"),
             may_still_arrive(&sink),
         ];
+        let stuck = |problem: &Problem| waits_to_look(&DeliveryStatus::Waiting { problem: Some(problem.clone()) });
+        assert_eq!(said.each_ref().map(stuck), [false, false, true, false]);
         for said in said {
             assert!(said.headline.len() <= 21 && said.advice.contains("deliver-uncompared hook`"), "{said:?}");
         }

@@ -7,6 +7,7 @@ use tracing::{info, warn};
 use super::super::error_chain::chain;
 use super::super::reconcile::{Reconciliation, Tools};
 use super::super::status::{ReconcileReport, ReconcileStage};
+use super::comparing::Comparing;
 use super::{Delivery, Load};
 use punchcard_ledger::Ordinal;
 
@@ -67,11 +68,16 @@ impl Delivery {
 
     /// Ends a comparison that can't be finished.
     pub(super) fn stop_comparing(&self, load: &mut Load, reason: &str) {
+        self.give_up_comparing(load, reason, false);
+    }
+
+    /// The same; `needs_person`: before somebody mends something, no other one can be either.
+    pub(super) fn give_up_comparing(&self, load: &mut Load, reason: &str, needs_person: bool) {
         if let Some(reconciliation) = load.reconciliation.take() {
             warn!(sink = %self.sink, reason, "the rows could not be compared");
             if reconciliation.is_after_restore() {
                 if let Some(comparing) = &mut load.comparing {
-                    comparing.fail(reason, self.clock.monotonic_ms());
+                    comparing.fail(reason, needs_person, self.clock.monotonic_ms());
                 }
                 return;
             }
@@ -93,6 +99,13 @@ pub(super) fn both(missing: &[Ordinal], wanted: &[Ordinal]) -> Vec<Ordinal> {
 }
 
 impl Load {
+    /// Whether the wish for a new destination is to be fulfilled from now on. It waits while a restored ledger is still to look
+    /// at the old one, where it can.
+    pub(super) fn takes_up_wish(&mut self, reads_back: bool) -> bool {
+        let is_free = !reads_back || self.comparing.as_ref().is_none_or(Comparing::leaves_destination);
+        is_free && std::mem::take(&mut self.wish_is_new)
+    }
+
     /// Whether pages don't come.
     pub(super) fn is_stuck(&self, now_ms: u64) -> bool {
         self.reconciliation.as_ref().is_some_and(|reconciliation| reconciliation.is_stuck(now_ms))

@@ -3,9 +3,13 @@
 use std::num::NonZeroU32;
 
 use bare_component::{ALLOCATES, component, component_that_returns};
-use punchcard_core::name::GrantName;
+use punchcard_core::event::NewEvent;
+use punchcard_core::name::{GrantName, InputName};
 use punchcard_core::plugin::delivery::Page;
+use punchcard_core::row::Row;
+use punchcard_core::time::Instant;
 use tokio::time::{sleep, timeout};
+use ulid::Ulid;
 
 use super::super::fixture::Fixture;
 use super::super::grant::Grant;
@@ -13,6 +17,7 @@ use super::super::part::roster::Parts;
 use super::reading::both;
 use super::*;
 use crate::http::{Limits as HttpLimits, Trust};
+use punchcard_ledger::FormattedCommit;
 use punchcard_sandbox::Plugin;
 
 fn trap() -> Vec<u8> {
@@ -154,4 +159,59 @@ async fn a_page_that_comes_days_later_is_not_compared_any_more() {
         assert_eq!((load.reconciliation.is_some(), failed(&delivery.progress, number).is_none()), (is_taken, is_taken));
         delivery.progress.set(ReconcileStage::Failed { reason: "the test is done with it".to_owned() });
     }
+}
+
+#[tokio::test]
+async fn a_new_destination_is_not_made_before_a_restored_ledger_has_looked_at_the_old_one() {
+    let (delivery, _asks, _fixture) = delivery_by(&trap()).await;
+    let (mut carrier, mut load) = (Carrier::default(), delivery.load().await);
+    load.comparing = Some(Comparing::default());
+    delivery.take(&mut carrier, &mut load, DeliveryCommand::CreateAnew).await;
+    assert!(!load.takes_up_wish(true) && carrier.plan(0) == Plan::Idle);
+    // So after a restart.
+    let mut load = Load { comparing: load.comparing, ..delivery.load().await };
+    assert!(!load.wish.is_empty() && !load.takes_up_wish(true));
+    // The old one is gone, as the look has shown.
+    delivery.give_up_comparing(&mut load, "no look was under way", true);
+    assert!(!load.takes_up_wish(true));
+    load.reconciliation = Some(Reconciliation::after_restore());
+    delivery.give_up_comparing(&mut load, "the sheet was deleted", true);
+    assert!(load.takes_up_wish(true) && !load.takes_up_wish(true), "once");
+    // Where a connector can't look, nothing is waited for.
+    let mut load = Load { comparing: Some(Comparing::default()), ..delivery.load().await };
+    assert!(load.takes_up_wish(false));
+}
+
+#[tokio::test]
+async fn that_rows_wait_no_longer_is_shown_when_they_are_found() {
+    let (mut delivery, _asks, fixture) = delivery_by(&trap()).await;
+    let (delivered, mut deliveries) = mpsc::unbounded_channel();
+    delivery.delivered = delivered;
+    let ledger = &fixture.ledger;
+    let happened = NewEvent {
+        id: Ulid::from_parts(1, 1),
+        at: Some(Instant { unix_micros: 1_800_000_000_000_000, utc_offset_minutes: 0 }),
+        monotonic: fixture.clock.monotonic(),
+        source: InputName::parse("clock").unwrap(),
+        kind: "punch".to_owned(),
+        fields: Vec::new(),
+    };
+    let event = ledger.accept(happened).await.unwrap();
+    let read = ledger.read_unformatted(&delivery.sink, 9).await.unwrap();
+    let made = FormattedCommit {
+        from: read.cursor,
+        through: read.through,
+        boots: read.boots,
+        state: Vec::new(),
+        columns: Vec::new(),
+        rows: vec![(event.sequence, vec![Row { key: String::new(), cells: Vec::new() }])],
+        set_aside: Vec::new(),
+        standing: None,
+        checkpoint: None,
+    };
+    ledger.commit_formatted(&delivery.sink, made).await.unwrap();
+    delivery.settle_found(Vec::new(), None, 0).await.unwrap();
+    assert!(deliveries.try_recv().is_err(), "nothing was found");
+    delivery.settle_found(vec![Ordinal(1)], None, 0).await.unwrap();
+    assert_eq!(deliveries.try_recv(), Ok(delivery.sink.clone()));
 }

@@ -352,3 +352,36 @@ async fn what_is_no_number_is_refused_on_the_panel() {
 fn watch_of(text: &str) -> watch::Receiver<Arc<Parts>> {
     watch::channel(Arc::new(Parts::none_yet(Arc::new(parse_what_is_valid(text).0)))).1
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_was_chosen_last_is_what_is_remembered_however_fast_a_knob_is_turned() {
+    let text = r#"
+        [device]
+        name = "bench"
+        time-zone = "UTC"
+        [choices.project]
+        label = "Project"
+        items = ["a", "b", "c", "d", "e"]
+    "#;
+    let (configuration, _) = parse_what_is_valid(text);
+    let Fixture { clock, ledger, display, troubles, time, folder: _folder } = Fixture::new();
+    let name = ChoiceName::parse("project").unwrap();
+    for _ in 0..20 {
+        let (clock, time) = (clock.clone(), time.clone());
+        let (display, troubles) = (display.clone(), troubles.clone());
+        let mut intake = Intake::new(&configuration, ledger.clone(), clock, time, display, troubles).await;
+        let name = name.clone();
+        // In a task, as a device has it: what a task spawns last is begun first.
+        let turning = tokio::spawn(async move {
+            (0..33).for_each(|_| intake.choose(&name, 1));
+            intake.choices[&name].item().to_owned()
+        });
+        let last = turning.await.unwrap();
+        let remembered = async {
+            while ledger.recall("choice/project").await.unwrap().as_ref() != Some(&last) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), remembered).await.expect("it is not what was chosen last");
+    }
+}
