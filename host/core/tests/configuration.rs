@@ -509,14 +509,31 @@ fn what_a_reader_and_the_table_of_people_can_not_be_is_said() {
     let people = |lines: &str| errors(&with(&format!("[people]\n{lines}")));
     assert_eq!(people("0012 = \"Anna\"\n0013 = \"Anna\""), Vec::<String>::new(), "two badges of one person");
     for (lines, said) in [
-        ("a1 = \"Anna\"\nA1 = \"Ben\"", "`A1` is there already, in line 3"),
+        ("a1 = \"Anna\"\nA1 = \"Ben\"", "people: this number is there already, in line 3"),
         ("\" 1\" = \"Anna\"", "starts or ends with a space"),
-        ("\"\" = \"Anna\"", "`` is no number of a badge: it is empty"),
-        ("1 = 2", "people.1: found the integer `2`; accepted is a string"),
+        ("\"\" = \"Anna\"", "people: this is no number of a badge: it is empty"),
+        ("1 = 2", "people: found the integer `…`; accepted is a string"),
         ("1 = \"\"", "has 0 characters; accepted is 1 to 60"),
     ] {
         let errors = people(lines);
         assert!(errors.len() == 1 && errors[0].contains(said), "{lines}: {errors:?}");
+    }
+    // An error goes into the log, and a number opens what it is shown to.
+    for lines in [
+        "00777 = \"Annabel\"\n00777 = 1",
+        "A0777 = \"Annabel\"\na0777 = \"Annabel\"",
+        "00777 = \"Annabel \"",
+        "\" 00777\" = \"Annabel\"",
+        "00777 = [\"Annabel\"]",
+        "00777 = { name = \"Annabel\" }",
+        "00777 = \"Annabel\u{200b}\"",
+        "00777 = \"Annabel",
+        "00777 \"Annabel\"",
+    ] {
+        let text = with(&format!("[people]\n{lines}"));
+        let diagnostics = parse_configuration(&text).unwrap_err();
+        let said = format!("{}{diagnostics:?}", render_diagnostics(&text, "plugins.toml", &diagnostics));
+        assert!(!said.contains("777") && !said.contains("Annabel"), "{lines}: {said}");
     }
 }
 

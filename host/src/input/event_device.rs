@@ -18,7 +18,7 @@ use super::{Driver, Message, NowMs, Reading, StartError, Tell};
 mod kernel;
 mod typist;
 
-pub use self::kernel::DeviceError;
+pub use self::kernel::{DeviceError, look_at_device, names_of_devices};
 use self::typist::{Hands, Typist};
 
 /// The driver `event-device`.

@@ -20,13 +20,17 @@ pub(super) enum Shown {
     Nothing,
 }
 
-/// Whether what stands at this path may be a secret: `grants.NAME.secrets` and what is below it, and of a sink's
-/// `authorize` all but the name of a grant.
+/// The table of badges.
+pub(super) const PEOPLE: &str = "people";
+
+/// Whether what stands at this path may be a secret: `grants.NAME.secrets` and what is below it, of a sink's `authorize` all
+/// but the name of a grant, and whose badge is which, for a number opens what it is shown to.
 pub(super) fn is_secret(path: &str) -> bool {
     let mut parts = path.split('.');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some("grants"), Some(_), Some("secrets"), _) => true,
         (Some("sinks"), Some(_), Some("authorize"), below) => below != Some("grant"),
+        (Some(PEOPLE), _, _, _) => true,
         _ => false,
     }
 }
@@ -53,6 +57,9 @@ mod tests {
             ("sinks.a.authorize.secret.file", true),
             ("sinks.a.authorize.header", true),
             ("sinks.a.authorize.grant", false),
+            ("people.0012345678", true),
+            ("people", true),
+            ("inputs.people", false),
             ("inputs.secrets", false),
             ("", false),
         ] {

@@ -148,10 +148,10 @@ impl<'a, 'i> Node<'a, 'i> {
                 .refuse(format!("{} has an invisible character; accepted is one line of text", self.quote(text)));
         }
         if text.trim() != text {
-            return self.refuse(format!("{} starts or ends with a space", quote(text)));
+            return self.refuse(format!("{} starts or ends with a space", self.quote(text)));
         }
         if !(1..=longest).contains(&length) {
-            return self.refuse(format!("{} has {length} characters; accepted is 1 to {longest}", quote(text)));
+            return self.refuse(format!("{} has {length} characters; accepted is 1 to {longest}", self.quote(text)));
         }
         Some(text)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::node::{Node, quote};
+use super::node::Node;
 use crate::badge::BadgeNumber;
 
 /// The most badges.
@@ -36,6 +36,8 @@ fn fold(number: &BadgeNumber) -> String {
     number.as_str().to_ascii_lowercase()
 }
 
+/// Reads the table. What is wrong is said with its line, and with neither number nor name: errors go into the log, and from
+/// there to whoever helps.
 pub(super) fn parse_people(node: &Node<'_, '_>) -> Option<People> {
     let mut names = BTreeMap::new();
     let mut lines: BTreeMap<String, usize> = BTreeMap::new();
@@ -45,8 +47,8 @@ pub(super) fn parse_people(node: &Node<'_, '_>) -> Option<People> {
         let number = BadgeNumber::parse(text);
         let number = match &number {
             Ok(number) if number.as_str() == text => Some(number),
-            Ok(_) => node.refuse_key(key, format!("{} starts or ends with a space", quote(text)), None),
-            Err(error) => node.refuse_key(key, format!("{} is no number of a badge: {error}", quote(text)), None),
+            Ok(_) => node.refuse_key(key, "this number starts or ends with a space".to_owned(), None),
+            Err(error) => node.refuse_key(key, format!("this is no number of a badge: {error}"), None),
         };
         let (Some(number), Some(name)) = (number, node.printable(LONGEST_NAME)) else {
             is_whole = false;
@@ -54,7 +56,7 @@ pub(super) fn parse_people(node: &Node<'_, '_>) -> Option<People> {
         };
         if let Some(line) = lines.insert(fold(number), node.line()) {
             is_whole = false;
-            let message = format!("{} is there already, in line {line}", quote(text));
+            let message = format!("this number is there already, in line {line}");
             node.refuse_key::<()>(key, message, Some("upper and lower case are the same".to_owned()));
         }
         names.insert(fold(number), name.to_owned());
