@@ -70,7 +70,10 @@ pub(super) fn logs(device: &DeviceArguments, arguments: &LogsArguments) -> Resul
             }
             let (lines, mut end) = read_last(&path, arguments)?;
             lines.iter().try_for_each(|line| print(line))?;
-            while arguments.follow {
+            if !arguments.follow {
+                return Ok(Exit::Success);
+            }
+            loop {
                 sleep(LOOK_EVERY)?;
                 end.read_on(&path)?.iter().try_for_each(|line| print(line))?;
             }
