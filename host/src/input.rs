@@ -93,6 +93,12 @@ pub enum StartError {
     /// The standard input can't be read.
     #[error("the standard input can't be read")]
     StandardInput(#[source] io::Error),
+    /// There is nothing behind the standard input, and keys of it are inputs.
+    #[error(
+        "the standard input has ended, as that of a service has, so that no key of it is ever heard; use `driver = \"gpio\"`, or \
+         name the `device` of a keyboard"
+    )]
+    NoKeys,
     /// The terminal cannot give keys one by one.
     #[error("the terminal could not be asked for single keys")]
     Terminal(#[source] io::Error),

@@ -266,6 +266,61 @@ async fn a_support_bundle_has_no_secret_of_the_device() {
 }
 
 #[tokio::test]
+async fn a_support_bundle_has_neither_badges_nor_links_nor_secrets_that_the_device_refuses() {
+    let url = "http://127.0.0.1:9/hook";
+    // One wrong key, and the whole sink is off: the device goes on with the last valid one.
+    let broken = with_webhook(url).replace("authorize =", "autorize = 1\nauthorize =");
+    let people = "[people]\n0012345678 = \"Anna Webersdottir\"\n";
+    let folder = folder(format!("{broken}{people}").as_bytes(), 0).await;
+    let state = folder.path().join("state");
+    let before = with_webhook(url).replace("\"key\"", "\"older-key\"");
+    std::fs::write(state.join("last-valid.toml"), before).unwrap();
+    // Both are refused by the device: everybody can read one, and the other one has quotation marks.
+    for (file, content, mode) in [("key", "n3w-s3cret\n", 0o644), ("older-key", "\"0ld-s3cret\"\n", 0o600)] {
+        std::fs::write(folder.path().join(file), content).unwrap();
+        std::fs::set_permissions(folder.path().join(file), Permissions::from_mode(mode)).unwrap();
+    }
+    let link = "https://sheets.example/d/1A-old-sheet";
+    let log = format!("INFO ready sink=a link=\"{link}\"\nX-Key: n3w-s3cret\nX-Key: 0ld-s3cret\n");
+    std::fs::write(state.join("punchcard.log"), log).unwrap();
+
+    let output = run(folder.path(), &["support-bundle", "--no-network"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let bundle = std::fs::read_to_string(folder.path().join("punchcard-support.txt")).unwrap();
+    for secret in ["n3w-s3cret", "0ld-s3cret", "0012345678", "Webersdottir", link] {
+        assert!(!bundle.contains(secret), "{secret}: {bundle}");
+    }
+    for part in ["X-Key: [secret]", "link=[secret]", "[people]\n[secret]"] {
+        assert!(bundle.contains(part), "{part}: {bundle}");
+    }
+    assert!(!bundle.contains("NOT looked for"), "{bundle}");
+}
+
+#[tokio::test]
+async fn a_support_bundle_says_first_which_secrets_could_not_be_looked_for() {
+    let credential =
+        with_webhook("http://127.0.0.1:9/hook").replace("{ file = \"key\" }", "{ credential = \"the-key\" }");
+    let folder = folder(
+        format!("{credential}[notify]\nurl = {{ file = \"gone\" }}\nreach = [\"https://h.example\"]\n").as_bytes(),
+        0,
+    )
+    .await;
+    let output = run(folder.path(), &["support-bundle", "--no-network"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let bundle = std::fs::read_to_string(folder.path().join("punchcard-support.txt")).unwrap();
+    let first: Vec<&str> = bundle.lines().skip(1).take(2).collect();
+    assert_eq!(
+        first,
+        [
+            "NOT looked for, and perhaps in it: the credential `the-key`, which systemd gives to the service alone.",
+            "NOT looked for, and perhaps in it: the file gone, which is not there.",
+        ]
+    );
+    let said = text(&output.stderr);
+    assert!(said.contains("the credential `the-key`") && !said.contains("No secret is stored"), "{said}");
+}
+
+#[tokio::test]
 async fn the_log_is_printed_and_of_one_part_alone() {
     let folder = folder(CONFIGURATION.as_bytes(), 0).await;
     let missing = run(folder.path(), &["logs"]);
@@ -310,6 +365,18 @@ fn init_writes_what_check_accepts_and_overwrites_nothing() {
     assert_eq!(std::fs::read_to_string(folder.path().join("plugins.toml.new")).unwrap(), written);
     let third = run(folder.path(), &["init", "--defaults"]);
     assert_eq!(third.status.code(), Some(1), "{third:?}");
+    // What a person does next loses nothing.
+    let said = text(&again.stdout);
+    let lines = [
+        "diff plugins.toml plugins.toml.new",
+        "cp --preserve=all plugins.toml plugins.toml.old",
+        "mv plugins.toml.new plugins.toml",
+    ];
+    let places: Vec<Option<usize>> = lines.iter().map(|line| said.find(line)).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{said}");
+    assert!(said.contains("What was not asked is not in the new one"), "{said}");
+    // There are no plugins anywhere.
+    assert!(said.contains("there is no device-flow.wasm, google-sheets.wasm, timeclock.wasm"), "{said}");
 
     std::fs::write(&client, json.replace("installed", "web")).unwrap();
     let web = run(folder.path(), &["init", "--defaults", "--client", "client.json", "--config", "other.toml"]);

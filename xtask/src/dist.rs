@@ -4,6 +4,7 @@
 //! it, put together as a folder, and packed by `dpkg-deb`. What goes into it besides the program stands in `host/package`.
 
 mod control;
+mod page;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -102,7 +103,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the manual pages and the completions for shells into a folder, which is emptied before.
+/// Writes the manual pages, the completions for shells and the configuration of a package into a folder, which is emptied before.
 pub(crate) fn write_help_files(workspace: &Workspace) -> Result<PathBuf> {
     let folder = workspace.target.join("help-files");
     if folder.exists() {
@@ -112,7 +113,7 @@ pub(crate) fn write_help_files(workspace: &Workspace) -> Result<PathBuf> {
     let mut command = process::cargo();
     command.current_dir(&workspace.root).args(["run", "--quiet", "--locked", "--package", "punchcard"]);
     command.args(["--features", "help-files", "--bin", "punchcard-help-files", "--"]).arg(&folder);
-    eprintln!("writing manual pages and completions");
+    eprintln!("writing manual pages, completions and the configuration");
     process::perform(&mut command)?;
     Ok(folder)
 }
@@ -162,21 +163,21 @@ impl Contents<'_> {
         for guest in self.guests {
             put(&guest.file, &format!("usr/lib/punchcard/{}.wasm", guest.name), 0o644)?;
         }
-        put(&package.join("plugins.toml"), "etc/punchcard/plugins.toml", 0o640)?;
         put(&package.join("punchcard.service"), "usr/lib/systemd/system/punchcard.service", 0o644)?;
         put(&package.join("60-punchcard.rules"), "usr/lib/udev/rules.d/60-punchcard.rules", 0o644)?;
         put(&package.join("modules-load.conf"), "usr/lib/modules-load.d/punchcard.conf", 0o644)?;
-        put(&workspace.root.join("README.md"), "usr/share/doc/punchcard/README.md", 0o644)?;
-        for page in fs::read_dir(workspace.root.join("docs"))? {
-            let page = page?.path();
-            if let Some(name) = page.file_name().and_then(|name| name.to_str()).filter(|name| name.ends_with(".md")) {
-                put(&page, &format!("usr/share/doc/punchcard/{name}"), 0o644)?;
-            }
+        let pages = manual_pages(workspace)?;
+        for (path, name) in &pages {
+            let from = workspace.root.join(path);
+            let to = format!("usr/share/doc/punchcard/{name}");
+            put(&from, &to, 0o644)?;
+            fs::write(root.join(to), page::render(path, &fs::read_to_string(&from)?, &pages))?;
         }
         for file in fs::read_dir(self.help)? {
             let file = file?.path();
             let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             match help_folder(name) {
+                Some(CONFIGURATION) => put(&file, &format!("{CONFIGURATION}/{name}"), 0o640)?,
                 Some(folder) => put(&file, &format!("{folder}/{name}"), 0o644)?,
                 None => bail!("{} has no place in a package", file.display()),
             }
@@ -206,11 +207,31 @@ impl Contents<'_> {
     }
 }
 
+/// The pages of the manual, and what they lead to. In the package they lie in one folder.
+fn manual_pages(workspace: &Workspace) -> Result<page::Pages> {
+    let mut pages = page::Pages::new();
+    let mut add = |path: PathBuf| {
+        if let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| name.ends_with(".md")) {
+            let name = name.to_owned();
+            pages.insert(path, name);
+        }
+    };
+    add("README.md".into());
+    add("host/FAULTS.md".into());
+    for page in fs::read_dir(workspace.root.join("docs"))? {
+        add(Path::new("docs").join(page?.file_name()));
+    }
+    Ok(pages)
+}
+
 const BASH: &str = "usr/share/bash-completion/completions";
 
-/// Where a file with help belongs, as Debian's shells and `man` look for it.
+const CONFIGURATION: &str = "etc/punchcard";
+
+/// Where a file belongs that the program makes, as the program, Debian's shells and `man` look for it.
 fn help_folder(name: &str) -> Option<&'static str> {
     match name {
+        "plugins.toml" => Some(CONFIGURATION),
         "punchcard.bash" => Some(BASH),
         "_punchcard" => Some("usr/share/zsh/vendor-completions"),
         "punchcard.fish" => Some("usr/share/fish/vendor_completions.d"),

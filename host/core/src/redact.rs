@@ -13,6 +13,9 @@ pub use take::{Taken, take_secrets};
 mod blank;
 pub use blank::{BLANK, Blanker};
 
+mod log_line;
+pub use log_line::blank_fields;
+
 mod view;
 
 use crate::http::{Header, Response};

@@ -3,6 +3,9 @@
 //! Deliberately absent: `Debug`, `Display`, `Serialize`, `Deref`. Whoever needs the text says [`Secret::reveal`], which
 //! can be searched for. The memory is overwritten when a secret is dropped.
 
+mod stranger;
+pub use stranger::{Stranger, find_stranger, is_mark};
+
 use zeroize::Zeroizing;
 
 /// A secret text.

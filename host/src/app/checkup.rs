@@ -15,19 +15,22 @@ use std::path::{Path, PathBuf};
 use punchcard_core::checkup::Finding;
 use punchcard_core::checkup::board::judge_board;
 use punchcard_core::checkup::clock::{ClockFacts, judge_clock, judge_server_times};
-use punchcard_core::config::notify::{Notify, NotifyUrl};
+use punchcard_core::config::secret::{SecretSource, find_named_secrets};
 use punchcard_core::config::{Configuration, parse_what_is_valid};
 use punchcard_core::secret::Secret;
 
-use super::configuration::{ReadError, Source};
-use super::control::{Answer, ControlError, Question, ask};
+use super::configuration::{LAST_VALID, ReadError, Source};
+use super::control::{Answer, Question, ask, is_there};
 use super::device::Options;
 use super::error_chain::chain;
-use super::material::read_secret;
+use super::material::credential_folder;
 use super::status::Report;
 use crate::clock::Clock;
 use crate::machine::Machine;
-use crate::vault::read_all_secrets;
+use crate::vault::{ConfiguredSecretError, ConfiguredSecrets, read_all_secrets};
+
+/// Where systemd puts the credentials of the package's service (systemd.exec(5)): its user may read them from outside, too.
+const CREDENTIALS_OF_SERVICE: &str = "/run/credentials/punchcard.service";
 
 /// What is left out.
 #[derive(Debug, Clone, Copy, Default)]
@@ -51,7 +54,7 @@ pub async fn examine(options: &Options, machine: &Machine, discretion: Discretio
     let configuration = &read.configuration;
     let answer = ask(&options.state, &Question::Status).await;
     // Whoever does not answer may have lines and panel nevertheless.
-    let may_run = !matches!(&answer, Err(ControlError::NoHost { .. }));
+    let may_run = is_there(&answer);
     let report = match &answer {
         Ok(Answer::Status(report)) => Some(report.as_ref()),
         _ => None,
@@ -66,6 +69,7 @@ pub async fn examine(options: &Options, machine: &Machine, discretion: Discretio
     findings.extend(file::modes(options, configuration, &read.folder));
     findings.extend(hardware::buses(configuration));
     findings.extend(hardware::lines(configuration, may_run));
+    findings.extend(hardware::input_devices(configuration));
     let clock = Clock::open(
         configuration.device.name.as_str(),
         configuration.device.time_zone.clone(),
@@ -96,19 +100,61 @@ pub async fn examine(options: &Options, machine: &Machine, discretion: Discretio
     findings
 }
 
-/// Every secret that the device has: in the vault, and in the files and credentials that plugins.toml names.
+/// The secrets of a device, for whoever takes them out of a text.
+pub struct KnownSecrets {
+    /// Those that could be read.
+    pub secrets: Vec<Secret>,
+    /// Those that could not, and why, each as a line of text: they can't be looked for.
+    pub unread: Vec<String>,
+}
+
+/// Every secret that the device has: in the vault, and what plugins.toml or the last configuration that was valid names,
+/// also in a part with an error and in a file that the device refuses.
 ///
 /// # Errors
-/// When the vault can't be read. A file or credential that can't be read here can't have been read by a device of this user
-/// either.
-pub fn known_secrets(configuration: &Configuration, folder: &Path, state: &Path) -> std::io::Result<Vec<Secret>> {
-    let mut secrets = read_all_secrets(&state.join("vault"))?;
-    secrets
-        .extend(file::secret_sources(configuration).into_iter().filter_map(|source| read_secret(source, folder).ok()));
-    if let Some(Notify { url: NotifyUrl::Plain(url), .. }) = &configuration.notify {
-        secrets.push(Secret::new(url.clone()));
+/// When the vault can't be read.
+pub fn known_secrets(options: &Options) -> std::io::Result<KnownSecrets> {
+    let state = &options.state;
+    let mut known = KnownSecrets { secrets: read_all_secrets(&state.join("vault"))?, unread: Vec::new() };
+    // Paths in the last valid one are relative to the same folder.
+    let folder = options.configuration.parent().unwrap_or(Path::new("."));
+    let secrets = ConfiguredSecrets::new(credential_folder().or_else(|| Some(CREDENTIALS_OF_SERVICE.into())));
+    for path in [options.configuration.clone(), state.join(LAST_VALID)] {
+        let text = match Source::read(&path) {
+            Ok(source) => source.text,
+            Err(ReadError::File { source, .. }) if source.kind() == ErrorKind::NotFound => continue,
+            Err(error) => {
+                known.unread.push(format!("what {} names: {}", path.display(), chain(error)));
+                continue;
+            }
+        };
+        let named = find_named_secrets(&text);
+        if !named.is_whole {
+            known.unread.push(format!("what {} names where it is no TOML", path.display()));
+        }
+        known.secrets.extend(named.plain);
+        for source in named.sources {
+            let read = match &source {
+                SecretSource::Credential(name) => secrets
+                    .read_all_of_credential(name.as_str())
+                    .map_err(|_| format!("the credential `{name}`, which systemd gives to the service alone")),
+                SecretSource::File(path) => {
+                    let path = folder.join(path);
+                    secrets.read_all_of_file(&path).map_err(|error| match error {
+                        ConfiguredSecretError::Missing(_) => format!("the file {}, which is not there", path.display()),
+                        error => format!("the file {}: {}", path.display(), chain(error)),
+                    })
+                }
+            };
+            match read {
+                Ok(found) => known.secrets.extend(found),
+                Err(what) => known.unread.push(what),
+            }
+        }
     }
-    Ok(secrets)
+    known.unread.sort();
+    known.unread.dedup();
+    Ok(known)
 }
 
 /// Reads what is valid of a configuration.

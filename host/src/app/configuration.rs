@@ -17,7 +17,7 @@ use thiserror::Error;
 use super::status::{ConfigurationReport, Fallback};
 
 /// The last configuration that was valid, in the state folder.
-const LAST_VALID: &str = "last-valid.toml";
+pub(super) const LAST_VALID: &str = "last-valid.toml";
 
 /// Why a configuration could not be read at all.
 #[derive(Debug, Error)]

@@ -269,6 +269,18 @@ pub async fn ask(state: &Path, question: &Question) -> Result<Answer, ControlErr
     tokio::time::timeout(within, exchange).await.unwrap_or(Err(ControlError::Patience { within }))
 }
 
+/// Whether a host may run on a state folder, and have panel and lines. One that does not answer may, and one that this user
+/// may not ask.
+pub async fn may_run(state: &Path) -> bool {
+    is_there(&ask(state, &Question::Status).await)
+}
+
+/// Whether the answer, or that there is none, leaves it possible that a host runs.
+#[must_use]
+pub fn is_there(answer: &Result<Answer, ControlError>) -> bool {
+    !matches!(answer, Err(ControlError::NoHost { .. }))
+}
+
 /// Whose socket it is, where it is not that of the user who asks.
 fn other_user(state: &Path, socket: &Path, asker: u32) -> Option<ControlError> {
     // In a folder that others can't enter, nothing is known of the socket.

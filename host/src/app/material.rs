@@ -50,12 +50,17 @@ impl Materials {
 
 /// A secret that plugins.toml, which is in `folder`, names.
 pub(super) fn read_secret(source: &SecretSource, folder: &Path) -> Result<Secret, String> {
-    let secrets = ConfiguredSecrets::new(std::env::var_os("CREDENTIALS_DIRECTORY").map(Into::into));
+    let secrets = ConfiguredSecrets::new(credential_folder());
     match source {
         SecretSource::Credential(name) => secrets.read_credential(name.as_str()),
         SecretSource::File(path) => secrets.read_file(&folder.join(path)),
     }
     .map_err(chain)
+}
+
+/// The folder of this process's credentials, where systemd gave it some.
+pub(super) fn credential_folder() -> Option<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
 /// Connections under the system's authorities and those in a file.

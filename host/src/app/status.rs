@@ -63,6 +63,18 @@ pub enum Fallback {
     Running,
 }
 
+impl Fallback {
+    /// What is used, in words.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::LastValid => "the last valid configuration is in force",
+            Self::ValidParts => "only its valid parts are in force",
+            Self::Running => "the configuration from before it changed is in force",
+        }
+    }
+}
+
 /// What a reload came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

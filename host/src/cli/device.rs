@@ -15,8 +15,8 @@ const INSTALLED_CONFIG: &str = "/etc/punchcard/plugins.toml";
 /// Where the service keeps what outlives a restart.
 pub(super) const INSTALLED_STATE: &str = "/var/lib/punchcard";
 
-/// The groups to whom buses and lines belong, on Raspberry Pi OS and by the package's rules.
-pub(super) const HARDWARE_GROUPS: &[&str] = &["i2c", "gpio"];
+/// The groups to whom buses, lines and input devices belong, on Raspberry Pi OS and by the package's rules.
+pub(super) const HARDWARE_GROUPS: &[&str] = &["i2c", "gpio", "input"];
 
 /// What was said of it.
 #[derive(Debug, Clone, Args)]

@@ -45,13 +45,17 @@ pub(super) fn doctor(device: &DeviceArguments, arguments: &DoctorArguments) -> R
 
 /// The findings.
 pub(super) fn look(device: &DeviceArguments, discretion: Discretion) -> Result<Vec<Finding>, Failure> {
-    let options =
-        Options { configuration: device.config.clone(), state: device.state.clone(), hardware: Hardware::of_kernel() };
+    let options = options(device);
     // Looking up a name takes a thread that nobody can stop: nobody waits for it.
     let runtime = super::small_runtime()?;
     let findings = runtime.block_on(examine(&options, &Machine::here(), discretion));
     runtime.shutdown_background();
     Ok(findings)
+}
+
+/// The device that is looked at.
+pub(super) fn options(device: &DeviceArguments) -> Options {
+    Options { configuration: device.config.clone(), state: device.state.clone(), hardware: Hardware::of_kernel() }
 }
 
 /// The findings as a person reads them: one to a line, and below it what to do.

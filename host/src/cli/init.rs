@@ -16,18 +16,16 @@ use punchcard_core::config::parse_configuration;
 use punchcard_core::setup::client::{Client, parse_client};
 use punchcard_core::setup::render_configuration;
 
-use super::DeviceArguments;
 use super::exit::{Exit, Failure};
 use super::output::print_line;
+use super::{DeviceArguments, small_runtime};
 use crate::app::configuration::Source;
+use crate::app::control::may_run;
 use crate::app::trial::Board;
 use crate::machine::Machine;
 use conversation::Conversation;
 use destination::{Destination, choose_secret_file, write_secret};
-use questions::{Found, ask_all};
-
-/// Where the package keeps the plugins, and where they are built.
-const PLUGIN_FOLDERS: [&str; 2] = ["/usr/lib/punchcard", "target/guests"];
+use questions::{Found, ask_all, find_missing};
 
 /// How a Google client is made.
 const MANUAL_PAGE: &str = "the manual, under The Google client (/usr/share/doc/punchcard/google-console.md),";
@@ -51,7 +49,7 @@ pub(super) fn init(device: &DeviceArguments, arguments: &InitArguments) -> Resul
     // Everything that can refuse does so before a question is asked.
     let destination = Destination::plan(&device.config).map_err(Failure::general)?;
     let client = arguments.client.as_deref().map(read_client).transpose()?;
-    let board = Board::find();
+    let board = Board::find(small_runtime()?.block_on(may_run(&device.state)));
     let found = find(device, &destination, &board);
     let (input, output) = (io::stdin().lock(), anstream::stdout());
     let mut conversation = Conversation::new(input, output, !arguments.defaults);
@@ -72,6 +70,15 @@ pub(super) fn init(device: &DeviceArguments, arguments: &InitArguments) -> Resul
     }
     destination.write(&text, &device.state).map_err(Failure::general)?;
     say_what_is_next(device, &destination, asked.answers.google.is_some())?;
+    let missing = find_missing(destination.folder(), &asked.answers.plugins);
+    if !missing.is_empty() {
+        print_line(format_args!(
+            "In {} there is no {}: put the plugins there, or name their folder in `[plugins]`. In the project's tree, `cargo xtask \
+             guests` makes them, in target/guests.",
+            asked.answers.plugins,
+            missing.join(", ")
+        ))?;
+    }
     Ok(Exit::Success)
 }
 
@@ -83,9 +90,6 @@ fn read_client(path: &Path) -> Result<Client, Failure> {
 
 fn find(device: &DeviceArguments, destination: &Destination, board: &Board) -> Found {
     let machine = Machine::here();
-    let is_installed = device.is_installed();
-    // As plugins.toml looks for them.
-    let folder = PLUGIN_FOLDERS.into_iter().find(|folder| destination.folder().join(folder).is_dir());
     let before = Source::read(&device.config).ok().and_then(|source| parse_configuration(&source.text).ok());
     // What the package brought is nobody's answer.
     let before = before.filter(|_| destination.is_beside());
@@ -94,8 +98,9 @@ fn find(device: &DeviceArguments, destination: &Destination, board: &Board) -> F
         time_zone: machine.time_zone(),
         bus: board.header_bus(),
         has_header: board.has_header(),
-        is_installed,
-        plugins: folder.unwrap_or(PLUGIN_FOLDERS[0]).to_owned(),
+        input_devices: board.input_devices(),
+        is_installed: device.is_installed(),
+        folder: destination.folder().to_owned(),
         before,
     }
 }
@@ -106,11 +111,17 @@ fn say_what_is_next(device: &DeviceArguments, destination: &Destination, has_goo
         print_line(format_args!("What the package had brought is in {} now.", aside.display()))?;
     }
     print_line(format_args!("{path} is written."))?;
+    let sudo = if device.is_installed() { "sudo " } else { "" };
     if destination.is_beside() {
-        print_line(format_args!("{config} is as it was. To use the new one: mv {path} {config}"))?;
+        print_line(format_args!(
+            "{config} is as it was. What was not asked is not in the new one, such as sensors, outputs, people, and further inputs \
+             and sinks. Compare them, keep the old one, and take the new one up:"
+        ))?;
+        print_line(format_args!("  {sudo}diff {config} {path}"))?;
+        print_line(format_args!("  {sudo}cp --preserve=all {config} {config}.old"))?;
+        print_line(format_args!("  {sudo}mv {path} {config}"))?;
         return Ok(());
     }
-    let sudo = if device.is_installed() { "sudo " } else { "" };
     print_line("Next:")?;
     print_line(format_args!("  {sudo}punchcard check       says whether everything is right"))?;
     if device.is_installed() {

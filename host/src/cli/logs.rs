@@ -3,6 +3,7 @@
 //! The service's goes to systemd's journal, that of a device whose panel is drawn in its terminal to a file of the state
 //! folder (`cli::log`). Nothing is decided here but where to look, and which lines are of a part.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
@@ -19,6 +20,9 @@ use super::{DeviceArguments, printable, sleep};
 
 /// The service that the package installs.
 const UNIT: &str = "punchcard.service";
+const JOURNALCTL: &str = "journalctl";
+/// What `--show-cursor` puts before the cursor, in a line behind all others.
+const CURSOR: &str = "-- cursor: ";
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// Keys of the log by which a line names a part.
@@ -49,9 +53,31 @@ enum Source {
 
 /// Prints the log.
 pub(super) fn logs(device: &DeviceArguments, arguments: &LogsArguments) -> Result<Exit, Failure> {
+    let print = |line: &str| {
+        if is_wanted(line, arguments) { Ok(print_line(printable(line))?) } else { Ok(()) }
+    };
     match source(device) {
-        Source::Journal => journal(arguments)?,
-        Source::File(path) => file(&path, arguments)?,
+        Source::Journal => {
+            let (lines, cursor) = read_journal(JOURNALCTL, arguments)?;
+            lines.iter().try_for_each(|line| print(line))?;
+            if arguments.follow {
+                follow_journal(JOURNALCTL, cursor.as_deref(), print)?;
+            }
+        }
+        Source::File(path) => {
+            if !path.exists() && !arguments.follow {
+                return Err(no_file(&path));
+            }
+            let (lines, mut end) = read_last(&path, arguments)?;
+            lines.iter().try_for_each(|line| print(line))?;
+            if !arguments.follow {
+                return Ok(Exit::Success);
+            }
+            loop {
+                sleep(LOOK_EVERY)?;
+                end.read_on(&path)?.iter().try_for_each(|line| print(line))?;
+            }
+        }
     }
     Ok(Exit::Success)
 }
@@ -60,13 +86,9 @@ pub(super) fn logs(device: &DeviceArguments, arguments: &LogsArguments) -> Resul
 pub(super) fn last_lines(device: &DeviceArguments, count: usize) -> Result<Option<Vec<String>>, Failure> {
     let wanted = LogsArguments { follow: false, part: None, lines: count };
     match source(device) {
-        Source::Journal => {
-            let output = journalctl(&wanted).stderr(Stdio::null()).output().map_err(|error| no_journal(&error))?;
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            Ok(Some(text.lines().map(str::to_owned).collect()))
-        }
+        Source::Journal => Ok(Some(read_journal(JOURNALCTL, &wanted)?.0)),
         Source::File(path) if !path.exists() => Ok(None),
-        Source::File(path) => Ok(Some(read_last(&path, &wanted)?)),
+        Source::File(path) => Ok(Some(read_last(&path, &wanted)?.0)),
     }
 }
 
@@ -79,35 +101,84 @@ fn plan_source(is_installed: bool, has_systemd: bool, state: &Path) -> Source {
     if is_installed && has_systemd { Source::Journal } else { Source::File(state.join(FILE_NAME)) }
 }
 
-fn journalctl(arguments: &LogsArguments) -> Command {
-    let mut command = Command::new("journalctl");
+/// The last of the wanted lines that it is given.
+struct Tail<'a> {
+    arguments: &'a LogsArguments,
+    kept: VecDeque<String>,
+}
+
+impl<'a> Tail<'a> {
+    fn new(arguments: &'a LogsArguments) -> Self {
+        Self { arguments, kept: VecDeque::new() }
+    }
+
+    fn take(&mut self, line: &str) {
+        if is_wanted(line, self.arguments) {
+            self.kept.push_back(line.to_owned());
+            if self.kept.len() > self.arguments.lines {
+                self.kept.pop_front();
+            }
+        }
+    }
+}
+
+/// Whether a line is of the part that is asked for.
+fn is_wanted(line: &str, arguments: &LogsArguments) -> bool {
+    arguments.part.as_deref().is_none_or(|part| names_part(line, part))
+}
+
+fn journalctl(program: &str) -> Command {
+    let mut command = Command::new(program);
     // The program's lines have their own time.
     command.args(["--unit", UNIT, "--output", "cat", "--no-pager", "--quiet"]);
+    command
+}
+
+/// The last lines of the journal, and the cursor of its last entry, where it has one.
+fn read_journal(program: &str, arguments: &LogsArguments) -> Result<(Vec<String>, Option<String>), Failure> {
     // Which lines are of a part is found out here.
     let lines = if arguments.part.is_some() { "all".to_owned() } else { arguments.lines.to_string() };
-    command.args(["--lines", &lines]);
-    if arguments.follow {
-        command.arg("--follow");
-    }
-    command
+    let mut command = journalctl(program);
+    command.args(["--show-cursor", "--lines", &lines]);
+    let (mut tail, mut cursor) = (Tail::new(arguments), None);
+    for_each_line(&mut command, |line| {
+        match line.strip_prefix(CURSOR) {
+            Some(found) => cursor = Some(found.to_owned()),
+            None => tail.take(line),
+        }
+        Ok(())
+    })?;
+    Ok((tail.kept.into(), cursor))
+}
+
+/// Goes on with the entries behind a cursor, as they come.
+fn follow_journal(
+    program: &str,
+    cursor: Option<&str>,
+    take: impl FnMut(&str) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut command = journalctl(program);
+    // Without `--no-tail` only the last ten of them would come.
+    command.args(["--follow", "--no-tail"]).args(cursor.map(|cursor| format!("--after-cursor={cursor}")));
+    for_each_line(&mut command, take)
 }
 
 fn no_journal(error: &std::io::Error) -> Failure {
     Failure::general(format!("systemd's journal can't be asked (`journalctl`): {error}"))
 }
 
-fn journal(arguments: &LogsArguments) -> Result<(), Failure> {
-    let mut child = journalctl(arguments).stdout(Stdio::piped()).spawn().map_err(|error| no_journal(&error))?;
+/// Gives each line that a program prints to whoever wants it, until that fails.
+fn for_each_line(command: &mut Command, mut take: impl FnMut(&str) -> Result<(), Failure>) -> Result<(), Failure> {
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| no_journal(&error))?;
     let output = child.stdout.take().ok_or_else(|| Failure::general("systemd's journal gives no output"))?;
     let mut lines = BufReader::new(output);
-    let mut waiting = Waiting::new(arguments);
     let mut line = Vec::new();
-    let printed = loop {
+    let taken = loop {
         line.clear();
         match lines.read_until(b'\n', &mut line) {
-            Ok(0) => break waiting.finish(),
+            Ok(0) => break Ok(()),
             Ok(_) => {
-                if let Err(failure) = waiting.take(&String::from_utf8_lossy(&line)) {
+                if let Err(failure) = take(String::from_utf8_lossy(&line).trim_end()) {
                     break Err(failure);
                 }
             }
@@ -115,12 +186,12 @@ fn journal(arguments: &LogsArguments) -> Result<(), Failure> {
         }
     };
     // It waits for more where it follows, and nobody reads any more.
-    if printed.is_err() {
+    if taken.is_err() {
         // One that has ended by itself needs no end.
         drop(child.kill());
     }
     let ended = child.wait().map_err(|error| no_journal(&error))?;
-    printed?;
+    taken?;
     if ended.success() {
         Ok(())
     } else {
@@ -128,90 +199,51 @@ fn journal(arguments: &LogsArguments) -> Result<(), Failure> {
     }
 }
 
-/// Lines on their way out: with a part, the last of those that name it; while it is followed, each at once.
-struct Waiting<'a> {
-    arguments: &'a LogsArguments,
-    kept: std::collections::VecDeque<String>,
+fn no_file(path: &Path) -> Failure {
+    Failure::general(format!(
+        "there is no {}: `punchcard run` logs to its standard error, and to that file where its panel is drawn in the same \
+         terminal",
+        path.display()
+    ))
 }
 
-impl<'a> Waiting<'a> {
-    fn new(arguments: &'a LogsArguments) -> Self {
-        Self { arguments, kept: std::collections::VecDeque::new() }
-    }
-
-    fn take(&mut self, line: &str) -> Result<(), Failure> {
-        let line = line.trim_end();
-        if !self.arguments.part.as_deref().is_none_or(|part| names_part(line, part)) {
-            return Ok(());
-        }
-        if self.arguments.follow {
-            return Ok(print_line(printable(line))?);
-        }
-        self.kept.push_back(line.to_owned());
-        if self.kept.len() > self.arguments.lines {
-            self.kept.pop_front();
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<(), Failure> {
-        for line in self.kept.drain(..) {
-            print_line(printable(&line))?;
-        }
-        Ok(())
-    }
-}
-
-fn file(path: &Path, arguments: &LogsArguments) -> Result<(), Failure> {
-    if !path.exists() && !arguments.follow {
-        let reason = format!(
-            "there is no {}: `punchcard run` logs to its standard error, and to that file where its panel is drawn in the same \
-             terminal",
-            path.display()
-        );
-        return Err(Failure::general(reason));
+/// The last lines of the file and of the one before it, oldest first, and how far the file was read for them.
+fn read_last(path: &Path, arguments: &LogsArguments) -> Result<(Vec<String>, End), Failure> {
+    let mut tail = Tail::new(arguments);
+    // Opened first: where it is put aside meanwhile, it is the same file under both names.
+    let current = open(path)?;
+    let inode = current.as_ref().and_then(|file| file.metadata().ok()).map(|metadata| metadata.ino());
+    if let Some(mut before) = open(&one_before(path))?
+        && before.metadata().map_err(|error| unreadable(path, &error))?.ino() != inode.unwrap_or_default()
+    {
+        let mut end = End::default();
+        end.read(&mut before).map_err(|error| unreadable(path, &error))?.iter().for_each(|line| tail.take(line));
     }
     let mut end = End::default();
-    if path.exists() {
-        end = End::of(path)?;
-        for line in read_last(path, arguments)? {
-            print_line(printable(&line))?;
-        }
+    if let Some(mut current) = current {
+        end.read(&mut current).map_err(|error| unreadable(path, &error))?.iter().for_each(|line| tail.take(line));
     }
-    if !arguments.follow {
-        return Ok(());
+    // Who follows gets it when it is whole.
+    if !arguments.follow && !end.rest.is_empty() {
+        tail.take(&String::from_utf8_lossy(&end.rest));
     }
-    loop {
-        sleep(LOOK_EVERY)?;
-        for line in end.read_on(path)? {
-            if arguments.part.as_deref().is_none_or(|part| names_part(&line, part)) {
-                print_line(printable(&line))?;
-            }
-        }
+    Ok((tail.kept.into(), end))
+}
+
+/// Opens a file of the log. None: it is not there, as between two files for a moment.
+fn open(path: &Path) -> Result<Option<File>, Failure> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(path, &error)),
     }
 }
 
-/// The last lines of the file and of the one before it, oldest first.
-fn read_last(path: &Path, arguments: &LogsArguments) -> Result<Vec<String>, Failure> {
+/// Where a large file is put aside.
+fn one_before(path: &Path) -> PathBuf {
     let mut before = path.as_os_str().to_owned();
     before.push(".1");
-    let mut kept = std::collections::VecDeque::new();
-    for path in [PathBuf::from(before), path.to_owned()] {
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(unreadable(&path, &error)),
-        };
-        for line in String::from_utf8_lossy(&bytes).lines() {
-            if arguments.part.as_deref().is_none_or(|part| names_part(line, part)) {
-                kept.push_back(line.to_owned());
-                if kept.len() > arguments.lines {
-                    kept.pop_front();
-                }
-            }
-        }
-    }
-    Ok(kept.into())
+    before.into()
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
@@ -224,36 +256,37 @@ struct End {
     inode: u64,
     bytes: u64,
     /// A line that is not whole yet.
-    rest: String,
+    rest: Vec<u8>,
 }
 
 impl End {
-    fn of(path: &Path) -> Result<Self, Failure> {
-        let metadata = path.metadata().map_err(|error| unreadable(path, &error))?;
-        Ok(Self { inode: metadata.ino(), bytes: metadata.len(), rest: String::new() })
-    }
-
-    /// The lines that are new.
+    /// The lines that are new, also those that came before the file was put aside.
     fn read_on(&mut self, path: &Path) -> Result<Vec<String>, Failure> {
         let failed = |error: std::io::Error| unreadable(path, &error);
-        let mut file = match File::open(path) {
-            Ok(file) => file,
-            // Between two files there is none for a moment.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(failed(error)),
-        };
-        let metadata = file.metadata().map_err(failed)?;
+        let Some(mut file) = open(path)? else { return Ok(Vec::new()) };
+        let mut lines = Vec::new();
+        if file.metadata().map_err(failed)?.ino() != self.inode
+            && let Some(mut before) = open(&one_before(path))?
+            && before.metadata().map_err(failed)?.ino() == self.inode
+        {
+            lines = self.read(&mut before).map_err(failed)?;
+        }
+        lines.extend(self.read(&mut file).map_err(failed)?);
+        Ok(lines)
+    }
+
+    /// The whole lines of a file from where it was read to; of another file, from its beginning.
+    fn read(&mut self, file: &mut File) -> std::io::Result<Vec<String>> {
+        let metadata = file.metadata()?;
         if metadata.ino() != self.inode || metadata.len() < self.bytes {
             *self = Self { inode: metadata.ino(), ..Self::default() };
         }
-        file.seek(SeekFrom::Start(self.bytes)).map_err(failed)?;
-        let mut bytes = Vec::new();
-        let read = file.read_to_end(&mut bytes).map_err(failed)?;
+        file.seek(SeekFrom::Start(self.bytes))?;
+        let read = file.read_to_end(&mut self.rest)?;
         self.bytes = self.bytes.saturating_add(read as u64);
-        self.rest.push_str(&String::from_utf8_lossy(&bytes));
-        let mut lines: Vec<String> = self.rest.split('\n').map(str::to_owned).collect();
-        self.rest = lines.pop().unwrap_or_default();
-        Ok(lines)
+        let whole = self.rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        let lines: Vec<u8> = self.rest.drain(..whole).collect();
+        Ok(String::from_utf8_lossy(&lines).lines().map(str::to_owned).collect())
     }
 }
 
@@ -282,6 +315,7 @@ fn fields(line: &str) -> impl Iterator<Item = (&str, &str)> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 
@@ -327,23 +361,65 @@ mod tests {
         let before = folder.path().join("punchcard.log.1");
         fs::write(&before, "one sink=a\ntwo sink=b\n").unwrap();
         fs::write(&path, "three sink=a\nfour sink=b\n").unwrap();
-        let last = |lines, part: Option<&str>| {
-            let arguments = LogsArguments { follow: false, part: part.map(str::to_owned), lines };
-            read_last(&path, &arguments).ok().unwrap()
-        };
+        let arguments =
+            |follow, lines, part: Option<&str>| LogsArguments { follow, part: part.map(str::to_owned), lines };
+        let last = |lines, part| read_last(&path, &arguments(false, lines, part)).ok().unwrap().0;
         assert_eq!(last(3, None), ["two sink=b", "three sink=a", "four sink=b"]);
         assert_eq!(last(9, Some("a")), ["one sink=a", "three sink=a"]);
 
-        let mut end = End::of(&path).ok().unwrap();
+        fs::write(&path, "three sink=a\nfour sink=b\nhal").unwrap();
+        assert_eq!(last(1, None), ["hal"]);
+        let (lines, mut end) = read_last(&path, &arguments(true, 1, None)).ok().unwrap();
+        assert_eq!(lines, ["four sink=b"]);
         let mut read_on = || end.read_on(&path).ok().unwrap();
         assert!(read_on().is_empty());
-        fs::write(&path, "three sink=a\nfour sink=b\nfive\nsi").unwrap();
-        assert_eq!(read_on(), ["five"]);
-        fs::write(&path, "three sink=a\nfour sink=b\nfive\nsix\n").unwrap();
-        assert_eq!(read_on(), ["six"]);
+        fs::write(&path, "three sink=a\nfour sink=b\nhalf\nfi").unwrap();
+        assert_eq!(read_on(), ["half"]);
+        fs::write(&path, "three sink=a\nfour sink=b\nhalf\nfive\nsix\n").unwrap();
+        assert_eq!(read_on(), ["five", "six"]);
+        // Put aside with a line that nobody has seen yet, and another one begun.
+        fs::write(&path, "three sink=a\nfour sink=b\nhalf\nfive\nsix\nseven\n").unwrap();
         fs::rename(&path, &before).unwrap();
         assert!(read_on().is_empty());
-        fs::write(&path, "seven\n").unwrap();
-        assert_eq!(read_on(), ["seven"]);
+        fs::write(&path, "eight\n").unwrap();
+        assert_eq!(read_on(), ["seven", "eight"]);
+    }
+
+    /// A program in the place of `journalctl`, which prints this.
+    fn journal(folder: &Path, script: &str) -> String {
+        let path = folder.join("journalctl");
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path.display().to_string()
+    }
+
+    #[test]
+    fn the_last_lines_of_a_part_come_from_the_journal_before_what_is_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = "case \"$*\" in\n\
+                      *--follow*--no-tail*--after-cursor=c7*) echo new sink=a; echo new sink=b ;;\n\
+                      *--show-cursor*--lines*) for n in 1 2 3; do echo $n sink=a; echo $n sink=b; done; echo -- cursor: c7 ;;\n\
+                      *) exit 3 ;;\nesac";
+        let program = journal(folder.path(), script);
+        let arguments = LogsArguments { follow: true, part: Some("a".into()), lines: 2 };
+        let (lines, cursor) = read_journal(&program, &arguments).ok().unwrap();
+        assert_eq!((lines, cursor.as_deref()), (vec!["2 sink=a".to_owned(), "3 sink=a".to_owned()], Some("c7")));
+        let mut new = Vec::new();
+        let mut take = |line: &str| {
+            new.push(line.to_owned());
+            Ok(())
+        };
+        follow_journal(&program, cursor.as_deref(), &mut take).ok().unwrap();
+        assert_eq!(new, ["new sink=a", "new sink=b"]);
+    }
+
+    #[test]
+    fn a_journal_that_refuses_is_no_empty_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = LogsArguments { follow: false, part: None, lines: 9 };
+        let refused = read_journal(&journal(folder.path(), "exit 1"), &arguments).err().unwrap();
+        assert!(refused.error.to_string().contains("systemd-journal"), "{}", refused.error);
+        let missing = read_journal(&folder.path().join("none").display().to_string(), &arguments).err().unwrap();
+        assert!(missing.error.to_string().contains("can't be asked"), "{}", missing.error);
     }
 }

@@ -12,9 +12,7 @@ use super::output::{print, print_line};
 use super::time::{render_local_in, render_span};
 use super::{DeviceArguments, printable, small_runtime};
 use crate::app::control::{Answer, Question, ask};
-use crate::app::status::{
-    Fallback, GrantStanding, ReadingReport, Report, SensorReport, SensorStanding, SinkReport, StageReport,
-};
+use crate::app::status::{GrantStanding, ReadingReport, Report, SensorReport, SensorStanding, SinkReport, StageReport};
 
 pub(super) fn status(device: &DeviceArguments, json: bool) -> Result<Exit, Failure> {
     let report = fetch(device)?;
@@ -53,12 +51,7 @@ fn render_report(report: &Report, zone: &TimeZone) -> String {
         line("clock", format!("{}; events are recorded and formatted later", "the time is not known yet".yellow()));
     }
     if let Some(fallback) = report.configuration.fallback {
-        let used = match fallback {
-            Fallback::LastValid => "the last valid configuration is in force",
-            Fallback::ValidParts => "only its valid parts are in force",
-            Fallback::Running => "the configuration from before it changed is in force",
-        };
-        line("configuration", format!("{}; {used}; see `punchcard check`", "has errors".red()));
+        line("configuration", format!("{}; {}; see `punchcard check`", "has errors".red(), fallback.in_words()));
     }
     for found in &report.problems {
         line(&found.part, render_problem(&found.problem));

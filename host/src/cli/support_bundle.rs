@@ -1,32 +1,34 @@
 //! `punchcard support-bundle`: one text file for whoever helps. The person reads it, and sends it.
 //!
 //! What the device knows as a secret is looked for in all of it and blanked, in any form in which servers echo one; of
-//! plugins.toml only what `config::sharing` lets through is in it. Where the secrets can't be read, nothing is written: it
-//! would not be known what to take out.
+//! plugins.toml only what `config::sharing` lets through is in it. Where the tokens can't be read, nothing is written: it
+//! would not be known what to take out. A secret of plugins.toml that can't be read is named in the first lines.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, fchown};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use punchcard_core::config::parse_what_is_valid;
 use punchcard_core::config::sharing::render_shareable;
-use punchcard_core::redact::Blanker;
+use punchcard_core::redact::{Blanker, blank_fields};
 use punchcard_core::secret::Secret;
 
 use super::device::{HARDWARE_GROUPS, become_owner};
-use super::doctor::{look, render_findings};
+use super::doctor::{look, options, render_findings};
 use super::exit::{Exit, Failure};
 use super::output::{print_line, say_line};
 use super::{DeviceArguments, logs, printable, status};
-use crate::app::checkup::{Discretion, known_secrets};
+use crate::app::checkup::{Discretion, KnownSecrets, known_secrets};
 use crate::app::configuration::Source;
 use crate::app::status::{GrantStanding, Report};
 use punchcard_panel::charset::Charset;
 
 /// Lines of the log that are in it.
 const LOG_LINES: usize = 1_000;
+/// Fields of the log that are left out. Whoever has the link of a sheet that is shared by its link can read it, also of one of
+/// last year; the path of a request, which is logged for debugging, can be the secret of a webhook.
+const UNSHARED_FIELDS: [&str; 2] = ["link", "path"];
 
 /// Where to.
 #[derive(Debug, Clone, Args)]
@@ -91,9 +93,7 @@ pub(super) fn support_bundle(device: &DeviceArguments, arguments: &SupportBundle
 
 fn fill(device: &DeviceArguments, arguments: &SupportBundleArguments, begun: Begun) -> Result<String, Failure> {
     let source = Source::read(&device.config);
-    let configuration = source.as_ref().map(|source| parse_what_is_valid(&source.text).0).unwrap_or_default();
-    let folder = device.config.parent().unwrap_or(Path::new("."));
-    let mut secrets = known_secrets(&configuration, folder, &device.state).map_err(|error| {
+    let KnownSecrets { mut secrets, unread } = known_secrets(&options(device)).map_err(|error| {
         Failure::general(format!(
             "the secrets can't be read, so that they can't be taken out: {error}; ask with `sudo`"
         ))
@@ -114,7 +114,7 @@ fn fill(device: &DeviceArguments, arguments: &SupportBundleArguments, begun: Beg
         Err(error) => error.to_string(),
     };
     let log = match begun.log {
-        Ok(Some(lines)) => lines.iter().map(|line| without_request_path(line)).collect::<Vec<_>>().join("\n"),
+        Ok(Some(lines)) => lines.iter().map(|line| blank_fields(line, &UNSHARED_FIELDS)).collect::<Vec<_>>().join("\n"),
         Ok(None) => "there is no log file; the log of `punchcard run` went to its standard error".to_owned(),
         Err(failure) => failure.error.to_string(),
     };
@@ -124,10 +124,13 @@ fn fill(device: &DeviceArguments, arguments: &SupportBundleArguments, begun: Beg
         Section { title: "status", text: report },
         Section { title: "the end of the log", text: log },
     ];
-    let text = render_bundle(&sections, &secrets.iter().collect::<Vec<_>>());
+    let text = render_bundle(&sections, &secrets.iter().collect::<Vec<_>>(), &unread);
     let mut file = begun.file;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(Failure::general)?;
-    if secrets.is_empty() {
+    for what in &unread {
+        say_line(format_args!("This could not be looked for, and may be in it: {}.", printable(what)));
+    }
+    if secrets.is_empty() && unread.is_empty() {
         say_line("No secret is stored on this device: there was none to be looked for.");
     }
     Ok(text)
@@ -149,12 +152,6 @@ fn take_code(report: &mut Report) -> Vec<Secret> {
     secrets
 }
 
-/// A line of the log without the path of a request, which is logged for debugging: that of a webhook can be a secret.
-fn without_request_path(line: &str) -> String {
-    let blank = |word| if str::starts_with(word, "path=") { "path=[secret]" } else { word };
-    line.split(' ').map(blank).collect::<Vec<_>>().join(" ")
-}
-
 /// A piece of the bundle.
 struct Section {
     title: &'static str,
@@ -164,11 +161,14 @@ struct Section {
 /// What stands before each piece.
 const MARK: &str = "=====";
 
-/// The whole text, without secrets.
-fn render_bundle(sections: &[Section], secrets: &[&Secret]) -> String {
+/// The whole text, without secrets. `unread`: what could not be looked for.
+fn render_bundle(sections: &[Section], secrets: &[&Secret], unread: &[String]) -> String {
     let blanker = Blanker::new(secrets);
     let version = env!("CARGO_PKG_VERSION");
     let mut text = format!("Punchcard {version}: a bundle for whoever helps. Secrets were taken out.\n");
+    for what in unread {
+        text.push_str(&format!("NOT looked for, and perhaps in it: {}.\n", printable(&blanker.blank_text(what))));
+    }
     for Section { title, text: piece } in sections {
         text.push_str(&format!("\n{MARK} {title} {MARK}\n"));
         let blank = blanker.blank_text(piece);
@@ -230,10 +230,10 @@ mod tests {
             let at = place.index(sections.len());
             sections[at].text.push_str(&leak);
             let known: Vec<Secret> = secrets.iter().map(|secret| Secret::new(secret.clone())).collect();
-            let text = render_bundle(&sections, &known.iter().collect::<Vec<_>>());
+            let text = render_bundle(&sections, &known.iter().collect::<Vec<_>>(), &[]);
             // What the text has without them, such as its heading, is no leak.
             let without: Vec<Section> = sections.iter().map(|section| Section { title: section.title, text: String::new() }).collect();
-            let frame = render_bundle(&without, &[]);
+            let frame = render_bundle(&without, &[], &[]);
             for secret in &secrets {
                 for form in 0..3 {
                     let leak = leaked(secret, form);
@@ -244,10 +244,10 @@ mod tests {
     }
 
     #[test]
-    fn the_path_of_a_request_is_left_out() {
-        let line = r#"DEBUG asked  method="POST" origin="https://h.example" path="/hooks/T0/s3cret""#;
-        let left = r#"DEBUG asked  method="POST" origin="https://h.example" path=[secret]"#;
-        assert_eq!(without_request_path(line), left);
+    fn what_could_not_be_looked_for_is_said_before_everything_else() {
+        let sections = [Section { title: "one", text: "a".into() }];
+        let text = render_bundle(&sections, &[], &["the credential `x`".to_owned()]);
+        assert_eq!(text.lines().nth(1), Some("NOT looked for, and perhaps in it: the credential `x`."));
     }
 
     #[test]
@@ -256,7 +256,7 @@ mod tests {
             Section { title: "one", text: "a\nb".into() },
             Section { title: "two", text: "\x1b[2Jsecret-word".into() },
         ];
-        let text = render_bundle(&sections, &[&Secret::new("secret-word".into())]);
+        let text = render_bundle(&sections, &[&Secret::new("secret-word".into())], &[]);
         assert_eq!(contents(&text), ["      3 lines: one", "      1 lines: two"]);
         assert!(text.ends_with("===== two =====\n\\u{1b}[2J[secret]\n"), "{text}");
     }

@@ -19,7 +19,7 @@ use crate::hardware::Hardware;
 mod kernel;
 mod typist;
 
-pub use self::kernel::DeviceError;
+pub use self::kernel::{DeviceError, look_at_device, names_of_devices};
 use self::typist::{Hands, Typist};
 
 /// The driver `event-device`.

@@ -2,11 +2,12 @@
 //!
 //! Where it is a terminal, keys come one by one, with their releases if the terminal reports them. Where it is a pipe or
 //! a file, what is written there are taps of keys: plain characters, and the sequences that terminals send for arrows
-//! and function keys. Its end is not the device's: the device goes on without a keyboard.
+//! and function keys. Its end is not the device's: the device goes on without a keyboard. Where it has ended before anything
+//! came, as a service's has, nobody will ever press one of its keys, and that is an error.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, IsTerminal};
+use std::io::{self, Cursor, IsTerminal, Read as _};
 use std::os::fd::AsFd;
 
 use punchcard_core::config::input::{Input, Trigger};
@@ -21,6 +22,8 @@ use crate::hardware::Hardware;
 
 mod pipe;
 mod terminal;
+
+use pipe::{Begun, Stoppable};
 
 /// The driver `keyboard`. It also hears that a person wants the device to stop: Ctrl-C, or `q` where it is no input. So it
 /// is worth starting without inputs.
@@ -66,9 +69,14 @@ impl Driver for Keyboard {
             return Ok(reading);
         }
         // Without the buffer of `io::stdin`: what lies in that one can't be waited for.
-        let pipe = stdin.as_fd().try_clone_to_owned().map_err(StartError::StandardInput)?;
+        let pipe = File::from(stdin.as_fd().try_clone_to_owned().map_err(StartError::StandardInput)?);
+        let first = match pipe::begin(&pipe).map_err(StartError::StandardInput)? {
+            Begun::Ended if !sink.inputs.is_empty() => return Err(StartError::NoKeys),
+            Begun::Ended | Begun::Silent => Vec::new(),
+            Begun::Keys(bytes) => bytes,
+        };
         Reading::start(self.name(), move |stop| {
-            pipe::read(pipe::Stoppable::new(File::from(pipe), stop), &sink);
+            pipe::read(Cursor::new(first).chain(Stoppable::new(pipe, stop)), &sink);
             Ok(())
         })
     }

@@ -8,8 +8,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use punchcard_core::encoding::{NotUtf8, decode_utf8};
-use punchcard_core::printable::{is_hidden, steers};
-use punchcard_core::secret::Secret;
+use punchcard_core::printable::is_hidden;
+use punchcard_core::secret::{Secret, Stranger, find_stranger, is_mark};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -69,30 +69,13 @@ pub enum ConfiguredSecretError {
         source: NotUtf8,
     },
     /// It holds more than the secret.
-    #[error(
-        "the secret in `{path}` has {what}, U+{code:04X}, as its character {position}; leave nothing but the secret in that \
-         file",
-        path = .path.display(),
-        what = .stranger.what,
-        code = u32::from(.stranger.character),
-        position = .stranger.position
-    )]
+    #[error("the secret in `{path}` has {stranger}; leave nothing but the secret in that file", path = .path.display())]
     Stranger {
         /// Where.
         path: PathBuf,
         /// What does not belong to it.
         stranger: Stranger,
     },
-}
-
-/// A character that belongs to no secret, but to how it was copied. Never a part of the secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stranger {
-    /// In words.
-    what: &'static str,
-    character: char,
-    /// Starts at 1, behind white space that is left out.
-    position: usize,
 }
 
 /// Where configured secrets are.
@@ -113,14 +96,7 @@ impl ConfiguredSecrets {
     /// # Errors
     /// When there are none, when it is not among them, or as [`Self::read_file`].
     pub fn read_credential(&self, name: &str) -> Result<Secret, ConfiguredSecretError> {
-        if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
-            return Err(ConfiguredSecretError::CredentialName(name.to_owned()));
-        }
-        let folder = self.credentials.as_ref().ok_or_else(|| ConfiguredSecretError::NoCredentials(name.to_owned()))?;
-        self.read_file(&folder.join(name)).map_err(|error| match error {
-            ConfiguredSecretError::Missing(_) => ConfiguredSecretError::MissingCredential(name.to_owned()),
-            error => error,
-        })
+        self.read_with(name, Self::read_file)
     }
 
     /// Reads a file that holds nothing but the secret, as one line of text. White space around it does not belong to it.
@@ -129,10 +105,7 @@ impl ConfiguredSecrets {
     /// When it is not there, can't be read, is no file, can be read by anybody, is empty, too long or no text, or has
     /// several lines, quotation marks around it or characters that nobody sees.
     pub fn read_file(&self, path: &Path) -> Result<Secret, ConfiguredSecretError> {
-        let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound => ConfiguredSecretError::Missing(path.to_owned()),
-            _ => ConfiguredSecretError::Read { path: path.to_owned(), source },
-        };
+        let failed = |source| refusal(path, source);
         // Before it is opened: opening a pipe would wait for a writer.
         let metadata = path.metadata().map_err(failed)?;
         if !metadata.is_file() {
@@ -141,8 +114,7 @@ impl ConfiguredSecrets {
         if metadata.permissions().mode() & 0o007 != 0 {
             return Err(ConfiguredSecretError::Open(path.to_owned()));
         }
-        let mut content = Zeroizing::new(Vec::new());
-        File::open(path).map_err(failed)?.take(LONGEST + 1).read_to_end(&mut content).map_err(failed)?;
+        let content = read_bounded(path).map_err(failed)?;
         if content.len() as u64 > LONGEST {
             return Err(ConfiguredSecretError::TooLong(path.to_owned()));
         }
@@ -157,24 +129,66 @@ impl ConfiguredSecrets {
             None => Ok(Secret::new(secret.to_owned())),
         }
     }
+
+    /// What may be secret in a credential, for whoever takes it out of a text.
+    ///
+    /// # Errors
+    /// As [`Self::read_all_of_file`], and where there is no such credential here.
+    pub fn read_all_of_credential(&self, name: &str) -> Result<Vec<Secret>, ConfiguredSecretError> {
+        self.read_with(name, Self::read_all_of_file)
+    }
+
+    /// What may be secret in a file, for whoever takes it out of a text: each of its lines, also of a file that the device
+    /// refuses because anybody can read it, or for what else is in it.
+    ///
+    /// # Errors
+    /// When it is not there, can't be read, is no file, or is longer than any secret.
+    pub fn read_all_of_file(&self, path: &Path) -> Result<Vec<Secret>, ConfiguredSecretError> {
+        let failed = |source| refusal(path, source);
+        if !path.metadata().map_err(failed)?.is_file() {
+            return Err(ConfiguredSecretError::NoFile(path.to_owned()));
+        }
+        let content = read_bounded(path).map_err(failed)?;
+        if content.len() as u64 > LONGEST {
+            return Err(ConfiguredSecretError::TooLong(path.to_owned()));
+        }
+        let text = Zeroizing::new(String::from_utf8_lossy(&content).into_owned());
+        let marks = |character: char| character.is_whitespace() || is_hidden(character) || is_mark(character);
+        let lines = text.lines().flat_map(|line| [line.trim(), line.trim_matches(marks)]);
+        let mut secrets: Vec<Secret> =
+            lines.filter(|line| !line.is_empty()).map(|line| Secret::new(line.to_owned())).collect();
+        secrets.dedup();
+        Ok(secrets)
+    }
+
+    fn read_with<T>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&Self, &Path) -> Result<T, ConfiguredSecretError>,
+    ) -> Result<T, ConfiguredSecretError> {
+        if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
+            return Err(ConfiguredSecretError::CredentialName(name.to_owned()));
+        }
+        let folder = self.credentials.as_ref().ok_or_else(|| ConfiguredSecretError::NoCredentials(name.to_owned()))?;
+        read(self, &folder.join(name)).map_err(|error| match error {
+            ConfiguredSecretError::Missing(_) => ConfiguredSecretError::MissingCredential(name.to_owned()),
+            error => error,
+        })
+    }
 }
 
-/// What came into the file beside the secret when it was copied: the quotation marks around it, another line, what nobody
-/// sees. A space within may belong to it, as in `Bearer …`.
-fn find_stranger(secret: &str) -> Option<Stranger> {
-    let marks =
-        |character: char| matches!(character, '"' | '\'' | '`' | '«' | '»' | '\u{2018}'..='\u{201f}' | '‹' | '›');
-    let quoted = secret.starts_with(marks) && secret.ends_with(marks);
-    secret.chars().zip(1..).find_map(|(character, position)| {
-        let what = match character {
-            _ if position == 1 && quoted => "a quotation mark around it",
-            '\n' | '\r' => "another line behind it",
-            _ if steers(character) || is_hidden(character) => "an invisible character",
-            _ if character.is_whitespace() && character != ' ' => "a space that is none",
-            _ => return None,
-        };
-        Some(Stranger { what, character, position })
-    })
+/// At most one byte more than a secret can have.
+fn read_bounded(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut content = Zeroizing::new(Vec::new());
+    File::open(path)?.take(LONGEST + 1).read_to_end(&mut content)?;
+    Ok(content)
+}
+
+fn refusal(path: &Path, source: io::Error) -> ConfiguredSecretError {
+    match source.kind() {
+        io::ErrorKind::NotFound => ConfiguredSecretError::Missing(path.to_owned()),
+        _ => ConfiguredSecretError::Read { path: path.to_owned(), source },
+    }
 }
 
 #[cfg(test)]
@@ -241,6 +255,33 @@ mod tests {
         assert_eq!(nothing, Err(remedy.to_owned()));
         let folder_itself = said(secrets.read_file(folder.path()), folder.path().parent().unwrap());
         assert!(folder_itself.unwrap_err().ends_with("is no regular file"));
+    }
+
+    #[test]
+    fn what_may_be_secret_is_read_also_from_a_file_that_the_device_refuses() {
+        let folder = tempfile::tempdir().unwrap();
+        let secrets = ConfiguredSecrets::new(Some(folder.path().to_owned()));
+        let table: [(&[u8], u32, &[&str]); 6] = [
+            (b" k3y\n", 0o600, &["k3y"]),
+            (b"k3y", 0o644, &["k3y"]),
+            (b"\"k3y\"", 0o600, &["\"k3y\"", "k3y"]),
+            (b"old-k3y\n\nnew-k3y\n", 0o600, &["old-k3y", "new-k3y"]),
+            ("\u{feff}k3y\u{200b}\n".as_bytes(), 0o600, &["\u{feff}k3y\u{200b}", "k3y"]),
+            (b"", 0o600, &[]),
+        ];
+        for (content, mode, expected) in table {
+            let path = file(folder.path(), "x", content, mode);
+            let revealed =
+                |found: Vec<Secret>| found.iter().map(|secret| secret.reveal().to_owned()).collect::<Vec<_>>();
+            assert_eq!(revealed(secrets.read_all_of_file(&path).unwrap()), expected, "{}", content.escape_ascii());
+            assert_eq!(revealed(secrets.read_all_of_credential("x").unwrap()), expected);
+            fs::remove_file(path).unwrap();
+        }
+        for missing in [secrets.read_all_of_file(&folder.path().join("x")), secrets.read_all_of_credential("x")] {
+            let said = missing.err().unwrap().to_string();
+            assert!(said.contains("there is no"), "{said}");
+        }
+        assert!(secrets.read_all_of_file(folder.path()).is_err());
     }
 
     #[test]

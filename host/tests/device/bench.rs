@@ -139,6 +139,18 @@ impl Bench {
         self.device.set_wrapper::<&str>([]);
     }
 
+    /// Starts it without anything behind its standard input, as a service is.
+    pub(crate) async fn start_without_keys(&mut self) {
+        self.device.set_wrapper(["sh", "-c", r#"exec "$0" "$@" </dev/null"#]);
+        self.start().await;
+        self.device.set_wrapper::<&str>([]);
+    }
+
+    /// What it says of itself.
+    pub(crate) async fn status(&mut self) -> Value {
+        self.until("it answers", |_| true).await
+    }
+
     /// Ends it as the system would.
     pub(crate) async fn stop(&mut self) {
         self.device.stop().await.unwrap();

@@ -114,6 +114,10 @@ async fn whatever_is_wrong_with_a_chip_is_said_and_the_rest_is_recorded() {
     let mut bench = bench(CLIMATE, &with(json!({ "fault": "not-permitted" }))).await;
     bench.start_only();
     failure(&mut bench, "the group i2c").await;
+    let doctor = bench.command(&["doctor", "--no-network", "--no-picture", "--json"]).await;
+    let doctor: Value = serde_json::from_slice(&doctor.stdout).unwrap();
+    let found = doctor["findings"].as_array().unwrap().iter().find(|found| found["check"] == "sensor climate");
+    assert_eq!(found.map(|found| &found["verdict"]), Some(&json!("bad")), "{doctor:#}");
     connect(&bench, &bme280(20.0));
     let chip = |chip: Value| json!({ "0x76": chip });
     let at_another = json!({ "0x77": { "chip": "bme280" } });

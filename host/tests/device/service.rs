@@ -23,6 +23,17 @@ async fn hear(socket: &UnixDatagram, words: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_device_whose_keys_nobody_can_press_says_so() {
+    let mut bench = Bench::new().await;
+    bench.start_without_keys().await;
+    let report = bench.status().await;
+    let problems = report["problems"].as_array().unwrap();
+    let found = problems.iter().find(|found| found["part"] == "keyboard").unwrap_or_else(|| panic!("{report:#}"));
+    assert_eq!(found["problem"]["headline"], "no keyboard");
+    assert!(found["problem"]["advice"].as_str().unwrap().contains("`device`"), "{report:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn systemd_hears_that_a_device_is_ready_and_alive_in_an_outage_too_and_that_it_stops() {
     let mut bench = Bench::new().await;
     let path = bench.folder().join("notify");

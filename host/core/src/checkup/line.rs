@@ -10,7 +10,17 @@ pub struct LineFacts {
     /// Its lines, by number.
     pub lines: Vec<u8>,
     /// Who has each of the lines, where somebody has; or why that can't be asked.
-    pub users: Result<Vec<Option<String>>, String>,
+    pub users: Result<Users, String>,
+}
+
+/// Who has lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Users {
+    /// As the kernel says it, for each line, where somebody has it.
+    Told(Vec<Option<String>>),
+    /// The library `rppal` has them. It drives lines past the kernel, and reads them under a name of its own: what the kernel
+    /// says of them means nothing.
+    Rppal,
 }
 
 /// Says whether the lines can be used. `own`: what the kernel calls this program as a user; `is_running`: whether the device
@@ -20,7 +30,12 @@ pub fn judge_lines(facts: &LineFacts, own: &str, is_running: bool) -> Finding {
     let numbers = facts.lines.iter().map(u8::to_string).collect::<Vec<_>>().join(" and ");
     let lines = if facts.lines.len() == 1 { format!("line {numbers}") } else { format!("lines {numbers}") };
     let users = match &facts.users {
-        Ok(users) => users,
+        Ok(Users::Told(users)) => users,
+        Ok(Users::Rppal) => {
+            let seen = format!("{lines}: of `rppal`, which the kernel does not see");
+            return Finding::unknown(&facts.part, &seen)
+                .with_remedy("press it, or look at the lamp: nothing else tells");
+        }
         Err(error) => return Finding::of_error(&facts.part, error, "look at `gpioinfo`"),
     };
     let other = users.iter().flatten().find(|user| !is_running || user.as_str() != own);
@@ -51,7 +66,7 @@ mod tests {
             part: "input clock".into(),
             lines: lines.to_vec(),
             users: users
-                .map(|users| users.into_iter().map(|user| user.map(str::to_owned)).collect())
+                .map(|users| Users::Told(users.into_iter().map(|user| user.map(str::to_owned)).collect()))
                 .map_err(str::to_owned),
         };
         for (facts, is_running, verdict, seen) in [
@@ -66,6 +81,11 @@ mod tests {
         ] {
             let found = judge_lines(&facts, "punchcard", is_running);
             assert_eq!((found.verdict, found.seen.as_str()), (verdict, seen), "{facts:?}");
+        }
+        // Whatever the kernel says of them, and whether the device runs or not.
+        for is_running in [false, true] {
+            let facts = LineFacts { users: Ok(Users::Rppal), ..facts(&[17], Ok(Vec::new())) };
+            assert_eq!(judge_lines(&facts, "punchcard", is_running).verdict, Verdict::Unknown);
         }
     }
 }

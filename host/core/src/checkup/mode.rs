@@ -24,6 +24,21 @@ pub enum Audience {
     Readers,
 }
 
+/// Whom the device runs as: the owner of its state folder, or who asks where there is none yet. `state_owner` and `asks` are
+/// numbers of users.
+///
+/// # Errors
+/// Somebody else asks. Nothing can be said then: what looks wrong from there may be right, and most can't be seen.
+pub fn device_user(state_owner: Option<u32>, asks: u32) -> Result<u32, Finding> {
+    match state_owner {
+        Some(owner) if owner != asks => {
+            Err(Finding::unknown("modes", "the device's files belong to another user").with_remedy("ask with `sudo`"))
+        }
+        Some(owner) => Ok(owner),
+        None => Ok(asks),
+    }
+}
+
 /// Says what is wrong with a file's owner and mode. None: nothing. `user`: whom the device runs as.
 #[must_use]
 pub fn judge_mode(facts: &FileFacts, audience: Audience, user: u32) -> Option<Finding> {
@@ -54,6 +69,24 @@ pub fn judge_mode(facts: &FileFacts, audience: Audience, user: u32) -> Option<Fi
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_devices_own_user_can_tell_whose_its_files_should_be() {
+        for (state_owner, asks, user) in [
+            (Some(900), 900, Some(900)),
+            (Some(900), 1_000, None),
+            (Some(0), 1_000, None),
+            (Some(0), 0, Some(0)),
+            (None, 1_000, Some(1_000)),
+        ] {
+            let found = device_user(state_owner, asks);
+            assert_eq!(found.as_ref().ok(), user.as_ref(), "{state_owner:?} {asks}");
+            if let Err(finding) = found {
+                assert_eq!(finding.remedy.as_deref(), Some("ask with `sudo`"));
+                assert!(!format!("{finding:?}").contains("chown"), "{finding:?}");
+            }
+        }
+    }
 
     #[test]
     fn a_file_is_for_whom_it_should_be() {

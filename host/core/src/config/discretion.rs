@@ -22,21 +22,19 @@ pub(super) enum Shown {
     Nothing,
 }
 
+/// The table of badges.
+pub(super) const PEOPLE: &str = "people";
+
 /// Whether what stands at this path may be a secret: `grants.NAME.secrets` and what is below it, of a sink's `authorize` all
-/// but the name of a grant, and who has which badge.
+/// but the name of a grant, and whose badge is which, for a number opens what it is shown to.
 pub(super) fn is_secret(path: &str) -> bool {
     let mut parts = path.split('.');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some("grants"), Some(_), Some("secrets"), _) => true,
         (Some("sinks"), Some(_), Some("authorize"), below) => below != Some("grant"),
-        (Some("people"), Some(_), _, _) => true,
+        (Some(PEOPLE), _, _, _) => true,
         _ => false,
     }
-}
-
-/// As much of a path as an error may name: a key of `[people]` is the number of a badge.
-pub(super) fn shown_path(path: &str) -> &str {
-    if path.starts_with("people.") { "people" } else { path }
 }
 
 /// Whether a line gives away that a secret stands in it.
@@ -61,9 +59,10 @@ mod tests {
             ("sinks.a.authorize.secret.file", true),
             ("sinks.a.authorize.header", true),
             ("sinks.a.authorize.grant", false),
-            ("inputs.secrets", false),
             ("people.0012345678", true),
-            ("people", false),
+            ("people", true),
+            ("inputs.people", false),
+            ("inputs.secrets", false),
             ("", false),
         ] {
             assert_eq!(is_secret(path), secret, "{path}");

@@ -36,6 +36,8 @@ fn fold(number: &BadgeNumber) -> String {
     number.as_str().to_ascii_lowercase()
 }
 
+/// Reads the table. What is wrong is said with its line, and with neither number nor name: errors go into the log, and from
+/// there to whoever helps.
 pub(super) fn parse_people(node: &Node<'_, '_>) -> Option<People> {
     let mut names = BTreeMap::new();
     let mut lines: BTreeMap<String, usize> = BTreeMap::new();
@@ -45,7 +47,7 @@ pub(super) fn parse_people(node: &Node<'_, '_>) -> Option<People> {
         let number = BadgeNumber::parse(text);
         let number = match &number {
             Ok(number) if number.as_str() == text => Some(number),
-            Ok(_) => node.refuse_key(key, "a number starts or ends with a space".to_owned(), None),
+            Ok(_) => node.refuse_key(key, "this number starts or ends with a space".to_owned(), None),
             Err(error) => node.refuse_key(key, format!("this is no number of a badge: {error}"), None),
         };
         let (Some(number), Some(name)) = (number, node.printable(LONGEST_NAME)) else {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::diagnostic::{Diagnostic, Place, Severity};
-use super::discretion::{Shown, is_secret, shown_path};
+use super::discretion::{PEOPLE, Shown, is_secret};
 
 /// More are not listed.
 const MAX_DIAGNOSTICS: usize = 999;
@@ -66,7 +66,9 @@ impl<'t> Report<'t> {
                 Cause::Key => Shown::Key,
                 Cause::Content | Cause::Absence => Shown::Line,
             };
-            let (severity, at, key) = (Severity::Error, self.place(span), shown_path(key).to_owned());
+            // The path of a badge has its number.
+            let key = if key.split('.').next() == Some(PEOPLE) { PEOPLE } else { key };
+            let (severity, at, key) = (Severity::Error, self.place(span), key.to_owned());
             let diagnostic = Diagnostic { severity, at, key, message, help, shown };
             if !found.iter().any(|(_, before)| *before == diagnostic) {
                 found.push((cause, diagnostic));

@@ -1,41 +1,91 @@
 //! plugins.toml as it may be given away, for whoever helps.
 //!
 //! No secret belongs into it, and people paste some all the same. Left out is what may be one: comments; what stands under a
-//! key or in a table that tells of a secret; the path of an address; any word that looks like a key of a service. In doubt it
-//! is left out. Which keys there are, and how lines, panels and limits are set, stays.
+//! key or in a table that tells of a secret; whose badge is which, for a number opens what it is shown to; the path of an
+//! address; any word that looks like a key of a service. In doubt it is left out. Which keys there are, and how lines, panels
+//! and limits are set, stays.
 
 use toml_parser::Source;
 use toml_parser::lexer::TokenKind;
 
-use super::discretion::tells_of_a_secret;
+use super::discretion::{PEOPLE, tells_of_a_secret};
 use crate::redact::BLANK;
 
 /// A word of so many letters and digits is a key, and not a name.
 const LONGEST_NAME: usize = 24;
 /// With digits among its letters, it is one from this length on.
 const LONGEST_MIXED_NAME: usize = 12;
+/// The tables but that of badges. One of another name may be that of badges, misspelt.
+const OTHERS: [&str; 15] = [
+    "choices", "device", "grants", "hardware", "history", "inputs", "limits", "metrics", "notify", "outputs", "panel",
+    "plugins", "runtime", "sensors", "sinks",
+];
+
+/// In which table a line stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Within {
+    /// In none yet.
+    Root,
+    /// In one that tells of no secret.
+    Open,
+    /// In one that tells of a secret.
+    Secret,
+    /// In that of badges, or in one that nobody knows: neither a key nor a value is shown.
+    Hidden,
+}
 
 /// The text without what may be a secret. It need not be valid. What stays, stays in its line.
 #[must_use]
 pub fn render_shareable(text: &str) -> String {
     let text = without_comments(text);
     let mut shareable = String::with_capacity(text.len());
-    let mut is_secret_table = false;
+    let mut within = Within::Root;
     for line in text.lines() {
-        // An array in a value begins in the same way, and what is in it is quoted.
-        if line.trim_start().starts_with('[') && !line.contains(['"', '\'']) {
-            is_secret_table = tells_of_a_secret(line);
+        let begins = line.trim_start().starts_with('[');
+        let name = line.trim_start().trim_start_matches('[');
+        if begins && is_people(name) {
+            within = Within::Hidden;
+            shareable.push_str("[people]\n");
+            continue;
         }
-        let is_secret = is_secret_table || tells_of_a_secret(line);
+        // An array in a value begins in the same way, and what is in it is quoted.
+        if begins && !line.contains(['"', '\'']) {
+            within = match first_part(name) {
+                _ if tells_of_a_secret(line) => Within::Secret,
+                part if OTHERS.contains(&part) => Within::Open,
+                _ => Within::Hidden,
+            };
+            shareable.push_str(without_keys(line).trim_end());
+            shareable.push('\n');
+            continue;
+        }
+        if within == Within::Root && line.split_once('=').is_some_and(|(key, _)| is_people(key)) {
+            // Up to the next table: the value may go on in further lines.
+            within = Within::Hidden;
+        }
+        let is_secret = within == Within::Secret || tells_of_a_secret(line);
         let line = match line.split_once('=') {
+            _ if within == Within::Hidden && line.trim().is_empty() => String::new(),
+            _ if within == Within::Hidden => BLANK.to_owned(),
             Some((key, _)) if is_secret => format!("{}= {BLANK}", without_keys(key)),
-            None if is_secret && !line.trim_start().starts_with('[') && !line.trim().is_empty() => BLANK.to_owned(),
+            None if is_secret && !begins && !line.trim().is_empty() => BLANK.to_owned(),
             _ => without_keys(&without_paths(line)),
         };
         shareable.push_str(line.trim_end());
         shareable.push('\n');
     }
     shareable
+}
+
+/// Whether a key, or the name of a table, is that of badges or of something in it. One that is written with escapes may be.
+fn is_people(key: &str) -> bool {
+    let first = first_part(key);
+    first.contains('\\') || first.trim_matches(['"', '\'']).trim() == PEOPLE
+}
+
+/// Of a key, or of the name of a table, what stands before its first dot.
+fn first_part(key: &str) -> &str {
+    key.split(['.', ']']).next().unwrap_or_default().trim()
 }
 
 /// Without comments, and without what stands in a string of several lines.
@@ -147,12 +197,40 @@ mod tests {
             ("x = \"\"\"\none\ntwo\"\"\"", "x = [secret]\n"),
             ("this is not = = TOML \"", "this is not = = TOML \""),
             ("api-key", "[secret]"),
+            (
+                "[people]\n0012 = \"Anna\"\n\"04 A1\" = 'Ben'\n\n[panel]\nsize = \"128x32\"",
+                "[people]\n[secret]\n[secret]\n\n[panel]\nsize = \"128x32\"",
+            ),
+            ("people = { 0012 = \"Anna\" }\n[panel]", "[secret]\n[panel]"),
+            ("people = {\n  0012 = \"Anna\",\n}\n[panel]", "[secret]\n[secret]\n[secret]\n[panel]"),
+            ("people.0012 = \"Anna\"", "[secret]"),
+            ("\"peop\\u006ce\" . 0012 = \"Anna\"", "[secret]"),
+            ("[ \"people\" ]\n0012 = \"Anna\"", "[people]\n[secret]"),
+            ("[people.0012]\nname = \"Anna\"", "[people]\n[secret]"),
+            ("[people]\n0012 = [\n[\"Anna\"],\n]", "[people]\n[secret]\n[secret]\n[secret]"),
+            ("[poeple]\n0012 = \"Anna\"\n[panel]\nsize = 1", "[poeple]\n[secret]\n[panel]\nsize = 1"),
+            ("[choices.people]\nlabel = \"Who\"", "[choices.people]\nlabel = \"Who\""),
         ] {
             assert_eq!(render_shareable(text), format!("{shared}\n"));
         }
     }
 
     proptest! {
+        /// However the table of badges is written.
+        #[test]
+        fn no_badge_and_no_name_is_given_away(badge in "[0-9]{4,10}", name in "Z[a-z]{3,9}q", place in 0_usize..6) {
+            let text = [
+                format!("[people]\n{badge} = \"{name}\"\n"),
+                format!("[panel]\nsize = \"128x32\"\n [ people ] # ours\n\"{badge}\" = '{name}' # {name}\n"),
+                format!("people = {{ {badge} = \"{name}\" }}\n"),
+                format!("people = {{\n{badge} = \"{name}\",\n}}\n[panel]\n"),
+                format!("'people'.{badge} = \"{name}\"\n"),
+                format!("[people]\n{badge} = \"\"\"\n{name}\"\"\"\n"),
+            ];
+            let shareable = render_shareable(&text[place]);
+            prop_assert!(!shareable.contains(&badge) && !shareable.contains(&name), "{shareable}");
+        }
+
         /// Wherever in it a key of a service was pasted.
         #[test]
         fn no_key_of_a_service_is_given_away(key in "[A-Za-z0-9]{11,40}".prop_map(|key| format!("7{key}z")), place in 0_usize..6) {

@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::secret::Secret;
+use crate::secret::{Secret, Stranger, find_stranger};
 
 /// What the type of a client has to be in the console.
 pub const NEEDED_TYPE: &str = "TVs and Limited Input devices";
@@ -40,6 +40,9 @@ pub enum ClientError {
     /// It is without a secret: Google shows it only once.
     #[error("the secret is not in it; in the console, add a secret to the client, and download the JSON at once")]
     NoSecret,
+    /// Something came along with the secret.
+    #[error("the secret in it has {0}; download the JSON anew, and leave it as it is")]
+    Secret(Stranger),
     /// Its id can't be one.
     #[error("the id does not end in `.apps.googleusercontent.com`; copy it from the console, under Clients")]
     Id,
@@ -75,19 +78,25 @@ pub fn parse_client(json: &str) -> Result<Client, ClientError> {
     let client = file.installed.ok_or(ClientError::NotAClient)?;
     let id = parse_client_id(&client.client_id)?;
     let secret = client.client_secret.filter(|secret| !secret.trim().is_empty()).ok_or(ClientError::NoSecret)?;
+    if let Some(stranger) = find_stranger(secret.trim()) {
+        return Err(ClientError::Secret(stranger));
+    }
     let is_doubtful = !client.redirect_uris.is_empty();
     Ok(Client { id, secret: Secret::new(secret.trim().to_owned()), is_doubtful })
 }
 
+/// What stands in the place of an id in the configuration that comes with the project.
+const PLACEHOLDER: &str = "YOUR-CLIENT-ID";
+
 /// Takes an id that was pasted.
 ///
 /// # Errors
-/// When it can't be one.
+/// When it can't be one, such as the text that stands in its place before a person has one.
 pub fn parse_client_id(text: &str) -> Result<String, ClientError> {
     let id = text.trim();
     let name = id.strip_suffix(".apps.googleusercontent.com").ok_or(ClientError::Id)?;
     let accepted = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if name.is_empty() || !name.bytes().all(accepted) {
+    if name.is_empty() || name == PLACEHOLDER || !name.bytes().all(accepted) {
         return Err(ClientError::Id);
     }
     Ok(id.to_owned())
@@ -107,6 +116,10 @@ mod tests {
             (installed(r#","client_secret":"s","redirect_uris":["http://localhost"]"#), Ok(("s", true))),
             (installed(""), Err(ClientError::NoSecret)),
             (installed(r#","client_secret":" ""#), Err(ClientError::NoSecret)),
+            (
+                installed(r#","client_secret":"GOCSPX-\u200bs""#),
+                Err(ClientError::Secret(find_stranger("GOCSPX-\u{200b}s").unwrap())),
+            ),
             (r#"{"installed":{"client_id":"x","client_secret":"s"}}"#.into(), Err(ClientError::Id)),
             (format!(r#"{{"web":{{"client_id":"{ID}","client_secret":"s"}}}}"#), Err(ClientError::Web)),
             (r#"{"type":"service_account","private_key":"x"}"#.into(), Err(ClientError::ServiceAccount)),
@@ -129,7 +142,14 @@ mod tests {
     #[test]
     fn an_id_is_taken_as_it_is_pasted() {
         assert_eq!(parse_client_id(&format!(" {ID}\n")).as_deref(), Ok(ID));
-        for wrong in ["", "GOCSPX-s", ".apps.googleusercontent.com", "a b.apps.googleusercontent.com", "x.example"] {
+        for wrong in [
+            "",
+            "YOUR-CLIENT-ID.apps.googleusercontent.com",
+            "GOCSPX-s",
+            ".apps.googleusercontent.com",
+            "a b.apps.googleusercontent.com",
+            "x.example",
+        ] {
             assert_eq!(parse_client_id(wrong), Err(ClientError::Id), "{wrong}");
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use punchcard_core::checkup::Finding;
 use punchcard_core::checkup::disk::{judge_keeping, judge_room, judge_wear, mount_of};
-use punchcard_core::checkup::mode::{Audience, FileFacts, judge_mode};
+use punchcard_core::checkup::mode::{Audience, FileFacts, device_user, judge_mode};
 use punchcard_core::config::Configuration;
 use punchcard_core::config::notify::NotifyUrl;
 use punchcard_core::config::secret::SecretSource;
@@ -54,7 +54,11 @@ pub(super) fn components(configuration: &Configuration, folder: &Path) -> Vec<Fi
 
 /// Who may read the device's files.
 pub(super) fn modes(options: &Options, configuration: &Configuration, folder: &Path) -> Vec<Finding> {
-    let user = rustix::process::geteuid().as_raw();
+    let state_owner = options.state.metadata().ok().map(|folder| folder.uid());
+    let user = match device_user(state_owner, rustix::process::geteuid().as_raw()) {
+        Ok(user) => user,
+        Err(finding) => return vec![finding],
+    };
     let mut findings = Vec::new();
     let mut looked_at = 0_u32;
     let mut look = |path: &Path, audience| {
@@ -99,7 +103,7 @@ pub(super) fn modes(options: &Options, configuration: &Configuration, folder: &P
 }
 
 /// Where the configuration's secrets are.
-pub(super) fn secret_sources(configuration: &Configuration) -> Vec<&SecretSource> {
+fn secret_sources(configuration: &Configuration) -> Vec<&SecretSource> {
     let grants = configuration.grants.values().flat_map(|grant| grant.secrets.values());
     let sinks = configuration.sinks.values().filter_map(|sink| match &sink.authorize {
         Some(Authorization::Header { secret, .. }) => Some(secret),

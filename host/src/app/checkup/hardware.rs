@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use punchcard_core::checkup::Finding;
 use punchcard_core::checkup::i2c::{Answer, BusFacts, WantedChip, judge_bus};
-use punchcard_core::checkup::line::{LineFacts, judge_lines};
+use punchcard_core::checkup::line::{LineFacts, Users, judge_lines};
 use punchcard_core::config::Configuration;
-use punchcard_core::config::input::{Chip, Trigger};
+use punchcard_core::config::input::{Chip, InputDevice, Trigger};
 use punchcard_core::config::output::Driven;
 use punchcard_core::config::panel::PanelDriver;
+use punchcard_core::name::InputName;
 use punchcard_core::scene::{Idle, Scene, View};
 use punchcard_i2c::{Bus, BusPath, scan, speed};
 use punchcard_panel::Painter;
@@ -20,11 +21,15 @@ use super::super::error_chain::chain;
 use super::super::io::{frame_size, oled_driver};
 use crate::gpio::{CONSUMER, Chips};
 use crate::hardware::Hardware;
+use crate::input::event_device::look_at_device;
 
 /// How long the test picture stands.
 const PICTURE_FOR: Duration = Duration::from_secs(3);
 /// The header's bus (pins 3 and 5), on every Raspberry Pi with 40 pins.
 pub(in super::super) const HEADER_BUS: u8 = 1;
+
+/// The only address that a PN532 has (UM0701-02, section 6.2.4).
+const PN532_ADDRESS: u8 = 0x24;
 
 /// What is on the buses that plugins.toml names, and on the header's where that is there.
 pub(super) fn buses(configuration: &Configuration) -> Vec<Finding> {
@@ -32,6 +37,12 @@ pub(super) fn buses(configuration: &Configuration) -> Vec<Finding> {
     if let PanelDriver::Oled(oled) = &configuration.panel.driver {
         let chip = WantedChip { part: "panel".to_owned(), address: oled.address };
         wanted.entry(oled.bus.clone()).or_default().push(chip);
+    }
+    for (name, input) in &configuration.inputs {
+        if let Trigger::Pn532 { bus } = &input.trigger {
+            let chip = WantedChip { part: format!("input {name}"), address: PN532_ADDRESS };
+            wanted.entry(bus.clone()).or_default().push(chip);
+        }
     }
     for (name, sensor) in &configuration.sensors {
         for loan in sensor.i2c.values() {
@@ -87,10 +98,26 @@ pub(super) fn lines(configuration: &Configuration, is_running: bool) -> Vec<Find
     }
     let chips = Chips::find();
     let judge = |(part, chip, lines): (String, &Chip, Vec<u8>)| {
-        let users = chips.users(chip, &lines).map_err(chain);
+        let users = match chip {
+            Chip::Rppal => Ok(Users::Rppal),
+            chip => chips.users(chip, &lines).map(Users::Told).map_err(chain),
+        };
         judge_lines(&LineFacts { part, lines, users }, CONSUMER, is_running)
     };
     wanted.into_iter().map(judge).collect()
+}
+
+/// Readers, keypads and keyboards of the kernel's: whether they are plugged in, and may be read. A running device keeps them.
+pub(super) fn input_devices(configuration: &Configuration) -> Vec<Finding> {
+    let wanted = configuration.inputs.iter().filter_map(|(name, input)| Some((name, input.trigger.input_device()?)));
+    let look = |(name, device): (&InputName, &InputDevice)| {
+        let check = format!("input {name}");
+        match look_at_device(device) {
+            Ok(()) => Finding::good(&check, &format!("{device} is plugged in, and may be read")),
+            Err(error) => Finding::of_error(&check, &chain(error), "look at its plug; `lsusb` lists what is there"),
+        }
+    };
+    wanted.map(look).collect()
 }
 
 /// Shows a picture on the panel, for as long as a person needs to look at it.
@@ -125,4 +152,50 @@ pub(in super::super) fn test_view(device: &str) -> View {
         undelivered: 0,
     });
     View { scene, shown_for_ms: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use punchcard_core::checkup::Verdict;
+    use punchcard_core::config::parse_configuration;
+
+    use super::*;
+
+    fn configuration(text: &str) -> Configuration {
+        let device = "[device]\nname = \"door\"\ntime-zone = \"UTC\"\n";
+        parse_configuration(&format!("{device}{text}")).unwrap()
+    }
+
+    const PRESS: &str = "press = { event = \"punch\", fields = { badge = \"$badge\" } }\n";
+
+    #[test]
+    fn a_reader_on_a_bus_is_looked_for_at_its_address() {
+        let configuration = configuration(&format!(
+            "[inputs.door]\ndriver = \"pn532\"\nbus = \"/dev/i2c-punchcard-has-none\"\n{PRESS}"
+        ));
+        let findings = buses(&configuration);
+        // There is no such bus; that it was looked for is what counts.
+        assert!(findings.iter().any(|found| found.check == "bus /dev/i2c-punchcard-has-none"), "{findings:?}");
+    }
+
+    #[test]
+    fn a_reader_that_is_not_plugged_in_is_missed() {
+        let configuration = configuration(&format!(
+            "[inputs.door]\ndriver = \"reader\"\ndevice = \"/dev/input/by-id/punchcard-has-none\"\n{PRESS}"
+        ));
+        let found = &input_devices(&configuration)[..];
+        assert!(matches!(found, [Finding { verdict: Verdict::Bad, .. }]), "{found:?}");
+        assert_eq!(found[0].check, "input door");
+    }
+
+    #[test]
+    fn of_lines_that_rppal_has_the_kernel_is_not_asked() {
+        let text = "[hardware]\nadapter = \"rppal\"\n[inputs.clock]\ndriver = \"gpio\"\nline = 17\n\
+                    press = { event = \"punch\" }\n[outputs.lamp]\nline = 27\nrecorded = [300]\n";
+        for is_running in [false, true] {
+            let found = lines(&configuration(text), is_running);
+            assert_eq!(found.len(), 2);
+            assert!(found.iter().all(|found| found.verdict == Verdict::Unknown), "{found:?}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use punchcard_core::plugin::Problem;
 
 use super::super::control::{Answer, ControlError};
 use super::super::error_chain::chain;
-use super::super::status::{Fallback, GrantStanding, Report, SinkReport, StageReport};
+use super::super::status::{GrantStanding, Report, SensorReport, SensorStanding, SinkReport, StageReport};
 
 /// What to do about a part of which no more is known.
 const LOOK: &str = "`punchcard status` and `punchcard logs` say more";
@@ -32,27 +32,25 @@ pub(super) fn judge_answer(answer: &Result<Answer, ControlError>, state: &Path) 
     }
 }
 
-/// What is known of accounts and sheets while no device runs: nothing.
+/// What is known of sensors, accounts and sheets while no device runs: nothing.
 pub(super) fn without_report(configuration: &Configuration) -> Vec<Finding> {
+    let sensors = configuration.sensors.keys().map(|name| format!("sensor {name}"));
     let grants = configuration.grants.keys().map(|name| format!("account {name}"));
     let sinks = configuration.sinks.keys().map(|name| format!("sink {name}"));
-    grants.chain(sinks).map(|check| Finding::unknown(&check, "the device is asked while it runs")).collect()
+    sensors
+        .chain(grants)
+        .chain(sinks)
+        .map(|check| Finding::unknown(&check, "the device is asked while it runs"))
+        .collect()
 }
 
-/// Accounts, sheets and troubles.
+/// Sensors, accounts, sheets and troubles.
 pub(super) fn judge_report(report: &Report) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(fallback) = report.configuration.fallback {
-        let seen = match fallback {
-            Fallback::LastValid => "the last valid one is in force",
-            Fallback::ValidParts => "only its valid parts are in force",
-            Fallback::Running => "the one from before it changed is in force",
-        };
-        findings.push(Finding::bad(
-            "configuration in force",
-            seen,
-            "`punchcard check` says what is wrong with the file",
-        ));
+        let seen = format!("the file has errors; {}", fallback.in_words());
+        let remedy = "`punchcard check` says what is wrong with it";
+        findings.push(Finding::bad("configuration in force", &seen, remedy));
     }
     findings.extend(report.problems.iter().map(|found| of_problem(&found.part, &found.problem)));
     for input in &report.inputs {
@@ -67,9 +65,22 @@ pub(super) fn judge_report(report: &Report) -> Vec<Finding> {
             (None, None) => Finding::good(&check, "loaded"),
         });
     }
+    findings.extend(report.sensors.iter().map(judge_sensor));
     findings.extend(report.grants.iter().map(|grant| judge_grant(&grant.name, &grant.standing)));
     findings.extend(report.sinks.iter().flat_map(judge_sink));
     findings
+}
+
+fn judge_sensor(sensor: &SensorReport) -> Finding {
+    let check = format!("sensor {}", sensor.name);
+    match &sensor.standing {
+        SensorStanding::Starting => Finding::unknown(&check, "it was not read yet"),
+        SensorStanding::Reading => Finding::good(&check, "it is read"),
+        SensorStanding::Failing { reason } => Finding::of_error(&check, reason, LOOK),
+        SensorStanding::Off { reason } => {
+            Finding::bad(&check, &format!("off: {reason}"), "`punchcard check` says more")
+        }
+    }
 }
 
 fn judge_grant(name: &str, standing: &GrantStanding) -> Finding {
@@ -141,7 +152,41 @@ fn of_problem(check: &str, problem: &Problem) -> Finding {
 mod tests {
     use punchcard_core::checkup::Verdict;
 
+    use super::super::super::status::ConfigurationReport;
     use super::*;
+
+    #[test]
+    fn a_sensor_that_is_not_read_is_not_good() {
+        let reason = "no answer at 0x76; look at its wires".to_owned();
+        for (standing, verdict, seen) in [
+            (SensorStanding::Starting, Verdict::Unknown, "it was not read yet"),
+            (SensorStanding::Reading, Verdict::Good, "it is read"),
+            (SensorStanding::Failing { reason: reason.clone() }, Verdict::Bad, "no answer at 0x76"),
+            (SensorStanding::Off { reason: "no plugin".into() }, Verdict::Bad, "off: no plugin"),
+        ] {
+            let report = Report {
+                device: "door".into(),
+                version: "1".into(),
+                configuration: ConfigurationReport { path: "plugins.toml".into(), fallback: None, errors: None },
+                problems: Vec::new(),
+                clock_known: true,
+                events: 0,
+                plugins: Vec::new(),
+                grants: Vec::new(),
+                sinks: Vec::new(),
+                inputs: Vec::new(),
+                sensors: vec![SensorReport { name: "climate".into(), standing, last: None }],
+                simulated_hardware: false,
+            };
+            let found = judge_report(&report);
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert_eq!(
+                (found[0].check.as_str(), found[0].verdict, found[0].seen.as_str()),
+                ("sensor climate", verdict, seen)
+            );
+            assert_eq!(found[0].remedy.is_some(), verdict == Verdict::Bad);
+        }
+    }
 
     #[test]
     fn a_grant_is_good_when_somebody_is_signed_in_and_its_code_is_not_told() {

@@ -6,12 +6,9 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use punchcard_core::secret::Secret;
-use punchcard_core::setup::SECRET_FILE;
+use punchcard_core::setup::{SECRET_FILE, packaged_configuration};
 use rustix::process::geteuid;
 use thiserror::Error;
-
-/// What the package brings, and a person has not touched.
-const PACKAGED: &str = include_str!("../../../package/plugins.toml");
 
 /// Why something can't be written.
 #[derive(Debug, Error)]
@@ -59,7 +56,8 @@ impl Destination {
         let path = config.to_owned();
         match text {
             None => Ok(Self { path, aside: None, is_beside: false }),
-            Some(PACKAGED) if !is_there(&named(".package")) => {
+            // A person has not touched it.
+            Some(text) if text == packaged_configuration() && !is_there(&named(".package")) => {
                 Ok(Self { path: path.clone(), aside: Some((path, named(".package"))), is_beside: false })
             }
             Some(_) if is_there(&named(".new")) => Err(DestinationError::Taken(named(".new"))),
@@ -147,13 +145,15 @@ mod tests {
     #[test]
     fn what_a_person_wrote_is_never_in_the_way_and_never_lost() {
         let config = Path::new("/etc/punchcard/plugins.toml");
+        let packaged = packaged_configuration();
+        let packaged = Some(packaged.as_str());
         let (new, package) = ("/etc/punchcard/plugins.toml.new", "/etc/punchcard/plugins.toml.package");
         for (text, there, expected) in [
             (None, vec![], Ok(("/etc/punchcard/plugins.toml", None))),
             (Some("mine"), vec![], Ok((new, None))),
             (Some("mine"), vec![new], Err(())),
-            (Some(PACKAGED), vec![], Ok(("/etc/punchcard/plugins.toml", Some(package)))),
-            (Some(PACKAGED), vec![package], Ok((new, None))),
+            (packaged, vec![], Ok(("/etc/punchcard/plugins.toml", Some(package)))),
+            (packaged, vec![package], Ok((new, None))),
             (Some(""), vec![package], Ok((new, None))),
         ] {
             let planned = Destination::choose(config, text, |path| there.iter().any(|there| path == Path::new(there)));
@@ -168,12 +168,12 @@ mod tests {
     fn files_are_made_anew_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("plugins.toml");
-        fs::write(&config, PACKAGED).unwrap();
+        fs::write(&config, packaged_configuration()).unwrap();
         let destination = Destination::plan(&config).unwrap();
         let state = folder.path().join("state");
         destination.write("mine", &state).unwrap();
         assert_eq!(fs::read_to_string(&config).unwrap(), "mine");
-        assert_eq!(fs::read_to_string(folder.path().join("plugins.toml.package")).unwrap(), PACKAGED);
+        assert_eq!(fs::read_to_string(folder.path().join("plugins.toml.package")).unwrap(), packaged_configuration());
         let beside = Destination::plan(&config).unwrap();
         fs::create_dir(&state).unwrap();
         if geteuid().is_root() {

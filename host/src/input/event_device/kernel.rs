@@ -1,5 +1,6 @@
 //! The kernel's input devices: found by name or link, opened, and grabbed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -90,18 +91,41 @@ fn render_others(others: &[String]) -> String {
 #[derive(Debug)]
 pub(super) struct Grabbed(RawDevice);
 
-/// Finds a device, opens it, and grabs it.
-pub(super) fn open(device: &InputDevice) -> Result<Grabbed, DeviceError> {
-    let opened = match device {
+/// Whether a device is plugged in and may be read. It is opened, and stays with whoever has it.
+///
+/// # Errors
+/// When it is away, when several have its name, or when this user may not read it.
+pub fn look_at_device(device: &InputDevice) -> Result<(), DeviceError> {
+    find(device).map(drop)
+}
+
+/// The names of all devices, each once, in their order.
+///
+/// # Errors
+/// When the kernel does not list them.
+pub fn names_of_devices() -> Result<Vec<String>, DeviceError> {
+    let class = Path::new(CLASS);
+    let named = names(class).map_err(|source| DeviceError::Refused { path: class.to_owned(), source })?;
+    let unique: BTreeSet<String> = named.into_iter().map(|(name, _)| name).collect();
+    Ok(unique.into_iter().collect())
+}
+
+/// Finds a device, and opens it.
+fn find(device: &InputDevice) -> Result<(PathBuf, RawDevice), DeviceError> {
+    match device {
         InputDevice::Path(path) => open_file(path).map_err(|error| match error {
             DeviceError::Refused { source, .. } if source.kind() == ErrorKind::NotFound => {
                 DeviceError::Away { device: device.clone(), others: Vec::new() }
             }
             other => other,
-        })?,
-        InputDevice::Name(name) => open_named(device, name, Path::new(CLASS), Path::new(FILES))?,
-    };
-    let (path, mut raw) = opened;
+        }),
+        InputDevice::Name(name) => open_named(device, name, Path::new(CLASS), Path::new(FILES)),
+    }
+}
+
+/// Finds a device, opens it, and grabs it.
+pub(super) fn open(device: &InputDevice) -> Result<Grabbed, DeviceError> {
+    let (path, mut raw) = find(device)?;
     let refused = |source| refusal(&path, source);
     if raw.get_key_state().map_err(refused)?.iter().next().is_some() {
         return Err(DeviceError::KeyIsHeld { path });

@@ -10,9 +10,41 @@ use std::io::{self, ErrorKind, Read};
 use anstyle_parse::{Params, Parser, Perform};
 use punchcard_core::input::Motion;
 use punchcard_core::key::Key;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use super::super::reading::{Awaited, Stop};
 use super::Sink;
+
+/// What a pipe or a file begins with.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Begun {
+    /// These bytes, and perhaps more.
+    Keys(Vec<u8>),
+    /// Nothing yet.
+    Silent,
+    /// Nothing ever: `/dev/null`, an empty file, a pipe that nobody writes to.
+    Ended,
+}
+
+/// Reads what is there already, and waits for nothing.
+pub(super) fn begin(mut file: &File) -> io::Result<Begun> {
+    let mut polled = [PollFd::new(&file, PollFlags::IN)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    while let Err(error) = poll(&mut polled, Some(&now)) {
+        if error != Errno::INTR {
+            return Err(error.into());
+        }
+    }
+    // At its end there is something to read as well: the end.
+    if polled[0].revents().is_empty() {
+        return Ok(Begun::Silent);
+    }
+    let mut bytes = vec![0; 256];
+    let count = file.read(&mut bytes)?;
+    bytes.truncate(count);
+    Ok(if bytes.is_empty() { Begun::Ended } else { Begun::Keys(bytes) })
+}
 
 /// A file that ends when the driver is to stop.
 pub(super) struct Stoppable<'stop> {
@@ -236,6 +268,22 @@ mod tests {
         for Edge { input, motion, at_ms } in [first, second] {
             assert_eq!((input.as_str(), *motion, *at_ms), ("clock", Motion::Tap, 7));
         }
+    }
+
+    #[test]
+    fn an_end_before_anything_came_is_told_from_silence_and_from_keys() {
+        let opened = |path: &std::path::Path| File::open(path).unwrap();
+        assert_eq!(begin(&opened("/dev/null".as_ref())).unwrap(), Begun::Ended);
+        let empty = tempfile::NamedTempFile::new().unwrap();
+        assert_eq!(begin(&opened(empty.path())).unwrap(), Begun::Ended);
+
+        let (pipe, mut keys) = io::pipe().unwrap();
+        let pipe = File::from(std::os::fd::OwnedFd::from(pipe));
+        assert_eq!(begin(&pipe).unwrap(), Begun::Silent);
+        keys.write_all(b" a").unwrap();
+        assert_eq!(begin(&pipe).unwrap(), Begun::Keys(b" a".to_vec()));
+        drop(keys);
+        assert_eq!(begin(&pipe).unwrap(), Begun::Ended);
     }
 
     #[test]
