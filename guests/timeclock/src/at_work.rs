@@ -13,7 +13,7 @@ pub(crate) const MOST_AT_WORK: usize = 500;
 
 /// A stretch of work that has begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Running {
+pub(crate) struct Running {
     pub(crate) project: String,
     /// Microseconds since 1970-01-01T00:00:00Z.
     started_at: i64,
