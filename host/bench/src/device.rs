@@ -219,6 +219,18 @@ impl Host {
         Ok(f64::from(kibibytes) * 1024.0 / 1e6)
     }
 
+    /// The computing time of all its threads since it was started: `utime` and `stime` of `/proc/PID/stat`, in hundredths of a
+    /// second (proc_pid_stat(5)).
+    pub(crate) fn computed_for(&self) -> Result<Duration> {
+        let id = self.process.id().context("the host has ended")?;
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).context("cannot look at the host's time")?;
+        // After the program's name, which may hold anything, the third field comes first.
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+        let ticks: Vec<u64> = fields.skip(14 - 3).take(2).filter_map(|field| field.parse().ok()).collect();
+        let [user, system] = *ticks else { bail!("the kernel does not tell the host's time: {stat}") };
+        Ok(Duration::from_millis(10 * (user + system)))
+    }
+
     /// Ends it in order.
     pub(crate) async fn stop(mut self) -> Result<()> {
         let ended = timeout(PATIENCE, self.process.stop()).await.context("the host does not stop")??;
