@@ -1,14 +1,18 @@
 //! `cargo xtask demo`: the whole way from a press to a row, on one machine, without an account.
 //!
 //! It builds the guests and the host, starts a stand-in Google on loopback, or with `--lan` where a phone reaches it, and
-//! lets a device run against it. With
-//! `--auto` nobody need be there: the code is entered as a browser would, presses come from a script, the device is
+//! lets a device run against it. With `--hardware simulated` its panel is an OLED on a simulated bus, and with
+//! `--architecture` it is a program for another processor, under emulation where this machine has another one.
+//!
+//! With `--auto` nobody need be there: the code is entered as a browser would, presses come from a script, the device is
 //! restarted once in between, and what the stand-in's sheet then holds is compared with the script. The device is only
 //! ever pressed and looked at; what it says of itself decides when to go on, never whether all went well.
 
 mod configuration;
 
 mod lan;
+
+mod oled;
 
 mod device;
 
@@ -21,10 +25,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum;
 
 use self::configuration::Demonstration;
-use self::device::{Device, Key};
+use self::device::{Device, Key, Start};
+use self::oled::Oled;
 use self::script::{PROJECTS, Step};
+use crate::dist::{self, Architecture};
+use crate::emulator::Emulator;
 use crate::report::Report;
 use crate::stand_in::StandIn;
 use crate::toolchain::{Source, Toolchain};
@@ -37,7 +45,10 @@ const DEVICE_LIMIT_FOR: Duration = Duration::from_secs(60);
 /// For all rows to arrive. The quota of the stand-in may make a batch wait for a minute.
 const DELIVERY_LIMIT_FOR: Duration = Duration::from_mins(3);
 
-#[derive(clap::Args)]
+/// For an OLED to show what the device says that it shows: a text that scrolls comes to rest.
+const FRAME_LIMIT_FOR: Duration = Duration::from_secs(20);
+
+#[derive(Default, clap::Args)]
 pub(crate) struct Arguments {
     /// Do it all with nobody present, and compare the sheet with the script.
     #[arg(long)]
@@ -46,6 +57,14 @@ pub(crate) struct Arguments {
     /// there can. The address is this machine's, or the one that is given.
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true)]
     pub(crate) lan: Option<Option<Ipv4Addr>>,
+    /// What is connected to the device. With simulated hardware its panel is an OLED, and what that chip shows is compared with
+    /// what the device says that it shows.
+    #[arg(long, value_enum, value_name = "HARDWARE")]
+    pub(crate) hardware: Option<Hardware>,
+    /// Run the device as a program for this processor, as it is released, under emulation where this machine has another one.
+    /// The stand-in runs as it is.
+    #[arg(long, value_enum, value_name = "ARCHITECTURE")]
+    pub(crate) architecture: Option<Architecture>,
     /// Where the guests' standard library comes from; the first source that works when not given.
     #[arg(long, value_enum, value_name = "SOURCE")]
     pub(crate) std: Option<Source>,
@@ -55,9 +74,18 @@ pub(crate) struct Arguments {
     pub(crate) after_tests: bool,
 }
 
-/// Where the programs are that take part.
+/// What is connected to the device of a demonstration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Hardware {
+    /// An OLED of 128×64 pixels on a bus, simulated.
+    Simulated,
+}
+
+/// The programs that take part.
 struct Programs {
     host: PathBuf,
+    /// What runs the host, where this machine's processor does not.
+    emulator: Option<Emulator>,
     stand_in: PathBuf,
 }
 
@@ -76,7 +104,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     eprintln!("building the guests with {}", toolchain.description);
     let plugins = guests::default_folder(&workspace);
     guests::build(&workspace, &toolchain, &workspace.guests, &plugins)?;
-    let programs = build_programs(&workspace, arguments.after_tests)?;
+    let programs = build_programs(&workspace, arguments)?;
 
     // The stand-in forgets everything when it ends, so a device that remembered would only be confused.
     // A script must not pull the folder away from under a device that somebody is trying by hand.
@@ -86,25 +114,44 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let stand_in = StandIn::start(&programs.stand_in, &folder, address)?;
-    let demonstration = Demonstration { stand_in: stand_in.origin(), plugins: &plugins, is_automatic: arguments.auto };
+    let oled = arguments.hardware.map(|Hardware::Simulated| Oled::plug_in(&folder)).transpose()?;
+    let demonstration = Demonstration {
+        stand_in: stand_in.origin(),
+        plugins: &plugins,
+        is_automatic: arguments.auto,
+        has_oled: oled.is_some(),
+    };
     let configuration = demonstration.write(&folder)?;
-    let device = Device::new(programs.host, configuration, folder.join("state"), folder.join("device.log"));
+    let start = Start { program: programs.host, emulator: programs.emulator, oled, configuration };
+    let device = Device::new(start, &folder);
     if arguments.auto { run_script(&stand_in, device) } else { run_by_hand(&stand_in, &device) }
 }
 
-fn build_programs(workspace: &Workspace, after_tests: bool) -> Result<Programs> {
+fn build_programs(workspace: &Workspace, arguments: &Arguments) -> Result<Programs> {
     eprintln!("building the host and the stand-in; the first time that takes some minutes");
     let mut command = process::cargo();
     command.current_dir(&workspace.root);
     command.args(["build", "--locked"]);
-    if after_tests {
+    if arguments.after_tests {
         command.args(["--workspace", "--all-targets"]);
     } else {
-        command.args(["--package", "punchcard", "--package", "google-sim", "--bins"]);
+        command.args(["--package", "google-sim", "--bins"]);
+        if arguments.architecture.is_none() {
+            command.args(["--package", "punchcard"]);
+        }
     }
     process::perform(&mut command)?;
     let programs = workspace.target.join("debug");
-    Ok(Programs { host: existing(programs.join("punchcard"))?, stand_in: existing(programs.join("google-sim"))? })
+    let stand_in = existing(programs.join("google-sim"))?;
+    let Some(architecture) = arguments.architecture else {
+        return Ok(Programs { host: existing(programs.join("punchcard"))?, emulator: None, stand_in });
+    };
+    let emulator = Emulator::provide(architecture, &workspace.target.join("emulator"))?;
+    let host = existing(dist::build(workspace, architecture, "punchcard")?)?;
+    if let Some(emulator) = &emulator {
+        emulator.try_out(&host)?;
+    }
+    Ok(Programs { host, emulator, stand_in })
 }
 
 fn existing(program: PathBuf) -> Result<PathBuf> {
@@ -221,8 +268,9 @@ fn run_script(stand_in: &StandIn, mut device: Device) -> Result<ExitCode> {
     Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Prints what the panel shows. Where it is an OLED, the chip has to show that.
 fn print_frame(device: &Device) -> Result<()> {
-    for line in device.frame()?.lines() {
+    for line in device.frame(FRAME_LIMIT_FOR)?.lines() {
         println!("    {line}");
     }
     Ok(())

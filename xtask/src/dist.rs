@@ -50,8 +50,13 @@ pub(crate) enum Architecture {
 }
 
 impl Architecture {
+    /// Whether this machine's own processor runs what is built for it.
+    pub(crate) fn is_native(self) -> bool {
+        self.target().starts_with(std::env::consts::ARCH)
+    }
+
     /// Debian's name.
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Amd64 => "amd64",
             Self::Arm64 => "arm64",
@@ -124,7 +129,7 @@ pub(crate) fn build(workspace: &Workspace, architecture: Architecture, package: 
     let mut command = process::cargo();
     command.current_dir(&workspace.root);
     command.args(["build", "--release", "--locked", "--package", package, "--bin", package, "--target", target]);
-    if !target.starts_with(std::env::consts::ARCH) {
+    if !architecture.is_native() {
         let (compiler, packages) = architecture.compiler();
         if Command::new(compiler).arg("--version").output().is_err() {
             bail!("{target} needs `{compiler}`: sudo apt-get install {packages}");

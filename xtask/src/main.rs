@@ -27,6 +27,8 @@ mod faults;
 
 mod dist;
 
+mod emulator;
+
 mod pi;
 
 mod process;

@@ -5,7 +5,7 @@
 
 use std::ffi::OsStr;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -163,9 +163,13 @@ pub(crate) fn log_file(path: &Path) -> Result<std::fs::File> {
 
 /// Whether `program` can be found on the path.
 pub(crate) fn is_on_path(program: impl AsRef<OsStr>) -> bool {
-    let program = program.as_ref();
-    std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+    find_on_path(program).is_some()
+}
+
+/// Where `program` is, by the path.
+pub(crate) fn find_on_path(program: impl AsRef<OsStr>) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program.as_ref())).find(|file| file.is_file())
 }
 
 #[cfg(test)]

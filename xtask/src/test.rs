@@ -189,9 +189,18 @@ impl Inspection {
                 self.count(self.cargo(&["test", "--workspace", "--doc", "--locked", "--no-fail-fast"]))?;
             }
             Check::Demo => {
-                let exit = demo::run(&demo::Arguments { auto: true, lan: None, std: self.std, after_tests: true })?;
-                if exit != ExitCode::SUCCESS {
-                    bail!("the sheet does not hold what was punched; see above");
+                // With a panel in the terminal, and with one on a bus.
+                for hardware in [None, Some(demo::Hardware::Simulated)] {
+                    let arguments = demo::Arguments {
+                        auto: true,
+                        hardware,
+                        std: self.std,
+                        after_tests: true,
+                        ..demo::Arguments::default()
+                    };
+                    if demo::run(&arguments)? != ExitCode::SUCCESS {
+                        bail!("the sheet does not hold what was punched; see above");
+                    }
                 }
             }
             Check::Kills => {

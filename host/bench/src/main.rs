@@ -43,7 +43,8 @@ fn main() -> Result<()> {
 
 async fn measure(figure: &str, surroundings: &Surroundings) -> Result<Vec<Measurement>> {
     Ok(match figure {
-        "ready_ms" | "idle_rss_mb" | "idle_own_mb" | "idle_cpu_ms" => start::measure(surroundings).await?,
+        "ready_ms" | "idle_rss_mb" | "idle_own_mb" | "idle_cpu_percent" => start::measure(surroundings).await?,
+        "idle_rss_pulley_mb" => vec![start::measure_interpreted(surroundings).await?],
         "reload_ms" | "reload_press_ratio" => reload::measure(surroundings).await?,
         "format_one_us" => vec![format::measure_one(surroundings).await?],
         "format_batched_us" => vec![format::measure_batched(surroundings).await?],

@@ -5,12 +5,13 @@
 //! every 1-Wire thermometer says 21 degrees. A file is read before each transaction, so that a trial changes what it finds: a JSON object with `i2c` (an object of buses by
 //! their paths, each with `chips`, an object of chips by their addresses such as `0x76`, and perhaps a `fault`) and `one-wire`
 //! (degrees by id, or null where it does not answer). A trial replaces the file as a whole. A chip that is no longer in it is
-//! unplugged, and a bus that is not, not there.
+//! unplugged, and a bus that is not, not there. An SSD1306 with a `picture` writes what it shows into that file, for whoever
+//! wants to see it.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use embedded_hal::i2c::{I2c as _, Operation};
 use punchcard_chips::{Air, Bme280, Bus, BusError as ChipsError, Fault, Glass, Pn532, Scd4x, Ssd1306};
 use punchcard_core::config::sensor::OneWireId;
 use punchcard_i2c::{BusError, BusPath, Failure, Step};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::OneWireError;
 
@@ -88,6 +89,9 @@ enum ChipDescription {
     },
     Ssd1306 {
         height: u32,
+        /// Where what it shows is written each time that it shows something else.
+        #[serde(default)]
+        picture: Option<PathBuf>,
     },
     Pn532 {
         /// The number of the badge before it, in hexadecimal digits.
@@ -120,7 +124,26 @@ enum Attached {
     Bme280(Arc<Mutex<Bme280>>),
     Scd4x(Arc<Mutex<Scd4x>>),
     Pn532(Arc<Mutex<Pn532>>),
-    Ssd1306,
+    Ssd1306(Display),
+}
+
+/// An OLED, and the file in which it is seen.
+struct Display {
+    chip: Arc<Mutex<Ssd1306>>,
+    picture: Option<PathBuf>,
+    /// What stands in that file.
+    written: String,
+}
+
+/// What is seen of an OLED.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Seen<'a> {
+    /// A line for each row, with `#` for a lit pixel and `.` for a dark one.
+    rows: Vec<&'a str>,
+    is_on: bool,
+    /// What it was told that its data sheet does not allow.
+    complaints: Vec<String>,
 }
 
 impl std::fmt::Debug for Wired {
@@ -175,6 +198,14 @@ impl Simulated {
         Ok(Some((wired.bus.clone(), wired.fault)))
     }
 
+    /// Has an OLED at this address be seen as it is now.
+    fn show(&self, path: &BusPath, address: u8) -> io::Result<()> {
+        match self.lock().get_mut(path.as_path()).and_then(|wired| wired.chips.get_mut(&address)) {
+            Some((_, Attached::Ssd1306(display))) => display.show(),
+            _ => Ok(()),
+        }
+    }
+
     fn describe(&self) -> io::Result<Option<Description>> {
         let Some(file) = &self.file else { return Ok(None) };
         let text = fs::read_to_string(file)
@@ -202,7 +233,7 @@ impl Wired {
         for (address, chip) in &described.chips {
             let parsed = address.strip_prefix("0x").and_then(|digits| u8::from_str_radix(digits, 16).ok());
             let address = parsed.ok_or_else(|| io::Error::other(format!("`{address}` is no address")))?;
-            present.insert(address, chip.clone());
+            present.insert(address, chip);
         }
         for address in self.chips.keys() {
             if present.contains_key(address) {
@@ -213,11 +244,11 @@ impl Wired {
         }
         for (address, chip) in present {
             match self.chips.get_mut(&address) {
-                Some((known, _)) if *known == chip => {}
-                Some((known, attached)) if attached.take(&chip)? => *known = chip,
+                Some((known, _)) if *known == *chip => {}
+                Some((known, attached)) if attached.take(chip)? => *known = chip.clone(),
                 _ => {
-                    let attached = attach(&self.bus, address, &chip)?;
-                    self.chips.insert(address, (chip, attached));
+                    let attached = attach(&self.bus, address, chip)?;
+                    self.chips.insert(address, (chip.clone(), attached));
                 }
             }
         }
@@ -262,17 +293,17 @@ fn parse_hexadecimal(digits: &str) -> io::Result<Vec<u8>> {
 }
 
 fn attach(bus: &Bus, address: u8, chip: &ChipDescription) -> io::Result<Attached> {
-    let attached = match *chip {
+    let attached = match chip {
         ChipDescription::Bme280 { .. } => Attached::Bme280(bus.attach(address, Bme280::new(Air::default()))),
-        ChipDescription::Scd4x { co2, .. } => Attached::Scd4x(bus.attach(address, Scd4x::new(co2, Air::default()))),
-        ChipDescription::Ssd1306 { height } => {
+        ChipDescription::Scd4x { co2, .. } => Attached::Scd4x(bus.attach(address, Scd4x::new(*co2, Air::default()))),
+        ChipDescription::Ssd1306 { height, picture } => {
             let glass = match height {
                 64 => Glass::HIGH,
                 40 => Glass::SMALL,
                 _ => Glass::LOW,
             };
-            bus.attach(address, Ssd1306::new(glass));
-            Attached::Ssd1306
+            let chip = bus.attach(address, Ssd1306::new(glass));
+            Attached::Ssd1306(Display { chip, picture: picture.clone(), written: String::new() })
         }
         ChipDescription::Pn532 { .. } => Attached::Pn532(bus.attach(address, Pn532::new())),
     };
@@ -284,11 +315,35 @@ fn usual_bus() -> BusDescription {
     let Air { temperature, humidity, pressure } = Air::default();
     let bme280 = ChipDescription::Bme280 { temperature, humidity, pressure, id: None, stuck: None };
     let scd4x = ChipDescription::Scd4x { co2: 640, temperature, humidity };
-    let oled = ChipDescription::Ssd1306 { height: 32 };
+    let oled = ChipDescription::Ssd1306 { height: 32, picture: None };
     let pn532 = ChipDescription::Pn532 { badge: None };
     let chips = [("0x24", pn532), ("0x3c", oled), ("0x62", scd4x), ("0x76", bme280)];
     let chips = chips.map(|(address, chip)| (address.to_owned(), chip)).into();
     BusDescription { fault: None, chips }
+}
+
+impl Display {
+    /// Writes what it shows, where that is something else than before. Who reads the file finds all of it, or what was there.
+    fn show(&mut self) -> io::Result<()> {
+        let Some(file) = &self.picture else { return Ok(()) };
+        let chip = self.chip.lock().unwrap_or_else(PoisonError::into_inner);
+        let picture = chip.picture();
+        let seen = Seen { rows: picture.lines().collect(), is_on: chip.is_on(), complaints: chip.complaints() };
+        let text = serde_json::to_string(&seen)?;
+        drop(chip);
+        if text != self.written {
+            replace(file, &text)
+                .map_err(|error| io::Error::other(format!("the picture {}: {error}", file.display())))?;
+            self.written = text;
+        }
+        Ok(())
+    }
+}
+
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let new = file.with_extension("new");
+    fs::write(&new, text)?;
+    fs::rename(&new, file)
 }
 
 /// As the kernel's `w1_therm` says it (`Documentation/w1/slaves/w1_therm.rst`).
@@ -326,7 +381,8 @@ impl SimulatedBus {
                 ChipsError::TimedOut | ChipsError::StuckLow => Failure::TimedOut,
                 ChipsError::Gone => Failure::BusGone,
             })
-        })
+        })?;
+        self.simulated.show(&self.path, address).map_err(|error| fail(Failure::Other(error)))
     }
 }
 
@@ -374,6 +430,33 @@ mod tests {
         assert!(id(&mut bus).unwrap_err().contains("bus is gone"));
         say(r#"{"i2c":{"/dev/i2c-1":{"chip":{}}}}"#);
         assert!(id(&mut bus).unwrap_err().contains("unknown field"));
+    }
+
+    #[test]
+    fn what_an_oled_shows_is_written_into_its_picture() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, shown) = (folder.path().join("hardware.json"), folder.path().join("shown"));
+        let picture = shown.join("panel.json");
+        fs::create_dir(&shown).unwrap();
+        let chips = serde_json::json!({ "0x3c": { "chip": "ssd1306", "height": 32, "picture": picture } });
+        fs::write(&file, serde_json::json!({ "i2c": { BUS: { "chips": chips } } }).to_string()).unwrap();
+        let hardware = Hardware::simulated(Some(file));
+        let mut bus = hardware.open_i2c(&BusPath::new(BUS.as_ref())).unwrap_or_else(|error| panic!("{error}"));
+        let seen = || serde_json::from_str::<serde_json::Value>(&fs::read_to_string(&picture).unwrap()).unwrap();
+        // Wired for this glass, upright, with the pump, on.
+        bus.write(0x3c, &[0x00, 0xda, 0x02, 0xa8, 0x1f, 0xa1, 0xc8, 0x8d, 0x14, 0x20, 0x00, 0xaf]).unwrap();
+        bus.write(0x3c, &[0x00, 0x21, 0, 127, 0x22, 0, 3]).unwrap();
+        bus.write(0x3c, &[&[0x40][..], &[0; 512]].concat()).unwrap();
+        let dark = vec![".".repeat(128); 32];
+        assert_eq!(seen(), serde_json::json!({ "rows": dark, "is-on": true, "complaints": [] }));
+        bus.write(0x3c, &[0x40, 0x01]).unwrap();
+        let first = seen()["rows"][0].as_str().unwrap().to_owned();
+        assert_eq!(first, format!("#{}", ".".repeat(127)));
+        bus.write(0x3c, &[0x00, 0xfe]).unwrap();
+        assert_eq!(seen()["complaints"].as_array().unwrap().len(), 1);
+        fs::remove_dir_all(shown).unwrap();
+        let error = bus.write(0x3c, &[0x40, 0x01]).unwrap_err();
+        assert!(error.to_string().contains("panel.json"), "{error}");
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(super) struct Demonstration<'a> {
     pub(super) plugins: &'a Path,
     /// Whether a script presses the keys.
     pub(super) is_automatic: bool,
+    /// Whether the panel is an OLED, and not drawn in the terminal.
+    pub(super) has_oled: bool,
 }
 
 impl Demonstration<'_> {
@@ -49,6 +51,7 @@ impl Demonstration<'_> {
     fn render(&self) -> String {
         let plugin = |name: &str| toml_text(&self.plugins.join(format!("{name}.wasm")).to_string_lossy());
         let debounce = if self.is_automatic { format!("\ndebounce-ms = {DEBOUNCE_MS}") } else { String::new() };
+        let panel = if self.has_oled { "ssd1306" } else { "terminal" };
         let items: Vec<String> = super::PROJECTS.iter().map(|project| toml_text(project)).collect();
         format!(
             r#"[device]
@@ -57,7 +60,7 @@ time-zone = "Australia/Brisbane"
 trust-clock = true
 
 [panel]
-driver = "terminal"
+driver = "{panel}"
 size = "128x64"
 
 [choices.project]
@@ -105,8 +108,12 @@ mod tests {
 
     #[test]
     fn everything_goes_to_the_stand_in_and_nothing_to_google() {
-        let demonstration =
-            Demonstration { stand_in: "http://127.0.0.1:8085", plugins: Path::new("/a \"b\""), is_automatic: false };
+        let demonstration = Demonstration {
+            stand_in: "http://127.0.0.1:8085",
+            plugins: Path::new("/a \"b\""),
+            is_automatic: false,
+            has_oled: false,
+        };
         let text = demonstration.render();
         let addresses: Vec<&str> =
             text.match_indices("http").filter_map(|(at, _)| text.get(at..)?.split('"').next()).collect();
@@ -115,11 +122,14 @@ mod tests {
         assert_eq!(elsewhere, [&"https://www.googleapis.com/auth/drive.file"]);
         assert!(text.contains(r#"timeclock = "/a \"b\"/timeclock.wasm""#), "{text}");
         assert!(!text.contains("debounce-ms"));
+        assert!(text.contains("driver = \"terminal\"\n"));
     }
 
     #[test]
-    fn only_a_script_presses_quickly() {
-        let demonstration = Demonstration { stand_in: "http://x", plugins: Path::new("/p"), is_automatic: true };
-        assert!(demonstration.render().contains("debounce-ms = 200\n"));
+    fn only_a_script_presses_quickly_and_an_oled_is_the_panel_where_there_is_one() {
+        let demonstration =
+            Demonstration { stand_in: "http://x", plugins: Path::new("/p"), is_automatic: true, has_oled: true };
+        let text = demonstration.render();
+        assert!(text.contains("debounce-ms = 200\n") && text.contains("driver = \"ssd1306\"\n"), "{text}");
     }
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use wait_timeout::ChildExt as _;
 
+use super::oled::Oled;
+use crate::emulator::{self, Emulator};
 use crate::patience;
 use crate::process;
 use crate::report::Report;
@@ -39,10 +41,21 @@ impl Key {
     }
 }
 
+/// What a device is started with.
+pub(super) struct Start {
+    /// The host.
+    pub(super) program: PathBuf,
+    /// What runs it, where this machine's processor does not.
+    pub(super) emulator: Option<Emulator>,
+    /// Its panel, where that is not drawn in the terminal.
+    pub(super) oled: Option<Oled>,
+    /// Its plugins.toml.
+    pub(super) configuration: PathBuf,
+}
+
 /// A device that runs, or can be started. A running one is killed with this value.
 pub(super) struct Device {
-    program: PathBuf,
-    configuration: PathBuf,
+    start: Start,
     state: PathBuf,
     log: PathBuf,
     running: Option<Running>,
@@ -54,9 +67,9 @@ struct Running {
 }
 
 impl Device {
-    /// One that is not running yet.
-    pub(super) fn new(program: PathBuf, configuration: PathBuf, state: PathBuf, log: PathBuf) -> Self {
-        Self { program, configuration, state, log, running: None }
+    /// One that is not running yet, with what it keeps in `folder`.
+    pub(super) fn new(start: Start, folder: &Path) -> Self {
+        Self { start, state: folder.join("state"), log: folder.join("device.log"), running: None }
     }
 
     /// Where it writes what it does.
@@ -65,16 +78,40 @@ impl Device {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
+        let program = &self.start.program;
+        let mut command = match &self.start.emulator {
+            Some(emulator) => emulator.command(program),
+            None => Command::new(program),
+        };
         process::remove_variables(&mut command, process::is_left_by_cargo);
-        command.arg("--config").arg(&self.configuration).arg("--state").arg(&self.state);
+        command.arg("--config").arg(&self.start.configuration).arg("--state").arg(&self.state);
         command
+    }
+
+    fn run_command(&self) -> Command {
+        let mut command = self.command();
+        command.arg("run");
+        if let Some(oled) = &self.start.oled {
+            command.arg("--hardware").arg(oled.hardware());
+        }
+        command
+    }
+
+    /// So long, or as much longer as an emulated program takes.
+    fn patient(&self, limit_for: Duration) -> Duration {
+        if self.start.emulator.is_some() { limit_for * emulator::SLOWNESS } else { limit_for }
     }
 
     /// Runs it to its end, with the terminal's keys and its panel on the terminal.
     pub(super) fn run_in_terminal(&self) -> Result<ExitStatus> {
         let log = process::log_file(&self.log)?;
-        self.command().arg("run").stderr(log).status().context("cannot start the device")
+        let mut command = self.run_command();
+        command.stderr(log);
+        let mut run = || command.status().context("cannot start the device");
+        match &self.start.oled {
+            Some(oled) => oled.draw_during(run)?,
+            None => run(),
+        }
     }
 
     /// Starts it with its keys on a pipe.
@@ -82,8 +119,7 @@ impl Device {
         let log = process::log_file(&self.log)?;
         let also_log = log.try_clone().context("cannot share the device's log")?;
         let mut child = self
-            .command()
-            .arg("run")
+            .run_command()
             .stdin(Stdio::piped())
             .stdout(also_log)
             .stderr(log)
@@ -99,12 +135,13 @@ impl Device {
         self.press(Key::Interrupt)?;
         let Some(Running { mut child, keys }) = self.running.take() else { return Ok(()) };
         drop(keys);
-        match child.wait_timeout(STOP_LIMIT_FOR).context("cannot wait for the device")? {
+        let limit_for = self.patient(STOP_LIMIT_FOR);
+        match child.wait_timeout(limit_for).context("cannot wait for the device")? {
             Some(status) if status.success() => Ok(()),
             Some(status) => bail!("the device ended with {status}; {} says why", self.log.display()),
             None => {
                 kill(&mut child);
-                bail!("the device did not end within {} s of Ctrl-C", STOP_LIMIT_FOR.as_secs())
+                bail!("the device did not end within {} s of Ctrl-C", limit_for.as_secs())
             }
         }
     }
@@ -122,6 +159,7 @@ impl Device {
         limit_for: Duration,
         look: impl Fn(&Report) -> Option<T>,
     ) -> Result<T> {
+        let limit_for = self.patient(limit_for);
         patience::until("the device", what, limit_for, || {
             let running = self.running.as_mut().context("the device is not running")?;
             if let Some(status) = running.child.try_wait().context("cannot look after the device")? {
@@ -135,7 +173,7 @@ impl Device {
     fn report(&self) -> Result<Option<Report>> {
         let mut command = self.command();
         command.args(["status", "--json"]).stderr(Stdio::null());
-        let (status, text) = process::answer_within(&mut command, ANSWER_LIMIT_FOR)?;
+        let (status, text) = process::answer_within(&mut command, self.patient(ANSWER_LIMIT_FOR))?;
         if !status.success() {
             return Ok(None);
         }
@@ -144,9 +182,22 @@ impl Device {
         Ok(Some(report))
     }
 
-    /// What its panel shows, as lines of half blocks.
-    pub(super) fn frame(&self) -> Result<String> {
-        let (status, text) = process::answer_within(self.command().arg("panel"), ANSWER_LIMIT_FOR)?;
+    /// What its panel shows, as lines of half blocks. Where it is an OLED, the chip has to come to show that within so long.
+    pub(super) fn frame(&self, limit_for: Duration) -> Result<String> {
+        let Some(oled) = &self.start.oled else { return self.told_frame() };
+        let limit_for = self.patient(limit_for);
+        patience::until("the OLED", "show what the device says that it shows", limit_for, || {
+            let told = self.told_frame()?;
+            Ok(oled.shows(&told)?.then_some(told))
+        })
+    }
+
+    /// What it says that its panel shows.
+    fn told_frame(&self) -> Result<String> {
+        let mut command = self.command();
+        // Half blocks, which stand for pixels without doubt.
+        command.arg("panel").env("LC_ALL", "C.UTF-8");
+        let (status, text) = process::answer_within(&mut command, self.patient(ANSWER_LIMIT_FOR))?;
         if !status.success() {
             bail!("the device does not show its panel ({status})");
         }
