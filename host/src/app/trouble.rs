@@ -22,19 +22,23 @@ impl Troubles {
         Self { display, known: Arc::default() }
     }
 
-    /// A part of the device has a problem, or no longer has one.
+    /// A part of the device has a problem, or no longer has one. Where that is known already nobody is woken: some who are woken
+    /// by what is noted say again how their part stands.
     pub(super) fn set(&self, part: &str, problem: Option<Problem>) {
-        self.display.note(|panel, now_ms| panel.set_problem(part, problem.as_ref(), now_ms));
         let mut known = self.lock();
+        if known.get(part) == problem.as_ref() {
+            return;
+        }
+        self.display.note(|panel, now_ms| panel.set_problem(part, problem.as_ref(), now_ms));
         match problem {
             Some(problem) => {
-                if known.get(part) != Some(&problem) {
-                    error!(part, problem = problem.headline, advice = problem.advice, "the device has a problem");
-                }
+                error!(part, problem = problem.headline, advice = problem.advice, "the device has a problem");
                 known.insert(part.to_owned(), problem);
             }
-            None if known.remove(part).is_some() => info!(part, "the problem is over"),
-            None => {}
+            None => {
+                known.remove(part);
+                info!(part, "the problem is over");
+            }
         }
     }
 
@@ -46,5 +50,30 @@ impl Troubles {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Problem>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::fixture::Fixture;
+
+    #[test]
+    fn what_is_known_already_wakes_nobody() {
+        let Fixture { display, troubles, .. } = Fixture::new();
+        let mut notes = display.notes();
+        let mut wakes = |problem: Option<&str>| {
+            let problem = problem.map(|headline| Problem { headline: headline.to_owned(), advice: String::new() });
+            troubles.set("notify", problem);
+            let wakes = notes.has_changed().unwrap();
+            notes.mark_unchanged();
+            wakes
+        };
+        assert!(!wakes(None));
+        assert!(wakes(Some("nobody is told")));
+        assert!(!wakes(Some("nobody is told")));
+        assert!(wakes(Some("another")));
+        assert!(wakes(None));
+        assert!(!wakes(None));
     }
 }
