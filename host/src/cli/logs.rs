@@ -1,7 +1,7 @@
 //! `punchcard logs`: the log, wherever it goes.
 //!
 //! The service's goes to systemd's journal, that of a device whose panel is drawn in its terminal to a file of the state
-//! folder (`cli::log`). Nothing is decided here but where to look, and which lines are of a part.
+//! folder (`cli::log`). Nothing is decided here but where to look.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
@@ -14,6 +14,7 @@ use clap::Args;
 
 use super::exit::{Exit, Failure};
 use super::log::FILE_NAME;
+use super::log::part::{canonical, named_parts};
 use super::output::print_line;
 use super::{DeviceArguments, printable, sleep};
 
@@ -21,8 +22,6 @@ use super::{DeviceArguments, printable, sleep};
 const UNIT: &str = "punchcard.service";
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
-/// Keys of the log by which a line names a part.
-const PART_KEYS: [&str; 7] = ["sink", "grant", "input", "output", "plugin", "sensor", "part"];
 
 /// Which lines.
 #[derive(Debug, Clone, Args)]
@@ -81,14 +80,13 @@ fn plan_source(is_installed: bool, has_systemd: bool, state: &Path) -> Source {
 
 fn journalctl(arguments: &LogsArguments) -> Command {
     let mut command = Command::new("journalctl");
-    // The program's lines have their own time.
-    command.args(["--unit", UNIT, "--output", "cat", "--no-pager", "--quiet"]);
-    // Which lines are of a part is found out here.
-    let lines = if arguments.part.is_some() { "all".to_owned() } else { arguments.lines.to_string() };
-    command.args(["--lines", &lines]);
+    command.args(["--unit", UNIT, "--output", "short-iso", "--no-hostname", "--no-pager", "--quiet"]);
+    command.args(["--lines", &arguments.lines.to_string()]);
     if arguments.follow {
         command.arg("--follow");
     }
+    // An entry has each part that it names (`log::journal`).
+    command.args(arguments.part.as_deref().map(|part| format!("PART={}", canonical(part))));
     command
 }
 
@@ -100,15 +98,14 @@ fn journal(arguments: &LogsArguments) -> Result<(), Failure> {
     let mut child = journalctl(arguments).stdout(Stdio::piped()).spawn().map_err(|error| no_journal(&error))?;
     let output = child.stdout.take().ok_or_else(|| Failure::general("systemd's journal gives no output"))?;
     let mut lines = BufReader::new(output);
-    let mut waiting = Waiting::new(arguments);
     let mut line = Vec::new();
     let printed = loop {
         line.clear();
         match lines.read_until(b'\n', &mut line) {
-            Ok(0) => break waiting.finish(),
+            Ok(0) => break Ok(()),
             Ok(_) => {
-                if let Err(failure) = waiting.take(&String::from_utf8_lossy(&line)) {
-                    break Err(failure);
+                if let Err(error) = print_line(printable(String::from_utf8_lossy(&line).trim_end())) {
+                    break Err(error.into());
                 }
             }
             Err(error) => break Err(no_journal(&error)),
@@ -125,40 +122,6 @@ fn journal(arguments: &LogsArguments) -> Result<(), Failure> {
         Ok(())
     } else {
         Err(Failure::general("systemd's journal can't be read; ask with `sudo`, or be in the group `systemd-journal`"))
-    }
-}
-
-/// Lines on their way out: with a part, the last of those that name it; while it is followed, each at once.
-struct Waiting<'a> {
-    arguments: &'a LogsArguments,
-    kept: std::collections::VecDeque<String>,
-}
-
-impl<'a> Waiting<'a> {
-    fn new(arguments: &'a LogsArguments) -> Self {
-        Self { arguments, kept: std::collections::VecDeque::new() }
-    }
-
-    fn take(&mut self, line: &str) -> Result<(), Failure> {
-        let line = line.trim_end();
-        if !self.arguments.part.as_deref().is_none_or(|part| names_part(line, part)) {
-            return Ok(());
-        }
-        if self.arguments.follow {
-            return Ok(print_line(printable(line))?);
-        }
-        self.kept.push_back(line.to_owned());
-        if self.kept.len() > self.arguments.lines {
-            self.kept.pop_front();
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<(), Failure> {
-        for line in self.kept.drain(..) {
-            print_line(printable(&line))?;
-        }
-        Ok(())
     }
 }
 
@@ -184,7 +147,7 @@ fn file(path: &Path, arguments: &LogsArguments) -> Result<(), Failure> {
     loop {
         sleep(LOOK_EVERY)?;
         for line in end.read_on(path)? {
-            if arguments.part.as_deref().is_none_or(|part| names_part(&line, part)) {
+            if is_wanted(&line, arguments) {
                 print_line(printable(&line))?;
             }
         }
@@ -203,7 +166,7 @@ fn read_last(path: &Path, arguments: &LogsArguments) -> Result<Vec<String>, Fail
             Err(error) => return Err(unreadable(&path, &error)),
         };
         for line in String::from_utf8_lossy(&bytes).lines() {
-            if arguments.part.as_deref().is_none_or(|part| names_part(line, part)) {
+            if is_wanted(line, arguments) {
                 kept.push_back(line.to_owned());
                 if kept.len() > arguments.lines {
                     kept.pop_front();
@@ -257,26 +220,9 @@ impl End {
     }
 }
 
-/// Whether a line of the log names a part, by its name alone or with its kind.
-fn names_part(line: &str, part: &str) -> bool {
-    let (kind, name) = part.rsplit_once('.').unwrap_or(("", part));
-    let kind = kind.strip_suffix('s').unwrap_or(kind);
-    fields(line).any(|(key, value)| match value.rsplit_once('.') {
-        // `part="sinks.timesheet"` has the kind in its value.
-        Some((of, named)) if key == "part" => {
-            named == name && (kind.is_empty() || of.strip_suffix('s').unwrap_or(of) == kind)
-        }
-        _ => value == name && (kind.is_empty() || key == kind),
-    })
-}
-
-/// The keys of a line that name a part, with their values. A text in quotation marks before them may look like one, and
-/// costs no more than a line too many.
-fn fields(line: &str) -> impl Iterator<Item = (&str, &str)> {
-    line.split_whitespace().filter_map(|word| {
-        let (key, value) = word.split_once('=')?;
-        PART_KEYS.contains(&key).then(|| (key, value.trim_matches('"')))
-    })
+/// Whether a line is of the part that is asked for.
+fn is_wanted(line: &str, arguments: &LogsArguments) -> bool {
+    arguments.part.as_deref().is_none_or(|part| named_parts(line).contains(&canonical(part)))
 }
 
 #[cfg(test)]
@@ -296,27 +242,6 @@ mod tests {
             (false, false, file),
         ] {
             assert_eq!(plan_source(is_installed, has_systemd, state), expected);
-        }
-    }
-
-    #[test]
-    fn a_line_names_its_part() {
-        let line = r#"2026-11-29T09:00:00Z  INFO delivered sink=timesheet batch="b-1" rows=2"#;
-        let problem = r#"2026-11-29T09:00:00Z ERROR the device has a problem part="inputs.clock" problem="off""#;
-        for (line, part, expected) in [
-            (line, "timesheet", true),
-            (line, "sinks.timesheet", true),
-            (line, "sink.timesheet", true),
-            (line, "grants.timesheet", false),
-            (line, "time", false),
-            (line, "b-1", false),
-            (problem, "clock", true),
-            (problem, "inputs.clock", true),
-            (problem, "outputs.clock", false),
-            (problem, "off", false),
-            ("no fields", "fields", false),
-        ] {
-            assert_eq!(names_part(line, part), expected, "{part}: {line}");
         }
     }
 
