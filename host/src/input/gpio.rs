@@ -1,9 +1,9 @@
 //! GPIO: buttons and rotary encoders on lines of the kernel's GPIO chips, read on one thread.
 //!
-//! Each input asks for its lines by itself, so that a line in use costs that input alone; it is asked for again every few
-//! seconds, also after its chip has gone. The kernel stamps each edge when it happens and numbers them: a late thread makes
-//! no bounce of a press, and a lost edge is known. After one the levels are read anew, so that a button is never taken for
-//! held.
+//! Each input asks for its lines by itself, so that a line in use costs that input alone; it is asked for again every
+//! second, after a minute every five, also after its chip has gone. The kernel stamps each edge when it happens and numbers
+//! them: a late thread makes no bounce of a press, and a lost edge is known. After one the levels are read anew, so that a
+//! button is never taken for held.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -63,8 +63,17 @@ type Triggers = BTreeMap<InputName, Trigger>;
 /// What became of asking for the lines of inputs.
 type Requested<L> = Vec<(InputName, Result<(L, Control), StartError>)>;
 
-/// The pause between two tries for lines that are refused.
-const AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// The pause between two tries for lines that are refused, at first and later. When the system starts they belong to root
+/// alone until udev has given them to their group: a person who waits for that should not notice.
+const AGAIN_SOON: Duration = Duration::from_secs(1);
+const AGAIN_LATER: Duration = Duration::from_secs(5);
+/// For how long it is asked at the first pace, in milliseconds.
+const SOON_MS: u64 = 60_000;
+
+/// The pause before the next try, for lines that have been missing for so long.
+fn again_after(missing_for_ms: u64) -> Duration {
+    if missing_for_ms < SOON_MS { AGAIN_SOON } else { AGAIN_LATER }
+}
 
 /// Lines, and what their edges mean.
 struct Watched<L> {
@@ -106,6 +115,7 @@ fn watch<L: Lines>(
     };
     let mut watched: Vec<Watched<L>> = Vec::new();
     let mut missing = triggers.clone();
+    let mut missing_since_ms = now_ms();
     let mut said: BTreeMap<InputName, String> = BTreeMap::new();
     let mut is_received = true;
     loop {
@@ -135,7 +145,8 @@ fn watch<L: Lines>(
                 }
             }
         }
-        match stop.wait(&any, (!missing.is_empty()).then_some(AGAIN_AFTER)) {
+        let pause = again_after(now_ms().saturating_sub(missing_since_ms));
+        match stop.wait(&any, (!missing.is_empty()).then_some(pause)) {
             Ok(Awaited::Stop) => return,
             Ok(Awaited::Nothing) => continue,
             Ok(Awaited::Device(_)) => {}
@@ -148,6 +159,7 @@ fn watch<L: Lines>(
                 .inspect_err(|error| {
                     warn!(input = %control.input(), %error, "an input's lines are gone");
                     let name = control.input();
+                    missing_since_ms = now_ms();
                     missing.extend(triggers.get(name).map(|trigger| (name.clone(), trigger.clone())));
                 })
                 .is_ok()

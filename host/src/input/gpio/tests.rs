@@ -217,6 +217,13 @@ async fn a_line_in_use_is_said_and_asked_for_again_while_the_others_are_read() {
 }
 
 #[test]
+fn lines_are_asked_for_each_second_while_a_system_starts_and_seldom_after_that() {
+    for (missing_for_ms, seconds) in [(0, 1), (59_999, 1), (60_000, 5), (u64::MAX, 5)] {
+        assert_eq!(again_after(missing_for_ms), Duration::from_secs(seconds), "{missing_for_ms}");
+    }
+}
+
+#[test]
 fn numbers_of_edges_wrap() {
     let mut control = Control::button(name("clock"), false);
     assert_eq!(control.lost_before(1), 0);
