@@ -166,6 +166,8 @@ impl Contents<'_> {
         put(&package.join("punchcard.service"), "usr/lib/systemd/system/punchcard.service", 0o644)?;
         put(&package.join("60-punchcard.rules"), "usr/lib/udev/rules.d/60-punchcard.rules", 0o644)?;
         put(&package.join("modules-load.conf"), "usr/lib/modules-load.d/punchcard.conf", 0o644)?;
+        let option = "no-executable-memory.conf";
+        put(&package.join(option), &format!("usr/share/doc/punchcard/examples/{option}"), 0o644)?;
         put(&workspace.root.join("README.md"), "usr/share/doc/punchcard/README.md", 0o644)?;
         for page in fs::read_dir(workspace.root.join("docs"))? {
             let page = page?.path();
