@@ -22,8 +22,8 @@ impl Troubles {
         Self { display, known: Arc::default() }
     }
 
-    /// A part of the device has a problem, or no longer has one. Where that is known already nobody is woken: some who are woken
-    /// by what is noted say again how their part stands.
+    /// A part of the device has a problem, or no longer has one. Where that was known, nobody is woken: who follows what the
+    /// panel shows may set a problem itself.
     pub(super) fn set(&self, part: &str, problem: Option<Problem>) {
         let mut known = self.lock();
         if known.get(part) == problem.as_ref() {
@@ -55,25 +55,34 @@ impl Troubles {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+    use punchcard_panel::FrameSize;
+
     use super::*;
-    use crate::app::fixture::Fixture;
+    use crate::clock::Clock;
 
     #[test]
-    fn what_is_known_already_wakes_nobody() {
-        let Fixture { display, troubles, .. } = Fixture::new();
+    fn who_follows_the_panel_is_woken_by_news_alone() {
+        let display = Display::new("bench", FrameSize::Low, Clock::open("bench", TimeZone::UTC, true).unwrap());
+        let troubles = Troubles::new(display.clone());
         let mut notes = display.notes();
-        let mut wakes = |problem: Option<&str>| {
-            let problem = problem.map(|headline| Problem { headline: headline.to_owned(), advice: String::new() });
-            troubles.set("notify", problem);
-            let wakes = notes.has_changed().unwrap();
+        let mut wakes = |part: &str, headline: Option<&str>| {
+            let problem = |headline: &str| Problem { headline: headline.to_owned(), advice: "mend it".to_owned() };
+            troubles.set(part, headline.map(problem));
+            let woken = notes.has_changed().unwrap();
             notes.mark_unchanged();
-            wakes
+            woken
         };
-        assert!(!wakes(None));
-        assert!(wakes(Some("nobody is told")));
-        assert!(!wakes(Some("nobody is told")));
-        assert!(wakes(Some("another")));
-        assert!(wakes(None));
-        assert!(!wakes(None));
+        for (part, headline, is_news) in [
+            ("notify", None, false),
+            ("panel", Some("the panel is off"), true),
+            ("panel", Some("the panel is off"), false),
+            ("notify", None, false),
+            ("panel", Some("the panel is slow"), true),
+            ("panel", None, true),
+            ("panel", None, false),
+        ] {
+            assert_eq!(wakes(part, headline), is_news, "{part}: {headline:?}");
+        }
     }
 }
