@@ -171,6 +171,8 @@ impl Contents<'_> {
         put(&package.join("punchcard.service"), "usr/lib/systemd/system/punchcard.service", 0o644)?;
         put(&package.join("60-punchcard.rules"), "usr/lib/udev/rules.d/60-punchcard.rules", 0o644)?;
         put(&package.join("modules-load.conf"), "usr/lib/modules-load.d/punchcard.conf", 0o644)?;
+        let option = "no-executable-memory.conf";
+        put(&package.join(option), &format!("usr/share/doc/punchcard/examples/{option}"), 0o644)?;
         let pages = manual_pages(workspace)?;
         for (path, name) in &pages {
             let from = workspace.root.join(path);

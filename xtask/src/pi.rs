@@ -2,8 +2,8 @@
 //!
 //! An arm64 Debian with its own systemd runs in QEMU, without a processor's help. Its kernel has a real I2C bus, whose chips
 //! live in a process of ours (`host/virtual-pi`), and real GPIO lines, which are moved from outside. The package is
-//! installed with apt, signs in at a stand-in for Google, and is used, unplugged, cut off from its power, upgraded and
-//! purged. The stand-in runs on this machine, as Google does not run on a Pi: it outlives a power cut. The machine reaches it
+//! installed with apt, signs in at a stand-in for Google, and is used, unplugged, backed up and restored, cut off from its
+//! power, upgraded and purged. The stand-in runs on this machine, as Google does not run on a Pi: it outlives a power cut. The machine reaches it
 //! and nothing else.
 //!
 //! It is a command of its own, and not part of `cargo xtask test`: it installs packages on this machine, needs root, and
@@ -17,6 +17,8 @@ mod root;
 mod image;
 
 mod machine;
+
+mod monitor;
 
 mod line;
 

@@ -19,6 +19,8 @@ pub(crate) struct Report {
     inputs: Vec<Part>,
     #[serde(default)]
     plugins: Vec<Part>,
+    #[serde(default)]
+    sensors: Vec<Sensor>,
 }
 
 /// What is wrong with the device itself.
@@ -38,6 +40,13 @@ struct Headline {
 struct Part {
     name: String,
     error: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Sensor {
+    name: String,
+    /// Why it is not read, where that is so.
+    reason: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,11 +89,13 @@ impl Report {
         !self.grants.is_empty() && self.grants.iter().all(|grant| grant.status == "authorized")
     }
 
-    /// What is wrong with the device, its inputs and its plugins: a line for each.
+    /// What is wrong with the device, its inputs, its plugins and its sensors: a line for each.
     pub(crate) fn faults(&self) -> Vec<String> {
         let of_device = self.problems.iter().map(|found| format!("{}: {}", found.part, found.problem.headline));
         let off = |part: &Part| part.error.as_ref().map(|error| format!("{}: {error}", part.name));
-        of_device.chain(self.inputs.iter().chain(&self.plugins).filter_map(off)).collect()
+        let unread = |sensor: &Sensor| sensor.reason.as_ref().map(|reason| format!("{}: {reason}", sensor.name));
+        let of_parts = self.inputs.iter().chain(&self.plugins).filter_map(off);
+        of_device.chain(of_parts).chain(self.sensors.iter().filter_map(unread)).collect()
     }
 
     /// Whether nothing waits on its way to a sheet.
@@ -120,14 +131,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_of_the_device_of_inputs_and_of_plugins() {
+    fn what_is_wrong_is_told_of_the_device_and_of_its_parts() {
         assert!(report("", "").faults().is_empty());
         let text = r#"{"events":0,"grants":[],"sinks":[],
             "problems":[{"part":"panel","problem":{"headline":"the panel is off","advice":"plug it in"}}],
             "inputs":[{"name":"clock","error":"no chip"},{"name":"knob","error":null}],
-            "plugins":[{"name":"timeclock","error":null},{"name":"webhook","error":"no file"}]}"#;
+            "plugins":[{"name":"timeclock","error":null},{"name":"webhook","error":"no file"}],
+            "sensors":[{"name":"climate","status":"failing","reason":"no answer"},{"name":"roof","status":"reading"}]}"#;
         let report: Report = serde_json::from_str(text).expect("a report");
-        assert_eq!(report.faults(), ["panel: the panel is off", "clock: no chip", "webhook: no file"]);
+        assert_eq!(
+            report.faults(),
+            ["panel: the panel is off", "clock: no chip", "webhook: no file", "climate: no answer"]
+        );
     }
 
     #[test]

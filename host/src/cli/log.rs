@@ -1,9 +1,12 @@
 //! Where the log goes, and how much of it.
 //!
-//! To the standard error, which systemd's journal takes. A panel that is drawn in the same terminal would be overwritten by
-//! it: then it goes to a file in the state folder, for its owner alone and of a bounded size. Where that can't be written,
-//! as on a card that is read-only, there is no log: the panel and its keys are worth more. `PUNCHCARD_LOG` takes the filters
-//! of `tracing-subscriber`.
+//! To the standard error, or where systemd's journal takes that, into the journal itself. A panel that is drawn in the same
+//! terminal would be overwritten by it: then it goes to a file in the state folder, for its owner alone and of a bounded size.
+//! Where that can't be written, as on a card that is read-only, there is no log: the panel and its keys are worth more.
+//! `PUNCHCARD_LOG` takes the filters of `tracing-subscriber`.
+
+mod journal;
+pub(super) mod part;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
@@ -14,6 +17,7 @@ use std::sync::Mutex;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
+use self::journal::Journal;
 use super::output::say_line;
 
 /// The log beside a panel in a terminal.
@@ -40,6 +44,9 @@ fn start_beside(state: &Path, panel: bool) {
             // The terminal has it once the panel has gone.
             Err(error) => say_line(format_args!("There is no log, for {} can't be written: {error}", path.display())),
         }
+    } else if let Some(journal) = Journal::of_this_service() {
+        // Each entry has its time.
+        log.with_ansi(false).without_time().with_writer(journal).init();
     } else {
         log.with_ansi(io::stderr().is_terminal()).with_writer(io::stderr).init();
     }

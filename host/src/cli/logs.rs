@@ -1,7 +1,7 @@
 //! `punchcard logs`: the log, wherever it goes.
 //!
 //! The service's goes to systemd's journal, that of a device whose panel is drawn in its terminal to a file of the state
-//! folder (`cli::log`). Nothing is decided here but where to look, and which lines are of a part.
+//! folder (`cli::log`). Nothing is decided here but where to look.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -15,19 +15,15 @@ use clap::Args;
 
 use super::exit::{Exit, Failure};
 use super::log::FILE_NAME;
+use super::log::part::{canonical, named_parts};
 use super::output::print_line;
 use super::{DeviceArguments, printable, sleep};
 
 /// The service that the package installs.
 const UNIT: &str = "punchcard.service";
 const JOURNALCTL: &str = "journalctl";
-/// What `--show-cursor` puts before the cursor, in a line behind all others.
-const CURSOR: &str = "-- cursor: ";
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
-/// Keys of the log by which a line names a part.
-const PART_KEYS: [&str; 7] = ["sink", "grant", "input", "output", "plugin", "sensor", "part"];
-
 /// Which lines.
 #[derive(Debug, Clone, Args)]
 pub(super) struct LogsArguments {
@@ -53,17 +49,9 @@ enum Source {
 
 /// Prints the log.
 pub(super) fn logs(device: &DeviceArguments, arguments: &LogsArguments) -> Result<Exit, Failure> {
-    let print = |line: &str| {
-        if is_wanted(line, arguments) { Ok(print_line(printable(line))?) } else { Ok(()) }
-    };
+    let print = |line: &str| -> Result<(), Failure> { Ok(print_line(printable(line))?) };
     match source(device) {
-        Source::Journal => {
-            let (lines, cursor) = read_journal(JOURNALCTL, arguments)?;
-            lines.iter().try_for_each(|line| print(line))?;
-            if arguments.follow {
-                follow_journal(JOURNALCTL, cursor.as_deref(), print)?;
-            }
-        }
+        Source::Journal => for_each_line(&mut journalctl(JOURNALCTL, arguments), print)?,
         Source::File(path) => {
             if !path.exists() && !arguments.follow {
                 return Err(no_file(&path));
@@ -75,7 +63,8 @@ pub(super) fn logs(device: &DeviceArguments, arguments: &LogsArguments) -> Resul
             }
             loop {
                 sleep(LOOK_EVERY)?;
-                end.read_on(&path)?.iter().try_for_each(|line| print(line))?;
+                let new = end.read_on(&path)?;
+                new.iter().filter(|line| is_wanted(line, arguments)).try_for_each(|line| print(line))?;
             }
         }
     }
@@ -86,7 +75,7 @@ pub(super) fn logs(device: &DeviceArguments, arguments: &LogsArguments) -> Resul
 pub(super) fn last_lines(device: &DeviceArguments, count: usize) -> Result<Option<Vec<String>>, Failure> {
     let wanted = LogsArguments { follow: false, part: None, lines: count };
     match source(device) {
-        Source::Journal => Ok(Some(read_journal(JOURNALCTL, &wanted)?.0)),
+        Source::Journal => Ok(Some(read_journal(JOURNALCTL, &wanted)?)),
         Source::File(path) if !path.exists() => Ok(None),
         Source::File(path) => Ok(Some(read_last(&path, &wanted)?.0)),
     }
@@ -124,43 +113,28 @@ impl<'a> Tail<'a> {
 
 /// Whether a line is of the part that is asked for.
 fn is_wanted(line: &str, arguments: &LogsArguments) -> bool {
-    arguments.part.as_deref().is_none_or(|part| names_part(line, part))
+    arguments.part.as_deref().is_none_or(|part| named_parts(line).contains(&canonical(part)))
 }
 
-fn journalctl(program: &str) -> Command {
+fn journalctl(program: &str, arguments: &LogsArguments) -> Command {
     let mut command = Command::new(program);
-    // The program's lines have their own time.
-    command.args(["--unit", UNIT, "--output", "cat", "--no-pager", "--quiet"]);
+    command.args(["--unit", UNIT, "--output", "short-iso", "--no-hostname", "--no-pager", "--quiet"]);
+    command.args(["--lines", &arguments.lines.to_string()]);
+    if arguments.follow {
+        command.arg("--follow");
+    }
+    // An entry has each part that it names (`log::journal`).
+    command.args(arguments.part.as_deref().map(|part| format!("PART={}", canonical(part))));
     command
 }
 
-/// The last lines of the journal, and the cursor of its last entry, where it has one.
-fn read_journal(program: &str, arguments: &LogsArguments) -> Result<(Vec<String>, Option<String>), Failure> {
-    // Which lines are of a part is found out here.
-    let lines = if arguments.part.is_some() { "all".to_owned() } else { arguments.lines.to_string() };
-    let mut command = journalctl(program);
-    command.args(["--show-cursor", "--lines", &lines]);
-    let (mut tail, mut cursor) = (Tail::new(arguments), None);
-    for_each_line(&mut command, |line| {
-        match line.strip_prefix(CURSOR) {
-            Some(found) => cursor = Some(found.to_owned()),
-            None => tail.take(line),
-        }
+fn read_journal(program: &str, arguments: &LogsArguments) -> Result<Vec<String>, Failure> {
+    let mut lines = Vec::new();
+    for_each_line(&mut journalctl(program, arguments), |line| {
+        lines.push(line.to_owned());
         Ok(())
     })?;
-    Ok((tail.kept.into(), cursor))
-}
-
-/// Goes on with the entries behind a cursor, as they come.
-fn follow_journal(
-    program: &str,
-    cursor: Option<&str>,
-    take: impl FnMut(&str) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let mut command = journalctl(program);
-    // Without `--no-tail` only the last ten of them would come.
-    command.args(["--follow", "--no-tail"]).args(cursor.map(|cursor| format!("--after-cursor={cursor}")));
-    for_each_line(&mut command, take)
+    Ok(lines)
 }
 
 fn no_journal(error: &std::io::Error) -> Failure {
@@ -290,28 +264,6 @@ impl End {
     }
 }
 
-/// Whether a line of the log names a part, by its name alone or with its kind.
-fn names_part(line: &str, part: &str) -> bool {
-    let (kind, name) = part.rsplit_once('.').unwrap_or(("", part));
-    let kind = kind.strip_suffix('s').unwrap_or(kind);
-    fields(line).any(|(key, value)| match value.rsplit_once('.') {
-        // `part="sinks.timesheet"` has the kind in its value.
-        Some((of, named)) if key == "part" => {
-            named == name && (kind.is_empty() || of.strip_suffix('s').unwrap_or(of) == kind)
-        }
-        _ => value == name && (kind.is_empty() || key == kind),
-    })
-}
-
-/// The keys of a line that name a part, with their values. A text in quotation marks before them may look like one, and
-/// costs no more than a line too many.
-fn fields(line: &str) -> impl Iterator<Item = (&str, &str)> {
-    line.split_whitespace().filter_map(|word| {
-        let (key, value) = word.split_once('=')?;
-        PART_KEYS.contains(&key).then(|| (key, value.trim_matches('"')))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -330,27 +282,6 @@ mod tests {
             (false, false, file),
         ] {
             assert_eq!(plan_source(is_installed, has_systemd, state), expected);
-        }
-    }
-
-    #[test]
-    fn a_line_names_its_part() {
-        let line = r#"2026-11-29T09:00:00Z  INFO delivered sink=timesheet batch="b-1" rows=2"#;
-        let problem = r#"2026-11-29T09:00:00Z ERROR the device has a problem part="inputs.clock" problem="off""#;
-        for (line, part, expected) in [
-            (line, "timesheet", true),
-            (line, "sinks.timesheet", true),
-            (line, "sink.timesheet", true),
-            (line, "grants.timesheet", false),
-            (line, "time", false),
-            (line, "b-1", false),
-            (problem, "clock", true),
-            (problem, "inputs.clock", true),
-            (problem, "outputs.clock", false),
-            (problem, "off", false),
-            ("no fields", "fields", false),
-        ] {
-            assert_eq!(names_part(line, part), expected, "{part}: {line}");
         }
     }
 
@@ -394,23 +325,13 @@ mod tests {
     }
 
     #[test]
-    fn the_last_lines_of_a_part_come_from_the_journal_before_what_is_new() {
+    fn the_journal_is_asked_for_so_many_lines_of_a_part() {
         let folder = tempfile::tempdir().unwrap();
-        let script = "case \"$*\" in\n\
-                      *--follow*--no-tail*--after-cursor=c7*) echo new sink=a; echo new sink=b ;;\n\
-                      *--show-cursor*--lines*) for n in 1 2 3; do echo $n sink=a; echo $n sink=b; done; echo -- cursor: c7 ;;\n\
-                      *) exit 3 ;;\nesac";
-        let program = journal(folder.path(), script);
-        let arguments = LogsArguments { follow: true, part: Some("a".into()), lines: 2 };
-        let (lines, cursor) = read_journal(&program, &arguments).ok().unwrap();
-        assert_eq!((lines, cursor.as_deref()), (vec!["2 sink=a".to_owned(), "3 sink=a".to_owned()], Some("c7")));
-        let mut new = Vec::new();
-        let mut take = |line: &str| {
-            new.push(line.to_owned());
-            Ok(())
-        };
-        follow_journal(&program, cursor.as_deref(), &mut take).ok().unwrap();
-        assert_eq!(new, ["new sink=a", "new sink=b"]);
+        let program = journal(folder.path(), "echo \"$@\"; echo \"delivered\"");
+        let arguments = LogsArguments { follow: true, part: Some("sink.a".into()), lines: 2 };
+        let lines = read_journal(&program, &arguments).ok().unwrap();
+        assert!(lines[0].ends_with(&format!("--lines 2 --follow PART={}", canonical("sink.a"))), "{lines:?}");
+        assert_eq!(lines[1], "delivered", "what does not name it in its text is of it all the same");
     }
 
     #[test]

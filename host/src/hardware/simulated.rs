@@ -479,6 +479,6 @@ mod tests {
         let attached = attach(&bus, 0x24, &ChipDescription::Pn532 { badge: None }).unwrap();
         assert!(attached.take(&ChipDescription::Pn532 { badge: Some("04A1B2C3".to_owned()) }).unwrap());
         assert!(attached.take(&ChipDescription::Pn532 { badge: Some("04".to_owned()) }).is_err());
-        assert!(!attached.take(&ChipDescription::Ssd1306 { height: 32 }).unwrap(), "it is another chip");
+        assert!(!attached.take(&ChipDescription::Ssd1306 { height: 32, picture: None }).unwrap(), "it is another chip");
     }
 }

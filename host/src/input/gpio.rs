@@ -1,9 +1,8 @@
 //! GPIO: buttons and rotary encoders on lines of the kernel's GPIO chips, read on one thread.
 //!
-//! Each input asks for its lines by itself, so that a line in use costs that input alone; it is asked for again every few
-//! seconds, also after its chip has gone. The kernel stamps each edge when it happens and numbers them: a late thread makes
-//! no bounce of a press, and a lost edge is known. After one the levels are read anew, so that a button is never taken for
-//! held.
+//! Each input asks for its lines by itself, so that a line in use costs that input alone; it is asked for again every
+//! second, also after its chip has gone. The kernel stamps each edge when it happens and numbers them: a late thread makes no
+//! bounce of a press, and a lost edge is known. After one the levels are read anew, so that a button is never taken for held.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -84,8 +83,9 @@ where
     }
 }
 
-/// The pause between two tries for lines that are refused.
-const AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// The pause between two tries for lines that are refused. When the system starts they belong to root alone until udev has
+/// given them to their group: a person who waits for that should not notice.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Lines, and what their edges mean.
 struct Watched<L> {

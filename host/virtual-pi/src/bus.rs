@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use punchcard_chips::{Bus, Glass, Ssd1306};
+use punchcard_chips::{Air, Bme280, Bus, Glass, Ssd1306};
 
 use crate::panel;
 use crate::tiny_usb::TinyUsb;
@@ -21,13 +21,15 @@ const SPEED: u32 = 3;
 /// Bus 1, device 2 of the machine that it comes from, of which there is none.
 const DEVICE: u32 = 0x0001_0002;
 
-/// Where the panel is.
-const ADDRESS: u8 = 0x3c;
+/// Where the panel is, and the sensor.
+const PANEL: u8 = 0x3c;
+const SENSOR: u8 = 0x76;
 
 /// Is a bus. `socket`: where it tells what the panel on it shows.
 pub(crate) fn run(socket: &Path) -> Result<()> {
     let bus = Bus::new();
-    let chip = bus.attach(ADDRESS, Ssd1306::new(Glass::HIGH));
+    let chip = bus.attach(PANEL, Ssd1306::new(Glass::HIGH));
+    let _sensor = bus.attach(SENSOR, Bme280::new(Air::default()));
     panel::serve(socket, chip)?;
     let mut kernel = plug_in()?;
     let mut adapter = TinyUsb::new(bus);

@@ -17,6 +17,8 @@ mod agent;
 
 mod clock;
 
+mod keyboard;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -40,7 +42,8 @@ enum Task {
         /// The port, such as /dev/virtio-ports/NAME.
         port: PathBuf,
     },
-    /// Be an I2C bus with an SSD1306 of 128x64 at 0x3c, until it is ended. Needs vhci-hcd and i2c-tiny-usb.
+    /// Be an I2C bus with an SSD1306 of 128x64 at 0x3c and a BME280 at 0x76, until it is ended. Needs vhci-hcd and
+    /// i2c-tiny-usb.
     Bus,
     /// Have the kernel call its clock synchronised, as a time server's daemon does once it has set it.
     Synchronise,
@@ -50,6 +53,19 @@ enum Task {
         #[arg(long, value_name = "FILE")]
         png: Option<PathBuf>,
     },
+    /// Wait until the panel on the bus says that a press is recorded, with this notice.
+    AwaitRecorded {
+        /// Such as the name of a person.
+        notice: String,
+        /// Make a picture of it, too.
+        #[arg(long, value_name = "FILE")]
+        png: Option<PathBuf>,
+    },
+    /// Say whether a program has an input device for itself: `true` or `false`.
+    IsGrabbed {
+        /// The device's name in the kernel.
+        name: String,
+    },
 }
 
 fn main() -> ExitCode {
@@ -58,6 +74,8 @@ fn main() -> ExitCode {
         Task::Bus => bus::run(SOCKET.as_ref()),
         Task::Synchronise => clock::synchronise(),
         Task::Panel { png } => panel::ask(SOCKET.as_ref(), png.as_deref()),
+        Task::AwaitRecorded { notice, png } => panel::await_recorded(SOCKET.as_ref(), &notice, png.as_deref()),
+        Task::IsGrabbed { name } => keyboard::is_grabbed(&name).map(|is_grabbed| println!("{is_grabbed}")),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -29,6 +29,16 @@ impl Checks {
         }
     }
 
+    /// Says a figure, which is neither right nor wrong. One that can't be had is a failure.
+    pub(super) fn say_figure<T: Display>(&mut self, what: &str, figure: Result<T>) {
+        match figure {
+            Ok(figure) => println!("  figure  {what}: {figure}"),
+            Err(error) => {
+                self.note::<&str>(what, Err(error));
+            }
+        }
+    }
+
     /// Says and counts what could not be tried to its end. Whether it could.
     pub(super) fn note_failure(&mut self, what: &str, outcome: Result<()>) -> bool {
         match outcome {
@@ -63,5 +73,9 @@ mod tests {
         assert!(checks.note_failure("three", Ok(())), "it was tried to its end: nothing is counted");
         assert!(!checks.all_passed());
         assert_eq!(checks.render(), "pi: 1 checks passed, 1 failed");
+        checks.say_figure("memory", Ok("9 MiB"));
+        assert_eq!(checks.render(), "pi: 1 checks passed, 1 failed");
+        checks.say_figure::<&str>("memory", Err(anyhow!("nobody says")));
+        assert_eq!(checks.render(), "pi: 1 checks passed, 2 failed");
     }
 }

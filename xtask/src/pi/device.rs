@@ -1,13 +1,15 @@
 //! The machine in use: what a person does with it, what it says of itself, and what is seen of it from outside.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use base64::Engine as _;
+use serde_json::Value;
 
-use super::configuration;
+use super::configuration::{self, Addition, PUNCH, PUNCHES, Sheet};
 use super::image::INSIDE;
 use super::line::{BUTTONS, plan_turn};
 use super::machine::{ADDRESS, Machine};
@@ -24,6 +26,10 @@ const DELIVERY_LIMIT_FOR: Duration = Duration::from_mins(4);
 /// A panel that was plugged in again shows its picture within so long: the longest pause between two tries is 8 s.
 const PANEL_LIMIT_FOR: Duration = Duration::from_secs(60);
 
+/// Where the machine's device has its configuration, and the secret of its client.
+const CONFIGURATION: &str = "/etc/punchcard/plugins.toml";
+pub(super) const SECRET: &str = "/etc/punchcard/client-secret";
+
 /// The machine in use.
 pub(super) struct Pi<'t> {
     /// None: its power was cut, and it did not start again.
@@ -35,11 +41,13 @@ pub(super) struct Pi<'t> {
     pressed: usize,
     /// Where the knob stands.
     item: usize,
+    /// Keys of rows of presses that a ledger which was put back does not know of.
+    foreign: BTreeSet<String>,
 }
 
 impl<'t> Pi<'t> {
     pub(super) fn new(machine: Machine, trial: &'t Trial<'t>) -> Self {
-        Self { machine: Some(machine), trial, presses: Vec::new(), pressed: 0, item: 0 }
+        Self { machine: Some(machine), trial, presses: Vec::new(), pressed: 0, item: 0, foreign: BTreeSet::new() }
     }
 
     pub(super) fn machine(&mut self) -> Result<&mut Machine> {
@@ -55,6 +63,30 @@ impl<'t> Pi<'t> {
         self.perform(&format!("ip address add {ADDRESS} dev eth0; ip link set eth0 up"))?;
         let now = process::answer(std::process::Command::new("date").arg("+%s"))?;
         self.perform(&format!("date --set @{now} && {INSIDE}/virtual-pi synchronise")).map(drop)
+    }
+
+    /// Gives the device the secret of its client, and its configuration, as a person writes files.
+    pub(super) fn write_configuration(&mut self, additions: &[Addition]) -> Result<()> {
+        let agent = &mut self.machine()?.agent;
+        // The secret first, which the other one names.
+        agent.write(SECRET, "0640 -g punchcard", configuration::CLIENT_SECRET)?;
+        agent.write(CONFIGURATION, "0640 -g punchcard", &configuration::render(additions))
+    }
+
+    /// Gives the device another configuration, and waits until that is in use.
+    pub(super) fn configure(&mut self, additions: &[Addition]) -> Result<()> {
+        self.write_configuration(additions)?;
+        self.perform("punchcard reload")?;
+        self.await_use(LIMIT_FOR).map(drop)
+    }
+
+    /// Waits until the device is signed in and nothing is wrong with it. For how long that was.
+    pub(super) fn await_use(&mut self, limit_for: Duration) -> Result<Duration> {
+        let watch = Stopwatch::start();
+        self.await_report("be in use", limit_for, |report| {
+            (report.is_authorized() && report.faults().is_empty()).then_some(())
+        })?;
+        Ok(watch.elapsed())
     }
 
     /// What the device says of itself; none where it does not answer.
@@ -95,7 +127,7 @@ impl<'t> Pi<'t> {
 
     /// Waits until the machine has read all edges so far. Its first processor takes the interrupts of lines, and does nothing
     /// else before it has read them. Without this, what is seen would depend on how often an emulator comes to run.
-    fn settle(&mut self) -> Result<()> {
+    pub(super) fn settle(&mut self) -> Result<()> {
         self.perform("taskset --cpu-list 0 true").map(drop)
     }
 
@@ -120,34 +152,77 @@ impl<'t> Pi<'t> {
 
     /// Presses the next button, and waits until the device says that it is recorded.
     pub(super) fn press_and_wait(&mut self) -> Result<()> {
-        let before = self.report()?.context("the device does not answer")?.events;
         let (press, line) = self.next_press();
         self.presses.push(press);
-        self.machine()?.lines.move_contact(line, true)?;
-        self.settle()?;
-        self.await_report("record a press", LIMIT_FOR, |report| (report.events > before).then_some(()))?;
+        self.press_line(line)?;
         if let Some(last) = self.presses.last_mut() {
             last.is_acknowledged = true;
         }
+        Ok(())
+    }
+
+    /// Presses the button of a line until the device has recorded something, and lets it go.
+    pub(super) fn press_line(&mut self, line: u8) -> Result<()> {
+        let before = self.report()?.context("the device does not answer")?.events;
+        self.machine()?.lines.move_contact(line, true)?;
+        self.settle()?;
+        self.await_report("record a press", LIMIT_FOR, |report| (report.events > before).then_some(()))?;
         self.machine()?.lines.move_contact(line, false)?;
         self.settle()
     }
 
-    /// What the device recorded, by its own list.
+    /// All that the device recorded, by its own list.
+    pub(super) fn list(&mut self) -> Result<Vec<Value>> {
+        parse_list(&self.perform("punchcard events --json")?)
+    }
+
+    /// The presses of it.
     pub(super) fn events(&mut self) -> Result<Vec<Found>> {
-        parse_events(&self.perform("punchcard events --json")?)
+        find_presses(&self.list()?)
+    }
+
+    /// The rows of a sheet, without its titles.
+    pub(super) fn sheet(&self, sheet: Sheet) -> Result<Vec<Vec<String>>> {
+        let rows = self.trial.stand_in.rows(sheet.spreadsheet, sheet.tab)?;
+        Ok(rows.into_iter().skip(1).collect())
+    }
+
+    /// Waits until a sheet has so many rows.
+    pub(super) fn await_rows(&self, sheet: Sheet, count: usize) -> Result<Vec<Vec<String>>> {
+        let what = format!("have {count} rows in {}", sheet.spreadsheet);
+        patience::until("the sheet", &what, DELIVERY_LIMIT_FOR, || {
+            let rows = self.sheet(sheet)?;
+            Ok((rows.len() >= count).then_some(rows))
+        })
+    }
+
+    /// The rows of presses of which the ledger may know, each with its key.
+    pub(super) fn keyed_rows(&self) -> Result<Vec<(String, Found)>> {
+        let rows = self.sheet(PUNCHES)?.into_iter().map(parse_row).collect::<Result<Vec<_>>>()?;
+        Ok(rows.into_iter().filter(|(key, _)| !self.foreign.contains(key)).collect())
     }
 
     /// What is in the sheet.
     pub(super) fn rows(&self) -> Result<Vec<Found>> {
-        let rows = self.trial.stand_in.rows(configuration::SPREADSHEET, configuration::TAB)?;
-        // The titles come first.
-        rows.into_iter().skip(1).map(parse_row).collect()
+        Ok(self.keyed_rows()?.into_iter().map(|(_, found)| found).collect())
+    }
+
+    /// Forgets the last press, whose ledger is put back, and its row, which stays.
+    pub(super) fn disown_last_press(&mut self) -> Result<()> {
+        self.presses.pop();
+        let last = self.keyed_rows()?.pop();
+        self.foreign.extend(last.map(|(key, _)| key));
+        Ok(())
+    }
+
+    /// Waits until nothing waits on its way to a sheet.
+    pub(super) fn await_delivery(&mut self) -> Result<()> {
+        self.await_report("deliver everything", DELIVERY_LIMIT_FOR, |report| report.is_idle().then_some(()))
     }
 
     /// Waits until everything is delivered, and compares what was pressed with the device's list, and that with the sheet.
     pub(super) fn compare(&mut self) -> Result<String> {
-        self.await_report("deliver everything", DELIVERY_LIMIT_FOR, |report| report.is_idle().then_some(()))?;
+        self.await_delivery()?;
         let (events, rows) = (self.events()?, self.rows()?);
         let comparison = compare(&self.presses, &events);
         ensure!(
@@ -185,7 +260,7 @@ impl<'t> Pi<'t> {
     }
 
     /// Keeps the picture that was last taken of the chip.
-    fn keep_picture(&mut self, name: &str) -> Result<PathBuf> {
+    pub(super) fn keep_picture(&mut self, name: &str) -> Result<PathBuf> {
         let text = self.perform("base64 --wrap=0 /tmp/shown.png")?;
         let bytes = base64::prelude::BASE64_STANDARD.decode(text).context("the picture is not told as base64")?;
         let file = self.trial.pictures.join(format!("{name}.png"));
@@ -230,7 +305,7 @@ impl<'t> Pi<'t> {
             });
             let asked = (|| {
                 while watch.elapsed() < cut_after {
-                    known = parse_events(&agent.perform("punchcard events --json")?)?;
+                    known = find_presses(&parse_list(&agent.perform("punchcard events --json")?)?)?;
                 }
                 Ok(())
             })();
@@ -252,21 +327,25 @@ struct Seen {
     complaints: Vec<String>,
 }
 
-fn parse_events(listed: &str) -> Result<Vec<Found>> {
-    listed.lines().map(parse_event).collect()
+fn parse_list(listed: &str) -> Result<Vec<Value>> {
+    listed.lines().map(|line| serde_json::from_str(line).context("an event is no JSON")).collect()
 }
 
-fn parse_event(line: &str) -> Result<Found> {
-    let event: serde_json::Value = serde_json::from_str(line).context("an event is no JSON")?;
-    let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+/// Events of other kinds are passed over.
+fn find_presses(listed: &[Value]) -> Result<Vec<Found>> {
+    listed.iter().filter(|event| event["kind"] == PUNCH).map(parse_press).collect()
+}
+
+fn parse_press(event: &Value) -> Result<Found> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
     let found = text(&event["source"]).zip(text(&event["fields"]["project"]));
-    found.with_context(|| format!("an event of another form: {line}"))
+    found.with_context(|| format!("an event of another form: {event}"))
 }
 
 /// Of the layout `punches`: time, project, input; and the row's key, which the connector adds.
-fn parse_row(row: Vec<String>) -> Result<Found> {
+fn parse_row(row: Vec<String>) -> Result<(String, Found)> {
     match <[String; 4]>::try_from(row) {
-        Ok([_, project, input, _]) => Ok((input, project)),
+        Ok([_, project, input, key]) => Ok((key, (input, project))),
         Err(row) => bail!("a row of another form: {row:?}"),
     }
 }
@@ -277,12 +356,15 @@ mod tests {
 
     #[test]
     fn events_and_rows_are_read_alike() {
-        let line =
-            r#"{"sequence":1,"id":"01J","source":"one","kind":"punch","fields":{"project":"Garden"},"status":[]}"#;
+        let listed = parse_list(
+            r#"{"sequence":1,"id":"01J","source":"one","kind":"punch","fields":{"project":"Garden"},"statuses":[]}
+{"sequence":2,"id":"01K","source":"climate","kind":"reading","fields":{"temperature":25.08},"statuses":[]}"#,
+        );
         let found = ("one".to_owned(), "Garden".to_owned());
-        assert_eq!(parse_event(line).expect("an event"), found);
+        assert_eq!(find_presses(&listed.expect("a list")).expect("presses"), [found.clone()]);
         let row = ["2026-11-29 13:00:00", "Garden", "one", "01J/0"].map(str::to_owned).to_vec();
-        assert_eq!(parse_row(row).expect("a row"), found);
-        assert!(parse_event("{}").is_err() && parse_row(vec![String::new()]).is_err());
+        assert_eq!(parse_row(row).expect("a row"), ("01J/0".to_owned(), found));
+        assert!(parse_press(&Value::Null).is_err() && parse_row(vec![String::new()]).is_err());
+        assert!(parse_list("nonsense").is_err());
     }
 }

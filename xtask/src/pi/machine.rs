@@ -1,9 +1,8 @@
 //! The machine: QEMU as a process, with a serial console that goes to a file, and sockets to speak with the machine, to
 //! move its lines, and to ask of what it is made.
 
-use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -13,14 +12,13 @@ use wait_timeout::ChildExt as _;
 use super::agent::Agent;
 use super::image::PORT;
 use super::line::Lines;
+use super::monitor::{self, Monitor};
 use super::root::Parts;
 use crate::stopwatch::Stopwatch;
 use crate::{patience, process};
 
 /// From the start until the machine does what it is asked for.
 const BOOT_LIMIT_FOR: Duration = Duration::from_mins(8);
-/// For QEMU to make its sockets, and for one answer of its monitor.
-const MONITOR_LIMIT_FOR: Duration = Duration::from_secs(20);
 /// For the machine to turn itself off.
 const OFF_LIMIT_FOR: Duration = Duration::from_mins(3);
 
@@ -45,6 +43,7 @@ pub(super) struct Machine {
     pub(super) qemu: Qemu,
     pub(super) agent: Agent,
     pub(super) lines: Lines,
+    pub(super) monitor: Monitor,
     /// From the start until services run and the machine does what it is asked for.
     pub(super) booted_for: Duration,
 }
@@ -62,8 +61,8 @@ impl Setup<'_> {
         let mut command = self.command(&agent, &lines, &monitor)?;
         let mut qemu =
             Qemu(command.spawn().with_context(|| format!("cannot start `{}`", process::render_command(&command)))?);
-        let controller = find_controller(&mut connect(&monitor)?)?;
-        let lines = Lines::take(connect(&lines)?, &controller)?;
+        let mut monitor = Monitor::take(connect(&monitor)?)?;
+        let lines = Lines::take(connect(&lines)?, &monitor.find_controller()?)?;
         let mut agent = Agent::new(connect(&agent)?)?;
         patience::until("the machine", "start", BOOT_LIMIT_FOR, || {
             if let Some(status) = qemu.0.try_wait().context("cannot look after QEMU")? {
@@ -73,7 +72,7 @@ impl Setup<'_> {
         })
         .with_context(|| format!("what it said is in {}", self.folder.join("console.log").display()))?;
         agent.perform("systemctl is-system-running --wait || true")?;
-        Ok(Machine { qemu, agent, lines, booted_for: watch.elapsed() })
+        Ok(Machine { qemu, agent, lines, monitor, booted_for: watch.elapsed() })
     }
 
     fn command(&self, agent: &Path, lines: &Path, monitor: &Path) -> Result<Command> {
@@ -100,6 +99,8 @@ impl Setup<'_> {
             self.stand_in
         ));
         command.args(["-device", "virtio-net-pci,netdev=net,romfile="]);
+        // For what is plugged in later.
+        command.args(["-device", "qemu-xhci,id=usb"]);
         command.args(["-device", "virtio-serial-pci", "-device"]);
         command.arg(format!("virtserialport,chardev=agent,name={PORT}"));
         command.arg("-chardev").arg(format!("socket,id=agent,path={},server=on,wait=off", agent.display()));
@@ -146,52 +147,5 @@ impl Machine {
 
 /// Waits until QEMU has made a socket.
 fn connect(socket: &Path) -> Result<UnixStream> {
-    patience::until("QEMU", "open its sockets", MONITOR_LIMIT_FOR, || Ok(UnixStream::connect(socket).ok()))
-}
-
-/// Where the monitor says that the lines are.
-fn find_controller(monitor: &mut UnixStream) -> Result<String> {
-    monitor.set_read_timeout(Some(MONITOR_LIMIT_FOR))?;
-    monitor.write_all(b"info qom-tree\n").context("cannot ask QEMU's monitor")?;
-    let mut text = Vec::new();
-    let mut piece = [0; 4096];
-    loop {
-        let length = monitor.read(&mut piece).context("QEMU's monitor does not answer")?;
-        if length == 0 {
-            bail!("QEMU's monitor has gone");
-        }
-        text.extend_from_slice(piece.get(..length).unwrap_or_default());
-        if let Some(path) = parse_controller(&String::from_utf8_lossy(&text)) {
-            return Ok(path);
-        }
-    }
-}
-
-/// The path of the PL061 in a tree of devices in which each level is indented by two more spaces.
-fn parse_controller(tree: &str) -> Option<String> {
-    let mut above: Vec<&str> = Vec::new();
-    for line in tree.lines() {
-        let Some((before, after)) = line.split_once('/') else { continue };
-        let Some((name, kind)) = after.split_once(" (") else { continue };
-        above.truncate(before.len() / 2);
-        above.push(name);
-        if kind.trim_end() == "pl061)" {
-            let path: PathBuf = std::iter::once("/").chain(above.iter().copied()).collect();
-            return path.to_str().map(str::to_owned);
-        }
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_lines_are_found_in_the_tree_of_devices() {
-        let tree = "(qemu) info qom-tree\r\n/machine (virt-7.2-machine)\r\n  /fw_cfg (fw_cfg_mem)\r\n  /unattached (container)\r\n    \
-                    /device[6] (pl031)\r\n    /device[7] (pl061)\r\n      /pl061[0] (memory-region)\r\n";
-        assert_eq!(parse_controller(tree).as_deref(), Some("/machine/unattached/device[7]"));
-        assert_eq!(parse_controller("/machine (virt-7.2-machine)\r\n  /fw_cfg (fw_cfg_mem)\r\n"), None);
-    }
+    patience::until("QEMU", "open its sockets", monitor::LIMIT_FOR, || Ok(UnixStream::connect(socket).ok()))
 }

@@ -158,7 +158,7 @@ fn member_objection(from: &str, on: &str, kind: Kind) -> Option<&'static str> {
     match (from, on) {
         (HOST, CORE | LEDGER | SANDBOX | PANEL | I2C | CHIPS) | (LEDGER | SANDBOX | PANEL, CORE) => None,
         (BENCH, HOST | LEDGER | SANDBOX | CORE | PANEL | CHIPS | SIMULATOR | RIG | POWER_CUT) => None,
-        (FAULTS, SIMULATOR | RIG) | (RIG, SIMULATOR) | (VIRTUAL_PI, CHIPS | PANEL) => None,
+        (FAULTS, SIMULATOR | RIG) | (RIG, SIMULATOR) | (VIRTUAL_PI, CHIPS | CORE | PANEL) => None,
         (FAULTS | RIG | VIRTUAL_PI, _) => Some("it tries the program from outside"),
         (HOST, SIMULATOR | POWER_CUT | RIG | BARE_COMPONENT) if kind == Kind::Test => None,
         (HOST, SIMULATOR | POWER_CUT | RIG | BARE_COMPONENT) => Some("the host is only tested on it"),
