@@ -355,15 +355,10 @@ fn watch_of(text: &str) -> watch::Receiver<Arc<Parts>> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_was_chosen_last_is_what_is_remembered_however_fast_a_knob_is_turned() {
-    let text = r#"
-        [device]
-        name = "bench"
-        time-zone = "UTC"
-        [choices.project]
-        label = "Project"
-        items = ["a", "b", "c", "d", "e"]
-    "#;
-    let (configuration, _) = parse_what_is_valid(text);
+    let items: Vec<String> = (0..40).map(|item| format!("item {item}")).collect();
+    let device = "[device]\nname = \"bench\"\ntime-zone = \"UTC\"\n";
+    let text = format!("{device}[choices.project]\nlabel = \"Project\"\nitems = {items:?}\n");
+    let (configuration, _) = parse_what_is_valid(&text);
     let Fixture { clock, ledger, display, troubles, time, folder: _folder } = Fixture::new();
     let name = ChoiceName::parse("project").unwrap();
     for _ in 0..20 {
@@ -382,6 +377,9 @@ async fn what_was_chosen_last_is_what_is_remembered_however_fast_a_knob_is_turne
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), remembered).await.expect("it is not what was chosen last");
+        tokio::time::timeout(Duration::from_secs(60), remembered).await.expect("it is not what was chosen last");
+        // And it stays.
+        ledger.come_round().await.unwrap();
+        assert_eq!(ledger.recall("choice/project").await.unwrap(), Some(last));
     }
 }
