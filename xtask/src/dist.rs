@@ -171,6 +171,7 @@ impl Contents<'_> {
         put(&package.join("punchcard.service"), "usr/lib/systemd/system/punchcard.service", 0o644)?;
         put(&package.join("60-punchcard.rules"), "usr/lib/udev/rules.d/60-punchcard.rules", 0o644)?;
         put(&package.join("modules-load.conf"), "usr/lib/modules-load.d/punchcard.conf", 0o644)?;
+        put(&package.join("copyright"), "usr/share/doc/punchcard/copyright", 0o644)?;
         let option = "no-executable-memory.conf";
         put(&package.join(option), &format!("usr/share/doc/punchcard/examples/{option}"), 0o644)?;
         let pages = manual_pages(workspace)?;
@@ -190,6 +191,7 @@ impl Contents<'_> {
             }
         }
         fs::rename(root.join(format!("{BASH}/punchcard.bash")), root.join(format!("{BASH}/punchcard")))?;
+        compress(&root.join(MANUAL))?;
         for script in ["preinst", "postinst", "prerm", "postrm"] {
             put(&package.join(script), &format!("DEBIAN/{script}"), 0o755)?;
         }
@@ -232,6 +234,7 @@ fn manual_pages(workspace: &Workspace) -> Result<page::Pages> {
 }
 
 const BASH: &str = "usr/share/bash-completion/completions";
+const MANUAL: &str = "usr/share/man/man1";
 
 const CONFIGURATION: &str = "etc/punchcard";
 
@@ -242,9 +245,19 @@ fn help_folder(name: &str) -> Option<&'static str> {
         "punchcard.bash" => Some(BASH),
         "_punchcard" => Some("usr/share/zsh/vendor-completions"),
         "punchcard.fish" => Some("usr/share/fish/vendor_completions.d"),
-        name if name.ends_with(".1") => Some("usr/share/man/man1"),
+        name if name.ends_with(".1") => Some(MANUAL),
         _ => None,
     }
+}
+
+/// Compresses the files of a folder as Debian's policy has it for manual pages (section 12.1), to the same bytes each time.
+fn compress(folder: &Path) -> Result<()> {
+    let mut command = Command::new("gzip");
+    command.args(["--best", "--no-name"]);
+    for file in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
+        command.arg(file?.path());
+    }
+    process::perform(&mut command)
 }
 
 fn put(from: &Path, to: &Path, mode: u32) -> Result<()> {

@@ -182,13 +182,13 @@ impl Device {
         Ok(Some(report))
     }
 
-    /// What its panel shows, as lines of half blocks. Where it is an OLED, the chip has to come to show that within so long.
+    /// What its panel shows, as lines of half blocks. Where it is an OLED, the chip has to show that within so long.
     pub(super) fn frame(&self, limit_for: Duration) -> Result<String> {
         let Some(oled) = &self.start.oled else { return self.told_frame() };
         let limit_for = self.patient(limit_for);
         patience::until("the OLED", "show what the device says that it shows", limit_for, || {
-            let told = self.told_frame()?;
-            Ok(oled.shows(&told)?.then_some(told))
+            let (told, is_shown) = oled.shows_during(|| self.told_frame())?;
+            Ok(is_shown.then_some(told))
         })
     }
 

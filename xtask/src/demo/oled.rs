@@ -15,7 +15,7 @@ use serde::Deserialize;
 use crate::patience;
 
 /// Between two looks at what it shows.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// An OLED of 128×64 pixels, where `[panel]` looks for one.
 #[derive(Debug)]
@@ -54,13 +54,39 @@ impl Oled {
         hardware
     }
 
-    /// Whether it shows this frame of half blocks.
+    /// What `run` returns, and whether the chip showed that, a frame of half blocks, at some moment meanwhile: a text that scrolls
+    /// goes on while a program that is emulated answers.
     ///
     /// Fails where the chip was told what its data sheet does not allow.
-    pub(super) fn shows(&self, frame: &str) -> Result<bool> {
-        let Some(seen) = self.look()? else { return Ok(false) };
-        ensure!(seen.complaints.is_empty(), "the chip was told nonsense: {}", seen.complaints.join("; "));
-        Ok(seen.is_on && seen.rows == parse_half_blocks(frame)?)
+    pub(super) fn shows_during(&self, run: impl FnOnce() -> Result<String>) -> Result<(String, bool)> {
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let watcher = scope.spawn(|| self.watch_until(&is_over));
+            let told = run();
+            is_over.store(true, Ordering::Relaxed);
+            let shown = watcher.join().map_err(|_panic| anyhow!("watching the OLED broke off"))??;
+            let told = told?;
+            let is_shown = shown.contains(&parse_half_blocks(&told)?);
+            Ok((told, is_shown))
+        })
+    }
+
+    /// Every picture that it shows until then, and at that moment.
+    fn watch_until(&self, is_over: &AtomicBool) -> Result<Vec<Vec<String>>> {
+        let mut shown: Vec<Vec<String>> = Vec::new();
+        loop {
+            let is_last = is_over.load(Ordering::Relaxed);
+            if let Some(seen) = self.look()? {
+                ensure!(seen.complaints.is_empty(), "the chip was told nonsense: {}", seen.complaints.join("; "));
+                if seen.is_on && shown.last() != Some(&seen.rows) {
+                    shown.push(seen.rows);
+                }
+            }
+            if is_last {
+                return Ok(shown);
+            }
+            patience::rest(LOOK_EVERY);
+        }
     }
 
     /// Draws what it shows at the top of the terminal, for as long as `run` takes.
@@ -159,19 +185,20 @@ mod tests {
     fn an_oled_shows_a_frame_where_all_pixels_are_alike_and_it_is_on() {
         let folder = tempfile::tempdir().expect("a folder");
         let oled = Oled::plug_in(folder.path()).expect("written");
-        assert!(!oled.shows("▀▄\n").expect("nothing is seen yet"));
+        let shows = |frame: &str| oled.shows_during(|| Ok(frame.to_owned())).map(|(_, is_shown)| is_shown);
+        assert!(!shows("▀▄\n").expect("nothing is seen yet"));
         let seen = |is_on: bool, complaints: &str| {
             let text = format!(r##"{{"rows":["#.",".#"],"is-on":{is_on},"complaints":[{complaints}]}}"##);
             std::fs::write(&oled.picture, text).expect("written");
         };
         seen(true, "");
-        assert!(oled.shows("▀▄\n").expect("seen"));
-        assert!(!oled.shows("▀█\n").expect("seen"));
-        assert!(oled.shows("?\n").is_err());
+        assert!(shows("▀▄\n").expect("seen"));
+        assert!(!shows("▀█\n").expect("seen"));
+        assert!(shows("?\n").is_err());
         seen(false, "");
-        assert!(!oled.shows("▀▄\n").expect("seen"));
+        assert!(!shows("▀▄\n").expect("seen"));
         seen(true, r#""unknown command""#);
-        assert!(oled.shows("▀▄\n").expect_err("nonsense").to_string().contains("unknown command"));
+        assert!(shows("▀▄\n").expect_err("nonsense").to_string().contains("unknown command"));
     }
 
     #[test]
