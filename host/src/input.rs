@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use embedded_hal::i2c::{ErrorType, I2c, Operation};
 use punchcard_core::badge::BadgeRead;
 use punchcard_core::config::input::{Input, Trigger};
 use punchcard_core::input::{Edge, Turn};
 use punchcard_core::name::InputName;
+use punchcard_i2c::{BusError, BusPath};
 use thiserror::Error;
 use tokio::sync::mpsc;
-
-use crate::hardware::Hardware;
 
 pub mod event_device;
 pub mod gpio;
@@ -45,14 +45,14 @@ pub trait Driver: Sync {
 
     /// Begins to read those of `inputs` that are its own, and sends what they do. `now_ms` reads the device's monotonic
     /// clock, in milliseconds. Reading ends when what is returned is stopped or dropped, or when nobody receives any more.
-    /// `hardware` has the I2C buses. `tell` hears which inputs can't be read, and why; the others are read.
+    /// `open` opens I2C buses. `tell` hears which inputs can't be read, and why; the others are read.
     ///
     /// # Errors
     /// When the system or the device of the inputs refuses.
     fn start(
         &self,
         inputs: &BTreeMap<InputName, Input>,
-        hardware: &Hardware,
+        open: &OpenI2c,
         now_ms: NowMs,
         sender: mpsc::Sender<Message>,
         tell: Tell,
@@ -61,6 +61,22 @@ pub trait Driver: Sync {
 
 /// Hears why an input can't be read. None: it is read again.
 pub type Tell = Arc<dyn Fn(&InputName, Option<&StartError>) + Send + Sync>;
+
+/// Opens an I2C bus, the kernel's or a simulated one.
+pub type OpenI2c = Arc<dyn Fn(&BusPath) -> Result<I2cBus, BusError> + Send + Sync>;
+
+/// An open I2C bus, whoever has it.
+pub struct I2cBus(pub Box<dyn I2c<Error = BusError> + Send>);
+
+impl ErrorType for I2cBus {
+    type Error = BusError;
+}
+
+impl I2c for I2cBus {
+    fn transaction(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), BusError> {
+        self.0.transaction(address, operations)
+    }
+}
 
 /// Reads the device's monotonic clock, in milliseconds.
 pub type NowMs = Arc<dyn Fn() -> u64 + Send + Sync>;

@@ -22,7 +22,7 @@ use super::error_chain::chain;
 use super::trouble::Troubles;
 use crate::clock::Clock;
 use crate::hardware::{Hardware, I2cBus};
-use crate::input::{DRIVERS, Driver, Message, Reading, StartError};
+use crate::input::{self, DRIVERS, Driver, Message, OpenI2c, Reading, StartError};
 use crate::output::{OutputError, Outputs};
 use punchcard_i2c::BusPath;
 use punchcard_panel::FrameSize;
@@ -145,7 +145,9 @@ impl Io {
             troubles.set(&input_part(name), problem);
         };
         let now_ms = move || clock.monotonic_ms();
-        let started = driver.start(inputs, &self.hardware, Arc::new(now_ms), self.sender.clone(), Arc::new(tell));
+        let hardware = self.hardware.clone();
+        let open: OpenI2c = Arc::new(move |bus| Ok(input::I2cBus(Box::new(hardware.open_i2c(bus)?))));
+        let started = driver.start(inputs, &open, Arc::new(now_ms), self.sender.clone(), Arc::new(tell));
         let problem = started.as_ref().err().map(|error| {
             let advice = format!("{}; the device runs on without it", chain(error));
             Problem { headline: format!("no {}", driver.name()), advice }

@@ -13,8 +13,7 @@ use punchcard_core::name::InputName;
 use tokio::sync::mpsc;
 
 use super::watching::{Sources, watch};
-use super::{Driver, Message, NowMs, Reading, StartError, Tell};
-use crate::hardware::Hardware;
+use super::{Driver, Message, NowMs, OpenI2c, Reading, StartError, Tell};
 
 mod kernel;
 mod typist;
@@ -40,7 +39,7 @@ impl Driver for EventDevices {
     fn start(
         &self,
         inputs: &BTreeMap<InputName, Input>,
-        _: &Hardware,
+        _: &OpenI2c,
         now_ms: NowMs,
         sender: mpsc::Sender<Message>,
         tell: Tell,

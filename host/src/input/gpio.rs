@@ -16,8 +16,7 @@ use tokio::sync::mpsc;
 use tracing::debug;
 
 use super::watching::{Source, Sources, watch};
-use super::{Driver, Message, NowMs, Reading, StartError, Tell};
-use crate::hardware::Hardware;
+use super::{Driver, Message, NowMs, OpenI2c, Reading, StartError, Tell};
 
 mod control;
 
@@ -39,7 +38,7 @@ impl Driver for Gpio {
     fn start(
         &self,
         inputs: &BTreeMap<InputName, Input>,
-        _: &Hardware,
+        _: &OpenI2c,
         now_ms: NowMs,
         sender: mpsc::Sender<Message>,
         tell: Tell,

@@ -17,8 +17,7 @@ use punchcard_core::name::InputName;
 use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
 
-use super::{Driver, Message, NowMs, Reading, StartError, Tell};
-use crate::hardware::Hardware;
+use super::{Driver, Message, NowMs, OpenI2c, Reading, StartError, Tell};
 
 mod pipe;
 mod terminal;
@@ -45,7 +44,7 @@ impl Driver for Keyboard {
     fn start(
         &self,
         inputs: &BTreeMap<InputName, Input>,
-        _: &Hardware,
+        _: &OpenI2c,
         now_ms: NowMs,
         sender: mpsc::Sender<Message>,
         _: Tell,

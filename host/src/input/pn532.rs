@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use embedded_hal::i2c::I2c;
@@ -19,8 +20,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 
 use super::reading::Stop;
-use super::{Driver, Message, NowMs, Reading, StartError, Tell};
-use crate::hardware::Hardware;
+use super::{Driver, Message, NowMs, OpenI2c, Reading, StartError, Tell};
 
 mod chip;
 
@@ -82,15 +82,15 @@ impl Driver for Pn532 {
     fn start(
         &self,
         inputs: &BTreeMap<InputName, Input>,
-        hardware: &Hardware,
+        open: &OpenI2c,
         now_ms: NowMs,
         sender: mpsc::Sender<Message>,
         tell: Tell,
     ) -> Result<Reading, StartError> {
         let mut antennas = antennas(inputs);
-        let hardware = hardware.clone();
+        let open = Arc::clone(open);
         Reading::start(self.name(), move |stop| {
-            let open = |bus: &Path| hardware.open_i2c(&BusPath::new(bus)).map_err(Into::into);
+            let open = |bus: &Path| open(&BusPath::new(bus)).map_err(Into::into);
             ask(stop, &mut antennas, open, &now_ms, &sender, &tell)
         })
     }
