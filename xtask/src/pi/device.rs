@@ -363,7 +363,7 @@ mod tests {
 {"sequence":2,"id":"01K","source":"climate","kind":"reading","fields":{"temperature":25.08},"statuses":[]}"#,
         );
         let found = ("one".to_owned(), "Garden".to_owned());
-        assert_eq!(find_presses(&listed.expect("a list")).expect("presses"), [found.clone()]);
+        assert_eq!(find_presses(&listed.expect("a list")).expect("presses"), std::slice::from_ref(&found));
         let row = ["2026-11-29 13:00:00", "Garden", "one", "01J/0"].map(str::to_owned).to_vec();
         assert_eq!(parse_row(row).expect("a row"), ("01J/0".to_owned(), found));
         assert!(parse_press(&Value::Null).is_err() && parse_row(vec![String::new()]).is_err());
