@@ -268,10 +268,12 @@ impl<'t> Pi<'t> {
         Ok(file)
     }
 
-    /// What the service logged, for who wants to know why something failed.
+    /// What the machine logged, and how its lines stand, for who wants to know why something failed.
     pub(super) fn keep_journal(&mut self) {
         let file = self.trial.setup.folder.join("journal.log");
-        let kept = self.perform("journalctl --no-pager -b").and_then(|text| Ok(std::fs::write(&file, text)?));
+        let script = "journalctl --no-pager -b; cat /proc/interrupts; \
+                      mount -t debugfs debugfs /sys/kernel/debug; cat /sys/kernel/debug/gpio";
+        let kept = self.perform(script).and_then(|text| Ok(std::fs::write(&file, text)?));
         match kept {
             Ok(()) => println!("          what the machine logged is in {}", file.display()),
             Err(error) => println!("          what the machine logged can't be kept: {error:#}"),

@@ -13,8 +13,8 @@ pub(super) fn restore(pi: &mut Pi<'_>, checks: &mut Checks) -> Result<()> {
         pi.press_and_wait()?;
     }
     let saved = pi.events()?;
-    let backup = pi.perform("rm -f /root/backup && punchcard backup /root/backup").and_then(|said| {
-        let mode = pi.perform("stat --format '%U %a' /root/backup")?;
+    let backup = pi.perform("rm -f /srv/backup && punchcard backup /srv/backup").and_then(|said| {
+        let mode = pi.perform("stat --format '%U %a' /srv/backup")?;
         ensure!(mode == "root 600", "the file is of {mode}");
         ensure!(pi.rows()?.len() == arrived, "rows arrived without a network");
         Ok(said.lines().next().unwrap_or_default().to_owned())
@@ -27,7 +27,7 @@ pub(super) fn restore(pi: &mut Pi<'_>, checks: &mut Checks) -> Result<()> {
     checks.note("they arrive, and so does a press after that", compared);
     let rows = pi.rows()?;
 
-    pi.perform("punchcard restore /root/backup --yes && systemctl restart punchcard")?;
+    pi.perform("punchcard restore /srv/backup --yes && systemctl restart punchcard")?;
     let restored = pi.await_use(LIMIT_FOR).and_then(|_| {
         let events = pi.events()?;
         ensure!(events == saved, "the backup has {saved:?}, and the device {events:?}");
