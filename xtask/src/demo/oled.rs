@@ -141,7 +141,8 @@ const KEYS: &str = "\r\n  space punches   ← → choose   q or Ctrl-C stops\x1b
 /// The pixels of a frame of half blocks, two rows in each line, as rows of `#` and `.`.
 fn parse_half_blocks(frame: &str) -> Result<Vec<String>> {
     let mut rows = Vec::new();
-    for line in frame.lines() {
+    // Behind the frame is an empty line.
+    for line in frame.lines().filter(|line| !line.is_empty()) {
         let (mut upper, mut lower) = (String::new(), String::new());
         for block in line.chars() {
             let (above, below) = match block {
