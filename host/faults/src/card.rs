@@ -19,10 +19,10 @@ use crate::trial::{Surroundings, Trial};
 
 /// Writes to the ledger's files that fail one after the other, until somebody has made room.
 const FAIL_TOGETHER: usize = 2;
-/// The first to fail is each of these: while the ledger is opened,
+/// The first to fail is each of these, of those of each thread: one opens the ledger, with some 25 writes,
 const AT_THE_START: [usize; 3] = [1, 4, 8];
-/// and while presses, rows, batches and what is known of them are written, for more than one press.
-const AT_WORK: RangeInclusive<usize> = 12..=40;
+/// and another one writes presses, rows, batches and what is known of them, for more than one press.
+const AT_WORK: RangeInclusive<usize> = 24..=64;
 const STEP: usize = 2;
 /// What is logged where such a write fails.
 const FORMATTING: &str = "formatting failed; the events stay in the ledger";
@@ -90,8 +90,8 @@ async fn full(surroundings: Surroundings) -> Result<Trial> {
         // With the first writes it may be the opening that fails, and is tried again.
         trial.device.wait_until_ready().await?;
         trial.heal();
-        let mut rounds = 0;
-        while calls.count() < FAIL_TOGETHER {
+        let (mut rounds, process) = (0, trial.device.rig.process()?.id().context("the host has ended")?);
+        while calls.count_at_work(process) < FAIL_TOGETHER {
             refused += trial.device.press_until_recorded().await?;
             trial.device.settle().await?;
             rounds += 1;
@@ -115,7 +115,8 @@ async fn full(surroundings: Surroundings) -> Result<Trial> {
 async fn read_only(surroundings: Surroundings) -> Result<Trial> {
     let mut trial = Trial::signed_in(&surroundings).await?;
     let calls = trial.calls("pwrite64,fdatasync,fsync,ftruncate").await?;
-    for first in [1, 6, 12] {
+    // While the ledger is opened, and behind all that this takes: while presses are written.
+    for first in [1, 6, 40] {
         trial.device.rig.kill().await?;
         trial.device.rig.set_wrapper(calls.wrapper(&format!("error=EROFS:when={first}+"))?);
         trial.device.rig.start()?;

@@ -54,11 +54,18 @@ impl Calls {
         Ok(command)
     }
 
-    /// How many calls went wrong since the last start with them.
-    pub(crate) fn count(&self) -> usize {
-        let log = fs::read_to_string(&self.log).unwrap_or_default();
-        ["(INJECTED", "(DELAYED"].iter().map(|mark| log.matches(mark).count()).sum()
+    /// How many calls went wrong since the last start with them, but for those of the thread that opens the ledger: the main
+    /// one, whose number is the process's.
+    pub(crate) fn count_at_work(&self, process: u32) -> usize {
+        count_beside(&fs::read_to_string(&self.log).unwrap_or_default(), process)
     }
+}
+
+/// A line of `strace -f` begins with the number of its thread.
+fn count_beside(log: &str, thread: u32) -> usize {
+    let main = format!("{thread} ");
+    let went_wrong = |line: &&str| line.contains("(INJECTED") || line.contains("(DELAYED");
+    log.lines().filter(went_wrong).filter(|line| !line.starts_with(&main)).count()
 }
 
 /// Beside the program and not above it (`-D`): the one that is started and killed is the program.
@@ -69,4 +76,19 @@ fn strace(log: &Path) -> Result<Vec<String>> {
 
 fn inject(names: &str, what: &str) -> [String; 4] {
     ["-e".to_owned(), format!("trace={names}"), "-e".to_owned(), format!("inject={names}:{what}")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_wrong_while_the_ledger_is_opened_is_not_counted() {
+        let log = "71 pwrite64(9, \"\", 4096, 0) = -1 ENOSPC (No space left on device) (INJECTED)\n\
+                   72 pwrite64(9, \"\", 4096, 0) = 4096\n\
+                   710 pwrite64(9, \"\", 4096, 0) = -1 ENOSPC (No space left on device) (INJECTED)\n\
+                   72 fdatasync(9) = 0 (DELAYED)\n";
+        assert_eq!(count_beside(log, 71), 2);
+        assert_eq!(count_beside("", 71), 0);
+    }
 }
