@@ -202,6 +202,16 @@ impl Bench {
         self.device.wait(what, |report| is_so(report).then(|| report.clone())).await.unwrap()
     }
 
+    /// Waits until the stand-in for Google is as it should be.
+    pub(crate) async fn until_google(&self, what: &str, is_so: impl Fn(&GoogleSim) -> bool) {
+        let seen = timeout(PATIENCE, async {
+            while !is_so(&self.sim) {
+                sleep(PAUSE).await;
+            }
+        });
+        seen.await.unwrap_or_else(|_| panic!("not within {PATIENCE:?}: {what}"));
+    }
+
     /// Runs a command of the command line to its end.
     pub(crate) async fn command(&self, arguments: &[&str]) -> Output {
         self.device.command(arguments).await.unwrap()
