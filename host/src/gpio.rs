@@ -116,6 +116,15 @@ impl<S: Switch + ?Sized> Switch for Box<S> {
     }
 }
 
+/// What tells at what level something is.
+pub(crate) trait Sense: Send {
+    /// Whether it is at 3.3 V, and not at ground.
+    ///
+    /// # Errors
+    /// When it is gone.
+    fn is_high(&mut self) -> io::Result<bool>;
+}
+
 /// The chips of this machine.
 pub(crate) struct Chips {
     by_label: BTreeMap<String, gpiocdev::Chip>,
@@ -160,11 +169,7 @@ impl Chips {
         let mut builder = Request::builder();
         builder.with_lines(&offsets).as_input();
         builder.with_edge_detection(EdgeDetection::BothEdges).with_event_clock(EventClock::Monotonic);
-        builder.with_kernel_event_buffer_size(KERNEL_BUFFER).with_bias(match contact.pull {
-            Pull::Up => Bias::PullUp,
-            Pull::Down => Bias::PullDown,
-            Pull::None => Bias::Disabled,
-        });
+        builder.with_kernel_event_buffer_size(KERNEL_BUFFER).with_bias(bias(contact.pull));
         if contact.is_active_low {
             builder.as_active_low();
         }
@@ -173,6 +178,18 @@ impl Chips {
         let are_closed = lines.are_closed();
         let refused = |source: io::Error| LineError::Refused { chip: label.to_owned(), source: source.into() };
         Ok((Box::new(lines), are_closed.map_err(refused)?))
+    }
+
+    /// Asks for a line to read at what level it is.
+    pub(crate) fn sense(&self, chip: &Chip, line: u8, pull: Pull) -> Result<Box<dyn Sense>, LineError> {
+        if *chip == Chip::Rppal {
+            self.check_free(chip, &[line])?;
+            return rppal::sense(line, pull);
+        }
+        let (label, chip) = self.chip(chip)?;
+        let mut builder = Request::builder();
+        builder.with_line(Offset::from(line)).as_input().with_bias(bias(pull));
+        Ok(Box::new(SensedLine { request: request(label, chip, &[line], builder)?, offset: Offset::from(line) }))
     }
 
     /// Asks for a line to switch something with. It is off then.
@@ -232,6 +249,14 @@ impl Chips {
                 Err(LineError::NoChip { wanted, found: self.by_label.keys().cloned().collect() })
             }
         }
+    }
+}
+
+fn bias(pull: Pull) -> Bias {
+    match pull {
+        Pull::Up => Bias::PullUp,
+        Pull::Down => Bias::PullDown,
+        Pull::None => Bias::Disabled,
     }
 }
 
@@ -306,6 +331,18 @@ impl Lines for InputLines {
         let mut values = Values::from_offsets(&self.offsets);
         self.request.values(&mut values).map_err(into_io)?;
         Ok(self.offsets.iter().map(|offset| values.get(*offset) == Some(Value::Active)).collect())
+    }
+}
+
+/// A line whose level is read. It is given back when this is dropped.
+struct SensedLine {
+    request: Request,
+    offset: Offset,
+}
+
+impl Sense for SensedLine {
+    fn is_high(&mut self) -> io::Result<bool> {
+        Ok(self.request.value(self.offset).map_err(into_io)? == Value::Active)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is connected to the device: I2C buses by the paths of their device files, 1-Wire devices by their ids. The kernel has
-//! them, or they are simulated, for a device without hardware.
+//! them, or they are simulated, for a device without hardware. Simulated lines are here too; those of the kernel's are in
+//! `gpio`.
 //!
 //! Deliberately unknown here: who uses them, and for what. Calls block for as long as the kernel does.
 
@@ -15,6 +16,7 @@ use punchcard_core::config::sensor::OneWireId;
 use punchcard_i2c::{Bus, BusError, BusPath};
 use thiserror::Error;
 
+pub(crate) use simulated::SimulatedLine;
 use simulated::{Simulated, SimulatedBus};
 
 /// Where the kernel shows its 1-Wire devices.
@@ -61,6 +63,14 @@ impl Hardware {
             Source::Simulated(simulated) => simulated.open(path).map(Opened::Simulated),
         }
         .map(I2cBus)
+    }
+
+    /// A simulated GPIO line, by its number, where all is simulated. Whether it is there is known when it is used.
+    pub(crate) fn simulated_line(&self, line: u8) -> Option<SimulatedLine> {
+        match &self.0 {
+            Source::Kernel { .. } => None,
+            Source::Simulated(simulated) => Some(simulated.line(line)),
+        }
     }
 
     /// What a 1-Wire device answers: the text of its `w1_slave`. It may take a second.

@@ -165,7 +165,8 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
     let mut seats = input::Seats::new(adapter.unwrap_or_default());
     let inputs = input::parse_inputs(&mut root, &declared, &mut kinds, &mut seats);
     let outputs = output::parse_outputs(&mut root, &mut seats);
-    let sensors = sensor::parse_sensors(&mut root, &declared, Lent::beside(panel.as_ref(), &inputs), &mut kinds);
+    let sensors =
+        sensor::parse_sensors(&mut root, &declared, Lent::beside(panel.as_ref(), &inputs, &mut seats), &mut kinds);
     let plugins = root.parts("plugins", PluginName::parse, |node| plugin::parse_plugin(node, limits));
     let grants = root.parts("grants", GrantName::parse, |node| grant::parse_grant(node, &declared));
     let sinks = root.parts("sinks", SinkName::parse, |node| sink::parse_sink(node, &declared, &kinds, &grants));

@@ -70,9 +70,11 @@ pub fn unmet_by_sensor(name: &InputName, sensor: &Sensor, needs: &Loans) -> Vec<
     let plugin = &sensor.plugin;
     let mut unmet = Vec::new();
     let i2c: Vec<&LoanName> = sensor.i2c.keys().collect();
+    let lines: Vec<&LoanName> = sensor.lines.keys().collect();
     let one_wire: Vec<&LoanName> = sensor.one_wire.keys().collect();
     let kinds = [
         ("chip", "i2c", "{ address = 0x… }", &needs.i2c, i2c),
+        ("GPIO line", "lines", "{ line = … }", &needs.lines, lines),
         ("1-Wire device", "one-wire", "\"28-…\"", &needs.one_wire, one_wire),
     ];
     for (what, key, example, opened, lent) in kinds {
@@ -93,16 +95,13 @@ pub fn unmet_by_sensor(name: &InputName, sensor: &Sensor, needs: &Loans) -> Vec<
             let known = if opened.is_empty() { "none".to_owned() } else { listed(opened.iter().map(String::as_str)) };
             let part = match key {
                 "i2c" => Part::I2cLoan(name.clone(), loan.clone()),
+                "lines" => Part::LineLoan(name.clone(), loan.clone()),
                 _ => Part::OneWireLoan(name.clone(), loan.clone()),
             };
             let message = format!("plugin `{plugin}` opens no {what} `{loan}`; it opens {known}");
             unmet.push(UnmetNeed { part, message });
         }
     }
-    unmet.extend(needs.lines.iter().map(|line| UnmetNeed {
-        part: Part::SensorPlugin(name.clone()),
-        message: format!("plugin `{plugin}` opens the GPIO line `{line}`; this host lends no lines"),
-    }));
     unmet
 }
 
@@ -356,7 +355,7 @@ mod tests {
             "sensors.s: {opens} the chip `sensor`, which is not lent to it; add `i2c = {{ sensor = {{ address = 0x… }} }}` to \
              sensors.s"
         );
-        let table: [(&str, Loans, &[&str]); 8] = [
+        let table: [(&str, Loans, &[&str]); 10] = [
             ("", loans(&[], &[], &[]), &[]),
             (chip, loans(&["sensor"], &[], &[]), &[]),
             ("", loans(&["sensor"], &[], &[]), &[&missing]),
@@ -385,7 +384,16 @@ mod tests {
             (
                 "",
                 loans(&[], &["reset"], &[]),
-                &[&format!("sensors.s.plugin: {opens} the GPIO line `reset`; this host lends no lines")],
+                &[&format!(
+                    "sensors.s: {opens} the GPIO line `reset`, which is not lent to it; add `lines = {{ reset = {{ line = … }} \
+                     }}` to sensors.s"
+                )],
+            ),
+            ("lines.reset.line = 4", loans(&[], &["reset"], &[]), &[]),
+            (
+                "lines.reset.line = 4",
+                loans(&[], &[], &[]),
+                &[&format!("sensors.s.lines.reset: {opens} no GPIO line `reset`; it opens none")],
             ),
         ];
         for (lines, needs, expected) in table {

@@ -14,7 +14,7 @@ use punchcard_core::config::output::Driven;
 use punchcard_core::config::panel::{Care, Night, Oled, OledChip, PanelDriver, PanelSize};
 use punchcard_core::config::runtime::Backend;
 use punchcard_core::config::secret::SecretSource;
-use punchcard_core::config::sensor::{I2cLoan, OneWireId, Sensor};
+use punchcard_core::config::sensor::{Direction, I2cLoan, LineLoan, OneWireId, Sensor};
 use punchcard_core::config::sink::Authorization;
 use punchcard_core::config::{
     Configuration, Diagnostic, MAX_BYTES, Part, Place, parse_configuration, parse_what_is_valid, render_diagnostics,
@@ -212,11 +212,16 @@ fn every_key_is_read() {
     assert_eq!(names(&read.sensors), ["climate"]);
     let loan = |name: &str| LoanName::parse(name).unwrap();
     let chip = |bus: &str, address| I2cLoan { bus: bus.into(), address };
+    let line = |chip, line, direction| LineLoan { chip, line, direction };
     let climate = Sensor {
         plugin: PluginName::parse("bme280").unwrap(),
         every: Duration::from_secs(600),
         event: EventKind::parse("climate").unwrap(),
         i2c: BTreeMap::from([(loan("sensor"), chip("/dev/i2c-3", 0x76)), (loan("second"), chip("/dev/i2c-1", 0x77))]),
+        lines: BTreeMap::from([
+            (loan("door"), line(Chip::Labelled("pinctrl-rp1".into()), 9, Direction::In(Pull::None))),
+            (loan("power"), line(Chip::Header, 10, Direction::Out)),
+        ]),
         one_wire: BTreeMap::from([(loan("boiler"), OneWireId::parse("28-0316a2795cff").unwrap())]),
         settings: read.sensors[&InputName::parse("climate").unwrap()].settings.clone(),
         share_commit_for: Duration::from_secs(60),
@@ -788,7 +793,7 @@ fn a_sensor_is_read_now_and_then_and_lent_what_nobody_else_is() {
     assert_eq!(a.share_commit_for, Duration::from_millis(500));
 
     let taken = "is taken by `sensors.a.i2c.x`, in line 6";
-    let table: [(&str, &[&str]); 14] = [
+    let table: [(&str, &[&str]); 19] = [
         ("", &["`every` is missing"]),
         ("every = \"60 s\"", &["found `60 s`; accepted is `1s` to `24h`, in `s`, `min` or `h`"]),
         ("every = \"0s\"", &["found `0s`"]),
@@ -804,6 +809,17 @@ fn a_sensor_is_read_now_and_then_and_lent_what_nobody_else_is() {
         (
             "every = \"2s\"\ni2c = { x = { address = 0x76 }, y = { bus = 1, address = 0x76 } }",
             &[&format!("address 0x76 of /dev/i2c-1 {taken}")],
+        ),
+        ("every = \"2s\"\nlines = { x = { line = 28 } }", &["found 28; accepted is 0 to 27"]),
+        ("every = \"2s\"\nlines = { x = {} }", &["`line` is missing"]),
+        ("every = \"2s\"\nlines = { x = { line = 4, direction = \"both\" } }", &["accepted are `in`, `out`"]),
+        (
+            "every = \"2s\"\nlines = { x = { line = 4, direction = \"out\", pull = \"up\" } }",
+            &["the plugin says at what level the line is"],
+        ),
+        (
+            "every = \"2s\"\nlines = { x = { line = 4 }, y = { line = 4, direction = \"out\" } }",
+            &["the line 4 is taken by `sensors.a.lines.x.line`, in line 6"],
         ),
         (
             "every = \"2s\"\none-wire = { x = \"28-0316a2795cff\", y = \"28-0316a2795cff\" }",
@@ -855,6 +871,7 @@ fn a_part_has_a_place() {
         (Part::SensorPlugin(climate()), "sensors.climate.plugin", "plugin = \"bme280\""),
         (Part::SensorSettings(climate()), "sensors.climate.settings", "temperature-offset"),
         (Part::I2cLoan(climate(), LoanName::parse("second").unwrap()), "sensors.climate.i2c.second", "second = "),
+        (Part::LineLoan(climate(), LoanName::parse("door").unwrap()), "sensors.climate.lines.door", "door = "),
         (
             Part::OneWireLoan(climate(), LoanName::parse("boiler").unwrap()),
             "sensors.climate.one-wire.boiler",
@@ -1003,7 +1020,7 @@ fn fixed_keys(text: &str) -> Vec<(std::ops::Range<usize>, Vec<String>)> {
             let around: Vec<&str> = path.iter().map(String::as_str).collect();
             let (free, leaf) = match around.as_slice() {
                 ["choices" | "inputs" | "outputs" | "sensors" | "plugins" | "grants" | "sinks", _] => (true, false),
-                ["sensors", _, "i2c" | "one-wire", _] => (true, false),
+                ["sensors", _, "i2c" | "lines" | "one-wire", _] => (true, false),
                 ["grants", _, "secrets", _] => (true, false),
                 ["inputs", _, "press", "fields"] => (false, true),
                 [.., "settings"] | ["people"] => (false, true),
@@ -1030,7 +1047,7 @@ fn fixed_keys(text: &str) -> Vec<(std::ops::Range<usize>, Vec<String>)> {
 
 #[test]
 fn all_fixed_keys_are_tried() {
-    assert_eq!(fixed_keys(FULL).len(), 145);
+    assert_eq!(fixed_keys(FULL).len(), 151);
 }
 
 proptest! {

@@ -49,6 +49,15 @@ pub trait Lender: Send + Sync {
     /// Does the operations as one transaction with the chip of this name, and returns the bytes of each read.
     fn transact(&self, name: &str, operations: Vec<Operation>) -> Lending<'_, Vec<Vec<u8>>>;
 
+    /// Makes the line of this name ready.
+    fn open_line(&self, name: &str) -> Lending<'_, ()>;
+
+    /// Whether the line of this name is high.
+    fn is_high(&self, name: &str) -> Lending<'_, bool>;
+
+    /// Makes the line of this name high or low.
+    fn set_line(&self, name: &str, is_high: bool) -> Lending<'_, ()>;
+
     /// What the kernel's driver of the 1-Wire device of this name answers.
     fn read_one_wire(&self, name: &str) -> Lending<'_, String>;
 }
@@ -62,6 +71,18 @@ impl Lender for Nothing {
     }
 
     fn transact(&self, _name: &str, _operations: Vec<Operation>) -> Lending<'_, Vec<Vec<u8>>> {
+        denied()
+    }
+
+    fn open_line(&self, _name: &str) -> Lending<'_, ()> {
+        denied()
+    }
+
+    fn is_high(&self, _name: &str) -> Lending<'_, bool> {
+        denied()
+    }
+
+    fn set_line(&self, _name: &str, _is_high: bool) -> Lending<'_, ()> {
         denied()
     }
 

@@ -5,6 +5,7 @@
 //! panel does not speak of it, but of a sensor that can't be read.
 
 pub(super) mod lender;
+mod line;
 mod owner;
 
 use std::sync::Arc;

@@ -15,7 +15,7 @@ use punchcard_sandbox::CALLS;
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
     /// What is connected: `real`, or `simulated` for a device without hardware. `simulated:FILE` takes the chips from a file,
-    /// which is read again and again. GPIO lines are always real.
+    /// which is read again and again. GPIO lines of inputs and outputs are always real.
     #[arg(long, value_name = "HARDWARE", default_value = "real", value_parser = parse_hardware, env = "PUNCHCARD_HARDWARE")]
     hardware: Hardware,
 }

@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use punchcard_core::config::input::{Contact, Pull};
-use rppal::gpio::{Event, Gpio, InputPin, Level, OutputPin, Trigger};
+use rppal::gpio::{Event, Gpio, InputPin, Level, OutputPin, Pin, Trigger};
 use rppal::pwm::{Channel, Polarity, Pwm};
 use rustix::event::{EventfdFlags, eventfd};
 use thiserror::Error;
 
-use super::{LineEdge, LineError, Lines, Switch, ago_ms};
+use super::{LineEdge, LineError, Lines, Sense, Switch, ago_ms};
 
 /// Why a line can't be had.
 #[derive(Debug, Error)]
@@ -106,13 +106,31 @@ pub(super) fn read(lines: &[u8], contact: Contact) -> Result<(Box<dyn Lines>, Ve
     Ok((Box::new(lines), are_closed))
 }
 
-fn open(line: u8, contact: Contact, index: usize, waiting: &Arc<Waiting>) -> Result<InputPin, RppalError> {
-    let pin = Gpio::new()?.get(line)?;
-    let mut pin = match contact.pull {
+/// Asks for a line to read at what level it is.
+pub(super) fn sense(line: u8, pull: Pull) -> Result<Box<dyn Sense>, LineError> {
+    let pin = Gpio::new().and_then(|gpio| gpio.get(line));
+    let pin = pin.map_err(|error| LineError::Rppal { line, source: error.into() })?;
+    Ok(Box::new(SensedLine(pull_input(pin, pull))))
+}
+
+struct SensedLine(InputPin);
+
+impl Sense for SensedLine {
+    fn is_high(&mut self) -> io::Result<bool> {
+        Ok(self.0.read() == Level::High)
+    }
+}
+
+fn pull_input(pin: Pin, pull: Pull) -> InputPin {
+    match pull {
         Pull::Up => pin.into_input_pullup(),
         Pull::Down => pin.into_input_pulldown(),
         Pull::None => pin.into_input(),
-    };
+    }
+}
+
+fn open(line: u8, contact: Contact, index: usize, waiting: &Arc<Waiting>) -> Result<InputPin, RppalError> {
+    let mut pin = pull_input(Gpio::new()?.get(line)?, contact.pull);
     let waiting = Arc::clone(waiting);
     let is_active_low = contact.is_active_low;
     pin.set_async_interrupt(Trigger::Both, None, move |event| waiting.take(index, is_active_low, &event))?;

@@ -2,11 +2,12 @@
 //! on a board, its errors too.
 //!
 //! Without a file, every bus has a BME280 at 0x76, an SCD4x at 0x62, an SSD1306 at 0x3c and a PN532 at 0x24 without a badge, and
-//! every 1-Wire thermometer says 21 degrees. A file is read before each transaction, so that a trial changes what it finds: a JSON object with `i2c` (an object of buses by
-//! their paths, each with `chips`, an object of chips by their addresses such as `0x76`, and perhaps a `fault`) and `one-wire`
-//! (degrees by id, or null where it does not answer). A trial replaces the file as a whole. A chip that is no longer in it is
-//! unplugged, and a bus that is not, not there. An SSD1306 with a `picture` writes what it shows into that file, for whoever
-//! wants to see it.
+//! every 1-Wire thermometer says 21 degrees; lines that are lent to sensors are high. A file is read before each transaction, so
+//! that a trial changes what it finds: a JSON object with `i2c` (an object of buses by their paths, each with `chips`, an object
+//! of chips by their addresses such as `0x76`, and perhaps a `fault`), `one-wire` (degrees by id, or null where it does not
+//! answer) and `lines` (by number, each `high` or `low`). A trial replaces the file as a whole. A chip that is no longer in it is
+//! unplugged, and a bus or a line that is not, not there. An SSD1306 with a `picture` writes what it shows into that file, for
+//! whoever wants to see it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -41,6 +42,15 @@ pub(super) struct Simulated {
 struct Description {
     i2c: BTreeMap<PathBuf, BusDescription>,
     one_wire: BTreeMap<String, Option<f64>>,
+    lines: BTreeMap<String, Level>,
+}
+
+/// At what a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Level {
+    High,
+    Low,
 }
 
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -180,6 +190,10 @@ impl Simulated {
                 Err(OneWireError::NoDevice { id, folder })
             }
         }
+    }
+
+    pub(super) fn line(self: &Arc<Self>, line: u8) -> SimulatedLine {
+        SimulatedLine { simulated: Arc::clone(self), line }
     }
 
     /// A bus as the file has it now. None: it is not there.
@@ -350,6 +364,25 @@ fn replace(file: &Path, text: &str) -> io::Result<()> {
 fn render_thermometer(degrees: f64) -> String {
     let thousandths = (degrees * 1_000.0).round();
     format!("72 01 4b 46 7f ff 0e 10 57 : crc=57 YES\n72 01 4b 46 7f ff 0e 10 57 t={thousandths:.0}\n")
+}
+
+/// A simulated GPIO line.
+pub(crate) struct SimulatedLine {
+    simulated: Arc<Simulated>,
+    line: u8,
+}
+
+impl SimulatedLine {
+    /// Whether it is high.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub(crate) fn is_high(&self) -> io::Result<bool> {
+        let Some(description) = self.simulated.describe()? else { return Ok(true) };
+        let level = description.lines.get(&self.line.to_string());
+        let level = level.ok_or_else(|| io::Error::other(format!("line {} is not there", self.line)))?;
+        Ok(*level == Level::High)
+    }
 }
 
 /// A simulated bus, opened.

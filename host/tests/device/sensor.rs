@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::bench::{Bench, guest, programs};
 
-const PLUGINS: [&str; 4] = ["bme280", "scd4x-co2", "ds18b20", "for-tests/thermometer"];
+const PLUGINS: [&str; 5] = ["bme280", "scd4x-co2", "ds18b20", "contact", "for-tests/thermometer"];
 
 const CLIMATE: &str = r#"
 [sensors.climate]
@@ -168,6 +168,37 @@ async fn a_bus_that_does_not_return_holds_up_its_own_sensors_alone() {
     bench.until("it was tried again", |_| true).await;
     connect(&bench, &bme280(19.0));
     bench.until("it is read", |report| report["sensors"][1]["status"] == "reading").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contact_is_read_on_the_line_that_is_lent_with_power_from_another_one() {
+    let door = r#"
+[sensors.door]
+plugin = "contact"
+every = "1s"
+settings = { only-changes = true, power-ms = 1 }
+lines = { contact = { line = 22 }, power = { line = 23, direction = "out" } }
+"#;
+    let at = |level: &str| json!({ "lines": { "22": level, "23": "low" } });
+    let mut bench = bench(door, &at("high")).await;
+    bench.reconfigure(r#"columns = ["temperature""#, r#"columns = [{ field = "closed", kind = "flag" }"#);
+    bench.start().await;
+    bench.sign_in().await;
+    let is_closed = |report: &Value, expected: bool| {
+        sensor(report)["last"]["fields"][0]["value"] == json!({ "flag": expected })
+            && sensor(report)["status"] == "reading"
+    };
+    bench.until("the door is open", |report| is_closed(report, false)).await;
+    connect(&bench, &at("low"));
+    bench.until("it is closed", |report| is_closed(report, true)).await;
+    connect(&bench, &json!({ "lines": { "22": "low" } }));
+    failure(&mut bench, "line 23 is not there").await;
+    connect(&bench, &at("high"));
+    bench.until("it is open again", |report| is_closed(report, false)).await;
+    bench.until("rows are there", |report| report["sinks"][0]["rows-delivered"] == 3).await;
+    bench.stop().await;
+    let told: Vec<String> = rows(&bench).into_iter().map(|row| row[0].clone()).collect();
+    assert_eq!(told, ["FALSE", "TRUE", "FALSE"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

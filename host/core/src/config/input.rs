@@ -18,7 +18,7 @@ use super::reference::Declared;
 use super::table::Table;
 use crate::name::{ChoiceName, EventKind, InputName};
 use trigger::RawDriver;
-pub(super) use trigger::Seats;
+pub(super) use trigger::{Seats, parse_pull};
 
 /// An input.
 #[derive(Debug, Clone, PartialEq)]

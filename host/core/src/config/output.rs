@@ -56,7 +56,7 @@ fn parse_output(node: &Node<'_, '_>, seats: &mut Seats, channels: &mut Vec<u32>)
     let driven = if node.value().get_ref().get("pwm").is_some() {
         parse_pwm(&mut table, channels)
     } else {
-        seats.parse_output_line(&mut table).map(|(chip, line)| Driven::Line { chip, line })
+        seats.parse_own_line(&mut table).map(|(chip, line)| Driven::Line { chip, line })
     };
     let is_active_low = table.optional("active", false, |node| node.word(&[("low", true), ("high", false)]));
     let recorded = table.optional("recorded", Pulses::default(), parse_pulses);

@@ -29,6 +29,8 @@ pub enum Part {
     SensorSettings(InputName),
     /// `sensors.NAME.i2c.LOAN`
     I2cLoan(InputName, LoanName),
+    /// `sensors.NAME.lines.LOAN`
+    LineLoan(InputName, LoanName),
     /// `sensors.NAME.one-wire.LOAN`
     OneWireLoan(InputName, LoanName),
     /// `plugins.NAME`: its file is missing, damaged, or no component.
@@ -79,6 +81,7 @@ impl fmt::Display for Part {
             Self::SensorPlugin(name) => write!(formatter, "sensors.{name}.plugin"),
             Self::SensorSettings(name) => write!(formatter, "sensors.{name}.settings"),
             Self::I2cLoan(name, loan) => write!(formatter, "sensors.{name}.i2c.{loan}"),
+            Self::LineLoan(name, loan) => write!(formatter, "sensors.{name}.lines.{loan}"),
             Self::OneWireLoan(name, loan) => write!(formatter, "sensors.{name}.one-wire.{loan}"),
             Self::Plugin(name) => write!(formatter, "plugins.{name}"),
             Self::Grant(name) => write!(formatter, "grants.{name}"),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::bus::{bus_of_number, parse_any_address, parse_bus};
-use super::input::{Input, Kinds, PN532_ADDRESS, Trigger};
+use super::input::{Chip, Input, Kinds, PN532_ADDRESS, Pull, Seats, Trigger, parse_pull};
 use super::node::{Node, quote};
 use super::panel::{Panel, PanelDriver};
 use super::reference::Declared;
@@ -32,6 +32,8 @@ pub struct Sensor {
     pub event: EventKind,
     /// `i2c`: the chips that are lent, by the names under which the plugin opens them.
     pub i2c: BTreeMap<LoanName, I2cLoan>,
+    /// `lines`: the GPIO lines that are lent.
+    pub lines: BTreeMap<LoanName, LineLoan>,
     /// `one-wire`: the 1-Wire devices that are lent.
     pub one_wire: BTreeMap<LoanName, OneWireId>,
     /// `settings`: the plugin's own.
@@ -48,6 +50,26 @@ pub struct I2cLoan {
     pub bus: PathBuf,
     /// `address`: of 7 bits.
     pub address: u8,
+}
+
+/// A GPIO line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineLoan {
+    /// `chip`, or `adapter` of `[hardware]`.
+    pub chip: Chip,
+    /// `line`: 0 to 27, by its GPIO number.
+    pub line: u8,
+    /// `direction`
+    pub direction: Direction,
+}
+
+/// Who says at what level a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// `in`, and where it is left out: what is connected. `pull` holds the line where nothing does.
+    In(Pull),
+    /// `out`: the plugin. Low until it says so.
+    Out,
 }
 
 /// What the kernel calls a 1-Wire device: two digits of its family, a hyphen, and twelve of its number, hexadecimal and in
@@ -76,7 +98,7 @@ impl OneWireId {
 pub(super) fn parse_sensors(
     root: &mut Table<'_, '_>,
     declared: &Declared<'_>,
-    mut lent: Lent,
+    mut lent: Lent<'_>,
     kinds: &mut Kinds,
 ) -> BTreeMap<InputName, Sensor> {
     kinds.note_sensors(declared.has_sensors());
@@ -95,7 +117,12 @@ pub(super) fn parse_sensors(
     })
 }
 
-fn parse_sensor(node: &Node<'_, '_>, declared: &Declared<'_>, lent: &mut Lent, kinds: &mut Kinds) -> Option<Sensor> {
+fn parse_sensor(
+    node: &Node<'_, '_>,
+    declared: &Declared<'_>,
+    lent: &mut Lent<'_>,
+    kinds: &mut Kinds,
+) -> Option<Sensor> {
     let mut table = node.table()?;
     let plugin = table.required("plugin", |node| declared.plugin(node, PluginName::parse));
     let every = table.required("every", |node| node.span(1..=DAY_SECONDS));
@@ -103,6 +130,7 @@ fn parse_sensor(node: &Node<'_, '_>, declared: &Declared<'_>, lent: &mut Lent, k
     let event = event.flatten();
     kinds.add(event.clone());
     let i2c = table.optional("i2c", BTreeMap::new(), |node| parse_loans(node, |node| lent.parse_i2c(node)));
+    let lines = table.optional("lines", BTreeMap::new(), |node| parse_loans(node, |node| lent.parse_line(node)));
     let one_wire =
         table.optional("one-wire", BTreeMap::new(), |node| parse_loans(node, |node| lent.parse_one_wire(node)));
     let settings = table.optional("settings", Settings::default(), parse_settings);
@@ -120,6 +148,7 @@ fn parse_sensor(node: &Node<'_, '_>, declared: &Declared<'_>, lent: &mut Lent, k
         every: every?,
         event: event?,
         i2c: i2c?,
+        lines: lines?,
         one_wire: one_wire?,
         settings: settings?,
         share_commit_for: Duration::from_millis(share?.into()),
@@ -142,14 +171,15 @@ fn parse_loans<T>(
 }
 
 /// What is lent already, by which key, in which line of the text: two drivers of one chip would disturb one another.
-pub(super) struct Lent {
+pub(super) struct Lent<'s> {
+    seats: &'s mut Seats,
     chips: Vec<(I2cLoan, String)>,
     one_wire: Vec<(OneWireId, String)>,
 }
 
-impl Lent {
-    /// A panel has its chip for itself, and so has a reader of badges.
-    pub(super) fn beside(panel: Option<&Panel>, inputs: &BTreeMap<InputName, Input>) -> Self {
+impl<'s> Lent<'s> {
+    /// A panel has its chip for itself, and so has a reader of badges. `seats`: the lines that inputs and outputs have.
+    pub(super) fn beside(panel: Option<&Panel>, inputs: &BTreeMap<InputName, Input>, seats: &'s mut Seats) -> Self {
         let oled = panel.and_then(|panel| match &panel.driver {
             PanelDriver::Oled(oled) => Some(I2cLoan { bus: oled.bus.clone(), address: oled.address }),
             PanelDriver::Terminal | PanelDriver::None => None,
@@ -162,7 +192,7 @@ impl Lent {
             }
             _ => None,
         });
-        Self { chips: oled.into_iter().chain(readers).collect(), one_wire: Vec::new() }
+        Self { seats, chips: oled.into_iter().chain(readers).collect(), one_wire: Vec::new() }
     }
 
     fn parse_i2c(&mut self, node: &Node<'_, '_>) -> Option<I2cLoan> {
@@ -176,6 +206,22 @@ impl Lent {
         }
         self.chips.push((loan.clone(), said(node)));
         Some(loan)
+    }
+
+    fn parse_line(&mut self, node: &Node<'_, '_>) -> Option<LineLoan> {
+        let mut table = node.table()?;
+        let line = self.seats.parse_own_line(&mut table);
+        let is_driven = table.optional("direction", false, |node| node.word(&[("in", false), ("out", true)]));
+        let pull = table.optional("pull", Pull::Up, |node| {
+            if is_driven == Some(true) {
+                return node.refuse("the plugin says at what level the line is; nothing pulls at it");
+            }
+            parse_pull(node)
+        });
+        table.finish()?;
+        let (chip, line) = line?;
+        let direction = if is_driven? { Direction::Out } else { Direction::In(pull?) };
+        Some(LineLoan { chip, line, direction })
     }
 
     fn parse_one_wire(&mut self, node: &Node<'_, '_>) -> Option<OneWireId> {

@@ -51,9 +51,15 @@ pub(crate) mod shared {
         imports: {
             "punchcard:plugin/hardware@0.1.0.open-i2c": async,
             "punchcard:plugin/hardware@0.1.0.[method]i2c-device.transaction": async,
+            "punchcard:plugin/hardware@0.1.0.open-line": async,
+            "punchcard:plugin/hardware@0.1.0.[method]line.is-high": async,
+            "punchcard:plugin/hardware@0.1.0.[method]line.set": async,
             "punchcard:plugin/hardware@0.1.0.read-one-wire": async,
             "punchcard:plugin/hardware@0.1.0.delay-us": async,
         },
-        with: { "punchcard:plugin/hardware@0.1.0.i2c-device": crate::contract::v0_1::hardware::OpenI2c },
+        with: {
+            "punchcard:plugin/hardware@0.1.0.i2c-device": crate::contract::v0_1::hardware::OpenI2c,
+            "punchcard:plugin/hardware@0.1.0.line": crate::contract::v0_1::hardware::OpenLine,
+        },
     });
 }

@@ -81,7 +81,7 @@ pub(in super::super) fn look_at_bus(path: &Path, wanted: Vec<WantedChip>) -> Bus
     BusFacts { path: bus.to_string(), answers, hz, wanted }
 }
 
-/// Who has the lines of inputs and outputs.
+/// Who has the lines of inputs, outputs and sensors.
 pub(super) fn lines(configuration: &Configuration, is_running: bool) -> Vec<Finding> {
     let inputs = configuration.inputs.iter().filter_map(|(name, input)| match &input.trigger {
         Trigger::Key(_) | Trigger::DeviceKey { .. } | Trigger::Reader { .. } | Trigger::Pn532 { .. } => None,
@@ -92,7 +92,10 @@ pub(super) fn lines(configuration: &Configuration, is_running: bool) -> Vec<Find
         Driven::Line { chip, line } => Some((format!("output {name}"), chip, vec![*line])),
         Driven::Pwm { .. } => None,
     });
-    let wanted: Vec<_> = inputs.chain(outputs).collect();
+    let sensors = configuration.sensors.iter().flat_map(|(name, sensor)| {
+        sensor.lines.values().map(move |loan| (format!("sensor {name}"), &loan.chip, vec![loan.line]))
+    });
+    let wanted: Vec<_> = inputs.chain(outputs).chain(sensors).collect();
     if wanted.is_empty() {
         return vec![Finding::unknown("lines", "plugins.toml names none")];
     }

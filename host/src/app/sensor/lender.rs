@@ -1,4 +1,4 @@
-//! What is lent to a sensor's plugin: chips and 1-Wire devices, by the names that plugins.toml gives them.
+//! What is lent to a sensor's plugin: chips, lines and 1-Wire devices, by the names that plugins.toml gives them.
 //!
 //! Each bus of the device has one owner, whoever is lent its chips. What went wrong last is kept in the host's own words: a
 //! driver in the sandbox hears only what kind of an error it was.
@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use embedded_hal::i2c::{self, ErrorKind, I2c as _, NoAcknowledgeSource};
-use punchcard_core::config::sensor::{I2cLoan, OneWireId, Sensor};
+use punchcard_core::config::sensor::{I2cLoan, LineLoan, OneWireId, Sensor};
 use punchcard_core::name::LoanName;
 use punchcard_i2c::{BusError, BusPath, Failure, Step};
 use punchcard_sandbox::lender::{self, Lender, Lending, NoAcknowledge, Operation};
 
+use super::line::OpenLine;
 use super::owner::Owner;
 use crate::hardware::{Hardware, I2cBus};
 
@@ -19,12 +20,14 @@ use crate::hardware::{Hardware, I2cBus};
 pub(in crate::app) struct Buses {
     hardware: Hardware,
     i2c: Mutex<BTreeMap<BusPath, Arc<Owner<Option<I2cBus>>>>>,
+    lines: Arc<Owner<()>>,
     one_wire: Arc<Owner<()>>,
 }
 
 impl Buses {
     pub(in crate::app) fn new(hardware: Hardware) -> Self {
-        Self { hardware, i2c: Mutex::default(), one_wire: Arc::new(Owner::new("one-wire")) }
+        let [lines, one_wire] = ["lines", "one-wire"].map(|name| Arc::new(Owner::new(name)));
+        Self { hardware, i2c: Mutex::default(), lines, one_wire }
     }
 
     fn owner(&self, path: &BusPath) -> Arc<Owner<Option<I2cBus>>> {
@@ -37,9 +40,17 @@ impl Buses {
 pub(in crate::app) struct SensorLender {
     buses: Arc<Buses>,
     chips: BTreeMap<LoanName, (BusPath, u8)>,
+    lines: BTreeMap<LoanName, Lent>,
     one_wire: BTreeMap<LoanName, OneWireId>,
     /// Of what was asked last: what went wrong, or that no answer has come yet.
     failure: Arc<Mutex<Option<String>>>,
+}
+
+/// A line that is lent. It is asked for when it is opened first, and given back with the last of these.
+#[derive(Clone)]
+struct Lent {
+    loan: LineLoan,
+    line: Arc<Mutex<Option<OpenLine>>>,
 }
 
 impl SensorLender {
@@ -48,7 +59,10 @@ impl SensorLender {
         let chip =
             |(name, I2cLoan { bus, address }): (&LoanName, &I2cLoan)| (name.clone(), (BusPath::new(bus), *address));
         let chips = sensor.i2c.iter().map(chip).collect();
-        Self { buses, chips, one_wire: sensor.one_wire.clone(), failure: Arc::default() }
+        let lend =
+            |(name, loan): (&LoanName, &LineLoan)| (name.clone(), Lent { loan: loan.clone(), line: Arc::default() });
+        let lines = sensor.lines.iter().map(lend).collect();
+        Self { buses, chips, lines, one_wire: sensor.one_wire.clone(), failure: Arc::default() }
     }
 
     /// Why the last that was asked of the hardware brought nothing, with what to do, where that is so.
@@ -105,6 +119,44 @@ impl SensorLender {
     }
 }
 
+impl SensorLender {
+    /// Does something with a line, which is asked for where it is not open.
+    async fn on_line<R: Send + 'static>(
+        &self,
+        name: &str,
+        job: impl FnOnce(&mut OpenLine) -> Result<R, String> + Send + 'static,
+    ) -> Result<R, lender::BusError> {
+        let lent = LoanName::parse(name).ok().and_then(|name| self.lines.get(&name)).cloned();
+        let Lent { loan, line } = lent.ok_or(lender::BusError::Denied)?;
+        let number = loan.line;
+        *self.note() = Some(format!("line {number} has not answered yet"));
+        let hardware = self.buses.hardware.clone();
+        let done = self.buses.lines.run(move |()| {
+            let mut open = line.lock().unwrap_or_else(PoisonError::into_inner);
+            let found = match open.as_mut() {
+                Some(found) => found,
+                None => open.insert(OpenLine::open(&hardware, &loan)?),
+            };
+            let done = job(found);
+            // A line that is gone is another one when it comes back.
+            if done.is_err() {
+                *open = None;
+            }
+            done
+        });
+        match done.await.map_err(|error| error.to_string()).flatten() {
+            Ok(done) => {
+                *self.note() = None;
+                Ok(done)
+            }
+            Err(failure) => {
+                *self.note() = Some(failure.clone());
+                Err(lender::BusError::Other(failure))
+            }
+        }
+    }
+}
+
 /// What a plugin hears of an error.
 fn kind_of(error: &BusError) -> lender::BusError {
     match i2c::Error::kind(error) {
@@ -127,6 +179,21 @@ impl Lender for SensorLender {
     fn transact(&self, name: &str, operations: Vec<Operation>) -> Lending<'_, Vec<Vec<u8>>> {
         let name = name.to_owned();
         Box::pin(async move { self.on_bus(&name, move |bus, address| transact(bus, address, &operations)).await })
+    }
+
+    fn open_line(&self, name: &str) -> Lending<'_, ()> {
+        let name = name.to_owned();
+        Box::pin(async move { self.on_line(&name, |_| Ok(())).await })
+    }
+
+    fn is_high(&self, name: &str) -> Lending<'_, bool> {
+        let name = name.to_owned();
+        Box::pin(async move { self.on_line(&name, OpenLine::is_high).await })
+    }
+
+    fn set_line(&self, name: &str, is_high: bool) -> Lending<'_, ()> {
+        let name = name.to_owned();
+        Box::pin(async move { self.on_line(&name, move |line| line.set(is_high)).await })
     }
 
     fn read_one_wire(&self, name: &str) -> Lending<'_, String> {
@@ -190,6 +257,8 @@ mod tests {
         plugin = "p"
         every = "1s"
         i2c.sensor.address = 0x76
+        lines.door.line = 22
+        lines.power = { line = 23, direction = "out" }
         one-wire.boiler = "28-0316a2795cff"
     "#;
 
@@ -254,6 +323,29 @@ mod tests {
         assert!(lender.failure().unwrap().contains("28-0316a2795cff is not there"));
         lender.begin();
         assert_eq!(lender.failure(), None);
+    }
+
+    #[tokio::test]
+    async fn a_line_is_read_or_set_as_it_is_lent_and_under_no_other_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (lender, file) = lender(&folder);
+        connect(&file, &json!({ "lines": { "22": "high", "23": "low" } }));
+        for name in ["sensor", "boiler", "22", "", "/dev/gpiochip0"] {
+            assert_eq!(lender.open_line(name).await, Err(lender::BusError::Denied), "{name}");
+            assert_eq!(lender.is_high(name).await, Err(lender::BusError::Denied), "{name}");
+            assert_eq!(lender.set_line(name, true).await, Err(lender::BusError::Denied), "{name}");
+        }
+        assert_eq!(lender.open_i2c("door").await, Err(lender::BusError::Denied));
+        assert_eq!((lender.open_line("door").await, lender.is_high("door").await), (Ok(()), Ok(true)));
+        assert!(lender.set_line("door", true).await.is_err());
+        assert!(lender.failure().unwrap().contains("lent to be read"));
+        assert_eq!(lender.is_high("power").await, Ok(false), "low until the plugin says so");
+        assert_eq!(lender.set_line("power", true).await, Ok(()));
+        assert_eq!((lender.is_high("power").await, lender.failure()), (Ok(true), None));
+        connect(&file, &json!({ "lines": { "22": "low" } }));
+        assert_eq!(lender.is_high("door").await, Ok(false));
+        assert!(lender.set_line("power", false).await.is_err());
+        assert!(lender.failure().unwrap().contains("line 23 is not there"));
     }
 
     #[tokio::test]

@@ -215,8 +215,8 @@ impl Seats {
         }
     }
 
-    /// Reads the line of an output, which it has for itself.
-    pub(in super::super) fn parse_output_line(&mut self, table: &mut Table<'_, '_>) -> Option<(Chip, u8)> {
+    /// Reads the line of an output, or of a sensor's plugin, which it has for itself.
+    pub(in super::super) fn parse_own_line(&mut self, table: &mut Table<'_, '_>) -> Option<(Chip, u8)> {
         let chip = parse_chip(table, self.adapter);
         table.required("line", |node| {
             let (chip, line) = (chip?, parse_line(node)?);
@@ -264,9 +264,12 @@ fn parse_chip(table: &mut Table<'_, '_>, adapter: Adapter) -> Option<Chip> {
 fn parse_contact(table: &mut Table<'_, '_>) -> Option<Contact> {
     let is_active_low = table.optional("active", true, |node| node.word(&[("low", true), ("high", false)]));
     let usual = if is_active_low == Some(false) { Pull::Down } else { Pull::Up };
-    let pulls = [("up", Pull::Up), ("down", Pull::Down), ("none", Pull::None)];
-    let pull = table.optional("pull", usual, |node| node.word(&pulls));
+    let pull = table.optional("pull", usual, parse_pull);
     Some(Contact { pull: pull?, is_active_low: is_active_low? })
+}
+
+pub(in super::super) fn parse_pull(node: &Node<'_, '_>) -> Option<Pull> {
+    node.word(&[("up", Pull::Up), ("down", Pull::Down), ("none", Pull::None)])
 }
 
 fn parse_steps_per_detent(node: &Node<'_, '_>) -> Option<StepsPerDetent> {

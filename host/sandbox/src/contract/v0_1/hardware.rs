@@ -6,7 +6,7 @@ use std::time::Duration;
 use wasmtime::component::Resource;
 
 use super::wit_hardware as wit;
-use super::wit_hardware::{Host, HostI2cDevice, HostLine, Line};
+use super::wit_hardware::{Host, HostI2cDevice, HostLine};
 use crate::confinement::Confinement;
 use crate::lender::{BusError, NoAcknowledge, Operation};
 
@@ -24,19 +24,27 @@ pub struct OpenI2c {
     name: String,
 }
 
+/// A line that a plugin has opened.
+#[expect(unreachable_pub, reason = "what wasmtime generates exports it by another name")]
+pub struct OpenLine {
+    name: String,
+}
+
 impl Host for Confinement {
     async fn open_i2c(&mut self, name: String) -> Result<Resource<OpenI2c>, wit::BusError> {
-        if self.opened >= MOST_OPEN {
-            return Err(wit::BusError::Other(format!("more than {MOST_OPEN} devices are open")));
-        }
+        keep_room(self)?;
         self.lender.open_i2c(&name).await?;
         let opened = self.table().push(OpenI2c { name }).map_err(|error| wit::BusError::Other(error.to_string()))?;
         self.opened += 1;
         Ok(opened)
     }
 
-    fn open_line(&mut self, _name: String) -> Result<Resource<Line>, wit::BusError> {
-        Err(wit::BusError::Denied)
+    async fn open_line(&mut self, name: String) -> Result<Resource<OpenLine>, wit::BusError> {
+        keep_room(self)?;
+        self.lender.open_line(&name).await?;
+        let opened = self.table().push(OpenLine { name }).map_err(|error| wit::BusError::Other(error.to_string()))?;
+        self.opened += 1;
+        Ok(opened)
     }
 
     async fn read_one_wire(&mut self, name: String) -> Result<String, wit::BusError> {
@@ -67,19 +75,34 @@ impl HostI2cDevice for Confinement {
     }
 }
 
-// Nobody has a line of which these could be asked.
 impl HostLine for Confinement {
-    fn is_high(&mut self, _line: Resource<Line>) -> Result<bool, wit::BusError> {
-        Err(wit::BusError::Denied)
+    async fn is_high(&mut self, line: Resource<OpenLine>) -> Result<bool, wit::BusError> {
+        let name = line_name(self, &line)?;
+        Ok(Arc::clone(&self.lender).is_high(&name).await?)
     }
 
-    fn set(&mut self, _line: Resource<Line>, _high: bool) -> Result<(), wit::BusError> {
-        Err(wit::BusError::Denied)
+    async fn set(&mut self, line: Resource<OpenLine>, high: bool) -> Result<(), wit::BusError> {
+        let name = line_name(self, &line)?;
+        Ok(Arc::clone(&self.lender).set_line(&name, high).await?)
     }
 
-    fn drop(&mut self, _line: Resource<Line>) -> wasmtime::Result<()> {
+    fn drop(&mut self, line: Resource<OpenLine>) -> wasmtime::Result<()> {
+        self.table().delete(line)?;
+        self.opened -= 1;
         Ok(())
     }
+}
+
+fn keep_room(confinement: &Confinement) -> Result<(), wit::BusError> {
+    if confinement.opened >= MOST_OPEN {
+        return Err(wit::BusError::Other(format!("more than {MOST_OPEN} devices are open")));
+    }
+    Ok(())
+}
+
+fn line_name(confinement: &mut Confinement, line: &Resource<OpenLine>) -> Result<String, wit::BusError> {
+    let line = confinement.table().get(line).map_err(|error| wit::BusError::Other(error.to_string()))?;
+    Ok(line.name.clone())
 }
 
 /// What of a transaction may be asked of a bus: the host makes room for what is read, and copies what is written.
