@@ -57,3 +57,4 @@ pub mod needs;
 pub mod reach;
 pub mod redact;
 pub mod request;
+pub mod visit;

@@ -23,7 +23,7 @@ const VIRTUAL_PI: &str = "virtual-pi";
 const SDK: &str = "punchcard-sdk";
 
 /// What the core may depend on, with the reason. It decides and computes; whatever waits, reads or writes stays out.
-const CORE_MAY_USE: [(&str, &str); 14] = [
+const CORE_MAY_USE: [(&str, &str); 15] = [
     ("aho-corasick", "finds every form of every secret in one pass over an answer"),
     ("annotate-snippets", "shows an error of the configuration in its line"),
     ("base64", "a form in which servers echo secrets"),
@@ -31,6 +31,7 @@ const CORE_MAY_USE: [(&str, &str); 14] = [
     ("percent-encoding", "a form in which servers echo secrets"),
     ("serde", "data in and out"),
     ("serde_json", "settings and answers"),
+    ("sha2", "the challenge of a visit with a browser"),
     ("strsim", "the near match for a misspelt key"),
     ("thiserror", "errors that name their step"),
     ("toml", "plugins.toml, with line and column"),
