@@ -41,6 +41,7 @@ pub mod secret;
 pub mod settings;
 pub mod sharing;
 
+pub mod browser;
 pub mod grant;
 pub mod sensor;
 pub mod sink;

@@ -40,5 +40,5 @@ pub use connector::{Connector, GivenBatch};
 pub use engine::CALLS;
 pub use file::read_component;
 pub use formatter::Formatter;
-pub use sandbox::{Admitted, LoadError, Plugin, Sandbox, SandboxError};
+pub use sandbox::{Admitted, LoadError, Plugin, Sandbox, SandboxError, describe};
 pub use sensor::Sensor;

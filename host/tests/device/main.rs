@@ -6,6 +6,7 @@
 mod bench;
 mod tap;
 
+mod browser;
 mod sign_in;
 
 mod delivery;

@@ -34,6 +34,7 @@ const CORE_MAY_USE: [(&str, &str); 15] = [
     ("semver", "which version of a plugin is newer"),
     ("serde", "data in and out"),
     ("serde_json", "settings and answers"),
+    ("sha2", "the challenge of a visit with a browser"),
     ("strsim", "the near match for a misspelt key"),
     ("thiserror", "errors that name their step"),
     ("toml", "plugins.toml, with line and column"),
