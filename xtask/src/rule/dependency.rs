@@ -25,7 +25,7 @@ const VIRTUAL_PI: &str = "virtual-pi";
 const SDK: &str = "punchcard-sdk";
 
 /// What the core may depend on, with the reason. It decides and computes; whatever waits, reads or writes stays out.
-const CORE_MAY_USE: [(&str, &str); 15] = [
+const CORE_MAY_USE: [(&str, &str); 16] = [
     ("aho-corasick", "finds every form of every secret in one pass over an answer"),
     ("annotate-snippets", "shows an error of the configuration in its line"),
     ("base64", "a form in which servers echo secrets"),
