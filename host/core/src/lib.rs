@@ -14,6 +14,7 @@ pub mod time_lower_bound;
 
 pub mod config;
 pub mod supervisor;
+pub mod update;
 
 pub mod input;
 pub mod key;

@@ -63,7 +63,8 @@ pub enum PluginError {
 }
 
 /// The part of the contract that a plugin fills.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum World {
     /// Signs the device in.
     AuthPolicy,

@@ -19,16 +19,19 @@ const FAULTS: &str = "punchcard-faults";
 const POWER_CUT: &str = "power-cut";
 const BARE_COMPONENT: &str = "bare-component";
 const RIG: &str = "punchcard-rig";
+const REPOSITORY: &str = "punchcard-repository";
+const PUBLISHER: &str = "punchcard-publisher";
 const VIRTUAL_PI: &str = "virtual-pi";
 const SDK: &str = "punchcard-sdk";
 
 /// What the core may depend on, with the reason. It decides and computes; whatever waits, reads or writes stays out.
-const CORE_MAY_USE: [(&str, &str); 14] = [
+const CORE_MAY_USE: [(&str, &str); 15] = [
     ("aho-corasick", "finds every form of every secret in one pass over an answer"),
     ("annotate-snippets", "shows an error of the configuration in its line"),
     ("base64", "a form in which servers echo secrets"),
     ("jiff", "calendar and time zones; given the time, never asking for it"),
     ("percent-encoding", "a form in which servers echo secrets"),
+    ("semver", "which version of a plugin is newer"),
     ("serde", "data in and out"),
     ("serde_json", "settings and answers"),
     ("strsim", "the near match for a misspelt key"),
@@ -41,7 +44,7 @@ const CORE_MAY_USE: [(&str, &str); 14] = [
 ];
 
 /// What the core must not even reach through something else, with the part of the host that has it.
-const CORE_MUST_NOT_REACH: [(&str, &str); 12] = [
+const CORE_MUST_NOT_REACH: [(&str, &str); 13] = [
     ("axum", "the stand-in serves"),
     ("cap-std", "the vault stores"),
     ("crossterm", "the terminal panel draws"),
@@ -52,6 +55,7 @@ const CORE_MUST_NOT_REACH: [(&str, &str); 12] = [
     ("rusqlite", "the ledger stores"),
     ("rustix", "the clock adapter asks the system"),
     ("tokio", "the app waits"),
+    ("tough", "the repository crate verifies"),
     ("wasmtime", "the sandbox calls guests"),
     ("wit-bindgen", "guests and host share no Rust types"),
 ];
@@ -156,14 +160,16 @@ enum Kind {
 /// Why the member `from` may not depend on the member `on`, where it may not.
 fn member_objection(from: &str, on: &str, kind: Kind) -> Option<&'static str> {
     match (from, on) {
-        (HOST, CORE | LEDGER | SANDBOX | PANEL | I2C | CHIPS) | (LEDGER | SANDBOX | PANEL, CORE) => None,
+        (HOST, CORE | LEDGER | SANDBOX | PANEL | I2C | CHIPS | REPOSITORY) => None,
+        (LEDGER | SANDBOX | PANEL | REPOSITORY, CORE) | (PUBLISHER, CORE | REPOSITORY) => None,
         (BENCH, HOST | LEDGER | SANDBOX | CORE | PANEL | CHIPS | SIMULATOR | RIG | POWER_CUT) => None,
         (FAULTS, SIMULATOR | RIG) | (RIG, SIMULATOR) | (VIRTUAL_PI, CHIPS | CORE | PANEL) => None,
         (FAULTS | RIG | VIRTUAL_PI, _) => Some("it tries the program from outside"),
         (HOST, SIMULATOR | POWER_CUT | RIG | BARE_COMPONENT) if kind == Kind::Test => None,
         (HOST, SIMULATOR | POWER_CUT | RIG | BARE_COMPONENT) => Some("the host is only tested on it"),
         (LEDGER, POWER_CUT) | (SANDBOX, BARE_COMPONENT) | (PANEL, CHIPS) if kind == Kind::Test => None,
-        (LEDGER | SANDBOX | PANEL, _) => Some("it knows the core alone; the others meet it in the host"),
+        (PUBLISHER, _) => Some("it is a program of its own: what runs devices is nothing to it"),
+        (LEDGER | SANDBOX | PANEL | REPOSITORY, _) => Some("it knows the core alone; the others meet it in the host"),
         (I2C | CHIPS, _) => Some("it knows the bus alone, and nothing of what a device does with it"),
         (POWER_CUT, _) => Some("it knows files and SQLite, and nothing of what is written"),
         (BARE_COMPONENT, _) => Some("it knows the contract alone"),
@@ -220,6 +226,12 @@ mod tests {
             (RIG, HOST, Kind::Run, false),
             (VIRTUAL_PI, CHIPS, Kind::Run, true),
             (VIRTUAL_PI, HOST, Kind::Run, false),
+            (HOST, REPOSITORY, Kind::Run, true),
+            (REPOSITORY, CORE, Kind::Run, true),
+            (REPOSITORY, LEDGER, Kind::Run, false),
+            (PUBLISHER, REPOSITORY, Kind::Run, true),
+            (PUBLISHER, HOST, Kind::Test, false),
+            (HOST, PUBLISHER, Kind::Run, false),
             (BENCH, RIG, Kind::Run, true),
             (BENCH, CHIPS, Kind::Run, true),
             (BENCH, POWER_CUT, Kind::Run, true),
