@@ -18,6 +18,7 @@ mod material;
 mod part;
 mod plugin;
 mod supervisor;
+mod update;
 mod watch;
 
 mod intake;

@@ -20,6 +20,7 @@ mod events;
 mod init;
 mod logs;
 mod panel;
+mod plugin;
 mod reconcile;
 mod rejects;
 mod reload;
@@ -101,6 +102,8 @@ enum Command {
     SignIn(sign_in::SignInArguments),
     /// Forget the tokens of a grant on this device.
     SignOut(sign_in::SignOutArguments),
+    /// Bring plugins up to date.
+    Plugin(plugin::PluginArguments),
     /// Show what the panel shows.
     Panel {
         /// Write a PNG file instead.
@@ -144,6 +147,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Restore(arguments) => restore::restore(device, arguments),
         Command::SignIn(arguments) => sign_in::sign_in(device, arguments),
         Command::SignOut(arguments) => sign_in::sign_out(device, arguments),
+        Command::Plugin(arguments) => plugin::plugin(device, arguments),
         Command::Panel { png, scale } => panel::panel(device, png.as_deref(), *scale),
     }
 }

@@ -64,6 +64,7 @@ mod history;
 
 mod grant;
 mod memory;
+mod repository;
 mod sensor;
 
 #[cfg(test)]
@@ -99,6 +100,7 @@ pub use outbox::Ordinal;
 pub use reader::Reader;
 pub use reject::{Reject, RejectPage, RejectPlace};
 pub use replay::{KeptRow, ReplayGround, ReplayPage, ReplayedEvent, Stretch};
+pub use repository::{PluginRelease, RepositoryTrust};
 pub use requeue::{RequeueError, Requeued};
 pub use restore::{LedgerSummary, RestoreError, StagedRestore, Undo, VAULT, perform_undo, plan_undo, summarise_ledger};
 pub use row_owner::{EventIndex, RowOwner};

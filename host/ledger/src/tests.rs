@@ -17,6 +17,7 @@ mod model;
 mod precedence;
 mod refusal;
 mod replay;
+mod repository;
 mod requeue;
 mod restore;
 mod sensor;

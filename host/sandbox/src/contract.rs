@@ -21,6 +21,12 @@ pub(super) const PACKAGE: &str = "punchcard:plugin";
 /// The versions that this host speaks, the newest last.
 pub(super) const VERSIONS: [&Version; 2] = [&v0_1::VERSION, &v0_2::VERSION];
 
+/// The numbers of the contract's versions that this host speaks, such as `0.1.0`, the newest last.
+#[must_use]
+pub fn contract_versions() -> Vec<&'static str> {
+    VERSIONS.iter().map(|version| version.number).collect()
+}
+
 /// A version of the contract.
 pub(super) struct Version {
     /// As it stands behind the interfaces' names: `0.1.0`.

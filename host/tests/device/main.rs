@@ -22,6 +22,7 @@ mod reload;
 mod replay;
 mod sensor;
 mod sink;
+mod update;
 
 mod configuration;
 mod heap;
