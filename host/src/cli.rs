@@ -20,6 +20,7 @@ mod events;
 mod init;
 mod logs;
 mod panel;
+mod plugin;
 mod reconcile;
 mod rejects;
 mod reload;
@@ -97,6 +98,9 @@ enum Command {
     /// Have the device go on with a backup from its next start on. Asks first. Nothing of it is delivered before it is known
     /// which rows arrived since.
     Restore(restore::RestoreArguments),
+    /// Write a plugin, and try it without a device.
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
     /// Sign in, or try again after a problem: shows the code and waits.
     SignIn(sign_in::SignInArguments),
     /// Forget the tokens of a grant on this device.
@@ -122,6 +126,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         // Root may read the journal and write where it is called, as the owner of the state folder may not. The file of a backup
         // may lie anywhere.
         Command::Backup(_) | Command::Init(_) | Command::Logs(_) | Command::Restore(_) | Command::SupportBundle(_) => {}
+        // Whoever writes plugins has no device.
+        Command::Plugin(_) => {}
         // Buses and lines belong to groups that the service is in.
         Command::Doctor(_) => become_owner(&device.state, HARDWARE_GROUPS).map_err(Failure::general)?,
         _ => become_owner(&device.state, &[]).map_err(Failure::general)?,
@@ -142,6 +148,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Replay(arguments) => replay::replay(device, arguments),
         Command::Backup(arguments) => backup::backup(device, arguments),
         Command::Restore(arguments) => restore::restore(device, arguments),
+        Command::Plugin(command) => plugin::plugin(command),
         Command::SignIn(arguments) => sign_in::sign_in(device, arguments),
         Command::SignOut(arguments) => sign_in::sign_out(device, arguments),
         Command::Panel { png, scale } => panel::panel(device, png.as_deref(), *scale),

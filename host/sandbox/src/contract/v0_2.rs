@@ -51,6 +51,9 @@ pub(crate) mod shared {
         imports: {
             "punchcard:plugin/hardware@0.2.0.open-i2c": async,
             "punchcard:plugin/hardware@0.2.0.[method]i2c-device.transaction": async,
+            "punchcard:plugin/hardware@0.2.0.open-line": async,
+            "punchcard:plugin/hardware@0.2.0.[method]line.is-high": async,
+            "punchcard:plugin/hardware@0.2.0.[method]line.set": async,
             "punchcard:plugin/hardware@0.2.0.read-one-wire": async,
             "punchcard:plugin/hardware@0.2.0.delay-us": async,
         },
@@ -58,6 +61,7 @@ pub(crate) mod shared {
             "punchcard:plugin/types@0.2.0": crate::contract::v0_1::shared::punchcard::plugin::types,
             "punchcard:plugin/records@0.2.0": crate::contract::v0_1::shared::punchcard::plugin::records,
             "punchcard:plugin/hardware@0.2.0.i2c-device": crate::contract::v0_1::hardware::OpenI2c,
+            "punchcard:plugin/hardware@0.2.0.line": crate::contract::v0_1::hardware::OpenLine,
         },
     });
 }

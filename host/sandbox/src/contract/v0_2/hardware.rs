@@ -3,9 +3,9 @@
 use wasmtime::component::Resource;
 
 use super::wit_hardware as wit;
-use super::wit_hardware::{Host, HostI2cDevice, HostLine, Line};
+use super::wit_hardware::{Host, HostI2cDevice, HostLine};
 use crate::confinement::Confinement;
-use crate::contract::v0_1::hardware::OpenI2c;
+use crate::contract::v0_1::hardware::{OpenI2c, OpenLine};
 use crate::contract::v0_1::wit_hardware as before;
 
 impl Host for Confinement {
@@ -13,8 +13,8 @@ impl Host for Confinement {
         Ok(before::Host::open_i2c(self, name).await?)
     }
 
-    fn open_line(&mut self, _name: String) -> Result<Resource<Line>, wit::BusError> {
-        Err(wit::BusError::Denied)
+    async fn open_line(&mut self, name: String) -> Result<Resource<OpenLine>, wit::BusError> {
+        Ok(before::Host::open_line(self, name).await?)
     }
 
     async fn read_one_wire(&mut self, name: String) -> Result<String, wit::BusError> {
@@ -44,18 +44,17 @@ impl HostI2cDevice for Confinement {
     }
 }
 
-// Nobody has a line of which these could be asked.
 impl HostLine for Confinement {
-    fn is_high(&mut self, _line: Resource<Line>) -> Result<bool, wit::BusError> {
-        Err(wit::BusError::Denied)
+    async fn is_high(&mut self, line: Resource<OpenLine>) -> Result<bool, wit::BusError> {
+        Ok(before::HostLine::is_high(self, line).await?)
     }
 
-    fn set(&mut self, _line: Resource<Line>, _high: bool) -> Result<(), wit::BusError> {
-        Err(wit::BusError::Denied)
+    async fn set(&mut self, line: Resource<OpenLine>, high: bool) -> Result<(), wit::BusError> {
+        Ok(before::HostLine::set(self, line, high).await?)
     }
 
-    fn drop(&mut self, _line: Resource<Line>) -> wasmtime::Result<()> {
-        Ok(())
+    fn drop(&mut self, line: Resource<OpenLine>) -> wasmtime::Result<()> {
+        before::HostLine::drop(self, line)
     }
 }
 
