@@ -1,5 +1,7 @@
-//! `punchcard plugin`: what is done with plugins.
+//! `punchcard plugin`: what is done with plugins, by who runs them and by who writes them. Each subcommand is one file.
 
+mod new;
+mod test;
 mod update;
 
 use clap::{Args, Subcommand};
@@ -18,11 +20,28 @@ enum PluginCommand {
     /// Have the running device look for new versions in the repositories of plugins.toml, and install the newest that fits.
     /// What it runs now runs on until a new version works.
     Update(update::UpdateArguments),
+    /// Begin a plugin: a folder of its own that builds with one command, with a test.
+    New(new::NewArguments),
+    /// Try a plugin without a device: a formatter's rows for the events of a file, a connector's dialogue with a server that
+    /// answers by a script, what a sensor says when nothing is lent to it.
+    Test(test::TestArguments),
+}
+
+impl PluginArguments {
+    /// Whether it is done with a device, and not by who writes plugins.
+    pub(super) fn is_of_device(&self) -> bool {
+        match self.command {
+            PluginCommand::Update(_) => true,
+            PluginCommand::New(_) | PluginCommand::Test(_) => false,
+        }
+    }
 }
 
 pub(super) fn plugin(device: &DeviceArguments, arguments: &PluginArguments) -> Result<Exit, Failure> {
     match &arguments.command {
         PluginCommand::Update(arguments) => update::update(device, arguments),
+        PluginCommand::New(arguments) => new::new(arguments),
+        PluginCommand::Test(arguments) => test::test(arguments),
     }
 }
 
