@@ -20,6 +20,7 @@ mod events;
 mod init;
 mod logs;
 mod panel;
+mod plugin;
 mod reconcile;
 mod rejects;
 mod reload;
@@ -84,6 +85,8 @@ enum Command {
     Events(events::EventsArguments),
     /// List what sinks set aside, try it again, or drop it.
     Rejects(rejects::RejectsArguments),
+    /// Say which plugins there are, in which versions, and add, replace, pin or remove them, or go back to an earlier version.
+    Plugin(plugin::PluginArguments),
     /// Compare what a sink's service has with what was delivered, row by row.
     Reconcile(reconcile::ReconcileArguments),
     /// List the sinks, or have one of them mended.
@@ -122,6 +125,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         // Root may read the journal and write where it is called, as the owner of the state folder may not. The file of a backup
         // may lie anywhere.
         Command::Backup(_) | Command::Init(_) | Command::Logs(_) | Command::Restore(_) | Command::SupportBundle(_) => {}
+        // So it may write where plugins.toml is.
+        Command::Plugin(arguments) if arguments.writes_configuration() => {}
         // Buses and lines belong to groups that the service is in.
         Command::Doctor(_) => become_owner(&device.state, HARDWARE_GROUPS).map_err(Failure::general)?,
         _ => become_owner(&device.state, &[]).map_err(Failure::general)?,
@@ -137,6 +142,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Status { json } => status::status(device, *json),
         Command::Events(arguments) => events::events(device, arguments),
         Command::Rejects(arguments) => rejects::rejects(device, arguments),
+        Command::Plugin(arguments) => plugin::plugin(device, arguments),
         Command::Reconcile(arguments) => reconcile::reconcile(device, arguments),
         Command::Sinks(arguments) => sinks::sinks(device, arguments),
         Command::Replay(arguments) => replay::replay(device, arguments),

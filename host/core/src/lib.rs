@@ -36,6 +36,7 @@ pub mod event;
 pub mod row;
 
 pub mod plugin;
+pub mod plugin_version;
 
 pub mod formatting;
 pub mod replay;

@@ -30,8 +30,11 @@ const LEAST_BYTES: u64 = 512;
 const PAGE_BYTES: i64 = 1024;
 
 /// Step `n`, from 0, makes version `n + 1` of version `n`.
-pub(super) const STEPS: &[M<'static>] =
-    &[M::up(include_str!("schema/version-1.sql")), M::up(include_str!("schema/version-2.sql"))];
+pub(super) const STEPS: &[M<'static>] = &[
+    M::up(include_str!("schema/version-1.sql")),
+    M::up(include_str!("schema/version-2.sql")),
+    M::up(include_str!("schema/version-3.sql")),
+];
 
 /// A ledger that is ready.
 pub(super) struct OpenFile {

@@ -24,7 +24,7 @@ use crate::app::assembly::assemble_replayer;
 use crate::app::configuration::Source;
 use crate::app::control::{Answer, Question, ask};
 use crate::app::replay::{Refusal, Replay, Replayed, Replayer, RowDifference};
-use punchcard_ledger::Reader;
+use punchcard_ledger::{PluginHistories, Reader};
 use punchcard_sandbox::cache::hexadecimal;
 use punchcard_sandbox::{Compiler, Sandbox};
 
@@ -79,7 +79,9 @@ pub(super) fn replay(device: &DeviceArguments, arguments: &ReplayArguments) -> R
     let runtime = small_runtime()?;
     let compiler = Compiler::of_this_program().with_backend(configuration.backend);
     let sandbox = Sandbox::start_beside(&device.state, compiler).map_err(Failure::general)?;
-    let replayer = runtime.block_on(assemble(&source, &configuration, &sink, &sandbox))?;
+    // With the version that the device runs, which may be another than its file.
+    let versions = reader.plugin_histories().map_err(Failure::general)?;
+    let replayer = runtime.block_on(assemble(&source, &configuration, &sink, &sandbox, versions))?;
     let by = replayer.clone();
     let from = find_event(&mut reader, arguments.from)?;
     let ground = reader.replay_ground(&sink).map_err(Failure::general)?;
@@ -186,12 +188,13 @@ async fn assemble(
     configuration: &Configuration,
     sink: &SinkName,
     sandbox: &Arc<Sandbox>,
+    versions: PluginHistories,
 ) -> Result<Replayer, Failure> {
     let configured = &configuration.sinks[sink];
     let mut alone = configuration.clone();
     alone.sinks.retain(|name, _| name == sink);
     alone.plugins.retain(|name, _| [&configured.format.plugin, &configured.deliver.plugin].contains(&name));
-    assemble_replayer(&alone, sink, source.folder(), sandbox).await.map_err(|faults| {
+    assemble_replayer(&alone, sink, source.folder(), sandbox, versions).await.map_err(|faults| {
         let faults: Vec<_> = faults.iter().map(|fault| fault.diagnostic(configuration)).collect();
         refuse(source, &faults)
     })

@@ -65,6 +65,10 @@ fn render_report(report: &Report, zone: &TimeZone) -> String {
         if let Some(error) = &plugin.error {
             line(&format!("plugin {}", plugin.name), format!("{}: {}", "off".red(), printable(error)));
         }
+        let said = report.problems.iter().any(|problem| problem.part == format!("plugins.{}", plugin.name));
+        if let Some(instead) = plugin.instead.as_ref().filter(|_| !said) {
+            line(&format!("plugin {}", plugin.name), printable(instead));
+        }
     }
     if report.simulated_hardware {
         line("hardware", format!("{}: its readings are of no real chip", "simulated".yellow()));
