@@ -37,6 +37,7 @@ pub mod row;
 
 pub mod plugin;
 pub mod plugin_version;
+pub mod probation;
 
 pub mod formatting;
 pub mod replay;

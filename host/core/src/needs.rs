@@ -25,6 +25,8 @@ pub struct UnmetNeed {
     pub part: Part,
     /// What is needed, by which plugin, and what to write where.
     pub message: String,
+    /// The URL that is to be added to that key, where that is all.
+    pub entry: Option<String>,
 }
 
 /// What a grant's policy needs, and the grant does not give.
@@ -53,6 +55,7 @@ pub fn unmet_by_sink(
                  sinks.{name}",
                 grants.keys().next().map_or("NAME", GrantName::as_str)
             ),
+            entry: None,
         });
     }
     let grant = sink.grant().and_then(|grant| Some((grant, grants.get(grant)?)));
@@ -89,6 +92,7 @@ pub fn unmet_by_sensor(name: &InputName, sensor: &Sensor, needs: &Loans) -> Vec<
             unmet.push(UnmetNeed {
                 part: Part::Sensor(name.clone()),
                 message: format!("plugin `{plugin}` opens the {what} `{wanted}`, which is not lent to it; {remedy}"),
+                entry: None,
             });
         }
         for loan in spare {
@@ -99,7 +103,7 @@ pub fn unmet_by_sensor(name: &InputName, sensor: &Sensor, needs: &Loans) -> Vec<
                 _ => Part::OneWireLoan(name.clone(), loan.clone()),
             };
             let message = format!("plugin `{plugin}` opens no {what} `{loan}`; it opens {known}");
-            unmet.push(UnmetNeed { part, message });
+            unmet.push(UnmetNeed { part, message, entry: None });
         }
     }
     unmet
@@ -148,6 +152,7 @@ pub fn unmet_by_events(name: &SinkName, configuration: &Configuration, fields: &
             message: format!(
                 "plugin `{plugin}` needs the field `{field}`, but what makes this sink's events ({inputs}) sends {fields}{meant}"
             ),
+            entry: None,
         }
     };
     fields.iter().filter(|field| !sent.contains(&field.as_str())).map(unmet).collect()
@@ -159,16 +164,20 @@ fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
 
 fn unmet_urls(plugin: &PluginName, needs: &Needs, granted: &[Prefix], part: &Part) -> Vec<UnmetNeed> {
     let unmet = |needed: &String| {
-        let message = match Url::parse(needed) {
+        let (message, entry) = match Url::parse(needed) {
             // The prefixes themselves cover no address of the open internet without encryption.
             Ok(url) if covering(granted, &url).is_some() => return None,
             Ok(url) => match entry_for(&url) {
-                Ok(entry) => format!("plugin `{plugin}` needs {}; add {entry} to {part}", shown(&url)),
-                Err(reason) => format!("plugin `{plugin}` needs {}, but {reason}", shown(&url)),
+                Ok(entry) => {
+                    let message = format!("plugin `{plugin}` needs {}; add {entry} to {part}", shown(&url));
+                    // A name in one's own network is for a person to judge.
+                    (message, entry.starts_with('"').then(|| shown(&url)))
+                }
+                Err(reason) => (format!("plugin `{plugin}` needs {}, but {reason}", shown(&url)), None),
             },
-            Err(error) => format!("plugin `{plugin}` needs an address that is none: {error}"),
+            Err(error) => (format!("plugin `{plugin}` needs an address that is none: {error}"), None),
         };
-        Some(UnmetNeed { part: part.clone(), message })
+        Some(UnmetNeed { part: part.clone(), message, entry })
     };
     needs.urls.iter().filter_map(unmet).collect()
 }
@@ -199,6 +208,7 @@ fn unmet_slots(plugin: &PluginName, needs: &Needs, name: &GrantName, grant: &Gra
         message: format!(
             "plugin `{plugin}` needs the secret `{slot}`; add `{slot} = {{ file = \"…\" }}` to grants.{name}.secrets"
         ),
+        entry: None,
     };
     needs.slots.iter().filter(|slot| !filled(slot)).map(unmet).collect()
 }

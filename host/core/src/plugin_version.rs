@@ -58,6 +58,8 @@ pub enum Reason {
     Bad(String),
     /// It can't be read, or is not let in.
     Unusable,
+    /// It needs what is not granted, or does not take the settings.
+    Unfit,
 }
 
 /// Decides which version of a plugin runs.

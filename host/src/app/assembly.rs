@@ -69,8 +69,8 @@ pub async fn assemble_replayer(
     versions: PluginHistories,
 ) -> Result<Replayer, Vec<Fault>> {
     let versions = Versions::Known(Arc::new(versions));
-    let plugins = Plugins::load(configuration, folder, sandbox, &BTreeMap::new(), &versions);
     let configuration = Arc::new(configuration.clone());
+    let plugins = Plugins::load(&configuration, folder, sandbox, &BTreeMap::new(), &versions);
     let materials = Materials { configuration, folder: folder.to_owned(), plugins, rows_alone: true };
     Ok(SinkPart::assemble(&materials, sink).await?.replayer())
 }
@@ -79,8 +79,8 @@ pub async fn assemble_replayer(
 pub async fn find_faults(configuration: &Configuration, folder: &Path, sandbox: &Arc<Sandbox>) -> Vec<Fault> {
     // What stands in the files, whatever runs.
     let versions = Versions::Known(Arc::default());
-    let plugins = Plugins::load(configuration, folder, sandbox, &BTreeMap::new(), &versions);
     let configuration = Arc::new(configuration.clone());
+    let plugins = Plugins::load(&configuration, folder, sandbox, &BTreeMap::new(), &versions);
     let materials = Arc::new(Materials { configuration, folder: folder.to_owned(), plugins, rows_alone: false });
     let mut faults: Vec<Fault> = Vec::new();
     for (name, loaded) in materials.plugins.all().await {

@@ -4,7 +4,7 @@
 //! was kept of it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use punchcard_core::config::Configuration;
@@ -17,8 +17,14 @@ use punchcard_sandbox::cache::hexadecimal;
 use punchcard_sandbox::file::ReadError;
 use punchcard_sandbox::{Description, LoadError, Plugin, Sandbox, fingerprint, read_component};
 use tokio::sync::watch;
+use tracing::warn;
 
 use super::error_chain::chain;
+
+pub mod approval;
+pub(super) mod examination;
+
+use examination::{Objection, examine};
 
 /// A plugin, with the limits that it was loaded under.
 #[derive(Clone)]
@@ -28,6 +34,8 @@ pub(super) struct LoadedPlugin {
     pub(super) description: Arc<Description>,
     /// Where the file is another version.
     pub(super) instead: Option<Instead>,
+    /// The version whose place it is to take, with this load.
+    replaces: Option<Digest>,
 }
 
 /// Why a plugin is not the version that its file is.
@@ -86,7 +94,7 @@ impl Plugins {
     /// Begins to load all plugins of a configuration. What is `loaded` is not loaded again while it is the same version.
     /// `folder`: that of plugins.toml, to which its paths are relative.
     pub(super) fn load(
-        configuration: &Configuration,
+        configuration: &Arc<Configuration>,
         folder: &Path,
         sandbox: &Arc<Sandbox>,
         loaded: &BTreeMap<PluginName, LoadedPlugin>,
@@ -101,15 +109,9 @@ impl Plugins {
                 loaded: loaded.get(name).cloned(),
             };
             let (path, versions) = (folder.join(&plugin.path), versions.clone());
-            tokio::spawn(async move {
-                let known = match versions.known(&loader.name).await {
-                    Ok(known) => known,
-                    Err(reason) => return drop(done.send_replace(Some(Err(reason)))),
-                };
-                let loads = move || drop(done.send_replace(Some(loader.load(&path, &known))));
-                // Where it panics, whoever waits hears that nothing comes.
-                drop(tokio::task::spawn_blocking(loads).await);
-            });
+            let (loader, configuration) = (Arc::new(loader), Arc::clone(configuration));
+            // Where it panics, whoever waits hears that nothing comes.
+            tokio::spawn(async move { done.send_replace(Some(load(loader, path, versions, &configuration).await)) });
             (name.clone(), loading)
         };
         Self { loading: configuration.plugins.iter().map(load).collect() }
@@ -137,6 +139,47 @@ impl Plugins {
     }
 }
 
+/// Loads a plugin. One that is about to take another one's place is looked at before.
+async fn load(loader: Arc<Loader>, path: PathBuf, versions: Versions, configuration: &Configuration) -> Loaded {
+    let known = versions.known(&loader.name).await?;
+    let blocking = Arc::clone(&loader);
+    let new = off_thread(move || blocking.load(&path, &known)).await?;
+    let (Versions::Ledger(ledger), Some(old)) = (&versions, new.replaces) else { return Ok(new) };
+    let blocking = Arc::clone(&loader);
+    let before = match off_thread(move || blocking.read_kept(&old)).await {
+        Ok(before) => before,
+        Err(error) => {
+            warn!(plugin = %loader.name, error, "the version before can't be used; the new one is taken without a look");
+            return Ok(new);
+        }
+    };
+    let objection = match examine(&loader.name, &new.plugin, &before.plugin, configuration, ledger).await {
+        Ok(()) => return Ok(new),
+        Err(objection) => objection,
+    };
+    let file = *new.plugin.sha256();
+    let reason = match objection {
+        Objection::Unfit(says) => {
+            let name = &loader.name;
+            let says = format!(
+                "the version of its file is not taken: {says}. What ran before goes on; where that is a grant that you want to give, \
+                 `punchcard plugin approve {name}` writes it"
+            );
+            return Ok(LoadedPlugin { instead: Some(Instead { reason: Reason::Unfit, says }), ..before });
+        }
+        Objection::Bad(reason) => reason,
+    };
+    if let Err(error) = ledger.note_bad_component(file, &reason, None).await {
+        warn!(plugin = %loader.name, error = chain(error), "that the new version is bad can't be kept; it is tried again");
+    }
+    Ok(loader.instead(before, Reason::Bad(reason), Some(file), None))
+}
+
+async fn off_thread(job: impl FnOnce() -> Loaded + Send + 'static) -> Loaded {
+    let lost = |_| Err("it could not be loaded, by a defect of this program".to_owned());
+    tokio::task::spawn_blocking(job).await.unwrap_or_else(lost)
+}
+
 /// What loads one plugin.
 struct Loader {
     sandbox: Arc<Sandbox>,
@@ -153,8 +196,11 @@ impl Loader {
         let digest = read.as_deref().ok().map(fingerprint);
         let file = digest.map_or(File::Unusable, File::Read);
         let refused = match (choose(file, known), read) {
-            (Choice::File { .. }, Ok(bytes)) => match self.admit(&bytes) {
-                Ok(loaded) => return Ok(loaded),
+            (Choice::File { is_new }, Ok(bytes)) => match self.admit(&bytes) {
+                Ok(loaded) => {
+                    let replaces = known.in_force.filter(|_| is_new);
+                    return Ok(LoadedPlugin { replaces, ..loaded });
+                }
                 // Nothing that was let in stands there, so it is as if nothing did.
                 Err(refused) => refused,
             },
@@ -180,46 +226,65 @@ impl Loader {
     /// Loads the version in force from what was kept of it. `file`: the digest of the file, where it was read; `refused`: why
     /// it is not used, where it can't be.
     fn load_kept(&self, kept: &Digest, reason: Reason, file: Option<Digest>, refused: Option<String>) -> Loaded {
+        match self.read_kept(kept) {
+            Ok(loaded) => Ok(self.instead(loaded, reason, file, refused.as_deref())),
+            // There is nothing else to be said of a file that is no component than that.
+            Err(error) if reason == Reason::Unusable => Err(refused.unwrap_or(error)),
+            Err(error) => {
+                let says = self.explain(&reason, file, refused.as_deref());
+                Err(format!("{says}. The version in force can't be used: {error}"))
+            }
+        }
+    }
+
+    /// Makes a plugin of what was kept.
+    fn read_kept(&self, kept: &Digest) -> Loaded {
+        if let Some(loaded) = self.loaded_already(kept) {
+            return Ok(loaded);
+        }
+        self.admit(&self.sandbox.read_admitted(kept).map_err(chain)?)
+    }
+
+    fn instead(
+        &self,
+        loaded: LoadedPlugin,
+        reason: Reason,
+        file: Option<Digest>,
+        refused: Option<&str>,
+    ) -> LoadedPlugin {
+        let says = self.explain(&reason, file, refused);
+        LoadedPlugin { instead: Some(Instead { reason, says }), ..loaded }
+    }
+
+    /// Why it is not the version of its file, for a person.
+    fn explain(&self, reason: &Reason, file: Option<Digest>, refused: Option<&str>) -> String {
         let name = &self.name;
         let file = file.map(|digest| hexadecimal(&digest)).unwrap_or_default();
-        let says = match (&reason, &refused) {
-            (Reason::Pinned, _) => {
+        match reason {
+            Reason::Pinned => {
                 format!(
                     "its file is another version than the one that is pinned; `punchcard plugin unpin {name}` has it run"
                 )
             }
-            (Reason::RolledBack, _) => {
+            Reason::RolledBack => {
                 format!(
                     "a person went back from the version of its file; `punchcard plugin allow {file}` has that run again"
                 )
             }
-            (Reason::Bad(reason), _) => format!(
+            Reason::Bad(reason) => format!(
                 "the version of its file proved bad: {reason}; what ran before goes on, until another file is there or \
                  `punchcard plugin allow {file}`"
             ),
-            (Reason::Unusable, refused) => {
-                format!("{}; what ran before goes on", refused.as_deref().unwrap_or("its file can't be used"))
+            Reason::Unusable | Reason::Unfit => {
+                format!("{}; what ran before goes on", refused.unwrap_or("its file can't be used"))
             }
-        };
-        if let Some(loaded) = self.loaded_already(kept) {
-            return Ok(LoadedPlugin { instead: Some(Instead { reason, says }), ..loaded });
-        }
-        let loaded = match self.sandbox.read_admitted(kept) {
-            Ok(bytes) => self.admit(&bytes),
-            Err(error) => Err(chain(error)),
-        };
-        match loaded {
-            Ok(loaded) => Ok(LoadedPlugin { instead: Some(Instead { reason, says }), ..loaded }),
-            // There is nothing else to be said of a file that is no component than that.
-            Err(_) if reason == Reason::Unusable => Err(refused.unwrap_or(says)),
-            Err(error) => Err(format!("{says}. The version in force can't be used: {error}")),
         }
     }
 
     fn loaded_already(&self, sha256: &Digest) -> Option<LoadedPlugin> {
         let loaded = self.loaded.as_ref()?;
         let is_same = loaded.limits == self.limits && loaded.plugin.sha256() == sha256;
-        is_same.then(|| LoadedPlugin { instead: None, ..loaded.clone() })
+        is_same.then(|| LoadedPlugin { instead: None, replaces: None, ..loaded.clone() })
     }
 
     /// Makes a plugin of a component, where it is let in.
@@ -233,7 +298,13 @@ impl Loader {
         let loaded = admitted.and_then(|admitted| {
             let plugin = self.sandbox.load_admitted(name, &admitted, self.limits)?;
             let description = Arc::new(admitted.description().clone());
-            Ok(LoadedPlugin { plugin: Arc::new(plugin), limits: self.limits, description, instead: None })
+            Ok(LoadedPlugin {
+                plugin: Arc::new(plugin),
+                limits: self.limits,
+                description,
+                instead: None,
+                replaces: None,
+            })
         });
         loaded.map_err(chain)
     }

@@ -11,6 +11,7 @@ mod candidate;
 mod running;
 
 pub(super) mod declaration;
+mod probation;
 mod publication;
 mod version;
 
@@ -38,6 +39,7 @@ use super::plugin::{Instead, Loaded, LoadedPlugin, Plugins, Versions};
 use super::status::{Fallback, ReloadReport, StepReport};
 use super::timer::sleep_until;
 use candidate::{Candidate, Desired};
+use probation::Trial;
 use running::{BrokeOff, Running};
 
 /// Keeps the parts of a device.
@@ -56,6 +58,8 @@ pub(super) struct Supervisor {
     restarts: BTreeMap<PartName, Restarts>,
     /// The plugins that were loaded last.
     plugins: BTreeMap<PluginName, LoadedPlugin>,
+    /// New versions that are not seen to work for long enough yet.
+    trials: BTreeMap<PluginName, Trial>,
     /// Plugins of which is said on the panel that they are not what their files are.
     said_of: BTreeSet<PluginName>,
     /// A configuration whose parts are being put together.
@@ -92,6 +96,7 @@ impl Supervisor {
             broke_off: BTreeMap::new(),
             restarts: BTreeMap::new(),
             plugins: BTreeMap::new(),
+            trials: BTreeMap::new(),
             said_of: BTreeSet::new(),
             candidate: None,
             ends: mpsc::unbounded_channel(),
@@ -107,7 +112,7 @@ impl Supervisor {
                 self.conclude().await;
                 continue;
             }
-            let again_at_ms = self.next_restart_ms();
+            let (again_at_ms, look_at_ms) = (self.next_restart_ms(), self.next_look_ms());
             tokio::select! {
                 Some(Reload { reply }) = self.requests.recv() => self.reload(reply.into_iter().collect()),
                 assembled = candidate::next(&mut self.candidate) => {
@@ -119,6 +124,7 @@ impl Supervisor {
                 () = wait_until(&self.device, again_at_ms) => {
                     self.execute().await;
                 }
+                () = wait_until(&self.device, look_at_ms) => self.look_at_trials().await,
             }
         }
     }
@@ -207,6 +213,7 @@ impl Supervisor {
         self.take_versions(&candidate.materials).await;
         let histories = self.read_versions().await;
         self.say_versions(&plugins);
+        self.begin_trials(&histories);
         self.publish(&configuration, Some((&plugins, &histories)));
         let mut steps = self.io.lock().await.apply(&configuration).await;
         steps.extend(self.execute().await);

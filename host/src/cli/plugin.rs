@@ -3,7 +3,9 @@
 //! The running device decides what runs; these commands put files where it looks, change plugins.toml, or ask it.
 
 mod add;
+mod approve;
 mod change;
+mod diff;
 mod edit;
 mod file;
 mod list;
@@ -35,6 +37,10 @@ enum PluginCommand {
     Add(add::AddArguments),
     /// Take a plugin out of plugins.toml that no grant, sink or sensor uses. Asks first.
     Remove(remove::RemoveArguments),
+    /// Show what the rows of the last events would be with another version of a formatter, where they would be different.
+    Diff(diff::DiffArguments),
+    /// Grant a new version what it needs and is not granted yet: writes it into plugins.toml. Asks first.
+    Approve(approve::ApproveArguments),
     /// Go back to the version before. That of the file does not run again until another file is there.
     Rollback {
         /// The plugin.
@@ -60,7 +66,7 @@ enum PluginCommand {
 impl PluginArguments {
     /// Whether it writes where plugins.toml is, as root may and the device's own user perhaps not.
     pub(super) fn writes_configuration(&self) -> bool {
-        matches!(self.command, PluginCommand::Add(_) | PluginCommand::Remove(_))
+        matches!(self.command, PluginCommand::Add(_) | PluginCommand::Approve(_) | PluginCommand::Remove(_))
     }
 }
 
@@ -70,6 +76,8 @@ pub(super) fn plugin(device: &DeviceArguments, arguments: &PluginArguments) -> R
         PluginCommand::Show(arguments) => show::show(device, arguments),
         PluginCommand::Add(arguments) => add::add(device, arguments),
         PluginCommand::Remove(arguments) => remove::remove(device, arguments),
+        PluginCommand::Diff(arguments) => diff::diff(device, arguments),
+        PluginCommand::Approve(arguments) => approve::approve(device, arguments),
         PluginCommand::Rollback { name } => change::roll_back(device, name),
         PluginCommand::Pin { name } => change::pin(device, name, true),
         PluginCommand::Unpin { name } => change::pin(device, name, false),

@@ -56,7 +56,7 @@ impl Supervisor {
             }
             let whence = Whence::File(materials.folder.join(&configured.path).display().to_string());
             let sha256 = *loaded.plugin.sha256();
-            versions.push(NewVersion { plugin: name.clone(), sha256, whence, on_trial: false });
+            versions.push(NewVersion { plugin: name.clone(), sha256, whence, on_trial: true });
         }
         versions
     }
@@ -87,6 +87,7 @@ impl Supervisor {
                 Reason::Pinned | Reason::RolledBack => continue,
                 Reason::Bad(_) => "bad plugin version",
                 Reason::Unusable => "plugin file is bad",
+                Reason::Unfit => "new version waits",
             };
             let problem = Problem { headline: headline.to_owned(), advice: instead.says.clone() };
             self.device.troubles.set(&part(name), Some(problem));

@@ -13,6 +13,9 @@ pub(super) enum EditError {
     /// Something else stands there.
     #[error("`{0}` in plugins.toml is no table; mend that first")]
     NoTable(&'static str),
+    /// What is to be added to is not there.
+    #[error("plugins.toml has no list `{0}`; write it by hand")]
+    NoList(String),
 }
 
 /// Names a plugin's file. Its limits stay, where it has some; so do all comments.
@@ -36,6 +39,27 @@ pub(super) fn remove_plugin(text: &str, name: &PluginName) -> Result<Option<Stri
     let mut document: DocumentMut = text.parse().map_err(EditError::Text)?;
     let removed = plugins(&mut document)?.remove(name.as_str()).is_some();
     Ok(removed.then(|| document.to_string()))
+}
+
+/// Adds a text to a list, such as `sinks.timesheet.reach`.
+pub(super) fn add_entry(text: &str, list: &str, entry: &str) -> Result<String, EditError> {
+    let mut document: DocumentMut = text.parse().map_err(EditError::Text)?;
+    let mut item = Some(document.as_item_mut());
+    for key in list.split('.') {
+        item = item.and_then(|item| item.as_table_like_mut()?.get_mut(key));
+    }
+    let found = item.and_then(|item| item.as_array_mut()).ok_or_else(|| EditError::NoList(list.to_owned()))?;
+    let mut new = Value::from(entry);
+    // A list with a line for each entry gets another line.
+    if let Some(last) = found.iter().last() {
+        *new.decor_mut() = last.decor().clone();
+        if found.len() == 1 && last.decor().prefix().is_none_or(|prefix| prefix.as_str().unwrap_or_default().is_empty())
+        {
+            new.decor_mut().set_prefix(" ");
+        }
+    }
+    found.push_formatted(new);
+    Ok(document.to_string())
 }
 
 fn plugins(document: &mut DocumentMut) -> Result<&mut dyn TableLike, EditError> {
@@ -90,6 +114,23 @@ mod tests {
         }
         assert!(matches!(set_plugin("[plugins", &clock(), "x"), Err(EditError::Text(_))));
         assert!(matches!(set_plugin("plugins = 3", &clock(), "x"), Err(EditError::NoTable(_))));
+    }
+
+    #[test]
+    fn an_entry_is_added_to_a_list_and_all_else_stays() {
+        let table = [
+            ("[sinks.x]\nreach = ['a']  # there\n", "[sinks.x]\nreach = ['a', \"new\"]  # there\n"),
+            ("[sinks.x]\nreach = ['a', 'b']\n", "[sinks.x]\nreach = ['a', 'b', \"new\"]\n"),
+            (
+                "[sinks.x]\nreach = [\n  'a',  # mine\n  'b',\n]\n",
+                "[sinks.x]\nreach = [\n  'a',  # mine\n  'b',\n  \"new\",\n]\n",
+            ),
+            ("sinks = { x = { reach = [] } }\n", "sinks = { x = { reach = [\"new\"] } }\n"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(add_entry(text, "sinks.x.reach", "new").unwrap(), expected, "{text}");
+        }
+        assert!(matches!(add_entry("[sinks.x]\n", "sinks.x.reach", "new"), Err(EditError::NoList(_))));
     }
 
     #[test]
