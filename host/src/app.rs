@@ -18,6 +18,7 @@ mod material;
 mod part;
 pub mod plugin;
 mod supervisor;
+mod update;
 mod watch;
 
 mod intake;

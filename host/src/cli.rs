@@ -85,7 +85,7 @@ enum Command {
     Events(events::EventsArguments),
     /// List what sinks set aside, try it again, or drop it.
     Rejects(rejects::RejectsArguments),
-    /// Say which plugins there are, in which versions, and add, replace, pin or remove them, or go back to an earlier version.
+    /// Say which plugins there are, in which versions, and add, update, pin or remove them, or go back to an earlier version.
     Plugin(plugin::PluginArguments),
     /// Compare what a sink's service has with what was delivered, row by row.
     Reconcile(reconcile::ReconcileArguments),

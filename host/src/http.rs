@@ -25,6 +25,9 @@ mod departure;
 
 mod failure;
 
+mod download;
+pub use download::Download;
+
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -165,16 +168,20 @@ impl Http {
         outcome.map_err(|broken| broken.failure)
     }
 
+    fn client_for(&self, request: &Prepared<'_>) -> &Client {
+        match request.network() {
+            Network::Open => &self.clients.open,
+            Network::Any => &self.clients.any,
+            Network::Private => &self.clients.private,
+        }
+    }
+
     async fn perform_once<Deadline: Future<Output = ()>>(
         &self,
         mut deadline: Pin<&mut Deadline>,
         request: &Prepared<'_>,
     ) -> Result<RawResponse, Broken> {
-        let client = match request.network() {
-            Network::Open => &self.clients.open,
-            Network::Any => &self.clients.any,
-            Network::Private => &self.clients.private,
-        };
+        let client = self.client_for(request);
         let (message, witness) = build(client, request)?;
         let mut answer = match before(deadline.as_mut(), client.execute(message)).await {
             Some(Ok(answer)) => answer,

@@ -3,6 +3,7 @@
 //!
 //! `main -> cli -> app -> {adapters, ledger, panel, sandbox} -> core`. They do not know one another; they meet in `app`.
 
+pub mod browser;
 pub mod clock;
 pub mod gpio;
 pub mod hardware;
@@ -10,6 +11,7 @@ pub mod http;
 pub mod input;
 pub mod machine;
 mod output;
+mod signature;
 pub mod vault;
 
 pub mod app;

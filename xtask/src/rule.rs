@@ -9,6 +9,8 @@ mod layer;
 
 mod tidiness;
 
+mod contract;
+
 mod source;
 
 use std::fmt;
@@ -57,6 +59,7 @@ impl Breach {
 pub(crate) fn find_breaches(workspace: &Workspace) -> Result<Vec<Breach>> {
     let mut breaches = dependency::find_breaches(&workspace.metadata()?);
     let files = source::read_tree(&workspace.root)?;
+    breaches.extend(contract::find_breaches(&workspace.root)?);
     breaches.extend(layer::find_breaches(&files));
     breaches.extend(tidiness::find_breaches(&files));
     Ok(breaches)

@@ -34,6 +34,7 @@ pub mod output;
 pub mod panel;
 pub mod people;
 pub mod plugin;
+pub mod repository;
 pub mod runtime;
 
 pub mod prefix;
@@ -41,6 +42,7 @@ pub mod secret;
 pub mod settings;
 pub mod sharing;
 
+pub mod browser;
 pub mod grant;
 pub mod sensor;
 pub mod sink;
@@ -51,7 +53,7 @@ pub use diagnostic::{Diagnostic, Place, Severity, render_diagnostics};
 pub use drawing::warn_of_undrawable;
 pub use part::Part;
 
-use crate::name::{ChoiceName, GrantName, InputName, OutputName, PluginName, SinkName};
+use crate::name::{ChoiceName, GrantName, InputName, OutputName, PluginName, RepositoryName, SinkName};
 use choice::Choice;
 use device::Device;
 use grant::Grant;
@@ -65,6 +67,7 @@ use panel::Panel;
 use people::People;
 use plugin::Plugin;
 use report::{Places, Report};
+use repository::Repository;
 use runtime::Backend;
 use sensor::{Lent, Sensor};
 use sink::Sink;
@@ -93,6 +96,8 @@ pub struct Configuration {
     pub sensors: BTreeMap<InputName, Sensor>,
     /// `[plugins]`
     pub plugins: BTreeMap<PluginName, Plugin>,
+    /// `[repositories.NAME]`
+    pub repositories: BTreeMap<RepositoryName, Repository>,
     /// `[grants.NAME]`
     pub grants: BTreeMap<GrantName, Grant>,
     /// `[sinks.NAME]`
@@ -168,6 +173,7 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
     let sensors =
         sensor::parse_sensors(&mut root, &declared, Lent::beside(panel.as_ref(), &inputs, &mut seats), &mut kinds);
     let plugins = root.parts("plugins", PluginName::parse, |node| plugin::parse_plugin(node, limits));
+    let repositories = repository::parse_repositories(&mut root, &declared);
     let grants = root.parts("grants", GrantName::parse, |node| grant::parse_grant(node, &declared));
     let sinks = root.parts("sinks", SinkName::parse, |node| sink::parse_sink(node, &declared, &kinds, &grants));
     // What is unknown here is reported; it makes no section invalid.
@@ -183,6 +189,7 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
         outputs,
         sensors,
         plugins,
+        repositories,
         grants,
         sinks,
         history: history.unwrap_or_default(),
@@ -207,7 +214,11 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
 
 /// Leaves out what refers to a part that was left out.
 fn drop_orphans(configuration: &mut Configuration) {
-    let Configuration { choices, inputs, sensors, plugins, grants, sinks, .. } = configuration;
+    let Configuration { choices, inputs, sensors, plugins, repositories, grants, sinks, .. } = configuration;
+    repositories.retain(|_, repository| {
+        repository.plugins.retain(|plugin| plugins.contains_key(plugin));
+        !repository.plugins.is_empty()
+    });
     inputs.retain(|_, input| input.choices().all(|choice| choices.contains_key(choice)));
     sensors.retain(|_, sensor| plugins.contains_key(&sensor.plugin));
     grants.retain(|_, grant| plugins.contains_key(&grant.plugin));

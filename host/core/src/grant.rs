@@ -233,6 +233,10 @@ impl Keeper {
                 let until_ms = now_ms.saturating_add(u64::from(prompt.expires_in_seconds) * 1_000);
                 GrantStatus::AwaitingPerson { prompt, until_ms }
             }
+            // Whoever has the browser's pages makes a prompt of it, or says why not.
+            (Status::AwaitingBrowser(_), _) => {
+                GrantStatus::Failing { reason: "this host can't sign in with a browser".into() }
+            }
             (Status::Authorized(lease), Some(token)) => GrantStatus::Authorized {
                 lease: LeaseId { token, refusals: self.refusals },
                 until_ms: lease.expires_in_seconds.map(|seconds| now_ms.saturating_add(u64::from(seconds) * 1_000)),
@@ -319,7 +323,14 @@ impl Keeper {
 
 /// Whether a person or a server gave this signal: nobody else would give it again.
 fn was_given(signal: &Signal) -> bool {
-    matches!(signal, Signal::SignIn | Signal::SignOut { .. } | Signal::TokenRefused)
+    matches!(
+        signal,
+        Signal::SignIn
+            | Signal::SignOut { .. }
+            | Signal::TokenRefused
+            | Signal::Returned { .. }
+            | Signal::TurnedAway(_)
+    )
 }
 
 #[cfg(test)]

@@ -61,6 +61,41 @@ pub enum FormValue {
     Plain(String),
     /// The content of this slot.
     Secret(String),
+    /// A statement that the host signs.
+    Assertion(Assertion),
+}
+
+/// How a statement is signed (`auth-flow.algorithm`, RFC 7518 §3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// ECDSA with P-256 and SHA-256.
+    Es256,
+}
+
+impl Algorithm {
+    /// Its name in a header.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Es256 => "ES256",
+        }
+    }
+}
+
+/// A statement that the host signs with a key that no plugin sees (`auth-flow.assertion`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assertion {
+    /// The slot of the private key.
+    pub slot: String,
+    /// How.
+    pub algorithm: Algorithm,
+    /// Which key it is, for the server.
+    pub key_id: Option<String>,
+    /// A JSON object.
+    pub claims: String,
 }
 
 /// A form's field.
@@ -125,6 +160,9 @@ pub enum Failure {
     /// A secret that it names is not there.
     #[error("the slot `{0}` is empty")]
     Missing(String),
+    /// The grant was signed out while it waited for a lease. It did not leave. Safe to repeat.
+    #[error("nobody is signed in any more")]
+    SignedOut,
     /// It did not leave the device. Safe to repeat.
     #[error("not sent: {0}")]
     Unsent(String),

@@ -60,3 +60,4 @@ pub mod needs;
 pub mod reach;
 pub mod redact;
 pub mod request;
+pub mod visit;

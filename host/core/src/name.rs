@@ -73,6 +73,10 @@ name! {
     PluginName
 }
 name! {
+    /// A repository of plugins: a key of `[repositories]`.
+    RepositoryName
+}
+name! {
     /// A grant: a key of `[grants]`.
     GrantName
 }

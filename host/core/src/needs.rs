@@ -17,6 +17,7 @@ use crate::name::{EventKind, GrantName, InputName, LoanName, PluginName, SinkNam
 use crate::plugin::Needs;
 use crate::plugin::sensor::Loans;
 use crate::reach::{Prefix, covering, literal_address, without_query};
+use crate::update::ReleaseNeeds;
 
 /// A need that plugins.toml does not meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +64,33 @@ pub fn unmet_by_sink(
         // Also where the connector could do without: what plugins.toml authorizes is authorized.
         unmet.extend(unmet_urls(plugin, needs, &grant.audience, &Part::GrantAudience(grant_name.clone())));
         unmet.extend(unmet_slots(plugin, needs, grant_name, grant));
+    }
+    unmet
+}
+
+/// What a version of a plugin needs, as its publisher says, and plugins.toml does not give where the plugin is used. Each is a
+/// fragment such as `https://new.example` in `sinks.sheet.reach`. The component itself has the last word when it is admitted.
+#[must_use]
+pub fn unmet_by_release(plugin: &PluginName, needs: &ReleaseNeeds, configuration: &Configuration) -> Vec<String> {
+    let mut unmet = Vec::new();
+    let mut compare = |granted: &[Prefix], part: Part| {
+        for needed in &needs.urls {
+            if Url::parse(needed).is_ok_and(|url| covering(granted, &url).is_none()) {
+                unmet.push(format!("`{needed}` in `{part}`"));
+            }
+        }
+    };
+    for (name, sink) in configuration.sinks.iter().filter(|(_, sink)| sink.deliver.plugin == *plugin) {
+        compare(&sink.reach, Part::Reach(name.clone()));
+    }
+    for (name, grant) in configuration.grants.iter().filter(|(_, grant)| grant.plugin == *plugin) {
+        compare(&grant.reach, Part::GrantReach(name.clone()));
+    }
+    for (name, grant) in configuration.grants.iter().filter(|(_, grant)| grant.plugin == *plugin) {
+        let filled = |slot: &String| grant.secrets.keys().any(|filled| filled.as_str() == slot);
+        for slot in needs.slots.iter().filter(|slot| !filled(slot)) {
+            unmet.push(format!("the secret `{slot}` in `{}`", Part::GrantSecrets(name.clone())));
+        }
     }
     unmet
 }
@@ -242,6 +270,27 @@ mod tests {
         deliver = { plugin = "carry" }
         reach = ["https://hook.example/rows"]
     "#;
+
+    #[test]
+    fn what_a_release_needs_is_compared_where_the_plugin_is_used() {
+        let configuration = parse_configuration(TEXT).unwrap();
+        let unmet = |plugin: &str, urls: &[&str], slots: &[&str]| {
+            let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+            let needs = ReleaseNeeds { urls: texts(urls), slots: texts(slots) };
+            unmet_by_release(&PluginName::parse(plugin).unwrap(), &needs, &configuration)
+        };
+        assert_eq!(unmet("carry", &[], &[]), [] as [&str; 0]);
+        assert_eq!(unmet("rows", &["https://anything.example"], &["slot"]), [] as [&str; 0]);
+        assert_eq!(
+            unmet("carry", &["https://sheets.example/v4"], &[]),
+            ["`https://sheets.example/v4` in `sinks.hook.reach`"]
+        );
+        assert_eq!(unmet("flow", &["https://oauth2.example/token"], &["client-secret"]), [] as [&str; 0]);
+        assert_eq!(
+            unmet("flow", &["https://other.example"], &["client-secret", "key"]),
+            ["`https://other.example` in `grants.google.reach`", "the secret `key` in `grants.google.secrets`"]
+        );
+    }
 
     fn configuration() -> Configuration {
         parse_configuration(TEXT).unwrap_or_else(|errors| panic!("{errors:?}"))

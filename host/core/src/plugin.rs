@@ -306,6 +306,22 @@ pub mod auth {
         },
         /// A server answered 401 to the current access token.
         TokenRefused,
+        /// A person was let in with the browser: code and verifier are in their slots.
+        Returned {
+            /// With which the code has to be exchanged.
+            redirect_uri: String,
+        },
+        /// The server sent the person back without a code.
+        TurnedAway(Refusal),
+    }
+
+    /// Why an authorization server lets nobody in, in its own words (`auth-flow.refusal`).
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Refusal {
+        /// A code of RFC 6749 §4.1.2.1.
+        pub error: String,
+        /// For people.
+        pub description: Option<String>,
     }
 
     /// A filled slot.
@@ -332,6 +348,21 @@ pub mod auth {
         pub expires_in_seconds: u32,
     }
 
+    /// What a person's browser is to ask an authorization server for (`auth-flow.visit`).
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Visit {
+        /// The authorization endpoint.
+        pub url: String,
+        /// Without those that are the host's.
+        pub parameters: Vec<(String, String)>,
+        /// What `iss` of the answer has to be.
+        pub issuer: Option<String>,
+        /// What is asked for, in words.
+        pub purpose: String,
+        /// Seconds, counted from the step that said it.
+        pub expires_in_seconds: u32,
+    }
+
     /// The right to use the slot `access-token`.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Lease {
@@ -348,6 +379,8 @@ pub mod auth {
         SignedOut,
         /// A person has to act elsewhere.
         AwaitingPerson(Prompt),
+        /// A person has to act in a browser.
+        AwaitingBrowser(Visit),
         /// The access token may be used.
         Authorized(Lease),
         /// A renewal is under way.

@@ -11,6 +11,9 @@ pub use delivery::{Credential, plan_delivery};
 mod authentication;
 pub use authentication::plan_authentication;
 
+mod assertion;
+pub use assertion::{Sign, Signing};
+
 mod header;
 
 use url::Url;
@@ -50,6 +53,8 @@ pub struct Prepared<'a> {
     headers: Vec<Header>,
     credential: Option<(String, Secret)>,
     body: Option<Body<'a>>,
+    /// Secrets that were made for this request and lie nowhere else.
+    minted: Vec<Secret>,
     idempotent: bool,
     timeout_ms: u32,
     network: Network,
@@ -96,6 +101,12 @@ impl Prepared<'_> {
             Body::Asked(bytes) => bytes,
             Body::Made(bytes) => bytes.as_slice(),
         })
+    }
+
+    /// Secrets that were made for this request alone: a server could echo them.
+    #[must_use]
+    pub fn minted(&self) -> &[Secret] {
+        &self.minted
     }
 
     /// Whether sending it twice does no more than sending it once.

@@ -11,6 +11,15 @@ pub struct Instant {
     pub utc_offset_minutes: i16,
 }
 
+impl Instant {
+    /// Minutes since the local midnight.
+    #[must_use]
+    pub fn minute_of_day(self) -> u16 {
+        let minutes = self.unix_micros.div_euclid(60_000_000).saturating_add(self.utc_offset_minutes.into());
+        u16::try_from(minutes.rem_euclid(24 * 60)).unwrap_or(0)
+    }
+}
+
 /// Whether a moment is known (`records.certainty` of the contract).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Certainty {
@@ -83,4 +92,18 @@ pub struct Context {
     pub entropy: [u8; 32],
     /// The device's name in plugins.toml.
     pub device: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_minute_of_the_day_is_the_local_one() {
+        let table = [(0, 0, 0), (59_999_999, 0, 0), (60_000_000, 0, 1), (0, 600, 600), (0, -60, 1380), (-1, 0, 1439)];
+        for (unix_micros, utc_offset_minutes, minute) in table {
+            let moment = Instant { unix_micros, utc_offset_minutes };
+            assert_eq!(moment.minute_of_day(), minute, "{moment:?}");
+        }
+    }
 }

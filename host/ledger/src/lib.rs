@@ -65,6 +65,7 @@ mod history;
 mod grant;
 mod memory;
 mod plugin;
+mod repository;
 mod sensor;
 
 #[cfg(test)]
@@ -101,6 +102,7 @@ pub use plugin::{BadComponent, NewVersion, PluginHistories, PluginHistory, Rollb
 pub use reader::Reader;
 pub use reject::{Reject, RejectPage, RejectPlace};
 pub use replay::{KeptRow, ReplayGround, ReplayPage, ReplayedEvent, Stretch};
+pub use repository::{PluginRelease, RepositoryTrust};
 pub use requeue::{RequeueError, Requeued};
 pub use restore::{LedgerSummary, RestoreError, StagedRestore, Undo, VAULT, perform_undo, plan_undo, summarise_ledger};
 pub use row_owner::{EventIndex, RowOwner};

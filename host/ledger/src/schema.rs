@@ -34,6 +34,7 @@ pub(super) const STEPS: &[M<'static>] = &[
     M::up(include_str!("schema/version-1.sql")),
     M::up(include_str!("schema/version-2.sql")),
     M::up(include_str!("schema/version-3.sql")),
+    M::up(include_str!("schema/version-4.sql")),
 ];
 
 /// A ledger that is ready.

@@ -18,6 +18,7 @@ mod plugin;
 mod precedence;
 mod refusal;
 mod replay;
+mod repository;
 mod requeue;
 mod restore;
 mod sensor;

@@ -72,6 +72,16 @@ pub enum AdmissionError {
         /// The import or export.
         interface: String,
     },
+    /// It mixes versions of the contract.
+    #[error(
+        "it wants `{import}`, but what it exports is of version {exported} of the contract; build all of it with one version's SDK"
+    )]
+    Mixed {
+        /// The import.
+        import: String,
+        /// The version of its world.
+        exported: &'static str,
+    },
     /// It exports nothing that the host can call.
     #[error(
         "it exports none of `{PACKAGE}`'s {}{}; build it for one of the worlds {}",
@@ -146,7 +156,7 @@ fn admit_import(import: &str, version: &Version, shape: &Shape) -> Result<(), Ad
             if number == version.number {
                 Ok(())
             } else {
-                Err(AdmissionError::Version { interface: import.to_owned() })
+                Err(AdmissionError::Mixed { import: import.to_owned(), exported: version.number })
             }
         }
         Some((package, _, number)) if WASI_PACKAGES.contains(&package) && number.starts_with("0.2.") => Ok(()),
@@ -231,10 +241,17 @@ mod tests {
     #[test]
     fn another_version_of_the_contract_is_named() {
         let import = found(&["punchcard:plugin/types@0.2.0"], &["punchcard:plugin/delivery@0.1.0"]);
-        assert!(matches!(import, Err(AdmissionError::Version { .. })));
-        let refusal = found(&[], &["punchcard:plugin/delivery@0.2.0"]).unwrap_err();
-        assert!(matches!(refusal, AdmissionError::Version { .. }));
-        assert!(refusal.to_string().contains("this host speaks version 0.1.0 of the contract"), "{refusal}");
+        assert_eq!(
+            import.unwrap_err().to_string(),
+            "it wants `punchcard:plugin/types@0.2.0`, but what it exports is of version 0.1.0 of the contract; build all of \
+             it with one version's SDK"
+        );
+        let refusal = found(&[], &["punchcard:plugin/delivery@0.3.0"]).unwrap_err();
+        assert_eq!(
+            refusal.to_string(),
+            "it was built for `punchcard:plugin/delivery@0.3.0`, but this host speaks version 0.1.0 and 0.2.0 of the \
+             contract; rebuild it with that version's SDK, or update the host"
+        );
     }
 
     #[test]

@@ -12,13 +12,20 @@ use super::loaded::Loaded;
 use super::sandbox::Plugin;
 
 pub(super) mod v0_1;
+pub(super) mod v0_2;
 
 pub(super) use v0_1::{LogLevel, LoggingHost};
 
 /// The package that every version of the contract is a version of.
 pub(super) const PACKAGE: &str = "punchcard:plugin";
 /// The versions that this host speaks, the newest last.
-pub(super) const VERSIONS: [&Version; 1] = [&v0_1::VERSION];
+pub(super) const VERSIONS: [&Version; 2] = [&v0_1::VERSION, &v0_2::VERSION];
+
+/// The numbers of the contract's versions that this host speaks, such as `0.1.0`, the newest last.
+#[must_use]
+pub fn contract_versions() -> Vec<&'static str> {
+    VERSIONS.iter().map(|version| version.number).collect()
+}
 
 /// A version of the contract.
 pub(super) struct Version {

@@ -39,6 +39,7 @@ pub use cache::fingerprint;
 pub use call::CallError;
 pub use compiler::Compiler;
 pub use connector::{Connector, GivenBatch};
+pub use contract::contract_versions;
 pub use engine::CALLS;
 pub use file::read_component;
 pub use formatter::Formatter;

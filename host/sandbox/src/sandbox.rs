@@ -188,25 +188,16 @@ impl Sandbox {
     /// # Errors
     /// When it is not let in, with what to do about it.
     pub fn admit(&self, bytes: &[u8]) -> Result<Admitted, AdmissionError> {
-        recognise(bytes).map_err(|reason| AdmissionError::NotAComponent { reason })?;
-        let measured = measure(bytes)?;
-        let (version, shape) = find_world(&measured)?;
-        let sha256 = Sha256::digest(bytes).into();
-        let component = self.cache.compile(&self.engine, &self.compiler, bytes, &sha256)?;
+        let (description, shape) = examine(bytes)?;
+        let sha256 = &description.sha256;
+        let component = self.cache.compile(&self.engine, &self.compiler, bytes, sha256)?;
         let misfit = |error: wasmtime::Error| AdmissionError::Misfit { reason: clip_sentence(format!("{error:#}")) };
         let instance = self.linker.instantiate_pre(&component).map_err(misfit)?;
         (shape.fits)(&instance).map_err(misfit)?;
-        if let Some(Err(error)) = self.archive.as_ref().map(|archive| archive.keep(bytes, &sha256)) {
+        if let Some(Err(error)) = self.archive.as_ref().map(|archive| archive.keep(bytes, sha256)) {
             let error = &error as &dyn std::error::Error;
             warn!(error, "an admitted plugin can't be kept; there is no going back to this version of it");
         }
-        let description = Description {
-            sha256,
-            bytes: bytes.len(),
-            world: shape.world,
-            version: version.number,
-            imports: measured.imports,
-        };
         Ok(Admitted { description, shape, instance })
     }
 
@@ -270,16 +261,22 @@ impl Sandbox {
     }
 }
 
-/// What a component is, as far as its names tell. Nothing of it is compiled: only [`Sandbox::admit`] lets it in.
+/// What a component is, by its names and sizes alone: nothing of it is compiled or run. Whether it is let in is known when it
+/// was compiled, too ([`Sandbox::admit`]).
 ///
 /// # Errors
-/// When it is not let in, whatever it does.
+/// When it is not let in, with what to do about it.
 pub fn describe(bytes: &[u8]) -> Result<Description, AdmissionError> {
+    examine(bytes).map(|(description, _)| description)
+}
+
+fn examine(bytes: &[u8]) -> Result<(Description, &'static Shape), AdmissionError> {
     recognise(bytes).map_err(|reason| AdmissionError::NotAComponent { reason })?;
     let measured = measure(bytes)?;
     let (version, shape) = find_world(&measured)?;
+    let sha256 = Sha256::digest(bytes).into();
     let (world, version, imports) = (shape.world, version.number, measured.imports);
-    Ok(Description { sha256: Sha256::digest(bytes).into(), bytes: bytes.len(), world, version, imports })
+    Ok((Description { sha256, bytes: bytes.len(), world, version, imports }, shape))
 }
 
 /// Tells a component from what people mistake for one. The header is that of the component model's binary format: `\0asm`,

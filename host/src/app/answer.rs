@@ -18,6 +18,7 @@ use super::grant::GrantCommand;
 use super::part::handle::SinkHandle;
 use super::part::roster::{OnOrOff, Parts};
 use super::report::report;
+use super::update::UpdateAsk;
 use punchcard_ledger::Requeued;
 
 /// Answers a question, or sees to it that what is asked for will be done.
@@ -46,6 +47,13 @@ impl Device {
             Question::Drop { sink, events, reason } => self.drop_set_aside(&sink, &events, &reason).await,
             Question::Forget { sink } => self.forget(&sink).await,
             Question::CreateAnew { sink } => self.create_anew(&sink).await,
+            Question::Update { plugin, version, from, check } => {
+                let (reply, answer) = oneshot::channel();
+                let ask = UpdateAsk { plugin, version, from, check, reply };
+                self.updates.send(ask).map_err(|_| "plugins can't be run on this machine".to_owned())?;
+                let reports = answer.await.map_err(|_| "the device ends".to_owned())??;
+                Ok(Answer::Updated(reports))
+            }
             Question::Correct { sink, from, component, settings, wanted } => {
                 let (reply, answer) = oneshot::channel();
                 let from = Sequence(from);

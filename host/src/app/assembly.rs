@@ -23,6 +23,7 @@ use super::part::sensor::SensorPart;
 use super::part::sink::SinkPart;
 use super::plugin::{Plugins, Versions};
 use super::replay::Replayer;
+use super::update;
 
 /// What was put together, or why it could not be.
 pub(super) type Assembled = Result<Arc<dyn Part>, Vec<Fault>>;
@@ -89,6 +90,7 @@ pub async fn find_faults(configuration: &Configuration, folder: &Path, sandbox: 
         }
     }
     faults.extend(materials.configuration.notify.as_ref().and_then(|notify| alerting::find_fault(notify, folder)));
+    faults.extend(update::find_faults(&materials.configuration, folder));
     for (_, assembled) in assemble(&materials).join_all().await {
         for fault in assembled.err().into_iter().flatten() {
             // Parts that share a plugin have its fault in common.

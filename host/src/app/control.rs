@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tracing::{debug, warn};
 
-use super::status::{ReconcileStage, ReloadReport, Report};
+use super::status::{ReconcileStage, ReloadReport, Report, RepositoryReport};
 
 /// The socket's name in the state folder.
 const FILE_NAME: &str = "control.sock";
@@ -111,6 +111,17 @@ pub enum Question {
         /// The sink.
         sink: String,
     },
+    /// Look for new versions of plugins, and install them.
+    Update {
+        /// One plugin; otherwise all of them.
+        plugin: Option<String>,
+        /// This version, be it older.
+        version: Option<String>,
+        /// From this folder, an absolute path.
+        from: Option<PathBuf>,
+        /// Only look.
+        check: bool,
+    },
     /// Replay, and deliver what is different as corrections.
     Correct {
         /// The sink.
@@ -167,6 +178,8 @@ impl Question {
             Self::Correct { .. } | Self::Requeue { .. } | Self::Forget { .. } | Self::Plugin(_) | Self::Reload => {
                 Duration::from_secs(600)
             }
+            // Several plugins, on a slow network.
+            Self::Update { .. } => Duration::from_secs(3_600),
             _ => PATIENCE,
         }
     }
@@ -207,6 +220,8 @@ pub enum Answer {
     },
     /// How far comparing has come.
     Reconciliation(Box<ReconcileStage>),
+    /// What repositories offer, and what was installed of it.
+    Updated(Vec<RepositoryReport>),
     /// What was requeued.
     Requeued {
         /// Events that the formatter gets once more.

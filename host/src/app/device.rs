@@ -12,8 +12,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::display::Display;
 use super::known_time::KnownTime;
 use super::part::roster::Parts;
-use super::status::{ConfigurationReport, ReloadReport};
+use super::status::{ConfigurationReport, ReloadReport, RepositoryReport};
 use super::trouble::Troubles;
+use super::update::UpdateAsk;
 use crate::clock::Clock;
 use crate::hardware::Hardware;
 
@@ -44,6 +45,10 @@ pub(super) struct Device {
     pub(super) parts: watch::Sender<Arc<Parts>>,
     /// Where the supervisor is asked.
     pub(super) supervisor: mpsc::UnboundedSender<Reload>,
+    /// Where new versions are asked for.
+    pub(super) updates: mpsc::UnboundedSender<UpdateAsk>,
+    /// What repositories offered when they were looked at last.
+    pub(super) repositories: watch::Sender<Vec<RepositoryReport>>,
     /// Held while a sink is paused or resumed.
     pub(super) pausing: tokio::sync::Mutex<()>,
 }

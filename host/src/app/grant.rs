@@ -16,21 +16,30 @@ use punchcard_core::pace::{Departure, Pace};
 use punchcard_core::plugin::auth::{Outcome, Signal, Slot};
 use punchcard_core::reach::Prefix;
 use punchcard_core::redact::Blanker;
-use punchcard_core::request::{Reach, plan_authentication};
+use punchcard_core::request::{Reach, Signing, plan_authentication};
 use punchcard_core::secret::Secret;
+use punchcard_core::visit::Answer;
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, warn};
 
 use super::error_chain::chain;
+use super::known_time::KnownTime;
 use super::timer::{sleep_until, wait_until};
 use crate::clock::Clock;
 use crate::http::Http;
+use crate::signature::sign;
 use crate::vault::{Loaded, Slots, Vault};
 use punchcard_ledger::{Ledger, RememberedGrant};
 use punchcard_sandbox::AuthPolicy;
 
+mod reception;
+use reception::Reception;
+
 /// The slot that a lease is for.
 const ACCESS_TOKEN: &str = "access-token";
+/// The slots that a person's browser fills.
+const AUTHORIZATION_CODE: &str = "authorization-code";
+const CODE_VERIFIER: &str = "code-verifier";
 /// Requests of a policy in a minute, at most. A sign-in polls every 5 s.
 const POLICY_REQUESTS: NonZeroU32 = NonZeroU32::new(60).unwrap();
 /// Milliseconds after which what the policy remembers is read again.
@@ -217,6 +226,8 @@ pub(super) struct GrantKeeper {
     unerased: Vec<String>,
     /// Of the policy's own requests.
     requests: Mutex<Pace>,
+    reception: Reception,
+    time: KnownTime,
     vault: Arc<Vault>,
     ledger: Ledger,
     http: Arc<Http>,
@@ -230,6 +241,7 @@ pub(super) struct Surroundings {
     pub(super) ledger: Ledger,
     pub(super) http: Arc<Http>,
     pub(super) clock: Clock,
+    pub(super) time: KnownTime,
 }
 
 impl GrantKeeper {
@@ -242,7 +254,7 @@ impl GrantKeeper {
         surroundings: Surroundings,
     ) -> (Arc<Grant>, Self) {
         let (asks, inbox) = mpsc::unbounded_channel();
-        let Surroundings { vault, ledger, http, clock, .. } = surroundings;
+        let Surroundings { vault, ledger, http, clock, time } = surroundings;
         let grant = Arc::new(Grant {
             name: name.clone(),
             audience_key: format!("grants.{name}.audience"),
@@ -268,6 +280,8 @@ impl GrantKeeper {
             configured: secrets,
             unerased: Vec::new(),
             requests: Mutex::new(Pace::new(POLICY_REQUESTS)),
+            reception: Reception::new(name.clone(), configured.browser.clone(), clock.clone()),
+            time,
             vault,
             ledger,
             http,
@@ -307,6 +321,7 @@ impl GrantKeeper {
                 Some(ask) => self.take(ask),
                 None => self.stopping = true,
             },
+            answer = self.reception.answer() => self.take_answer(answer).await,
         }
     }
 
@@ -321,6 +336,21 @@ impl GrantKeeper {
             }
             GrantCommand::Stop => self.stopping = true,
         }
+    }
+
+    /// What a person's browser brought. It is durable before the policy hears of it.
+    async fn take_answer(&mut self, answer: Answer) {
+        let signal = match answer {
+            Answer::Code { code, verifier, redirect_uri } => {
+                let slots = [(AUTHORIZATION_CODE, code), (CODE_VERIFIER, verifier)];
+                let brought =
+                    slots.into_iter().filter_map(|(slot, secret)| Some((SlotName::parse(slot).ok()?, secret)));
+                self.store(&brought.collect::<Vec<_>>()).await;
+                Signal::Returned { redirect_uri }
+            }
+            Answer::TurnedAway(refusal) => Signal::TurnedAway(refusal),
+        };
+        self.keeper.ask(signal);
     }
 
     /// What the policy remembers, once what it wanted forgotten before a crash is. `None`: it was told to stop.
@@ -355,7 +385,8 @@ impl GrantKeeper {
         match self.try_step(state, signal).await {
             Ok(outcome) => {
                 let token = self.grant.token().map(|(version, _)| version);
-                let request = self.keeper.stepped(outcome.status, outcome.next, token, self.clock.monotonic_ms());
+                let status = self.reception.receive(outcome.status, &self.reach).await;
+                let request = self.keeper.stepped(status, outcome.next, token, self.clock.monotonic_ms());
                 self.publish();
                 request
             }
@@ -397,12 +428,15 @@ impl GrantKeeper {
     async fn try_perform(&mut self, request: &AuthRequest) -> Result<Signal, Failure> {
         let prepared = {
             let slots = self.grant.slots.lock().unwrap_or_else(PoisonError::into_inner);
-            plan_authentication(request, Reach { key: &self.reach_key, prefixes: &self.reach }, |name| {
-                self.configured.get(name).or_else(|| slots.as_ref()?.get(name))
-            })?
+            let reach = Reach { key: &self.reach_key, prefixes: &self.reach };
+            let now = self.time.now(&self.clock);
+            let now = now.is_known().then(|| now.wall.unix_micros.div_euclid(1_000_000));
+            let filled = |name: &SlotName| self.configured.get(name).or_else(|| slots.as_ref()?.get(name));
+            plan_authentication(request, reach, filled, Signing { now, sign: &sign })?
         };
         depart(&self.requests, &self.clock).await;
         let mut known: Vec<Secret> = self.secrets();
+        known.extend(prepared.minted().iter().cloned());
         let (answer, brought) = match self.http.perform(&prepared).await {
             Ok(answer) => answer.take_secrets(),
             Err(failure) => return Err(Blanker::new(&known.iter().collect::<Vec<_>>()).blank_failure(failure)),

@@ -57,6 +57,11 @@ impl KnownTime {
         clock.now(self.last_seen.load(Ordering::Relaxed))
     }
 
+    /// The latest time that was believed, in Unix microseconds.
+    pub(super) fn last_seen(&self) -> i64 {
+        self.last_seen.load(Ordering::Relaxed)
+    }
+
     /// It was that late, in Unix microseconds.
     pub(super) fn see(&self, unix_micros: i64) {
         self.last_seen.fetch_max(unix_micros, Ordering::Relaxed);

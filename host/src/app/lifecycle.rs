@@ -44,6 +44,8 @@ use super::service;
 use super::state_folder::{self, StateFolderError};
 use super::supervisor::Supervisor;
 use super::trouble::Troubles;
+use super::update::install::FileInstaller;
+use super::update::{UpdateAsk, Updater};
 use super::watch;
 use crate::clock::{Clock, ClockError};
 use crate::http::{self, Http, Trust};
@@ -98,8 +100,9 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     let in_force = configuration::choose(&source, &[], &options.state, &options.configuration)
         .with_panel(std::io::stdout().is_terminal());
     let mut ends = Ends::listen().map_err(DeviceError::System)?;
-    let (supervisor, requests) = mpsc::unbounded_channel();
-    let opened = open(options, &in_force, supervisor, &mut ends).await?;
+    let (supervisor, reloads) = mpsc::unbounded_channel();
+    let (updates, update_asks) = mpsc::unbounded_channel();
+    let opened = open(options, &in_force, supervisor, updates, &mut ends).await?;
     let Some((device, io, pressed)) = opened else { return Ok(()) };
     let io = Arc::new(tokio::sync::Mutex::new(io));
 
@@ -127,7 +130,7 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     front.spawn(service::keep(Arc::clone(&device), io.lock().await.sender.clone()));
 
     let mut parts = JoinSet::new();
-    start_parts(&device, options, in_force, &io, requests, began, &mut parts);
+    start_parts(&device, options, in_force, &io, Requests { reloads, updates: update_asks }, began, &mut parts);
     let ended = tokio::select! {
         ended = ends.wait(&mut intake, &mut front, device.ledger.accepted()) => ended,
         () = device.ledger.latched() => Err(DeviceError::Unconfirmed),
@@ -157,6 +160,7 @@ async fn open(
     options: &Options,
     in_force: &InForce,
     supervisor: mpsc::UnboundedSender<Reload>,
+    updates: mpsc::UnboundedSender<UpdateAsk>,
     ends: &mut Ends,
 ) -> Result<Option<(Arc<Device>, Io, mpsc::Receiver<Message>)>, DeviceError> {
     let configuration = &in_force.configuration;
@@ -213,9 +217,17 @@ async fn open(
         display,
         parts: channel::channel(Arc::new(Parts::none_yet(Arc::new(configuration.clone())))).0,
         supervisor,
+        updates,
+        repositories: channel::channel(Vec::new()).0,
         pausing: tokio::sync::Mutex::default(),
     };
     Ok(Some((Arc::new(device), io, pressed)))
+}
+
+/// What others ask of those who keep plugins.
+struct Requests {
+    reloads: mpsc::UnboundedReceiver<Reload>,
+    updates: mpsc::UnboundedReceiver<UpdateAsk>,
 }
 
 /// Starts what is behind the sandbox: plugins, and the grants and sinks that they make up. Nothing of it stops a device:
@@ -225,13 +237,13 @@ fn start_parts(
     options: &Options,
     in_force: InForce,
     io: &Arc<tokio::sync::Mutex<Io>>,
-    requests: mpsc::UnboundedReceiver<Reload>,
+    requests: Requests,
     began: watch::Began,
     tasks: &mut JoinSet<()>,
 ) {
     let http = open_http(device);
     let folder = options.configuration.parent().unwrap_or(Path::new(".")).to_owned();
-    tasks.spawn(alert(Arc::clone(device), http.clone(), folder));
+    tasks.spawn(alert(Arc::clone(device), http.clone(), folder.clone()));
     tasks.spawn(metrics::serve(Arc::clone(device)));
     let compiler = Compiler::of_this_program().with_backend(device.configuration.backend);
     let sandbox = match Sandbox::start(&options.state, compiler) {
@@ -244,6 +256,9 @@ fn start_parts(
             return;
         }
     };
+    let installer = Arc::new(FileInstaller::new(Arc::clone(device), folder.clone()));
+    let updater = Updater::new(Arc::clone(device), http.clone(), folder, &options.state, installer, requests.updates);
+    tasks.spawn(updater.run());
     let (said, sayings) = mpsc::unbounded_channel();
     let (delivered, deliveries) = mpsc::unbounded_channel();
     let site = Site {
@@ -269,7 +284,8 @@ fn start_parts(
         device.supervisor.clone(),
         began,
     ));
-    let supervisor = Supervisor::new(Arc::clone(device), options.clone(), sandbox, site, Arc::clone(io), requests);
+    let supervisor =
+        Supervisor::new(Arc::clone(device), options.clone(), sandbox, site, Arc::clone(io), requests.reloads);
     tasks.spawn(supervisor.run(in_force));
 }
 

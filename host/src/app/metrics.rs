@@ -349,6 +349,7 @@ mod tests {
             inputs: vec![InputReport { name: "knob".into(), error: Some("line 5 is in use".into()) }],
             sensors: vec![SensorReport { name: "air".into(), standing: SensorStanding::Reading, last: None }],
             simulated_hardware: false,
+            repositories: Vec::new(),
         }
     }
 

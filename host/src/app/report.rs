@@ -89,6 +89,7 @@ pub(super) async fn report(device: &Device) -> Report {
             .collect(),
         sensors: parts.sensors.iter().map(|(name, part)| sensor_report(name.to_string(), part)).collect(),
         simulated_hardware: device.is_simulated,
+        repositories: device.repositories.borrow().clone(),
     }
 }
 

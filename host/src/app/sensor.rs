@@ -135,6 +135,7 @@ impl Sensing {
         self.lender.begin();
         let settings = self.configuration.settings.to_json();
         let polled = self.sensor.poll(Arc::clone(&self.lender) as _, &settings, state, &context).await;
+        self.lender.end();
         drop(permit);
         // The host's own words say which bus and what to do. Where the bus is well, the plugin's do.
         let polled =

@@ -120,6 +120,7 @@ mod tests {
             inputs: Vec::new(),
             sensors: Vec::new(),
             simulated_hardware: false,
+            repositories: Vec::new(),
         }
     }
 

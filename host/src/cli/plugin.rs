@@ -11,6 +11,7 @@ mod file;
 mod list;
 mod remove;
 mod show;
+mod update;
 
 use clap::{Args, Subcommand};
 
@@ -61,6 +62,9 @@ enum PluginCommand {
         /// The beginning of the SHA-256 of its component, as `plugin show` lists it.
         digest: String,
     },
+    /// Have the running device look for new versions in the repositories of plugins.toml, and install the newest that fits.
+    /// What it runs now runs on until a new version works.
+    Update(update::UpdateArguments),
 }
 
 impl PluginArguments {
@@ -82,6 +86,7 @@ pub(super) fn plugin(device: &DeviceArguments, arguments: &PluginArguments) -> R
         PluginCommand::Pin { name } => change::pin(device, name, true),
         PluginCommand::Unpin { name } => change::pin(device, name, false),
         PluginCommand::Allow { digest } => change::allow(device, digest),
+        PluginCommand::Update(arguments) => update::update(device, arguments),
     }
 }
 
@@ -101,3 +106,5 @@ fn ask_and_print(device: &DeviceArguments, question: PluginQuestion, nothing: &s
 fn short(sha256: &str) -> &str {
     sha256.get(..12).unwrap_or(sha256)
 }
+
+pub(super) use update::render_repository;

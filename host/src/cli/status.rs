@@ -9,6 +9,7 @@ use punchcard_core::plugin::Problem;
 use super::events::{render_field, zone};
 use super::exit::{Exit, Failure};
 use super::output::{print, print_line};
+use super::plugin::render_repository;
 use super::time::{render_local_in, render_span};
 use super::{DeviceArguments, printable, small_runtime};
 use crate::app::control::{Answer, Question, ask};
@@ -69,6 +70,9 @@ fn render_report(report: &Report, zone: &TimeZone) -> String {
         if let Some(instead) = plugin.instead.as_ref().filter(|_| !said) {
             line(&format!("plugin {}", plugin.name), printable(instead));
         }
+    }
+    for (part, says) in report.repositories.iter().flat_map(render_repository) {
+        line(&part, says);
     }
     if report.simulated_hardware {
         line("hardware", format!("{}: its readings are of no real chip", "simulated".yellow()));

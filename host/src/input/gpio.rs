@@ -86,6 +86,9 @@ where
 /// given them to their group: a person who waits for that should not notice.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// Edges that are taken at once. What is left is taken right after.
+const MOST_EDGES: usize = 1_024;
+
 /// Lines, and what their edges mean.
 struct Watched<L> {
     lines: L,
@@ -124,11 +127,26 @@ impl<L: Lines> Source for Watched<L> {
 
     fn take(&mut self, now_ms: &NowMs, send: &mut dyn FnMut(Message)) -> io::Result<()> {
         let Self { lines, control } = self;
-        let mut lost = 0;
-        while let Some(edge) = lines.next()? {
-            lost += control.lost_before(edge.number);
+        let (mut edges, mut gone) = (Vec::new(), None);
+        while edges.len() < MOST_EDGES && gone.is_none() {
+            match lines.next() {
+                Ok(Some(edge)) => edges.push(edge),
+                Ok(None) => break,
+                // What happened before counts.
+                Err(error) => gone = Some(error),
+            }
+        }
+        // The kernel numbers an edge when it happens, and each line has a thread of its own that tells of it: those of two
+        // lines may come in another order. A number wraps.
+        edges.sort_by(|one, other| one.number.wrapping_sub(other.number).cast_signed().cmp(&0));
+        let mut lost = 0_u64;
+        for edge in edges {
+            lost += u64::from(control.lost_before(edge.number));
             let at_ms = now_ms().saturating_sub(edge.ago_ms);
             control.edge(edge.line, edge.is_closed, at_ms).into_iter().for_each(&mut *send);
+        }
+        if let Some(error) = gone {
+            return Err(error);
         }
         // What the levels are now is known after the newest edge: the kernel drops the oldest ones. A gap is nothing to warn
         // of. The kernel numbers an edge when it happens and reads the level a little later, so that each contact that

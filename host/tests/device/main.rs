@@ -6,6 +6,7 @@
 mod bench;
 mod tap;
 
+mod browser;
 mod sign_in;
 
 mod delivery;
@@ -22,6 +23,7 @@ mod reload;
 mod replay;
 mod sensor;
 mod sink;
+mod update;
 
 mod configuration;
 mod heap;

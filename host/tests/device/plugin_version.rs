@@ -157,7 +157,7 @@ fn broken() -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_version_that_fails_on_the_history_is_not_taken_until_a_person_allows_it_and_then_goes_by_itself() {
+async fn a_version_that_fails_on_the_history_is_not_taken_and_one_that_fails_on_trial_goes_by_itself() {
     let mut bench = signed_in().await;
     assert_eq!(rows(&mut bench, &["one", "two"]).await, ["one", "two"]);
     let good = listed(&bench, "saboteur").await["sha256"].clone();
@@ -224,4 +224,22 @@ async fn a_version_that_does_not_take_its_settings_waits_while_the_one_before_ru
     let report = bench.status().await;
     let problem = report["problems"].as_array().unwrap().iter().find(|problem| problem["part"] == "plugins.saboteur");
     assert_eq!(problem.unwrap()["problem"]["headline"], "new version waits");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_plugin_lacks_is_granted_by_a_persons_word_and_the_rest_of_the_file_stays() {
+    let mut bench = signed_in().await;
+    let text = bench.configuration_text();
+    let sink = text.find("[sinks.timesheet]").unwrap();
+    let reach = sink + text[sink..].find("reach = [").unwrap();
+    let list = &text[reach..=reach + text[reach..].find(']').unwrap()];
+    bench.configure(&text.replacen(list, "reach = [\"https://elsewhere.example\"]  # mine", 1));
+    let refused = bench.command(&["reload"]).await;
+    assert_eq!(refused.status.code(), Some(3), "{list}");
+    let said = bench.printed(&["plugin", "approve", "google-sheets", "--yes"]).await;
+    assert!(said.contains("needs http://127.0.0.1"), "{said}");
+    let granted = bench.configuration_text();
+    let line = granted.lines().find(|line| line.contains("elsewhere.example")).unwrap();
+    assert!(line.contains("http://127.0.0.1") && line.ends_with("# mine"), "{line}");
+    assert_eq!(rows(&mut bench, &["one"]).await, ["one"]);
 }

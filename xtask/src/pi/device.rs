@@ -166,7 +166,8 @@ impl<'t> Pi<'t> {
         let before = self.report()?.context("the device does not answer")?.events;
         self.machine()?.lines.move_contact(line, true)?;
         self.settle()?;
-        self.await_report("record a press", LIMIT_FOR, |report| (report.events > before).then_some(()))?;
+        let recorded = self.await_report("record a press", LIMIT_FOR, |report| (report.events > before).then_some(()));
+        recorded.inspect_err(|_| self.keep_journal())?;
         self.machine()?.lines.move_contact(line, false)?;
         self.settle()
     }
@@ -271,8 +272,10 @@ impl<'t> Pi<'t> {
     /// What the machine logged, and how its lines stand, for who wants to know why something failed.
     pub(super) fn keep_journal(&mut self) {
         let file = self.trial.setup.folder.join("journal.log");
-        let script = "journalctl --no-pager -b; cat /proc/interrupts; \
-                      mount -t debugfs debugfs /sys/kernel/debug; cat /sys/kernel/debug/gpio";
+        let script = "journalctl --no-pager -b; cat /proc/interrupts; punchcard status; \
+                      for task in /proc/$(pidof punchcard | cut -d' ' -f1)/task/*; do cat $task/comm $task/stack; done; \
+                      mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug; \
+                      cat /sys/kernel/debug/gpio";
         let kept = self.perform(script).and_then(|text| Ok(std::fs::write(&file, text)?));
         match kept {
             Ok(()) => println!("          what the machine logged is in {}", file.display()),

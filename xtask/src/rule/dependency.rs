@@ -25,7 +25,7 @@ const VIRTUAL_PI: &str = "virtual-pi";
 const SDK: &str = "punchcard-sdk";
 
 /// What the core may depend on, with the reason. It decides and computes; whatever waits, reads or writes stays out.
-const CORE_MAY_USE: [(&str, &str); 15] = [
+const CORE_MAY_USE: [(&str, &str); 16] = [
     ("aho-corasick", "finds every form of every secret in one pass over an answer"),
     ("annotate-snippets", "shows an error of the configuration in its line"),
     ("base64", "a form in which servers echo secrets"),
@@ -34,6 +34,7 @@ const CORE_MAY_USE: [(&str, &str); 15] = [
     ("semver", "which version of a plugin is newer"),
     ("serde", "data in and out"),
     ("serde_json", "settings and answers"),
+    ("sha2", "the challenge of a visit with a browser"),
     ("strsim", "the near match for a misspelt key"),
     ("thiserror", "errors that name their step"),
     ("toml", "plugins.toml, with line and column"),
@@ -129,7 +130,7 @@ impl<'a> Graph<'a> {
         breaches
     }
 
-    /// Between the crates of the workspace. Tests count too, with these exceptions: the host is tested on the simulator, on
+    /// Between the crates of the workspace. Tests count too, with these exceptions: the host is tested on the simulator, on what a publisher makes, on
     /// what a power cut leaves, with bare components, and as a device of the rig; a guest for Google is tested on the simulator, and
     /// one for a chip on the simulated chip.
     fn member_breaches(&self) -> Vec<Breach> {
@@ -165,8 +166,8 @@ fn member_objection(from: &str, on: &str, kind: Kind) -> Option<&'static str> {
         (BENCH, HOST | LEDGER | SANDBOX | CORE | PANEL | CHIPS | SIMULATOR | RIG | POWER_CUT) => None,
         (FAULTS, SIMULATOR | RIG) | (RIG, SIMULATOR) | (VIRTUAL_PI, CHIPS | CORE | PANEL) => None,
         (FAULTS | RIG | VIRTUAL_PI, _) => Some("it tries the program from outside"),
-        (HOST, SIMULATOR | POWER_CUT | RIG | BARE_COMPONENT) if kind == Kind::Test => None,
-        (HOST, SIMULATOR | POWER_CUT | RIG | BARE_COMPONENT) => Some("the host is only tested on it"),
+        (HOST, SIMULATOR | POWER_CUT | RIG | BARE_COMPONENT | PUBLISHER) if kind == Kind::Test => None,
+        (HOST, SIMULATOR | POWER_CUT | RIG | BARE_COMPONENT | PUBLISHER) => Some("the host is only tested on it"),
         (LEDGER, POWER_CUT) | (SANDBOX, BARE_COMPONENT) | (PANEL, CHIPS) if kind == Kind::Test => None,
         (PUBLISHER, _) => Some("it is a program of its own: what runs devices is nothing to it"),
         (LEDGER | SANDBOX | PANEL | REPOSITORY, _) => Some("it knows the core alone; the others meet it in the host"),
@@ -231,6 +232,7 @@ mod tests {
             (REPOSITORY, LEDGER, Kind::Run, false),
             (PUBLISHER, REPOSITORY, Kind::Run, true),
             (PUBLISHER, HOST, Kind::Test, false),
+            (HOST, PUBLISHER, Kind::Test, true),
             (HOST, PUBLISHER, Kind::Run, false),
             (BENCH, RIG, Kind::Run, true),
             (BENCH, CHIPS, Kind::Run, true),

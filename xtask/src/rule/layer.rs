@@ -11,7 +11,7 @@ const CORE_SOURCE: &str = "host/core/src";
 
 /// Each owns one piece of the outside world. They do not know one another, so that each can be read, tested and
 /// replaced alone.
-const ADAPTERS: [&str; 5] = ["clock", "hardware", "http", "input", "vault"];
+const ADAPTERS: [&str; 7] = ["browser", "clock", "hardware", "http", "input", "signature", "vault"];
 
 /// What lies above the adapters.
 const ABOVE: [&str; 2] = ["app", "cli"];

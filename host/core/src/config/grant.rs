@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::browser::{Browser, parse_browser};
 use super::node::Node;
 use super::plugin::parse_path;
 use super::prefix::parse_prefixes;
@@ -12,8 +13,9 @@ use super::settings::{Settings, parse_settings};
 use crate::name::{PluginName, SlotName};
 use crate::reach::Prefix;
 
-/// Slots that the host fills from a server's answers (`auth-flow` of the contract).
-const FILLED_BY_HOST: [&str; 4] = ["access-token", "refresh-token", "id-token", "device-code"];
+/// Slots that the host fills from a server's answers, and from what a browser brings (`auth-flow` of the contract).
+const FILLED_BY_HOST: [&str; 6] =
+    ["access-token", "refresh-token", "id-token", "device-code", "authorization-code", "code-verifier"];
 
 const MOST_SECRETS: usize = 16;
 
@@ -31,6 +33,8 @@ pub struct Grant {
     /// `ca`: a file of certificates in PEM, absolute or relative to the folder of plugins.toml: the authorities that may vouch
     /// for the server of the policy's requests beside those of the system.
     pub ca: Option<PathBuf>,
+    /// `browser`: where a person's browser reaches the device, for a policy that signs in with one.
+    pub browser: Option<Browser>,
     /// `secrets`: slots that are filled from outside. None of those that the host fills.
     pub secrets: BTreeMap<SlotName, SecretSource>,
 }
@@ -42,16 +46,29 @@ pub(super) fn parse_grant(node: &Node<'_, '_>, declared: &Declared<'_>) -> Optio
     let audience = table.required("audience", parse_prefixes);
     let settings = table.optional("settings", Settings::default(), parse_settings);
     let ca = table.optional("ca", None, |node| parse_path(node).map(Some));
+    let browser = table.optional("browser", None, |node| parse_browser(node).map(Some));
     let secrets = table.optional("secrets", BTreeMap::new(), parse_secrets);
     table.finish()?;
-    Some(Grant { plugin: plugin?, reach: reach?, audience: audience?, settings: settings?, ca: ca?, secrets: secrets? })
+    Some(Grant {
+        plugin: plugin?,
+        reach: reach?,
+        audience: audience?,
+        settings: settings?,
+        ca: ca?,
+        browser: browser?,
+        secrets: secrets?,
+    })
 }
 
 fn parse_secrets(node: &Node<'_, '_>) -> Option<BTreeMap<SlotName, SecretSource>> {
     let mut secrets = Some(BTreeMap::new());
     for (key, node) in node.entries(MOST_SECRETS)? {
         let slot = if FILLED_BY_HOST.contains(&key.get_ref().as_ref()) {
-            node.refuse_key(key, "the host fills this slot, from what the server answers".to_owned(), None)
+            node.refuse_key(
+                key,
+                "the host fills this slot, from what the server answers or a browser brings".to_owned(),
+                None,
+            )
         } else {
             node.key_as_name(key, SlotName::parse)
         };

@@ -8,6 +8,7 @@ use super::table::Table;
 
 mod care;
 
+pub(super) use self::care::parse_minute;
 pub use self::care::{Care, Night};
 
 /// The panel.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::name::{ChoiceName, GrantName, InputName, LoanName, PluginName, SinkName, SlotName};
+use crate::name::{ChoiceName, GrantName, InputName, LoanName, PluginName, RepositoryName, SinkName, SlotName};
 
 /// A part. Displayed, it is the path of its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub enum Part {
     OneWireLoan(InputName, LoanName),
     /// `plugins.NAME`: its file is missing, damaged, or no component.
     Plugin(PluginName),
+    /// `repositories.NAME.root`: it can't be read.
+    RepositoryRoot(RepositoryName),
     /// `grants.NAME`
     Grant(GrantName),
     /// `grants.NAME.plugin`: it is no auth policy.
@@ -84,6 +86,7 @@ impl fmt::Display for Part {
             Self::LineLoan(name, loan) => write!(formatter, "sensors.{name}.lines.{loan}"),
             Self::OneWireLoan(name, loan) => write!(formatter, "sensors.{name}.one-wire.{loan}"),
             Self::Plugin(name) => write!(formatter, "plugins.{name}"),
+            Self::RepositoryRoot(name) => write!(formatter, "repositories.{name}.root"),
             Self::Grant(name) => write!(formatter, "grants.{name}"),
             Self::GrantPlugin(name) => write!(formatter, "grants.{name}.plugin"),
             Self::GrantReach(name) => write!(formatter, "grants.{name}.reach"),

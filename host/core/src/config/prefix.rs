@@ -13,7 +13,7 @@ pub(super) fn parse_prefixes(node: &Node<'_, '_>) -> Option<Vec<Prefix>> {
 }
 
 /// `"https://host/path"` or `{ url = "…", private = true }`.
-fn parse_prefix(node: &Node<'_, '_>) -> Option<Prefix> {
+pub(super) fn parse_prefix(node: &Node<'_, '_>) -> Option<Prefix> {
     let mut table = match node.text_or_table()? {
         Ok(_) => return parse_url(node, false),
         Err(table) => table,

@@ -16,9 +16,23 @@ const LONGEST_NAME: usize = 24;
 /// With digits among its letters, it is one from this length on.
 const LONGEST_MIXED_NAME: usize = 12;
 /// The tables but that of badges. One of another name may be that of badges, misspelt.
-const OTHERS: [&str; 15] = [
-    "choices", "device", "grants", "hardware", "history", "inputs", "limits", "metrics", "notify", "outputs", "panel",
-    "plugins", "runtime", "sensors", "sinks",
+const OTHERS: [&str; 16] = [
+    "choices",
+    "device",
+    "grants",
+    "hardware",
+    "history",
+    "inputs",
+    "limits",
+    "metrics",
+    "notify",
+    "outputs",
+    "panel",
+    "plugins",
+    "repositories",
+    "runtime",
+    "sensors",
+    "sinks",
 ];
 
 /// In which table a line stands.

@@ -116,7 +116,7 @@ impl Blanker {
             Failure::Missing(text) => Failure::Missing(self.blank_text(&text)),
             Failure::Unsent(text) => Failure::Unsent(self.blank_text(&text)),
             Failure::Interrupted(text) => Failure::Interrupted(self.blank_text(&text)),
-            Failure::TooLarge(limit) => Failure::TooLarge(limit),
+            failure @ (Failure::TooLarge(_) | Failure::SignedOut) => failure,
         }
     }
 

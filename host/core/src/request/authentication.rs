@@ -5,21 +5,24 @@ use base64::engine::general_purpose::STANDARD;
 use url::form_urlencoded::byte_serialize;
 use zeroize::Zeroizing;
 
+use super::assertion::{Signing, render_assertion};
 use super::{Body, DEFAULT_TIMEOUT_MS, LARGEST_AUTHENTICATION, Prepared, Reach, check_body, parse_url};
 use crate::http::{AuthRequest, ClientAuthentication, Failure, FormField, FormValue, Header, Method};
 use crate::name::SlotName;
 use crate::secret::Secret;
 
 /// Checks an auth policy's request against its grant's `reach`, and builds the form with the secrets of the slots that it
-/// names. `slot` gives the content of a filled slot, be it of the token storage or of plugins.toml.
+/// names, and signs its assertions. `slot` gives the content of a filled slot, be it of the token storage or of plugins.toml.
 ///
 /// # Errors
 /// `Denied` when the URL is outside `reach`. `Missing` when a slot is not filled. `Invalid` when the URL is none or the
-/// form is too large.
+/// form is too large, or an assertion one that the host does not sign. `Unsent` where it has to be signed and the time is not
+/// known.
 pub fn plan_authentication<'a>(
     request: &AuthRequest,
     reach: Reach<'_>,
     slot: impl Fn(&SlotName) -> Option<&'a Secret>,
+    signing: Signing<'_>,
 ) -> Result<Prepared<'static>, Failure> {
     let filled = |name: &String| {
         let content = SlotName::parse(name).ok().and_then(|name| slot(&name));
@@ -35,6 +38,7 @@ pub fn plan_authentication<'a>(
                 headers,
                 credential: None,
                 body: None,
+                minted: Vec::new(),
                 idempotent: true,
                 timeout_ms: DEFAULT_TIMEOUT_MS,
                 network,
@@ -51,10 +55,15 @@ pub fn plan_authentication<'a>(
                 }
             };
             let mut body = Zeroizing::new(Vec::new());
+            let mut minted = Vec::new();
             for FormField { name, value } in fields {
                 let value = match value {
                     FormValue::Plain(text) => text,
                     FormValue::Secret(slot) => filled(slot)?.reveal(),
+                    FormValue::Assertion(assertion) => {
+                        minted.push(render_assertion(assertion, &url, filled(&assertion.slot)?, signing)?);
+                        minted.last().map_or("", Secret::reveal)
+                    }
                 };
                 append(&mut body, name, value);
                 check_body(&body)?;
@@ -69,6 +78,7 @@ pub fn plan_authentication<'a>(
                 headers,
                 credential,
                 body: Some(Body::Made(body)),
+                minted,
                 idempotent: false,
                 timeout_ms: DEFAULT_TIMEOUT_MS,
                 network,
@@ -102,15 +112,21 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::http::{Algorithm, Assertion};
     use crate::reach::{Network, Prefix};
+
+    const KEY: &str = "-----BEGIN PRIVATE KEY-----\nAQID\n-----END PRIVATE KEY-----";
 
     fn planned(request: &AuthRequest) -> Result<Prepared<'static>, Failure> {
         let prefixes =
             [Prefix::parse("https://auth.example", false).unwrap(), Prefix::parse("http://idp.example", true).unwrap()];
-        let slots: BTreeMap<SlotName, Secret> = [("client-secret", "s3cret&+"), ("device-code", "D 1"), ("empty", "")]
-            .map(|(name, secret)| (SlotName::parse(name).unwrap(), Secret::new(secret.to_owned())))
-            .into();
-        plan_authentication(request, Reach { key: "grants.google.reach", prefixes: &prefixes }, |name| slots.get(name))
+        let slots: BTreeMap<SlotName, Secret> =
+            [("client-secret", "s3cret&+"), ("device-code", "D 1"), ("empty", ""), ("key", KEY)]
+                .map(|(name, secret)| (SlotName::parse(name).unwrap(), Secret::new(secret.to_owned())))
+                .into();
+        let reach = Reach { key: "grants.google.reach", prefixes: &prefixes };
+        let sign = |_: Algorithm, key: &[u8], _: &[u8]| Ok(key.to_vec());
+        plan_authentication(request, reach, |name| slots.get(name), Signing { now: Some(1_000), sign: &sign })
     }
 
     fn post(url: &str, client: ClientAuthentication, fields: &[(&str, FormValue)]) -> AuthRequest {
@@ -149,6 +165,36 @@ mod tests {
         assert_eq!(prepared.largest_answer(), 256 * 1024);
         assert_eq!(prepared.method(), Method::Post);
         assert_eq!((prepared.idempotent(), prepared.timeout_ms(), prepared.network()), (false, 60_000, Network::Open));
+    }
+
+    #[test]
+    fn an_assertion_is_signed_for_where_the_form_goes_and_counts_as_a_secret() {
+        let signed = |slot: &str, aud: &str| {
+            let claims = format!(r#"{{"aud":"{aud}","exp":4600}}"#);
+            let assertion = Assertion { slot: slot.to_owned(), algorithm: Algorithm::Es256, key_id: None, claims };
+            planned(&post(
+                "https://auth.example/token",
+                ClientAuthentication::None,
+                &[("grant_type", plain("jwt")), ("assertion", FormValue::Assertion(assertion))],
+            ))
+        };
+        let prepared = signed("key", "https://auth.example/token").ok().unwrap();
+        let [minted] = prepared.minted() else { panic!("one assertion") };
+        assert!(minted.reveal().ends_with(".AQID"), "{}", minted.reveal());
+        let body = format!("grant_type=jwt&assertion={}", minted.reveal());
+        assert_eq!(std::str::from_utf8(prepared.body().unwrap()).unwrap(), body);
+        for (slot, aud, said) in [
+            ("none", "https://auth.example/token", "the slot `none` is empty"),
+            ("key", "https://evil.example/token", "invalid request: an assertion is for `https://evil.example/token`"),
+            (
+                "client-secret",
+                "https://auth.example/token",
+                "invalid request: the slot `client-secret` holds no private key",
+            ),
+        ] {
+            let failure = signed(slot, aud).err().unwrap().to_string();
+            assert!(failure.starts_with(said), "{failure}");
+        }
     }
 
     #[test]

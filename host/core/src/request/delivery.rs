@@ -79,6 +79,7 @@ pub fn plan_delivery<'a>(
         headers,
         credential,
         body,
+        minted: Vec::new(),
         idempotent: request.idempotent,
         timeout_ms,
         network,

@@ -26,10 +26,12 @@ impl fmt::Display for Stranger {
 /// `Bearer …`.
 #[must_use]
 pub fn find_stranger(secret: &str) -> Option<Stranger> {
+    let has_lines = is_key_file(secret);
     let quoted = secret.starts_with(is_mark) && secret.ends_with(is_mark);
     secret.chars().zip(1..).find_map(|(character, position)| {
         let what = match character {
             _ if position == 1 && quoted => "a quotation mark around it",
+            '\n' | '\r' if has_lines => return None,
             '\n' | '\r' => "another line behind it",
             _ if steers(character) || is_hidden(character) => "an invisible character",
             _ if character.is_whitespace() && character != ' ' => "a space that is none",
@@ -37,6 +39,12 @@ pub fn find_stranger(secret: &str) -> Option<Stranger> {
         };
         Some(Stranger { what, character, position })
     })
+}
+
+/// Whether it is a private key in PEM (RFC 7468 §2), or a file of JSON that has one: these have lines.
+fn is_key_file(secret: &str) -> bool {
+    let is_pem = secret.starts_with("-----BEGIN ") && secret.ends_with("-----") && secret.contains("\n-----END ");
+    is_pem || (secret.starts_with('{') && secret.ends_with('}'))
 }
 
 /// Whether a character is a quotation mark, of TOML or of a word processor.
@@ -55,6 +63,12 @@ mod tests {
             ("k3y", None),
             ("Bearer k3y", None),
             ("k3y\"", None),
+            ("-----BEGIN PRIVATE KEY-----\nAQ==\n-----END PRIVATE KEY-----", None),
+            ("{\r\n  \"private_key\": \"x\"\n}", None),
+            (
+                "-----BEGIN PRIVATE KEY-----\nAQ==\n-----END PRIVATE KEY-----\nx",
+                Some("another line behind it, U+000A, as its character 28"),
+            ),
             ("\"k3y\"", Some("a quotation mark around it, U+0022, as its character 1")),
             ("“k3y”", Some("a quotation mark around it, U+201C, as its character 1")),
             ("two\nlines", Some("another line behind it, U+000A, as its character 4")),

@@ -6,7 +6,7 @@ mod convert;
 mod auth_policy;
 mod connector;
 mod formatter;
-mod hardware;
+pub(super) mod hardware;
 mod sensor;
 
 use wasmtime::component::HasSelf;
@@ -14,8 +14,9 @@ use wasmtime::component::HasSelf;
 use super::Version;
 use crate::confinement::Confinement;
 
+pub(super) use shared::punchcard::plugin::hardware as wit_hardware;
 pub(crate) use shared::punchcard::plugin::logging::{Host as LoggingHost, Level as LogLevel};
-use shared::punchcard::plugin::{hardware as wit_hardware, http, logging, records, types};
+use shared::punchcard::plugin::{http, logging, records, types};
 
 /// The version.
 pub(super) const VERSION: Version = Version {

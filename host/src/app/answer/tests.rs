@@ -98,6 +98,8 @@ impl Bench {
             is_simulated: false,
             parts: watch::channel(Arc::new(parts)).0,
             supervisor: mpsc::unbounded_channel().0,
+            updates: mpsc::unbounded_channel().0,
+            repositories: watch::channel(Vec::new()).0,
             pausing: tokio::sync::Mutex::default(),
         };
         Self { device, asks: asked, rows, delivery, _fixture: fixture }

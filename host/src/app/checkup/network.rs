@@ -12,6 +12,7 @@ use punchcard_core::checkup::Finding;
 use punchcard_core::checkup::clock::{ServerTime, parse_http_date};
 use punchcard_core::checkup::origin::{OriginFacts, judge_origin};
 use punchcard_core::config::Configuration;
+use punchcard_core::config::repository::RepositorySource;
 use punchcard_core::http::{Failure, Method, Request};
 use punchcard_core::reach::{Prefix, literal_address};
 use punchcard_core::redact::Blanker;
@@ -109,6 +110,11 @@ fn targets(configuration: &Configuration, folder: &Path) -> BTreeMap<Target, Vec
     }
     if let Some(notify) = &configuration.notify {
         add(&notify.reach, None, "notify");
+    }
+    for (name, repository) in &configuration.repositories {
+        if let RepositorySource::Url(url) = &repository.source {
+            add(std::slice::from_ref(url), None, &format!("repository {name}"));
+        }
     }
     targets
 }

@@ -177,6 +177,7 @@ mod tests {
                 inputs: Vec::new(),
                 sensors: vec![SensorReport { name: "climate".into(), standing, last: None }],
                 simulated_hardware: false,
+                repositories: Vec::new(),
             };
             let found = judge_report(&report);
             assert_eq!(found.len(), 1, "{found:?}");

@@ -109,6 +109,7 @@ impl Part for GrantPart {
             },
             ledger: site.ledger.clone(),
             clock: site.clock.clone(),
+            time: site.time.clone(),
         };
         let (policy, secrets) = (self.policy.clone(), self.secrets.clone());
         let (grant, keeper) = GrantKeeper::new(&self.name, &self.configuration, secrets, policy, surroundings);

@@ -75,6 +75,14 @@ impl SensorLender {
         *self.note() = None;
     }
 
+    /// A poll is over. The buses are closed: the kernel lets an adapter that was unplugged go, and the next one come, when
+    /// nobody has it open any more.
+    pub(in crate::app) fn end(&self) {
+        for (path, _) in self.chips.values() {
+            self.buses.owner(path).post(|open| *open = None);
+        }
+    }
+
     fn note(&self) -> MutexGuard<'_, Option<String>> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -346,6 +354,22 @@ mod tests {
         assert_eq!(lender.is_high("door").await, Ok(false));
         assert!(lender.set_line("power", false).await.is_err());
         assert!(lender.failure().unwrap().contains("line 23 is not there"));
+    }
+
+    #[tokio::test]
+    async fn a_bus_is_open_while_it_is_read_and_no_longer() {
+        let folder = tempfile::tempdir().unwrap();
+        let (lender, file) = lender(&folder);
+        connect(&file, &bus(&json!({ "chips": { "0x76": { "chip": "bme280" } } })));
+        let is_open = async || {
+            let owner = lender.buses.owner(&BusPath::new(Path::new("/dev/i2c-1")));
+            owner.run(|open| open.is_some()).await.unwrap()
+        };
+        assert!(!is_open().await);
+        assert!(id(&lender).await.is_ok() && is_open().await);
+        lender.end();
+        assert!(!is_open().await);
+        assert!(id(&lender).await.is_ok(), "it is opened again");
     }
 
     #[tokio::test]

@@ -41,6 +41,14 @@ impl<T: Default + Send + 'static> Owner<T> {
         answer.await.map_err(|_| io::Error::other("it broke off, by a defect of this program"))
     }
 
+    /// Has a job done in turn, for which nobody waits. Where no thread was needed yet, there is nothing to do it with.
+    pub(super) fn post(&self, job: impl FnOnce(&mut T) + Send + 'static) {
+        if let Some(running) = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            // Gone, by a defect, it has nothing any more.
+            drop(running.send(Box::new(job)));
+        }
+    }
+
     fn send(&self, job: Job<T>) -> io::Result<()> {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         let job = match jobs.as_ref() {

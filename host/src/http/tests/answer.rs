@@ -1,10 +1,12 @@
 //! What servers answer, and how.
 
 use punchcard_core::http::AuthRequest;
-use punchcard_core::request::plan_authentication;
+use punchcard_core::request::{Signing, plan_authentication};
 use tokio::sync::oneshot;
 
 use super::*;
+
+const UNSIGNED: Signing<'static> = Signing { now: None, sign: &|_, _, _| Err(String::new()) };
 
 #[tokio::test]
 async fn half_an_answer_is_none() {
@@ -153,7 +155,7 @@ async fn an_answer_to_a_policy_has_a_smaller_limit() {
         let url = url(&server);
         let prefixes = [Prefix::parse(&url[..url.find("/path").unwrap()], false).unwrap()];
         let reach = Reach { key: "grants.g.reach", prefixes: &prefixes };
-        let prepared = plan_authentication(&AuthRequest::Get(url.clone()), reach, |_| None).ok().unwrap();
+        let prepared = plan_authentication(&AuthRequest::Get(url.clone()), reach, |_| None, UNSIGNED).ok().unwrap();
         let outcome = http().perform(&prepared).await.map(|answer| answer.body_length());
         assert_eq!(outcome, if fits { Ok(length) } else { Err(Failure::TooLarge(256 * 1024)) });
     }

@@ -44,11 +44,14 @@ impl Control {
         }
     }
 
-    /// How many edges were lost before this one. The numbers wrap.
+    /// How many edges were lost before this one. The numbers wrap. One that comes late was counted when it was missed.
     pub(super) fn lost_before(&mut self, number: u32) -> u32 {
-        let lost = number.wrapping_sub(self.last).wrapping_sub(1);
+        let ahead = number.wrapping_sub(self.last);
+        if ahead.cast_signed() <= 0 {
+            return 0;
+        }
         self.last = number;
-        lost
+        ahead - 1
     }
 
     /// A contact closed or opened. The first line of an encoder is A, the second B.

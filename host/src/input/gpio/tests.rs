@@ -157,8 +157,11 @@ async fn a_knob_turns_by_detents_both_ways() {
     let control = Control::encoder(name("knob"), StepsPerDetent::Four, contacts);
     let (reading, mut receiver) = reading(vec![Watched { lines, control }]);
     let turn = [(0, true), (1, true), (0, false), (1, false), (1, true), (0, true), (1, false), (0, false)];
-    let edges: Vec<Event> =
+    let mut edges: Vec<Event> =
         (1..).zip(turn).map(|(number, (line, is_closed))| edge(line, is_closed, number, 0)).collect();
+    // The kernel tells of the edges of two lines in any order.
+    edges.swap(1, 2);
+    edges.swap(4, 5);
     hand.happen(&edges);
     for detents in [1, -1] {
         let turn = Turn { input: name("knob"), detents, at_ms: 1_000 };
@@ -226,6 +229,11 @@ fn numbers_of_edges_wrap() {
     let mut control = Control::button(name("clock"), false);
     assert_eq!(control.lost_before(1), 0);
     assert_eq!(control.lost_before(4), 2);
-    assert_eq!(control.lost_before(u32::MAX), u32::MAX - 5);
-    assert_eq!(control.lost_before(0), 0);
+    assert_eq!(control.lost_before(3), 0, "it comes late");
+    assert_eq!(control.lost_before(5), 0);
+    let mut control = Control::button(name("clock"), false);
+    assert_eq!(control.lost_before(u32::MAX / 2), u32::MAX / 2 - 1);
+    assert_eq!(control.lost_before(u32::MAX - 1), u32::MAX / 2 - 1);
+    assert_eq!(control.lost_before(u32::MAX), 0);
+    assert_eq!(control.lost_before(2), 2);
 }

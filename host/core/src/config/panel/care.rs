@@ -85,7 +85,7 @@ fn parse_night(node: &Node<'_, '_>) -> Option<Night> {
 }
 
 /// `HH:MM`, in minutes since midnight.
-fn parse_minute(node: &Node<'_, '_>) -> Option<u16> {
+pub(in crate::config) fn parse_minute(node: &Node<'_, '_>) -> Option<u16> {
     let text = node.text()?;
     let two_digits = |digits: &str, below: u16| {
         let number = (digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse())?;

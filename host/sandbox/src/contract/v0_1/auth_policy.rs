@@ -102,6 +102,8 @@ impl From<Signal> for wit::Signal {
             Signal::SignIn => Self::SignIn,
             Signal::SignOut { revoke } => Self::SignOut(revoke),
             Signal::TokenRefused => Self::TokenRefused,
+            // Only a policy that asked for a browser hears of one, and this version has no word for that.
+            Signal::Returned { .. } | Signal::TurnedAway(_) => Self::Started,
         }
     }
 }

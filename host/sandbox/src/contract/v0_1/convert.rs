@@ -247,6 +247,8 @@ impl From<Failure> for wit_http::Failure {
             Failure::Denied(text) => Self::Denied(text),
             Failure::Invalid(text) => Self::Invalid(text),
             Failure::Missing(slot) => Self::Missing(slot),
+            // What this version knows comes nearest: nothing left, and what is sent again waits.
+            Failure::SignedOut => Self::Unsent("nobody is signed in".into()),
             Failure::Unsent(text) => Self::Unsent(text),
             Failure::Interrupted(text) => Self::Interrupted(text),
             Failure::TooLarge(bytes) => Self::TooLarge(bytes),

@@ -1,0 +1,227 @@
+//! New versions of a plugin come from a publisher's repository, over HTTP or on a stick. What goes wrong leaves the old one
+//! running, and no press is lost.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use crate::bench::{Bench, guest};
+
+/// A publisher, with its program.
+struct Publisher {
+    folder: TempDir,
+}
+
+impl Publisher {
+    async fn new() -> Self {
+        let publisher = Self { folder: tempfile::tempdir().unwrap() };
+        publisher.run(&["init"]).await;
+        publisher
+    }
+
+    async fn run(&self, arguments: &[&str]) {
+        let program = ["punchcard-publisher", "--folder", self.folder.path().to_str().unwrap()];
+        punchcard_publisher::run(program.iter().chain(arguments).copied()).await.unwrap();
+    }
+
+    /// Signs a component as a version of `saboteur`.
+    async fn publish(&self, version: &str, bytes: &[u8]) {
+        let file = self.folder.path().join("saboteur.wasm");
+        fs::write(&file, bytes).unwrap();
+        self.run(&["add", file.to_str().unwrap(), "--version", version]).await;
+        self.run(&["sign"]).await;
+    }
+
+    fn repository(&self) -> PathBuf {
+        self.folder.path().join("repository")
+    }
+
+    fn root(&self) -> PathBuf {
+        self.repository().join("metadata/1.root.json")
+    }
+
+    /// Serves the repository as any static web server does.
+    async fn serve(&self) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().fallback(hand_out).with_state(self.repository());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        address
+    }
+}
+
+async fn hand_out(State(folder): State<PathBuf>, uri: Uri) -> Result<Vec<u8>, StatusCode> {
+    fs::read(folder.join(uri.path().trim_start_matches('/'))).map_err(|_| StatusCode::NOT_FOUND)
+}
+
+/// The same component with other bytes: a custom section more.
+fn another(component: &[u8], mark: u8) -> Vec<u8> {
+    let mut bytes = component.to_vec();
+    bytes.extend([0, 3, 1, b'v', mark]);
+    bytes
+}
+
+/// A device whose formatter is a file beside its plugins.toml, with a repository at `source`.
+async fn bench(source: &str, root: &Path, updates: &str) -> Bench {
+    let bench = Bench::new().await;
+    fs::copy(guest("for-tests/saboteur"), bench.folder().join("saboteur.wasm")).unwrap();
+    let text = bench.configuration_text();
+    let line = text.lines().find(|line| line.starts_with("saboteur = ")).unwrap().to_owned();
+    let root = root.display();
+    let table = format!(
+        "[repositories.workshop]\n{source}\nroot = \"{root}\"\nplugins = [\"saboteur\"]\nupdates = \"{updates}\"\n\n[plugins]"
+    );
+    bench.configure(&text.replace(&line, "saboteur = \"saboteur.wasm\"").replace("[plugins]", &table));
+    bench
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("url = {{ url = \"http://{address}\", private = true }}")
+}
+
+async fn update(bench: &Bench, arguments: &[&str]) -> (bool, Value) {
+    let arguments: Vec<&str> = ["plugin", "update", "--json"].iter().chain(arguments).copied().collect();
+    let output = bench.command(&arguments).await;
+    let reports: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr)));
+    (output.status.success(), reports[0].clone())
+}
+
+async fn digest(bench: &mut Bench) -> String {
+    let report = bench.status().await;
+    let plugins = report["plugins"].as_array().unwrap();
+    let found = plugins.iter().find(|plugin| plugin["name"] == "saboteur").unwrap();
+    found["sha256"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_version_is_installed_from_a_server_and_a_bad_one_gives_way_to_the_old() {
+    let publisher = Publisher::new().await;
+    let first = fs::read(guest("for-tests/saboteur")).unwrap();
+    let second = another(&first, 2);
+    publisher.publish("1.0.0", &first).await;
+    publisher.publish("1.1.0", &second).await;
+    let mut bench = bench(&url(publisher.serve().await), &publisher.root(), "ask").await;
+    bench.start().await;
+    bench.sign_in().await;
+    bench.press("one").await;
+    let began_with = digest(&mut bench).await;
+
+    let (_, report) = update(&bench, &["--check"]).await;
+    let found = &report["plugins"][0];
+    assert_eq!((&found["running"], &found["state"]["available"]["version"]), (&"1.0.0".into(), &"1.1.0".into()));
+    assert_eq!(found["waits-for"], "person", "{report:#}");
+    assert_eq!(digest(&mut bench).await, began_with, "it was only looked");
+    let (is_done, report) = update(&bench, &["saboteur"]).await;
+    assert!(is_done, "{report:#}");
+    assert_eq!(report["plugins"][0]["state"]["installed"]["version"], "1.1.0", "{report:#}");
+    let installed = digest(&mut bench).await;
+    assert_ne!(installed, began_with);
+    assert_eq!(fs::read(bench.folder().join("saboteur.wasm")).unwrap(), second);
+    bench.press("two").await;
+
+    // A formatter, and none that takes these settings.
+    publisher.publish("1.2.0", &fs::read(guest("timeclock")).unwrap()).await;
+    let (is_done, report) = update(&bench, &[]).await;
+    assert!(!is_done, "{report:#}");
+    assert_eq!(report["plugins"][0]["state"]["failed"]["version"], "1.2.0", "{report:#}");
+    assert_eq!(digest(&mut bench).await, installed);
+    assert_eq!(fs::read(bench.folder().join("saboteur.wasm")).unwrap(), second);
+    bench.press("three").await;
+    let (is_done, report) = update(&bench, &[]).await;
+    let found = &report["plugins"][0];
+    assert!(is_done && found["state"] == "current", "{report:#}");
+    assert!(found["passed-over"][0]["reason"].as_str().unwrap().contains("found bad"), "{report:#}");
+
+    // Backwards at a person's word alone.
+    let (_, report) = update(&bench, &["saboteur", "--version", "1.0.0"]).await;
+    assert_eq!(report["plugins"][0]["state"]["installed"]["version"], "1.0.0", "{report:#}");
+    assert_eq!(digest(&mut bench).await, began_with);
+    bench.settle().await;
+    assert_eq!(bench.delivered(), ["one", "two", "three"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_gone_or_older_changes_nothing_and_a_stick_does_as_well() {
+    let publisher = Publisher::new().await;
+    let first = fs::read(guest("for-tests/saboteur")).unwrap();
+    publisher.publish("1.0.0", &first).await;
+    // Nobody listens there any more.
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let mut bench = bench(&url(gone), &publisher.root(), "automatic").await;
+    bench.start().await;
+    let began_with = digest(&mut bench).await;
+    let (is_done, report) = update(&bench, &[]).await;
+    assert!(!is_done && report["error"].as_str().unwrap().contains("can't be read"), "{report:#}");
+    assert_eq!(bench.status().await["problems"], Value::Array(Vec::new()), "a server that is away is no problem yet");
+
+    // A stick of another publisher's, and one of this one's.
+    let stranger = Publisher::new().await;
+    stranger.publish("9.0.0", &another(&first, 9)).await;
+    let (is_done, report) = update(&bench, &["--from", stranger.repository().to_str().unwrap()]).await;
+    assert!(!is_done && report["error"].as_str().unwrap().contains("is refused"), "{report:#}");
+    assert_eq!(bench.status().await["problems"][0]["part"], "repository workshop");
+    let old = tempfile::tempdir().unwrap();
+    copy_folder(&publisher.repository(), old.path());
+    publisher.publish("1.1.0", &another(&first, 1)).await;
+    let stick = publisher.repository();
+    let (is_done, report) = update(&bench, &["--from", stick.to_str().unwrap()]).await;
+    assert!(is_done, "{report:#}");
+    assert_eq!(report["plugins"][0]["state"]["installed"]["version"], "1.1.0", "{report:#}");
+    assert_eq!(bench.status().await["problems"], Value::Array(Vec::new()));
+    let installed = digest(&mut bench).await;
+    assert_ne!(installed, began_with);
+
+    // What was seen is remembered over a restart.
+    bench.stop().await;
+    bench.start().await;
+    let (is_done, report) = update(&bench, &["--from", old.path().to_str().unwrap()]).await;
+    assert!(!is_done && report["error"].as_str().unwrap().contains("is refused"), "{report:#}");
+    assert_eq!(digest(&mut bench).await, installed);
+    let left = fs::read_dir(bench.state().join("updates")).unwrap().count();
+    assert_eq!(left, 0, "something was left behind");
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let into = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            fs::create_dir(&into).unwrap();
+            copy_folder(&entry.path(), &into);
+        } else {
+            fs::copy(entry.path(), into).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_not_be_done_is_said() {
+    let publisher = Publisher::new().await;
+    let stick = publisher.repository();
+    let mut bench = bench(&format!("folder = \"{}\"", stick.display()), &publisher.root(), "off").await;
+    bench.start().await;
+    let table: [(&[&str], &str); 4] = [
+        (&["device-flow"], "no repository of plugins.toml has `device-flow` in its `plugins`"),
+        (&["saboteur", "--version", "1"], "that is no version such as 1.2.0"),
+        (&["Saboteur"], "is not a name"),
+        (&["saboteur", "--version", "3.0.0"], "the repository offers no such version"),
+    ];
+    for (arguments, message) in table {
+        let arguments: Vec<&str> = ["plugin", "update"].iter().chain(arguments).copied().collect();
+        let output = bench.command(&arguments).await;
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(!output.status.success() && said.contains(message), "{arguments:?}: {said}");
+    }
+    bench.reconfigure("1.root.json", "2.root.json");
+    let checked = bench.command(&["check"]).await;
+    let said = String::from_utf8([checked.stdout, checked.stderr].concat()).unwrap();
+    assert!(!checked.status.success() && said.contains("can't be read") && said.contains("2.root.json"), "{said}");
+}
