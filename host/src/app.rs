@@ -16,7 +16,7 @@ mod opening;
 
 mod material;
 mod part;
-mod plugin;
+pub mod plugin;
 mod supervisor;
 mod update;
 mod watch;

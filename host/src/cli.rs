@@ -85,6 +85,8 @@ enum Command {
     Events(events::EventsArguments),
     /// List what sinks set aside, try it again, or drop it.
     Rejects(rejects::RejectsArguments),
+    /// Say which plugins there are, in which versions, and add, update, pin or remove them, or go back to an earlier version.
+    Plugin(plugin::PluginArguments),
     /// Compare what a sink's service has with what was delivered, row by row.
     Reconcile(reconcile::ReconcileArguments),
     /// List the sinks, or have one of them mended.
@@ -102,8 +104,6 @@ enum Command {
     SignIn(sign_in::SignInArguments),
     /// Forget the tokens of a grant on this device.
     SignOut(sign_in::SignOutArguments),
-    /// Bring plugins up to date; write one, and try it without a device.
-    Plugin(plugin::PluginArguments),
     /// Show what the panel shows.
     Panel {
         /// Write a PNG file instead.
@@ -127,6 +127,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Backup(_) | Command::Init(_) | Command::Logs(_) | Command::Restore(_) | Command::SupportBundle(_) => {}
         // Whoever writes plugins has no device.
         Command::Plugin(arguments) if !arguments.is_of_device() => {}
+        // So it may write where plugins.toml is.
+        Command::Plugin(arguments) if arguments.writes_configuration() => {}
         // Buses and lines belong to groups that the service is in.
         Command::Doctor(_) => become_owner(&device.state, HARDWARE_GROUPS).map_err(Failure::general)?,
         _ => become_owner(&device.state, &[]).map_err(Failure::general)?,
@@ -142,6 +144,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Status { json } => status::status(device, *json),
         Command::Events(arguments) => events::events(device, arguments),
         Command::Rejects(arguments) => rejects::rejects(device, arguments),
+        Command::Plugin(arguments) => plugin::plugin(device, arguments),
         Command::Reconcile(arguments) => reconcile::reconcile(device, arguments),
         Command::Sinks(arguments) => sinks::sinks(device, arguments),
         Command::Replay(arguments) => replay::replay(device, arguments),
@@ -149,7 +152,6 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Restore(arguments) => restore::restore(device, arguments),
         Command::SignIn(arguments) => sign_in::sign_in(device, arguments),
         Command::SignOut(arguments) => sign_in::sign_out(device, arguments),
-        Command::Plugin(arguments) => plugin::plugin(device, arguments),
         Command::Panel { png, scale } => panel::panel(device, png.as_deref(), *scale),
     }
 }

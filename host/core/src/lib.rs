@@ -36,6 +36,8 @@ pub mod event;
 pub mod row;
 
 pub mod plugin;
+pub mod plugin_version;
+pub mod probation;
 
 pub mod formatting;
 pub mod replay;

@@ -26,6 +26,8 @@ pub struct UnmetNeed {
     pub part: Part,
     /// What is needed, by which plugin, and what to write where.
     pub message: String,
+    /// The URL that is to be added to that key, where that is all.
+    pub entry: Option<String>,
 }
 
 /// What a grant's policy needs, and the grant does not give.
@@ -54,6 +56,7 @@ pub fn unmet_by_sink(
                  sinks.{name}",
                 grants.keys().next().map_or("NAME", GrantName::as_str)
             ),
+            entry: None,
         });
     }
     let grant = sink.grant().and_then(|grant| Some((grant, grants.get(grant)?)));
@@ -117,6 +120,7 @@ pub fn unmet_by_sensor(name: &InputName, sensor: &Sensor, needs: &Loans) -> Vec<
             unmet.push(UnmetNeed {
                 part: Part::Sensor(name.clone()),
                 message: format!("plugin `{plugin}` opens the {what} `{wanted}`, which is not lent to it; {remedy}"),
+                entry: None,
             });
         }
         for loan in spare {
@@ -127,7 +131,7 @@ pub fn unmet_by_sensor(name: &InputName, sensor: &Sensor, needs: &Loans) -> Vec<
                 _ => Part::OneWireLoan(name.clone(), loan.clone()),
             };
             let message = format!("plugin `{plugin}` opens no {what} `{loan}`; it opens {known}");
-            unmet.push(UnmetNeed { part, message });
+            unmet.push(UnmetNeed { part, message, entry: None });
         }
     }
     unmet
@@ -176,6 +180,7 @@ pub fn unmet_by_events(name: &SinkName, configuration: &Configuration, fields: &
             message: format!(
                 "plugin `{plugin}` needs the field `{field}`, but what makes this sink's events ({inputs}) sends {fields}{meant}"
             ),
+            entry: None,
         }
     };
     fields.iter().filter(|field| !sent.contains(&field.as_str())).map(unmet).collect()
@@ -187,16 +192,20 @@ fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
 
 fn unmet_urls(plugin: &PluginName, needs: &Needs, granted: &[Prefix], part: &Part) -> Vec<UnmetNeed> {
     let unmet = |needed: &String| {
-        let message = match Url::parse(needed) {
+        let (message, entry) = match Url::parse(needed) {
             // The prefixes themselves cover no address of the open internet without encryption.
             Ok(url) if covering(granted, &url).is_some() => return None,
             Ok(url) => match entry_for(&url) {
-                Ok(entry) => format!("plugin `{plugin}` needs {}; add {entry} to {part}", shown(&url)),
-                Err(reason) => format!("plugin `{plugin}` needs {}, but {reason}", shown(&url)),
+                Ok(entry) => {
+                    let message = format!("plugin `{plugin}` needs {}; add {entry} to {part}", shown(&url));
+                    // A name in one's own network is for a person to judge.
+                    (message, entry.starts_with('"').then(|| shown(&url)))
+                }
+                Err(reason) => (format!("plugin `{plugin}` needs {}, but {reason}", shown(&url)), None),
             },
-            Err(error) => format!("plugin `{plugin}` needs an address that is none: {error}"),
+            Err(error) => (format!("plugin `{plugin}` needs an address that is none: {error}"), None),
         };
-        Some(UnmetNeed { part: part.clone(), message })
+        Some(UnmetNeed { part: part.clone(), message, entry })
     };
     needs.urls.iter().filter_map(unmet).collect()
 }
@@ -227,6 +236,7 @@ fn unmet_slots(plugin: &PluginName, needs: &Needs, name: &GrantName, grant: &Gra
         message: format!(
             "plugin `{plugin}` needs the secret `{slot}`; add `{slot} = {{ file = \"…\" }}` to grants.{name}.secrets"
         ),
+        entry: None,
     };
     needs.slots.iter().filter(|slot| !filled(slot)).map(unmet).collect()
 }

@@ -64,6 +64,7 @@ mod history;
 
 mod grant;
 mod memory;
+mod plugin;
 mod repository;
 mod sensor;
 
@@ -97,6 +98,7 @@ pub use history::{Keep, Pruned};
 pub use known_time::KnownTime;
 pub use moment::Moment;
 pub use outbox::Ordinal;
+pub use plugin::{BadComponent, NewVersion, PluginHistories, PluginHistory, RollbackError, Version, Whence};
 pub use reader::Reader;
 pub use reject::{Reject, RejectPage, RejectPlace};
 pub use replay::{KeptRow, ReplayGround, ReplayPage, ReplayedEvent, Stretch};

@@ -33,6 +33,7 @@ const PAGE_BYTES: i64 = 1024;
 pub(super) const STEPS: &[M<'static>] = &[
     M::up(include_str!("schema/version-1.sql")),
     M::up(include_str!("schema/version-2.sql")),
+    M::up(include_str!("schema/version-3.sql")),
     M::up(include_str!("schema/version-4.sql")),
 ];
 

@@ -14,6 +14,7 @@ mod formatting;
 mod histories;
 mod history;
 mod model;
+mod plugin;
 mod precedence;
 mod refusal;
 mod replay;

@@ -13,12 +13,17 @@ use super::cache::{Fingerprint, hexadecimal};
 use super::folder::{Folder, FolderError, is_left_over};
 use super::measure::COMPONENT_BYTES;
 
+/// The folder of admitted components in the state folder.
+pub const FOLDER: &str = "plugins";
+
 /// Components that no plugin uses any more, and that are kept to go back to: the newest.
 const KEPT: usize = 8;
 
 /// The folder of components.
 pub(super) struct Archive {
     folder: Folder,
+    /// Nothing in it is changed.
+    read_only: bool,
 }
 
 /// Why a component can't be had from the archive.
@@ -39,13 +44,13 @@ pub enum ArchiveError {
 }
 
 impl Archive {
-    /// Opens the folder; it is made where that is wanted.
+    /// Opens the folder; it is made where that is wanted, and otherwise left as it is.
     ///
     /// # Errors
     /// When it can't be made, or is not this user's alone.
     pub(super) fn open(folder: &Path, make: bool) -> Result<Self, FolderError> {
         let folder = if make { Folder::make(folder) } else { Folder::open(folder) }?;
-        Ok(Self { folder })
+        Ok(Self { folder, read_only: !make })
     }
 
     /// Keeps a component that was let in.
@@ -54,7 +59,7 @@ impl Archive {
     /// When it is not safely on the disk.
     pub(super) fn keep(&self, component: &[u8], sha256: &Fingerprint) -> Result<(), FolderError> {
         // One that is there is left alone, unless it is damaged: a card wears by what is written to it.
-        if self.read(sha256).is_ok() {
+        if self.read_only || self.read(sha256).is_ok() {
             return Ok(());
         }
         self.folder.write(&name(sha256), component)
@@ -100,7 +105,9 @@ impl Archive {
     }
 }
 
-fn name(sha256: &Fingerprint) -> String {
+/// The name of a component's file in the folder.
+#[must_use]
+pub fn name(sha256: &Fingerprint) -> String {
     format!("{}.wasm", hexadecimal(sha256))
 }
 

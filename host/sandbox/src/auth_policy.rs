@@ -10,6 +10,7 @@ use super::cache::Fingerprint;
 use super::call::{Answer, CallError};
 use super::formatter::check_state;
 use super::loaded::Loaded;
+use super::tally::Tally;
 use super::text::{check_address, check_code, check_forgotten, check_needs};
 
 /// What an auth policy of any version of the contract is asked.
@@ -41,6 +42,12 @@ impl AuthPolicy {
         Self { calls: Arc::new(calls) }
     }
 
+    /// What became of its calls.
+    #[must_use]
+    pub fn tally(&self) -> &Arc<Tally> {
+        &self.calls.loaded().tally
+    }
+
     /// The SHA-256 of the component.
     #[must_use]
     pub fn sha256(&self) -> &Fingerprint {
@@ -70,6 +77,18 @@ impl AuthPolicy {
     /// # Errors
     /// When the call fails or its answer breaks the contract; the next signal is then `started`.
     pub async fn step(
+        &self,
+        settings: &str,
+        state: Vec<u8>,
+        signal: Signal,
+        slots: Vec<Slot>,
+        context: &Context,
+    ) -> Result<Outcome, CallError> {
+        let ended = self.checked_step(settings, state, signal, slots, context).await;
+        ended.inspect_err(|error| self.tally().note_error(error))
+    }
+
+    async fn checked_step(
         &self,
         settings: &str,
         state: Vec<u8>,

@@ -94,6 +94,15 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
+/// A digest from its hexadecimal digits.
+#[must_use]
+pub fn parse_hexadecimal(text: &str) -> Option<Fingerprint> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digits: Option<Vec<u8>> = text.bytes().map(digit).collect();
+    let bytes: Vec<u8> = digits?.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
+    (text.len() == 64).then(|| bytes.try_into().ok()).flatten()
+}
+
 impl Cache {
     /// Opens the folder, made with mode 0700 where it is not there. Where it can't be used, that is said.
     pub(super) fn open(folder: &Path) -> Self {

@@ -13,6 +13,7 @@ use super::cache::Fingerprint;
 use super::call::{Answer, CallError};
 use super::formatter::check_state;
 use super::loaded::Loaded;
+use super::tally::Tally;
 use super::text::{check_needs, is_address};
 
 /// Bytes of what a page says of where the next one begins.
@@ -54,6 +55,12 @@ pub struct Connector {
 impl Connector {
     pub(super) fn new(calls: impl Calls + 'static) -> Self {
         Self { calls: Arc::new(calls) }
+    }
+
+    /// What became of its calls.
+    #[must_use]
+    pub fn tally(&self) -> &Arc<Tally> {
+        &self.calls.loaded().tally
     }
 
     /// The SHA-256 of the component.
@@ -135,6 +142,18 @@ impl GivenBatch {
     /// # Errors
     /// When the call fails or its answer breaks the contract; the batch is then resumed.
     pub async fn step(
+        &self,
+        limit: Duration,
+        settings: &str,
+        state: &[u8],
+        signal: Signal,
+        context: &Context,
+    ) -> Result<Outcome, CallError> {
+        let ended = self.checked_step(limit, settings, state, signal, context).await;
+        ended.inspect_err(|error| self.steps.loaded().tally.note_error(error))
+    }
+
+    async fn checked_step(
         &self,
         limit: Duration,
         settings: &str,

@@ -10,6 +10,7 @@ use punchcard_core::time::Context;
 use super::cache::Fingerprint;
 use super::call::{Answer, CallError};
 use super::loaded::Loaded;
+use super::tally::Tally;
 use super::text::{check_fields, clip};
 
 /// The longest notice or standing line that is kept, in bytes: several times what a panel scrolls through in its moment.
@@ -59,6 +60,12 @@ impl Formatter {
         Self { longest_cell: limits.characters_per_cell, ..self }
     }
 
+    /// What became of its calls.
+    #[must_use]
+    pub fn tally(&self) -> &Arc<Tally> {
+        &self.calls.loaded().tally
+    }
+
     /// The SHA-256 of the component.
     #[must_use]
     pub fn sha256(&self) -> &Fingerprint {
@@ -88,6 +95,18 @@ impl Formatter {
     /// # Errors
     /// When the call fails or its answer breaks the contract; the events are then as they were.
     pub async fn format(
+        &self,
+        settings: &str,
+        columns: usize,
+        state: Vec<u8>,
+        events: Vec<TimedEvent>,
+        context: &Context,
+    ) -> Result<Formatted, CallError> {
+        let ended = self.checked_format(settings, columns, state, events, context).await;
+        ended.inspect_err(|error| self.tally().note_error(error))
+    }
+
+    async fn checked_format(
         &self,
         settings: &str,
         columns: usize,

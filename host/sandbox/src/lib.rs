@@ -23,6 +23,7 @@ pub mod call;
 pub mod confinement;
 pub mod lender;
 mod loaded;
+pub mod tally;
 mod text;
 mod watchdog;
 
@@ -32,6 +33,7 @@ pub mod formatter;
 pub mod sensor;
 
 pub use admission::{AdmissionError, Description};
+pub use archive::ArchiveError;
 pub use auth_policy::AuthPolicy;
 pub use cache::fingerprint;
 pub use call::CallError;
@@ -43,3 +45,4 @@ pub use file::read_component;
 pub use formatter::Formatter;
 pub use sandbox::{Admitted, LoadError, Plugin, Sandbox, SandboxError, describe};
 pub use sensor::Sensor;
+pub use tally::{Counted, Tally};

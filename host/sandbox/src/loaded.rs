@@ -17,6 +17,7 @@ use super::call::CallError;
 use super::confinement::{Confinement, LogRate};
 use super::lender::{Lender, Nothing};
 use super::sandbox::Sandbox;
+use super::tally::Tally;
 use super::text::clip_sentence;
 
 /// How much one call may hand over to the host, in bytes: 1,000 events with some rows each are a fraction of it.
@@ -29,6 +30,7 @@ pub(super) struct Loaded {
     pub(super) limits: Limits,
     pub(super) log: Arc<LogRate>,
     pub(super) instance: InstancePre<Confinement>,
+    pub(super) tally: Arc<Tally>,
 }
 
 impl Loaded {
@@ -68,11 +70,13 @@ impl Loaded {
         let Ok(_turn) = self.sandbox.turns.acquire().await else {
             return Err(CallError::Trapped { reason: "the host is ending".into() });
         };
+        let began = tokio::time::Instant::now();
         let mut store = self.confine(context.unwrap_or(&no_context()), lender);
         let ended = {
             let _watch = self.sandbox.watchdog.watch();
             catch_panic(tokio::time::timeout(limit, call(&mut store))).await
         };
+        self.tally.note_call(began.elapsed());
         match ended {
             Ok(Ok(Ok(value))) => Ok(value),
             Ok(Ok(Err(error))) => Err(self.explain(&error, store.data())),
@@ -172,7 +176,14 @@ mod tests {
         let name = PluginName::parse("guest").expect("a name");
         let log = Arc::new(LogRate::new(&name, 60));
         let sha256 = Sha256::digest(CALLER).into();
-        let loaded = Loaded { sandbox: Arc::clone(&sandbox), sha256, limits: Limits::default(), log, instance };
+        let loaded = Loaded {
+            sandbox: Arc::clone(&sandbox),
+            sha256,
+            limits: Limits::default(),
+            log,
+            instance,
+            tally: Arc::default(),
+        };
         let fall = async || {
             loaded
                 .call(None, async |store| {

@@ -14,7 +14,7 @@ use wasmtime::Engine;
 use wasmtime::component::{InstancePre, Linker};
 
 use super::admission::{AdmissionError, Description, find_world};
-use super::archive::{Archive, ArchiveError};
+use super::archive::{self, Archive, ArchiveError};
 use super::cache::{Cache, Fingerprint};
 use super::compiler::Compiler;
 use super::confinement::{Confinement, LogRate};
@@ -22,6 +22,7 @@ use super::contract::{Shape, VERSIONS};
 use super::engine::{self, CALLS};
 use super::loaded::Loaded;
 use super::measure::measure;
+use super::tally::Tally;
 use super::text::clip_sentence;
 use super::watchdog::Watchdog;
 use super::{AuthPolicy, Connector, Formatter, Sensor};
@@ -131,6 +132,17 @@ impl Plugin {
             Self::Sensor(plugin) => plugin.sha256(),
         }
     }
+
+    /// What became of its calls.
+    #[must_use]
+    pub fn tally(&self) -> &Arc<Tally> {
+        match self {
+            Self::AuthPolicy(plugin) => plugin.tally(),
+            Self::Formatter(plugin) => plugin.tally(),
+            Self::Connector(plugin) => plugin.tally(),
+            Self::Sensor(plugin) => plugin.tally(),
+        }
+    }
 }
 
 impl Sandbox {
@@ -140,7 +152,7 @@ impl Sandbox {
     /// # Errors
     /// When the engine does not run here.
     pub fn start(state: &Path, compiler: Compiler) -> Result<Arc<Self>, SandboxError> {
-        let archive = Archive::open(&state.join("plugins"), true).inspect_err(|error| {
+        let archive = Archive::open(&state.join(archive::FOLDER), true).inspect_err(|error| {
             let error = error as &dyn std::error::Error;
             warn!(error, "the folder of admitted plugins can't be used; there is no version to go back to");
         });
@@ -153,7 +165,8 @@ impl Sandbox {
     /// # Errors
     /// When the engine does not run here.
     pub fn start_beside(state: &Path, compiler: Compiler) -> Result<Arc<Self>, SandboxError> {
-        Self::set_up(Cache::open_beside(&state.join("cache")), None, compiler)
+        let archive = Archive::open(&state.join(archive::FOLDER), false).ok();
+        Self::set_up(Cache::open_beside(&state.join("cache")), archive, compiler)
     }
 
     fn set_up(cache: Cache, archive: Option<Archive>, compiler: Compiler) -> Result<Arc<Self>, SandboxError> {
@@ -208,7 +221,8 @@ impl Sandbox {
     ) -> Result<Plugin, LoadError> {
         let log = Arc::new(LogRate::new(name, limits.log_lines_per_minute));
         let (sandbox, instance, sha256) = (Arc::clone(self), admitted.instance.clone(), admitted.description.sha256);
-        (admitted.shape.bind)(Loaded { sandbox, sha256, limits, log, instance }).map_err(|error| {
+        let tally = Arc::default();
+        (admitted.shape.bind)(Loaded { sandbox, sha256, limits, log, instance, tally }).map_err(|error| {
             LoadError::NotAdmitted {
                 plugin: name.clone(),
                 source: AdmissionError::Misfit { reason: clip_sentence(format!("{error:#}")) },
@@ -227,10 +241,12 @@ impl Sandbox {
     }
 
     /// Removes compiled code that none of these plugins uses: what a configuration before used, and what another version of
-    /// the host compiled; and all but the newest of the components that none uses. It is called when all plugins are loaded.
-    pub fn keep_only(&self, used: &[Fingerprint]) {
+    /// the host compiled; and of the components that none uses all but those that are `kept` and the newest. It is called when
+    /// all plugins are loaded.
+    pub fn keep_only(&self, used: &[Fingerprint], kept: &[Fingerprint]) {
         let code = self.cache.tidy(&self.engine, used);
-        let components = self.archive.as_ref().map_or(Ok(0), |archive| archive.tidy(used)).unwrap_or_else(|error| {
+        let kept = [used, kept].concat();
+        let components = self.archive.as_ref().map_or(Ok(0), |archive| archive.tidy(&kept)).unwrap_or_else(|error| {
             warn!(error = &error as &dyn std::error::Error, "the folder of admitted plugins can't be tidied");
             0
         });

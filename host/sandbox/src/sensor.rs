@@ -13,6 +13,7 @@ use super::call::{Answer, CallError};
 use super::formatter::check_state;
 use super::lender::Lender;
 use super::loaded::Loaded;
+use super::tally::Tally;
 
 /// Readings of one poll, and fields of one reading.
 const READINGS: usize = 100;
@@ -51,6 +52,12 @@ pub struct Sensor {
 impl Sensor {
     pub(super) fn new(calls: impl Calls + 'static) -> Self {
         Self { calls: Arc::new(calls) }
+    }
+
+    /// What became of its calls.
+    #[must_use]
+    pub fn tally(&self) -> &Arc<Tally> {
+        &self.calls.loaded().tally
     }
 
     /// The SHA-256 of the component.
@@ -95,6 +102,17 @@ impl Sensor {
     /// # Errors
     /// When the call fails or its answer breaks the contract; the state is then as it was.
     pub async fn poll(
+        &self,
+        lender: Arc<dyn Lender>,
+        settings: &str,
+        state: &[u8],
+        context: &Context,
+    ) -> Result<Polled, CallError> {
+        let ended = self.checked_poll(lender, settings, state, context).await;
+        ended.inspect_err(|error| self.tally().note_error(error))
+    }
+
+    async fn checked_poll(
         &self,
         lender: Arc<dyn Lender>,
         settings: &str,

@@ -33,6 +33,7 @@ impl Device {
             Question::Status => Ok(Answer::Status(Box::new(report(self).await))),
             Question::Frame => Ok(self.display.answer()),
             Question::Reload => self.reload().await,
+            Question::Plugin(question) => self.answer_of_plugin(question).await,
             Question::SignIn { grant } => self.ask_grant(&grant, GrantCommand::SignIn),
             Question::SignOut { grant, revoke } => self.ask_grant(&grant, GrantCommand::SignOut { revoke }),
             Question::Retry { sink } => self.retry(&sink),
@@ -320,5 +321,6 @@ fn unknown(what: &str, name: &str, known: impl Iterator<Item = impl ToString>) -
     format!("there is no {what} `{name}`; {known}")
 }
 
+mod plugin;
 #[cfg(test)]
 mod tests;

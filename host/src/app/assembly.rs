@@ -10,6 +10,7 @@ use std::sync::Arc;
 use punchcard_core::config::{Configuration, Part as Place};
 use punchcard_core::name::SinkName;
 use punchcard_core::supervisor::PartName;
+use punchcard_ledger::PluginHistories;
 use punchcard_sandbox::Sandbox;
 use tokio::task::JoinSet;
 
@@ -20,7 +21,7 @@ use super::part::Part;
 use super::part::grant::GrantPart;
 use super::part::sensor::SensorPart;
 use super::part::sink::SinkPart;
-use super::plugin::Plugins;
+use super::plugin::{Plugins, Versions};
 use super::replay::Replayer;
 use super::update;
 
@@ -57,7 +58,7 @@ async fn assemble_part(materials: &Materials, name: &PartName) -> Assembled {
     }
 }
 
-/// What makes the rows of a sink, put together as for a device that runs.
+/// What makes the rows of a sink, put together as for a device that runs and knows these versions.
 ///
 /// # Errors
 /// All that keeps the sink from running.
@@ -66,17 +67,21 @@ pub async fn assemble_replayer(
     sink: &SinkName,
     folder: &Path,
     sandbox: &Arc<Sandbox>,
+    versions: PluginHistories,
 ) -> Result<Replayer, Vec<Fault>> {
-    let plugins = Plugins::load(configuration, folder, sandbox, &BTreeMap::new());
+    let versions = Versions::Known(Arc::new(versions));
     let configuration = Arc::new(configuration.clone());
+    let plugins = Plugins::load(&configuration, folder, sandbox, &BTreeMap::new(), &versions);
     let materials = Materials { configuration, folder: folder.to_owned(), plugins, rows_alone: true };
     Ok(SinkPart::assemble(&materials, sink).await?.replayer())
 }
 
 /// Everything that is wrong with a configuration beyond its text: components, settings, secrets.
 pub async fn find_faults(configuration: &Configuration, folder: &Path, sandbox: &Arc<Sandbox>) -> Vec<Fault> {
-    let plugins = Plugins::load(configuration, folder, sandbox, &BTreeMap::new());
+    // What stands in the files, whatever runs.
+    let versions = Versions::Known(Arc::default());
     let configuration = Arc::new(configuration.clone());
+    let plugins = Plugins::load(&configuration, folder, sandbox, &BTreeMap::new(), &versions);
     let materials = Arc::new(Materials { configuration, folder: folder.to_owned(), plugins, rows_alone: false });
     let mut faults: Vec<Fault> = Vec::new();
     for (name, loaded) in materials.plugins.all().await {

@@ -32,6 +32,8 @@ pub enum Question {
     Frame,
     /// Look at plugins.toml, the components and the secrets again.
     Reload,
+    /// Of the versions of plugins.
+    Plugin(PluginQuestion),
     /// Begin to sign in, or try again.
     SignIn {
         /// The grant.
@@ -135,13 +137,45 @@ pub enum Question {
     },
 }
 
+/// What can be asked of the versions of plugins. All but the pins are answered by what a reload came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum PluginQuestion {
+    /// A file was put where plugins.toml names it: look at it, and remember where it came from.
+    Added {
+        /// The plugin.
+        plugin: String,
+        /// The SHA-256 of the component, in hexadecimal digits.
+        sha256: String,
+        /// Where it was copied from.
+        from: String,
+    },
+    /// Go back to the version before.
+    RollBack {
+        /// The plugin.
+        plugin: String,
+    },
+    /// Take no other version than the one in force, or take them again.
+    Pin {
+        /// The plugin.
+        plugin: String,
+        /// No other one.
+        pinned: bool,
+    },
+    /// Have a version tried again that proved bad, or that a person went back from.
+    Allow {
+        /// The beginning of the SHA-256 of its component, in hexadecimal digits.
+        sha256: String,
+    },
+}
+
 impl Question {
     /// How long the answer may take. A replay formats as much as the ledger has kept states for, and a service may have
     /// refused thousands of rows.
     fn patience(&self) -> Duration {
         match self {
             // A component may have to be compiled anew.
-            Self::Correct { .. } | Self::Requeue { .. } | Self::Forget { .. } | Self::Reload => {
+            Self::Correct { .. } | Self::Requeue { .. } | Self::Forget { .. } | Self::Plugin(_) | Self::Reload => {
                 Duration::from_secs(600)
             }
             // Several plugins, on a slow network.

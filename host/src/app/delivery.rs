@@ -281,7 +281,9 @@ impl Delivery {
             }
             Next::Done(work, receipt) => {
                 load.slowness.finished(rows, usual);
-                if work != Work::Batch {
+                if work == Work::Batch {
+                    self.connector.tally().note_work();
+                } else {
                     load.link.clone_from(&receipt.link);
                     self.keep_link(receipt.link.clone()).await;
                 }
@@ -463,11 +465,15 @@ impl Delivery {
     }
 
     fn stand(&self, standing: DeliveryStatus) {
-        self.standing.send_if_modified(|current| {
+        let holds = matches!(standing, DeliveryStatus::Held { .. });
+        let is_news = self.standing.send_if_modified(|current| {
             let news = *current != standing;
             *current = standing;
             news
         });
+        if holds && is_news {
+            self.connector.tally().note_hold();
+        }
     }
 
     /// Gives a batch to the connector. Its rows are kept there alone.

@@ -58,3 +58,11 @@ pub(super) struct Reload {
     /// Where whoever asks waits for what it came to.
     pub(super) reply: Option<oneshot::Sender<ReloadReport>>,
 }
+
+impl Device {
+    /// µs since 1970, where the time is known.
+    pub(super) fn known_micros(&self) -> Option<i64> {
+        let now = self.time.now(&self.clock);
+        now.is_known().then_some(now.wall.unix_micros)
+    }
+}

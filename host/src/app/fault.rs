@@ -27,7 +27,7 @@ impl Fault {
 }
 
 impl From<UnmetNeed> for Fault {
-    fn from(UnmetNeed { part, message }: UnmetNeed) -> Self {
+    fn from(UnmetNeed { part, message, .. }: UnmetNeed) -> Self {
         Self { part, message, misconfigured: true }
     }
 }

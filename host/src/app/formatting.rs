@@ -257,6 +257,7 @@ impl Formatting {
             self.fail(chain(error));
             return sleep_until(&self.clock, self.clock.monotonic_ms() + READ_AGAIN_MS).await;
         }
+        self.by.formatter.tally().note_work();
         self.publish(FormattingStatus::Working);
         if any_rows {
             self.rows.notify_one();

@@ -517,13 +517,20 @@ impl GrantKeeper {
     fn publish(&self) {
         let standing = self.keeper.standing().clone();
         let is_authorized = matches!(standing, GrantStatus::Authorized { .. });
+        let is_blocked = matches!(standing, GrantStatus::Blocked(_));
         let mut was_awaited = false;
-        self.grant.standing.send_if_modified(|current| {
+        let is_news = self.grant.standing.send_if_modified(|current| {
             was_awaited = matches!(current, GrantStatus::AwaitingPerson { .. });
             let news = *current != standing;
             *current = standing;
             news
         });
+        if is_news && is_authorized {
+            self.policy.tally().note_work();
+        }
+        if is_news && is_blocked {
+            self.policy.tally().note_hold();
+        }
         if was_awaited && is_authorized {
             self.grant.sign_ins.send_modify(|count| *count += 1);
         }

@@ -17,8 +17,8 @@ use super::part::handle::{SensorHandle, SinkHandle};
 use super::part::roster::{OnOrOff, Parts};
 use super::sensor::{LastReading, SensorStatus, sensor_part};
 use super::status::{
-    GrantReport, GrantStanding, InputReport, ProblemReport, ReadingReport, Report, SensorReport, SensorStanding,
-    SinkReport, StageReport,
+    CallsReport, GrantReport, GrantStanding, InputReport, PluginReport, ProblemReport, ReadingReport, Report,
+    SensorReport, SensorStanding, SinkReport, StageReport,
 };
 use punchcard_ledger::SinkCounts;
 
@@ -66,7 +66,7 @@ pub(super) async fn report(device: &Device) -> Report {
         configuration: device.configuration_report(),
         clock_known: device.time.now(&device.clock).is_known(),
         events: device.ledger.accepted().borrow().0,
-        plugins: parts.plugins.clone(),
+        plugins: parts.plugins.iter().map(|plugin| plugin_report(plugin, &parts)).collect(),
         grants: parts
             .grants
             .iter()
@@ -91,6 +91,19 @@ pub(super) async fn report(device: &Device) -> Report {
         simulated_hardware: device.is_simulated,
         repositories: device.repositories.borrow().clone(),
     }
+}
+
+/// What is known of a plugin, with what became of its calls until now.
+fn plugin_report(plugin: &PluginReport, parts: &Parts) -> PluginReport {
+    let counted = parts.tallies.get(&plugin.name).map(|tally| tally.read());
+    let calls = counted.map(|counted| CallsReport {
+        calls: counted.calls,
+        milliseconds: u64::try_from(counted.took.as_millis()).unwrap_or(u64::MAX),
+        work: counted.outcomes.work,
+        failures: counted.outcomes.failures(),
+        last_error: counted.last_error,
+    });
+    PluginReport { calls, ..plugin.clone() }
 }
 
 fn sensor_report(name: String, part: &OnOrOff<Arc<SensorHandle>>) -> SensorReport {

@@ -90,6 +90,7 @@ impl Sensing {
                 Ok(new_state) => {
                     state = new_state;
                     failures = 0;
+                    self.sensor.tally().note_work();
                     self.say(None);
                     self.wait(polled_ms, &mut learnt).await;
                 }

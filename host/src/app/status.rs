@@ -215,6 +215,9 @@ pub struct ReloadReport {
     pub steps: Vec<StepReport>,
     /// Tables of plugins.toml that changed and count after a restart.
     pub after_restart: Vec<String>,
+    /// Plugins that are not what their files are, and why.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// What a reload did with a part.
@@ -269,7 +272,7 @@ pub struct ProblemReport {
 }
 
 /// A plugin.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PluginReport {
     /// Its name.
@@ -280,6 +283,40 @@ pub struct PluginReport {
     pub sha256: Option<String>,
     /// Why it is off.
     pub error: Option<String>,
+    /// Why it is not the version that its file is, where that is so.
+    #[serde(default)]
+    pub instead: Option<String>,
+    /// The version of the contract that it was built for.
+    #[serde(default)]
+    pub contract: Option<String>,
+    /// The size of its component.
+    #[serde(default)]
+    pub bytes: Option<u64>,
+    /// What its component imports.
+    #[serde(default)]
+    pub imports: Vec<String>,
+    /// It was not seen to work for long enough yet to stay for good.
+    #[serde(default)]
+    pub on_trial: bool,
+    /// What became of its calls since it was loaded.
+    #[serde(default)]
+    pub calls: Option<CallsReport>,
+}
+
+/// What became of a plugin's calls since it was loaded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CallsReport {
+    /// Calls.
+    pub calls: u64,
+    /// How long they took together, in milliseconds, with what they waited for.
+    pub milliseconds: u64,
+    /// Those of which something came.
+    pub work: u64,
+    /// Those that brought no value.
+    pub failures: u64,
+    /// Why the last one of these did not.
+    pub last_error: Option<String>,
 }
 
 /// What a plugin fills, by the contract's name.

@@ -11,7 +11,9 @@ mod candidate;
 mod running;
 
 pub(super) mod declaration;
+mod probation;
 mod publication;
+mod version;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -33,10 +35,11 @@ use super::fault::Fault;
 use super::io::Io;
 use super::material::Materials;
 use super::part::Site;
-use super::plugin::{LoadedPlugin, Plugins};
+use super::plugin::{Instead, Loaded, LoadedPlugin, Plugins, Versions};
 use super::status::{Fallback, ReloadReport, StepReport};
 use super::timer::sleep_until;
 use candidate::{Candidate, Desired};
+use probation::Trial;
 use running::{BrokeOff, Running};
 
 /// Keeps the parts of a device.
@@ -55,6 +58,10 @@ pub(super) struct Supervisor {
     restarts: BTreeMap<PartName, Restarts>,
     /// The plugins that were loaded last.
     plugins: BTreeMap<PluginName, LoadedPlugin>,
+    /// New versions that are not seen to work for long enough yet.
+    trials: BTreeMap<PluginName, Trial>,
+    /// Plugins of which is said on the panel that they are not what their files are.
+    said_of: BTreeSet<PluginName>,
     /// A configuration whose parts are being put together.
     candidate: Option<Candidate>,
     ends: (mpsc::UnboundedSender<BrokeOff>, mpsc::UnboundedReceiver<BrokeOff>),
@@ -89,6 +96,8 @@ impl Supervisor {
             broke_off: BTreeMap::new(),
             restarts: BTreeMap::new(),
             plugins: BTreeMap::new(),
+            trials: BTreeMap::new(),
+            said_of: BTreeSet::new(),
             candidate: None,
             ends: mpsc::unbounded_channel(),
             started: 0,
@@ -103,7 +112,7 @@ impl Supervisor {
                 self.conclude().await;
                 continue;
             }
-            let again_at_ms = self.next_restart_ms();
+            let (again_at_ms, look_at_ms) = (self.next_restart_ms(), self.next_look_ms());
             tokio::select! {
                 Some(Reload { reply }) = self.requests.recv() => self.reload(reply.into_iter().collect()),
                 assembled = candidate::next(&mut self.candidate) => {
@@ -115,6 +124,7 @@ impl Supervisor {
                 () = wait_until(&self.device, again_at_ms) => {
                     self.execute().await;
                 }
+                () = wait_until(&self.device, look_at_ms) => self.look_at_trials().await,
             }
         }
     }
@@ -146,7 +156,8 @@ impl Supervisor {
     fn begin(&mut self, in_force: InForce, is_reload: bool, replies: Vec<oneshot::Sender<ReloadReport>>) {
         let folder = self.options.configuration.parent().unwrap_or(Path::new("."));
         let configuration = Arc::new(in_force.configuration.clone());
-        let plugins = Plugins::load(&configuration, folder, &self.sandbox, &self.plugins);
+        let versions = Versions::Ledger(self.device.ledger.clone());
+        let plugins = Plugins::load(&configuration, folder, &self.sandbox, &self.plugins, &versions);
         let materials = Arc::new(Materials { configuration, folder: folder.to_owned(), plugins, rows_alone: false });
         // What was proven as a whole before is started part by part; what was not is proven as a whole first.
         let is_proven = in_force.text.as_ref().is_none_or(|text| {
@@ -166,7 +177,9 @@ impl Supervisor {
         let early = candidate.starts_part_by_part();
         let desired = candidate.take(name.clone(), assembled);
         if early && let Some(desired) = desired {
+            let materials = Arc::clone(&candidate.materials);
             self.desired.insert(name, desired);
+            self.take_versions(&materials).await;
             self.execute().await;
         }
     }
@@ -180,7 +193,11 @@ impl Supervisor {
             return self.refuse_settings(candidate, &misconfigured);
         }
         let configuration = Arc::clone(&candidate.materials.configuration);
-        let is_whole = candidate.faults.is_empty() && plugins.values().all(Result::is_ok);
+        let is_as_named = |loaded: &Loaded| match loaded {
+            Ok(loaded) => loaded.instead.as_ref().is_none_or(Instead::is_wanted),
+            Err(_) => false,
+        };
+        let is_whole = candidate.faults.is_empty() && plugins.values().all(is_as_named);
         // Only what works becomes what is fallen back on: a missing file or secret may be a misspelt name.
         let keep = candidate.in_force.text.take_if(|_| is_whole);
         self.device.set_configuration(candidate.in_force.report.clone());
@@ -193,14 +210,19 @@ impl Supervisor {
             self.desired.entry(name).or_insert_with(lost);
         }
         self.plugins = plugins.iter().filter_map(|(name, loaded)| Some((name.clone(), loaded.clone().ok()?))).collect();
-        self.publish(&configuration, Some(&plugins));
+        self.take_versions(&candidate.materials).await;
+        let histories = self.read_versions().await;
+        self.say_versions(&plugins);
+        self.begin_trials(&histories);
+        self.publish(&configuration, Some((&plugins, &histories)));
         let mut steps = self.io.lock().await.apply(&configuration).await;
         steps.extend(self.execute().await);
         let used: Vec<_> = self.plugins.values().map(|loaded| *loaded.plugin.sha256()).collect();
-        self.sandbox.keep_only(&used);
+        self.sandbox.keep_only(&used, &histories.kept());
         if candidate.is_reload {
-            let report =
-                ReloadReport { errors: None, steps: steps.iter().map(StepReport::from).collect(), after_restart };
+            let notes = version::notes(&plugins);
+            let steps = steps.iter().map(StepReport::from).collect();
+            let report = ReloadReport { errors: None, steps, after_restart, notes };
             reply_all(candidate.replies, &report);
         } else {
             self.device.display.note(PanelState::note_ready);
@@ -246,7 +268,7 @@ impl Supervisor {
         report.fallback = Some(report.fallback.unwrap_or(Fallback::Running));
         report.errors = Some(errors.clone());
         self.device.set_configuration(report);
-        reply_all(replies, &ReloadReport { errors: Some(errors), steps: Vec::new(), after_restart: Vec::new() });
+        reply_all(replies, &ReloadReport { errors: Some(errors), ..ReloadReport::default() });
     }
 
     /// Performs the steps from what runs to what should run.

@@ -21,11 +21,11 @@ use punchcard_core::plugin::Problem;
 use punchcard_core::update::{
     ContractVersion, Host, Installed, Offered, Plan, Policy, Waiting, Wish, plan_next_check, plan_update,
 };
-use punchcard_ledger::{PluginRelease, RepositoryTrust};
+use punchcard_ledger::{PluginRelease, RepositoryTrust, Whence};
 use punchcard_repository::{
     Attempt, Catalogue, Clock, FolderMirror, Freshness, Limits, Mirror, RefreshError, TrustState, refresh,
 };
-use punchcard_sandbox::cache::hexadecimal;
+use punchcard_sandbox::cache::{hexadecimal, parse_hexadecimal};
 use punchcard_sandbox::{contract_versions, fingerprint};
 use semver::Version;
 use tokio::sync::{mpsc, oneshot};
@@ -355,7 +355,11 @@ impl Updater {
             minute: now.is_known().then(|| now.wall.minute_of_day()),
             is_fresh: catalogue.freshness != Freshness::Unknown,
         };
-        let installed = Installed { sha256: running.clone(), version: known_version.clone(), pinned: false };
+        let pinned = match self.device.ledger.plugin_histories().await {
+            Ok(histories) => histories.known(plugin).pinned,
+            Err(error) => return UpdateReport::failed(plugin.as_str(), chain(error)),
+        };
+        let installed = Installed { sha256: running.clone(), version: known_version.clone(), pinned };
         let (plan, passed) = plan_update(
             &offered,
             &installed,
@@ -422,6 +426,7 @@ impl Updater {
         }
         match self.installer.install(&release.plugin, bytes).await {
             Ok(()) => {
+                self.note_source(round, offered).await;
                 info!(plugin = %release.plugin, version, repository = %round.name, "a new version is installed");
                 UpdateState::Installed { version: version.clone() }
             }
@@ -430,6 +435,15 @@ impl Updater {
                 Ok(()) => failed(reason),
                 Err(error) => failed(format!("{reason}; and that can't be noted: {}", chain(error))),
             },
+        }
+    }
+
+    /// Has it known that the version in force came from this repository.
+    async fn note_source(&self, round: &Round<'_>, offered: &Offered<'_>) {
+        let Some(sha256) = parse_hexadecimal(offered.sha256) else { return };
+        let whence = Whence::Repository(round.name.to_string());
+        if let Err(error) = self.device.ledger.note_plugin_source(&offered.release.plugin, sha256, whence).await {
+            warn!(plugin = %offered.release.plugin, error = chain(error), "where the plugin came from can't be kept");
         }
     }
 

@@ -18,9 +18,19 @@ pub(super) fn reload(device: &DeviceArguments, json: bool) -> Result<Exit, Failu
     if json {
         print_line(serde_json::to_string_pretty(&report).map_err(Failure::general)?)?;
     } else {
-        print(render_report(&report))?;
+        return say(&report);
     }
-    Ok(if report.errors.is_some() { Exit::Configuration } else { Exit::Success })
+    Ok(exit(&report))
+}
+
+/// Prints what a reload came to.
+pub(super) fn say(report: &ReloadReport) -> Result<Exit, Failure> {
+    print(render_report(report))?;
+    Ok(exit(report))
+}
+
+fn exit(report: &ReloadReport) -> Exit {
+    if report.errors.is_some() { Exit::Configuration } else { Exit::Success }
 }
 
 fn render_report(report: &ReloadReport) -> String {
@@ -37,6 +47,9 @@ fn render_report(report: &ReloadReport) -> String {
             ActionName::Off => "off".red().to_string(),
         };
         text.push_str(&format!("{:<24} {action}: {}\n", step.part, printable(&step.reason)));
+    }
+    for note in &report.notes {
+        text.push_str(&format!("{}\n", printable(note)));
     }
     for key in &report.after_restart {
         text.push_str(&format!("{key:<24} {}: restart the host\n", "counts after a restart".yellow()));

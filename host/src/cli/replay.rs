@@ -24,7 +24,7 @@ use crate::app::assembly::assemble_replayer;
 use crate::app::configuration::Source;
 use crate::app::control::{Answer, Question, ask};
 use crate::app::replay::{Refusal, Replay, Replayed, Replayer, RowDifference};
-use punchcard_ledger::Reader;
+use punchcard_ledger::{PluginHistories, Reader};
 use punchcard_sandbox::cache::hexadecimal;
 use punchcard_sandbox::{Compiler, Sandbox};
 
@@ -76,23 +76,16 @@ pub(super) fn replay(device: &DeviceArguments, arguments: &ReplayArguments) -> R
     };
     let sink = find_sink(&configuration, &arguments.sink)?;
     let mut reader = Reader::open(&device.state, configuration.device.time_zone.clone()).map_err(Failure::general)?;
-    let runtime = small_runtime()?;
     let compiler = Compiler::of_this_program().with_backend(configuration.backend);
     let sandbox = Sandbox::start_beside(&device.state, compiler).map_err(Failure::general)?;
-    let replayer = runtime.block_on(assemble(&source, &configuration, &sink, &sandbox))?;
+    // With the version that the device runs, which may be another than its file.
+    let versions = reader.plugin_histories().map_err(Failure::general)?;
+    let replayer = small_runtime()?.block_on(assemble(&source, &configuration, &sink, &sandbox, versions))?;
     let by = replayer.clone();
     let from = find_event(&mut reader, arguments.from)?;
     let ground = reader.replay_ground(&sink).map_err(Failure::general)?;
-    let mut replay = Replay::begin(replayer, ground, from).map_err(Failure::general)?;
-    let begun_after = replay.begun_after();
-    let progress = Progress::new();
-    while let Some(stretch) = replay.next() {
-        progress.show(&replay, stretch.through);
-        let page = reader.replay_page(&sink, &stretch).map_err(Failure::general)?;
-        runtime.block_on(replay.format(page)).map_err(Failure::general)?;
-    }
-    progress.clear();
-    let replayed = replay.end();
+    let replay = Replay::begin(replayer, ground, from).map_err(Failure::general)?;
+    let (begun_after, replayed) = run(&mut reader, &sink, replay)?;
     let shown =
         Shown { sink: &sink, from, begun_after, columns: &by.columns, replayed: &replayed, most: arguments.most };
     if arguments.json {
@@ -101,6 +94,20 @@ pub(super) fn replay(device: &DeviceArguments, arguments: &ReplayArguments) -> R
         print(shown.text())?;
     }
     if arguments.correct { correct(device, arguments, from, &replayed, &by) } else { Ok(Exit::Success) }
+}
+
+/// Runs a replay to its end. Returns the event behind which it began, and what it came to.
+pub(super) fn run(reader: &mut Reader, sink: &SinkName, mut replay: Replay) -> Result<(Sequence, Replayed), Failure> {
+    let runtime = small_runtime()?;
+    let begun_after = replay.begun_after();
+    let progress = Progress::new();
+    while let Some(stretch) = replay.next() {
+        progress.show(&replay, stretch.through);
+        let page = reader.replay_page(sink, &stretch).map_err(Failure::general)?;
+        runtime.block_on(replay.format(page)).map_err(Failure::general)?;
+    }
+    progress.clear();
+    Ok((begun_after, replay.end()))
 }
 
 /// Has the host do what was shown.
@@ -143,7 +150,7 @@ fn is_meant(rows: usize) -> Result<bool, Failure> {
     confirm(&format!("Deliver {rows} rows as corrections? [y/N] "), &["y", "yes"])
 }
 
-fn refuse(source: &Source, diagnostics: &[Diagnostic]) -> Failure {
+pub(super) fn refuse(source: &Source, diagnostics: &[Diagnostic]) -> Failure {
     Failure::with(Exit::Configuration, source.render(diagnostics))
 }
 
@@ -181,17 +188,18 @@ fn check_number(number: Sequence, newest: Sequence) -> Result<(), String> {
 }
 
 /// The sink's formatter, loaded and checked as the host does it. Of its connector only the limits are wanted.
-async fn assemble(
+pub(super) async fn assemble(
     source: &Source,
     configuration: &Configuration,
     sink: &SinkName,
     sandbox: &Arc<Sandbox>,
+    versions: PluginHistories,
 ) -> Result<Replayer, Failure> {
     let configured = &configuration.sinks[sink];
     let mut alone = configuration.clone();
     alone.sinks.retain(|name, _| name == sink);
     alone.plugins.retain(|name, _| [&configured.format.plugin, &configured.deliver.plugin].contains(&name));
-    assemble_replayer(&alone, sink, source.folder(), sandbox).await.map_err(|faults| {
+    assemble_replayer(&alone, sink, source.folder(), sandbox, versions).await.map_err(|faults| {
         let faults: Vec<_> = faults.iter().map(|fault| fault.diagnostic(configuration)).collect();
         refuse(source, &faults)
     })
@@ -222,18 +230,18 @@ impl Progress {
 }
 
 /// An outcome, for a person or a script.
-struct Shown<'a> {
-    sink: &'a SinkName,
-    from: Sequence,
-    begun_after: Sequence,
-    columns: &'a [Column],
-    replayed: &'a Replayed,
+pub(super) struct Shown<'a> {
+    pub(super) sink: &'a SinkName,
+    pub(super) from: Sequence,
+    pub(super) begun_after: Sequence,
+    pub(super) columns: &'a [Column],
+    pub(super) replayed: &'a Replayed,
     /// Entries of a list, at most.
-    most: usize,
+    pub(super) most: usize,
 }
 
 impl Shown<'_> {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let Replayed { through, events, passed_over, same, .. } = self.replayed;
         let mut lines = vec![format!(
             "Sink {}, events {} to {}: {events} formatted again, from the state that was kept before event {}.",
@@ -320,7 +328,7 @@ impl Shown<'_> {
         }
     }
 
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         let refusals = |refusals: &[Refusal]| -> Vec<Value> {
             refusals.iter().map(|refusal| json!({ "event": refusal.event.0, "reason": refusal.reason })).collect()
         };

@@ -66,6 +66,10 @@ fn render_report(report: &Report, zone: &TimeZone) -> String {
         if let Some(error) = &plugin.error {
             line(&format!("plugin {}", plugin.name), format!("{}: {}", "off".red(), printable(error)));
         }
+        let said = report.problems.iter().any(|problem| problem.part == format!("plugins.{}", plugin.name));
+        if let Some(instead) = plugin.instead.as_ref().filter(|_| !said) {
+            line(&format!("plugin {}", plugin.name), printable(instead));
+        }
     }
     for (part, says) in report.repositories.iter().flat_map(render_repository) {
         line(&part, says);

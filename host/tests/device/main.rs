@@ -13,6 +13,7 @@ mod delivery;
 mod event_id;
 
 mod plugin;
+mod plugin_version;
 
 mod backup;
 mod formatter;

@@ -64,7 +64,9 @@ async fn a_configuration_that_names_a_missing_file_is_not_what_is_fallen_back_on
     bench.stop().await;
     bench.reconfigure("device-flow.wasm", "device-flaw.wasm");
     bench.start().await;
-    bench.until("the plugin is off", |report| report["plugins"][0]["error"].is_string()).await;
+    let report = bench.until("it is said", |report| report["plugins"][0]["instead"].is_string()).await;
+    let said = report["plugins"][0]["instead"].as_str().unwrap();
+    assert!(said.contains("device-flaw.wasm") && said.contains("what ran before goes on"), "{said}");
     bench.stop().await;
     let kept = fs::read_to_string(bench.state().join("last-valid.toml")).unwrap();
     assert!(kept.contains("device-flow.wasm"), "{kept}");

@@ -91,6 +91,8 @@ async fn a_component_that_is_none_is_off_and_its_events_wait_for_one_that_works(
         &format!("saboteur = {:?}", guest("for-tests/saboteur").to_str().unwrap()),
         r#"saboteur = "formatter.wasm""#,
     );
+    // Otherwise what was kept of the version in force would go on.
+    fs::remove_dir_all(bench.state().join("plugins")).unwrap();
     // Types of instances, 650 deep, overflow the stack of the engine's parser.
     let deep = [&b"\0asm\x0d\0\x01\0\x07\xa1\x0f\x01"[..], &[0x42, 1, 1].repeat(650), &[0x42, 0]].concat();
     for bad in [&b"not wasm"[..], &good[..good.len() / 2], &[], &deep] {

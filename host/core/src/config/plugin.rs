@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::Configuration;
 use super::limit::{Limits, parse_call_for, parse_memory_bytes};
 use super::node::Node;
+use crate::name::PluginName;
+use crate::plugin::World;
 
 const LONGEST_PATH: usize = 1024;
 
@@ -14,6 +17,37 @@ pub struct Plugin {
     pub path: PathBuf,
     /// Those of `[limits]`, with what the plugin's own table says otherwise.
     pub limits: Limits,
+}
+
+/// A part that uses a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Use {
+    /// The path of its key, such as `sinks.timesheet.format`.
+    pub part: String,
+    /// What the plugin is there.
+    pub world: World,
+}
+
+impl Configuration {
+    /// The parts that use a plugin.
+    #[must_use]
+    pub fn uses_of(&self, plugin: &PluginName) -> Vec<Use> {
+        let used = |by: &PluginName, part: String, world| (by == plugin).then_some(Use { part, world });
+        let grants =
+            self.grants.iter().map(|(name, grant)| (&grant.plugin, format!("grants.{name}"), World::AuthPolicy));
+        let formatters = self
+            .sinks
+            .iter()
+            .map(|(name, sink)| (&sink.format.plugin, format!("sinks.{name}.format"), World::Formatter));
+        let connectors = self
+            .sinks
+            .iter()
+            .map(|(name, sink)| (&sink.deliver.plugin, format!("sinks.{name}.deliver"), World::Connector));
+        let sensors =
+            self.sensors.iter().map(|(name, sensor)| (&sensor.plugin, format!("sensors.{name}"), World::Sensor));
+        let parts = grants.chain(formatters).chain(connectors).chain(sensors);
+        parts.filter_map(|(by, part, world)| used(by, part, world)).collect()
+    }
 }
 
 /// `"file.wasm"` or `{ path = "file.wasm", call-ms = …, memory-mib = … }`.

@@ -10,6 +10,7 @@ use punchcard_core::supervisor::PartName;
 use super::super::grant::Grant;
 use super::super::status::PluginReport;
 use super::handle::{Handle, SensorHandle, SinkHandle};
+use punchcard_sandbox::Tally;
 
 /// A part as it stands: it runs, or why it does not.
 pub(in crate::app) type OnOrOff<T> = Result<T, String>;
@@ -21,6 +22,8 @@ pub(in crate::app) struct Parts {
     /// Whether the first of them are still being put together.
     pub(in crate::app) starting: bool,
     pub(in crate::app) plugins: Vec<PluginReport>,
+    /// What became of the calls of those that are loaded.
+    pub(in crate::app) tallies: BTreeMap<String, Arc<Tally>>,
     pub(in crate::app) grants: BTreeMap<GrantName, OnOrOff<Arc<Grant>>>,
     pub(in crate::app) sinks: BTreeMap<SinkName, OnOrOff<Arc<SinkHandle>>>,
     pub(in crate::app) sensors: BTreeMap<InputName, OnOrOff<Arc<SensorHandle>>>,
@@ -29,11 +32,10 @@ pub(in crate::app) struct Parts {
 impl Parts {
     /// Before any of them is there.
     pub(in crate::app) fn none_yet(configuration: Arc<Configuration>) -> Self {
-        let plugin =
-            |name: &_| PluginReport { name: ToString::to_string(name), world: None, sha256: None, error: None };
+        let plugin = |name: &_| PluginReport { name: ToString::to_string(name), ..PluginReport::default() };
         let plugins = configuration.plugins.keys().map(plugin).collect();
         let (grants, sinks, sensors) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { configuration, starting: true, plugins, grants, sinks, sensors }
+        Self { configuration, starting: true, plugins, tallies: BTreeMap::new(), grants, sinks, sensors }
     }
 
     /// All of them are off, for this reason.

@@ -8,6 +8,7 @@ use punchcard_core::config::Configuration;
 use punchcard_core::name::PluginName;
 use punchcard_core::plugin::Problem;
 use punchcard_core::supervisor::{Reason, Step};
+use punchcard_ledger::{PluginHistories, PluginHistory};
 use punchcard_sandbox::cache::hexadecimal;
 use tracing::warn;
 
@@ -67,13 +68,22 @@ impl Supervisor {
     }
 
     /// Shows which configuration and plugins there are. `plugins`: those that were loaded, once they were.
-    pub(super) fn publish(&self, configuration: &Arc<Configuration>, plugins: Option<&BTreeMap<PluginName, Loaded>>) {
+    pub(super) fn publish(
+        &self,
+        configuration: &Arc<Configuration>,
+        plugins: Option<(&BTreeMap<PluginName, Loaded>, &PluginHistories)>,
+    ) {
         self.device.parts.send_modify(|parts| {
             let parts = Arc::make_mut(parts);
             parts.configuration = Arc::clone(configuration);
             parts.starting &= plugins.is_none();
-            if let Some(plugins) = plugins {
-                parts.plugins = plugins.iter().map(|(name, loaded)| describe(name, loaded)).collect();
+            if let Some((plugins, histories)) = plugins {
+                let describe = |(name, loaded)| describe(name, loaded, histories.plugins.get(name));
+                parts.plugins = plugins.iter().map(describe).collect();
+                let tally = |(name, loaded): (&PluginName, &Loaded)| {
+                    Some((name.to_string(), Arc::clone(loaded.as_ref().ok()?.plugin.tally())))
+                };
+                parts.tallies = plugins.iter().filter_map(tally).collect();
             }
         });
     }
@@ -91,14 +101,22 @@ impl Supervisor {
     }
 }
 
-fn describe(name: &PluginName, loaded: &Loaded) -> PluginReport {
-    match loaded {
-        Ok(LoadedPlugin { plugin, .. }) => PluginReport {
-            name: name.to_string(),
-            world: Some(plugin.world().into()),
-            sha256: Some(hexadecimal(plugin.sha256())),
-            error: None,
-        },
-        Err(reason) => PluginReport { name: name.to_string(), world: None, sha256: None, error: Some(reason.clone()) },
+fn describe(name: &PluginName, loaded: &Loaded, history: Option<&PluginHistory>) -> PluginReport {
+    let name = name.to_string();
+    let LoadedPlugin { plugin, description, instead, .. } = match loaded {
+        Ok(loaded) => loaded,
+        Err(reason) => return PluginReport { name, error: Some(reason.clone()), ..PluginReport::default() },
+    };
+    PluginReport {
+        name,
+        world: Some(plugin.world().into()),
+        sha256: Some(hexadecimal(plugin.sha256())),
+        error: None,
+        instead: instead.as_ref().map(|instead| instead.says.clone()),
+        contract: Some(description.version.to_owned()),
+        bytes: Some(description.bytes as u64),
+        imports: description.imports.clone(),
+        on_trial: history.and_then(PluginHistory::in_force).is_some_and(|version| version.on_trial),
+        calls: None,
     }
 }

@@ -56,7 +56,8 @@ impl FileInstaller {
         }
         let parts = Arc::clone(&self.device.parts.borrow());
         let found = parts.plugins.iter().find(|report| report.name == plugin.as_str());
-        match found.and_then(|report| report.error.clone()) {
+        // Where another version runs in its place, it was not taken.
+        match found.and_then(|report| report.error.clone().or_else(|| report.instead.clone())) {
             Some(error) => Err(error),
             None => Ok(()),
         }
