@@ -194,12 +194,10 @@ async fn a_card_that_takes_no_new_version_keeps_the_old_one_and_nothing_else() {
     let publisher = Publisher::new().await;
     let first = fs::read(guest("for-tests/saboteur")).unwrap();
     publisher.publish("1.0.0", &first).await;
-    // A custom section of 3 MiB, its length in LEB128.
+    // A custom section of 3 MiB and its name; its length is in LEB128.
     let mut large = first.clone();
-    let content = 3 * 1024 * 1024 + 2;
-    large.extend([0, 0x80 | (content & 0x7f) as u8, 0x80 | ((content >> 7) & 0x7f) as u8]);
-    large.extend([0x80 | ((content >> 14) & 0x7f) as u8, (content >> 21) as u8, 1, b'v']);
-    large.resize(large.len() + content - 2, 0);
+    large.extend([0, 0x82, 0x80, 0xc0, 0x01, 1, b'v']);
+    large.resize(large.len() + 3 * 1024 * 1024, 0);
     publisher.publish("1.1.0", &large).await;
     let mut bench = bench(&url(publisher.serve().await), &publisher.root(), "ask").await;
     bench.start_with_files_of_at_most(2048).await;
