@@ -102,7 +102,7 @@ enum Command {
     SignIn(sign_in::SignInArguments),
     /// Forget the tokens of a grant on this device.
     SignOut(sign_in::SignOutArguments),
-    /// Bring plugins up to date.
+    /// Bring plugins up to date; begin one, or try one without a device.
     Plugin(plugin::PluginArguments),
     /// Show what the panel shows.
     Panel {
@@ -125,6 +125,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         // Root may read the journal and write where it is called, as the owner of the state folder may not. The file of a backup
         // may lie anywhere.
         Command::Backup(_) | Command::Init(_) | Command::Logs(_) | Command::Restore(_) | Command::SupportBundle(_) => {}
+        // Whoever writes plugins has no device.
+        Command::Plugin(arguments) if arguments.is_without_device() => {}
         // Buses and lines belong to groups that the service is in.
         Command::Doctor(_) => become_owner(&device.state, HARDWARE_GROUPS).map_err(Failure::general)?,
         _ => become_owner(&device.state, &[]).map_err(Failure::general)?,
