@@ -55,7 +55,7 @@ pub(super) async fn test(
         for made in &made {
             match &made.verdict {
                 Verdict::Reject(reason) => {
-                    print_line(format_args!("event {}: rejected: {}", made.event, printable(reason)))?
+                    print_line(format_args!("event {}: rejected: {}", made.event, printable(reason)))?;
                 }
                 Verdict::Accepted { notice: Some(notice), .. } => {
                     print_line(format_args!("event {}: the panel says: {}", made.event, printable(notice)))?;
