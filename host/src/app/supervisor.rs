@@ -217,7 +217,9 @@ impl Supervisor {
         self.publish(&configuration, Some((&plugins, &histories)));
         let mut steps = self.io.lock().await.apply(&configuration).await;
         steps.extend(self.execute().await);
-        let used: Vec<_> = self.plugins.values().map(|loaded| *loaded.plugin.sha256()).collect();
+        let running = self.plugins.values().map(|loaded| *loaded.plugin.sha256());
+        // What a version on trial would go back to is needed at once then.
+        let used: Vec<_> = running.chain(self.trials.keys().filter_map(|name| histories.earlier(name))).collect();
         self.sandbox.keep_only(&used, &histories.kept());
         if candidate.is_reload {
             let notes = version::notes(&plugins);

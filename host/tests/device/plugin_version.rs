@@ -122,7 +122,7 @@ async fn a_plugin_is_added_to_a_running_device_and_one_that_is_used_is_not_remov
         assert!(said.contains(words), "{words}: {said}");
     }
     let text = bench.configuration_text();
-    assert!(text.contains("clock = ") && text.contains("# the good one"), "{text}");
+    assert!(text.contains("\nclock = ") && text.contains("# the good one"), "{text}");
     let clock = bench.until("it is there", |report| report["plugins"][0]["name"] == "clock").await;
     assert!(clock["plugins"][0]["error"].is_null(), "{clock:#}");
     assert!(listed(&bench, "clock").await["whence"].as_str().unwrap().starts_with("added from"));
@@ -147,7 +147,7 @@ async fn a_plugin_is_added_to_a_running_device_and_one_that_is_used_is_not_remov
     assert!(refused.status.code() == Some(1) && said.contains("sinks.timesheet.format"), "{said}");
     assert_eq!(bench.configuration_text(), before);
     bench.printed(&["plugin", "remove", "clock", "--yes"]).await;
-    assert!(!bench.configuration_text().contains("clock = "));
+    assert!(!bench.configuration_text().contains("\nclock = "));
     bench.until("it is gone", |report| report["plugins"][0]["name"] != "clock").await;
 }
 
@@ -191,7 +191,7 @@ async fn a_version_that_fails_on_the_history_is_not_taken_and_one_that_fails_on_
         })
         .await;
     assert_eq!(plugin(&report, "saboteur")["on-trial"], false);
-    bench.settle().await;
+    bench.until("all rows are there", |report| report["sinks"][0]["rows-delivered"] == 6).await;
     let delivered = bench.delivered();
     assert_eq!(delivered.last().unwrap(), "three", "{delivered:?}");
     assert_eq!(bench.status().await["sinks"][0]["set-aside"], 0);
@@ -233,7 +233,8 @@ async fn what_a_plugin_lacks_is_granted_by_a_persons_word_and_the_rest_of_the_fi
     let sink = text.find("[sinks.timesheet]").unwrap();
     let reach = sink + text[sink..].find("reach = [").unwrap();
     let list = &text[reach..=reach + text[reach..].find(']').unwrap()];
-    bench.configure(&text.replacen(list, "reach = [\"https://elsewhere.example\"]  # mine", 1));
+    let rest = &text[reach + list.len()..];
+    bench.configure(&format!("{}reach = [\"https://elsewhere.example\"]  # mine{rest}", &text[..reach]));
     let refused = bench.command(&["reload"]).await;
     assert_eq!(refused.status.code(), Some(3), "{list}");
     let said = bench.printed(&["plugin", "approve", "google-sheets", "--yes"]).await;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use punchcard_core::name::PluginName;
 use punchcard_core::plugin_version::{Calls, Digest};
 use punchcard_core::probation::{Standing, judge};
+use punchcard_core::supervisor::PartName;
 use punchcard_ledger::{PluginHistories, PluginHistory};
 use punchcard_sandbox::Tally;
 use punchcard_sandbox::cache::hexadecimal;
@@ -14,6 +15,7 @@ use tracing::{error, info, warn};
 use super::super::configuration::{self, InForce, Source};
 use super::super::error_chain::chain;
 use super::Supervisor;
+use super::running::Running;
 
 /// Between two looks, in milliseconds: a formatter's second try with an event comes a second after its first.
 const LOOK_MS: u64 = 500;
@@ -103,6 +105,7 @@ impl Supervisor {
             Ok(Some(to)) => {
                 let (bad, to) = (hexadecimal(&trial.sha256), hexadecimal(&to));
                 error!(plugin = %name, bad, to, reason, "a new version of the plugin proved bad; the one before is put back");
+                self.stop_parts_with(name, trial.sha256).await;
                 self.look_again();
             }
             Ok(None) => warn!(plugin = %name, reason, "the plugin proved bad, and there is nothing to go back to"),
@@ -110,6 +113,19 @@ impl Supervisor {
                 warn!(plugin = %name, error = chain(error), "the version before can't be put back yet");
                 self.trials.insert(name.clone(), trial);
             }
+        }
+    }
+
+    /// Stops the parts that run a version, so that no event is blamed for it while the one before is put together.
+    async fn stop_parts_with(&mut self, name: &PluginName, sha256: Digest) {
+        let has_it = |running: &Running| running.spec.plugins.get(name).is_some_and(|version| version.sha256 == sha256);
+        let parts: Vec<PartName> =
+            self.running.iter().filter(|(_, running)| has_it(running)).map(|(part, _)| part.clone()).collect();
+        for part in parts {
+            let Some(running) = self.running.remove(&part) else { continue };
+            let reason = "the version before of its plugin is being put back; try again in a moment".to_owned();
+            self.device.parts.send_modify(|parts| Arc::make_mut(parts).set(&part, Err(reason)));
+            running.stop().await;
         }
     }
 

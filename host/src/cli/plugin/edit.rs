@@ -52,11 +52,10 @@ pub(super) fn add_entry(text: &str, list: &str, entry: &str) -> Result<String, E
     let mut new = Value::from(entry);
     // A list with a line for each entry gets another line.
     if let Some(last) = found.iter().last() {
-        *new.decor_mut() = last.decor().clone();
-        if found.len() == 1 && last.decor().prefix().is_none_or(|prefix| prefix.as_str().unwrap_or_default().is_empty())
-        {
-            new.decor_mut().set_prefix(" ");
-        }
+        let prefix = last.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default();
+        // What follows the last line's end is how far it is indented; what stands before that may be a comment.
+        let indented = prefix.rsplit_once('\n').map(|(_, indented)| format!("\n{indented}"));
+        new.decor_mut().set_prefix(indented.unwrap_or_else(|| " ".to_owned()));
     }
     found.push_formatted(new);
     Ok(document.to_string())
