@@ -125,6 +125,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         // Root may read the journal and write where it is called, as the owner of the state folder may not. The file of a backup
         // may lie anywhere.
         Command::Backup(_) | Command::Init(_) | Command::Logs(_) | Command::Restore(_) | Command::SupportBundle(_) => {}
+        // Whoever writes plugins has no device.
+        Command::Plugin(arguments) if !arguments.is_of_device() => {}
         // So it may write where plugins.toml is.
         Command::Plugin(arguments) if arguments.writes_configuration() => {}
         // Buses and lines belong to groups that the service is in.

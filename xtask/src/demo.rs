@@ -18,6 +18,8 @@ mod device;
 
 mod script;
 
+mod update;
+
 use std::io::{BufRead as _, IsTerminal as _};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -31,6 +33,7 @@ use self::configuration::Demonstration;
 use self::device::{Device, Key, Start};
 use self::oled::Oled;
 use self::script::{PROJECTS, Step};
+use self::update::Scene;
 use crate::dist::{self, Architecture};
 use crate::emulator::Emulator;
 use crate::report::Report;
@@ -50,6 +53,9 @@ const FRAME_LIMIT_FOR: Duration = Duration::from_secs(20);
 
 #[derive(Default, clap::Args)]
 pub(crate) struct Arguments {
+    /// What happens beside the presses.
+    #[arg(value_enum, requires = "auto")]
+    pub(crate) scene: Option<SceneName>,
     /// Do it all with nobody present, and compare the sheet with the script.
     #[arg(long)]
     pub(crate) auto: bool,
@@ -74,6 +80,13 @@ pub(crate) struct Arguments {
     pub(crate) after_tests: bool,
 }
 
+/// What happens beside the presses of a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SceneName {
+    /// A publisher publishes a broken and then a good version of a plugin.
+    Update,
+}
+
 /// What is connected to the device of a demonstration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Hardware {
@@ -87,6 +100,8 @@ struct Programs {
     /// What runs the host, where this machine's processor does not.
     emulator: Option<Emulator>,
     stand_in: PathBuf,
+    /// What signs plugins, where the scene needs it.
+    publisher: Option<PathBuf>,
 }
 
 /// Runs the demonstration.
@@ -122,9 +137,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         has_oled: oled.is_some(),
     };
     let configuration = demonstration.write(&folder)?;
+    let prepare = |publisher| Scene::prepare(publisher, &folder, &plugins, &configuration);
+    let scene = programs.publisher.map(prepare).transpose()?;
     let start = Start { program: programs.host, emulator: programs.emulator, oled, configuration };
     let device = Device::new(start, &folder);
-    if arguments.auto { run_script(&stand_in, device) } else { run_by_hand(&stand_in, &device) }
+    if arguments.auto { run_script(&stand_in, device, scene) } else { run_by_hand(&stand_in, &device) }
 }
 
 fn build_programs(workspace: &Workspace, arguments: &Arguments) -> Result<Programs> {
@@ -139,19 +156,24 @@ fn build_programs(workspace: &Workspace, arguments: &Arguments) -> Result<Progra
         if arguments.architecture.is_none() {
             command.args(["--package", "punchcard"]);
         }
+        if arguments.scene == Some(SceneName::Update) {
+            command.args(["--package", "punchcard-publisher"]);
+        }
     }
     process::perform(&mut command)?;
     let programs = workspace.target.join("debug");
     let stand_in = existing(programs.join("google-sim"))?;
+    let publisher =
+        arguments.scene.map(|SceneName::Update| existing(programs.join("punchcard-publisher"))).transpose()?;
     let Some(architecture) = arguments.architecture else {
-        return Ok(Programs { host: existing(programs.join("punchcard"))?, emulator: None, stand_in });
+        return Ok(Programs { host: existing(programs.join("punchcard"))?, emulator: None, stand_in, publisher });
     };
     let emulator = Emulator::provide(architecture, &workspace.target.join("emulator"))?;
     let host = existing(dist::build(workspace, architecture, "punchcard")?)?;
     if let Some(emulator) = &emulator {
         emulator.try_out(&host)?;
     }
-    Ok(Programs { host, emulator, stand_in })
+    Ok(Programs { host, emulator, stand_in, publisher })
 }
 
 fn existing(program: PathBuf) -> Result<PathBuf> {
@@ -203,7 +225,7 @@ fn wait_for_enter() -> Result<bool> {
     Ok(length > 0 && line.trim().is_empty())
 }
 
-fn run_script(stand_in: &StandIn, mut device: Device) -> Result<ExitCode> {
+fn run_script(stand_in: &StandIn, mut device: Device, mut scene: Option<Scene>) -> Result<ExitCode> {
     println!("\nThe device starts.");
     device.start()?;
     let prompt = device.await_report("show a code", DEVICE_LIMIT_FOR, Report::prompt)?;
@@ -216,6 +238,7 @@ fn run_script(stand_in: &StandIn, mut device: Device) -> Result<ExitCode> {
     print_frame(&device)?;
 
     let mut punches = 0;
+    let mut differences = Vec::new();
     for step in script::plan() {
         match step {
             Step::Punch { project, meaning } => {
@@ -227,7 +250,12 @@ fn run_script(stand_in: &StandIn, mut device: Device) -> Result<ExitCode> {
                 println!("Punch {punches}: {project} {meaning}.");
                 print_frame(&device)?;
             }
-            Step::Turn => device.press(Key::Right)?,
+            Step::Turn => {
+                if let Some(scene) = &mut scene {
+                    differences.extend(scene.go_on(&device)?);
+                }
+                device.press(Key::Right)?;
+            }
             Step::Restart => {
                 device.stop()?;
                 println!("The device stops, and starts again.");
@@ -251,7 +279,7 @@ fn run_script(stand_in: &StandIn, mut device: Device) -> Result<ExitCode> {
     let rows = stand_in.rows(configuration::SPREADSHEET, configuration::TAB)?;
     println!("\nThe sheet, as the stand-in holds it:\n{}", script::render_sheet(&rows));
     let comparison = script::compare(&PROJECTS, &rows);
-    for difference in &comparison.differences {
+    for difference in comparison.differences.iter().chain(&differences) {
         println!("differs: {difference}");
     }
     if let Err(reason) = &delivered {
@@ -261,7 +289,7 @@ fn run_script(stand_in: &StandIn, mut device: Device) -> Result<ExitCode> {
         "demo: {punches} punches, {} rows in the sheet, {} lost, {} doubled",
         comparison.rows, comparison.lost, comparison.doubled
     );
-    let is_right = comparison.differences.is_empty() && delivered.is_ok();
+    let is_right = comparison.differences.is_empty() && differences.is_empty() && delivered.is_ok();
     if !is_right {
         println!("what the device did is in {}", device.log().display());
     }

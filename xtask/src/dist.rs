@@ -101,6 +101,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         let bytes = fs::metadata(&package)?.len();
         is_small &= bytes <= SIZE_LIMIT;
         println!("{}: {:.1} MB", workspace.relative(&package).display(), bytes as f64 / 1e6);
+        let publisher = build(&workspace, *architecture, "punchcard-publisher")?;
+        let package = pack_publisher(&workspace, *architecture, &publisher, &out)?;
+        let bytes = fs::metadata(&package)?.len();
+        println!("{}: {:.1} MB", workspace.relative(&package).display(), bytes as f64 / 1e6);
     }
     if !is_small {
         bail!("a package has more than {} MB", SIZE_LIMIT / 1_000_000);
@@ -195,25 +199,52 @@ impl Contents<'_> {
         for script in ["preinst", "postinst", "prerm", "postrm"] {
             put(&package.join(script), &format!("DEBIAN/{script}"), 0o755)?;
         }
-        // Everybody may read a package's folders, whatever the umask is here.
-        for entry in walkdir::WalkDir::new(&root) {
-            let entry = entry?;
-            if entry.file_type().is_dir() {
-                fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o755))?;
-            }
-        }
-        let glibc = control::newest_glibc(&fs::read(self.program)?)
-            .with_context(|| format!("{} does not say which C library it needs", self.program.display()))?;
-        let control = control::render(version, architecture, glibc, installed_kib(&root)?);
-        fs::write(root.join("DEBIAN/control"), control)?;
         fs::write(root.join("DEBIAN/conffiles"), "/etc/punchcard/plugins.toml\n")?;
-        let file = out.join(format!("punchcard_{version}_{architecture}.deb"));
-        let mut command = Command::new("dpkg-deb");
-        command.args(["--root-owner-group", "-Zxz", "--build"]).arg(&root).arg(&file);
-        process::perform(command.stdout(std::process::Stdio::null()))?;
-        fs::remove_dir_all(&root)?;
-        Ok(file)
+        finish(&control::DEVICE, version, self.architecture, self.program, &root, out)
     }
+}
+
+/// The package of the publisher's program: it is for a desk or a server, and no device carries it.
+fn pack_publisher(workspace: &Workspace, architecture: Architecture, program: &Path, out: &Path) -> Result<PathBuf> {
+    let root = out.join(format!("publisher-{}", architecture.name()));
+    if root.exists() {
+        fs::remove_dir_all(&root).with_context(|| format!("cannot empty {}", root.display()))?;
+    }
+    put(program, &root.join("usr/bin/punchcard-publisher"), 0o755)?;
+    let documents = root.join("usr/share/doc/punchcard-publisher");
+    put(&workspace.root.join("host/package/copyright"), &documents.join("copyright"), 0o644)?;
+    put(&workspace.root.join("docs/updates.md"), &documents.join("updates.md"), 0o644)?;
+    finish(&control::PUBLISHER, VERSION, architecture, program, &root, out)
+}
+
+/// Describes what is in `root` and packs it.
+fn finish(
+    subject: &control::Subject,
+    version: &str,
+    architecture: Architecture,
+    program: &Path,
+    root: &Path,
+    out: &Path,
+) -> Result<PathBuf> {
+    let architecture = architecture.name();
+    fs::create_dir_all(root.join("DEBIAN"))?;
+    // Everybody may read a package's folders, whatever the umask is here.
+    for entry in walkdir::WalkDir::new(root) {
+        let entry = entry?;
+        if entry.file_type().is_dir() {
+            fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o755))?;
+        }
+    }
+    let glibc = control::newest_glibc(&fs::read(program)?)
+        .with_context(|| format!("{} does not say which C library it needs", program.display()))?;
+    let control = control::render(subject, version, architecture, glibc, installed_kib(root)?);
+    fs::write(root.join("DEBIAN/control"), control)?;
+    let file = out.join(format!("{}_{version}_{architecture}.deb", subject.name));
+    let mut command = Command::new("dpkg-deb");
+    command.args(["--root-owner-group", "-Zxz", "--build"]).arg(root).arg(&file);
+    process::perform(command.stdout(std::process::Stdio::null()))?;
+    fs::remove_dir_all(root)?;
+    Ok(file)
 }
 
 /// The pages of the manual, and what they lead to. In the package they lie in one folder.

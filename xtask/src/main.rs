@@ -12,6 +12,7 @@ mod toolchain;
 mod component;
 
 mod guests;
+mod languages;
 
 mod rule;
 

@@ -25,7 +25,7 @@ use crate::process::{self, perform};
 use crate::stopwatch::Stopwatch;
 use crate::toolchain::{Source, Toolchain};
 use crate::workspace::Workspace;
-use crate::{demo, faults, guests, program, rule};
+use crate::{demo, faults, guests, languages, program, rule};
 
 /// How often the host is killed.
 const KILLS: u32 = 20;
@@ -64,6 +64,9 @@ enum Check {
     Demo,
     /// The host is killed at random moments, and loses and doubles nothing: a few of the kills of `cargo xtask faults`.
     Kills,
+    /// Plugins in Rust, JavaScript and Python, as `punchcard plugin new` begins them, are built and run; needs npm and Python's
+    /// venv.
+    Languages,
     /// The documentation builds, and its links lead somewhere.
     Documentation,
     /// Licences, sources and bans of what we depend on; needs cargo-deny.
@@ -208,6 +211,15 @@ impl Inspection {
                 // As the tests were built: nothing is compiled twice.
                 perform(&mut self.cargo(&["build", "--workspace", "--all-targets", "--locked"]))?;
                 faults::check_kills(&self.workspace, KILLS)?;
+            }
+            Check::Languages => {
+                if let Some(missing) = languages::find_missing() {
+                    let reason = format!("something is missing: {missing}");
+                    return Ok(if self.ci { Verdict::Failed(reason) } else { Verdict::Skipped(reason) });
+                }
+                // As the tests were built: nothing is compiled twice.
+                perform(&mut self.cargo(&["build", "--workspace", "--all-targets", "--locked"]))?;
+                languages::check(&self.workspace)?;
             }
             Check::Documentation => {
                 let documentation = ["doc", "--workspace", "--no-deps", "--locked"];

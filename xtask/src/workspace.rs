@@ -101,7 +101,9 @@ pub(crate) fn files(root: &Path) -> Result<Vec<PathBuf>> {
         let name = entry.file_name();
         let is_local =
             entry.depth() == 1 && ["target", "state", "google-client-secret"].iter().any(|&local| name == local);
-        name != ".git" && !is_local
+        // What `npm` and `pip` install for the examples in other languages.
+        let is_installed = ["node_modules", ".venv"].iter().any(|&installed| name == installed);
+        name != ".git" && !is_local && !is_installed
     };
     let mut files = Vec::new();
     for entry in walkdir::WalkDir::new(root).sort_by_file_name().into_iter().filter_entry(is_wanted) {
@@ -133,12 +135,12 @@ mod tests {
     }
 
     #[test]
-    fn every_crate_under_guests_but_the_sdk_is_a_guest() {
+    fn every_crate_under_guests_but_the_sdk_and_the_examples_is_a_guest() {
         let workspace = this_workspace();
         let mut folders: Vec<String> = std::fs::read_dir(workspace.root.join("guests"))
             .expect("there are guests")
             .map(|entry| entry.expect("readable").file_name().into_string().expect("a plain name"))
-            .filter(|name| name != "sdk")
+            .filter(|name| name != "sdk" && name != "examples")
             .collect();
         folders.sort();
         let names: Vec<String> = workspace.guests.iter().map(|guest| guest.name.clone()).collect();

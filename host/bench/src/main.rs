@@ -17,6 +17,7 @@ mod history;
 
 mod accept;
 mod backlog;
+mod compile;
 mod flash;
 mod format;
 mod outage;
@@ -46,6 +47,7 @@ async fn measure(figure: &str, surroundings: &Surroundings) -> Result<Vec<Measur
         "ready_ms" | "idle_rss_mb" | "idle_own_mb" | "idle_cpu_percent" => start::measure(surroundings).await?,
         "idle_rss_pulley_mb" => vec![start::measure_interpreted(surroundings).await?],
         "reload_ms" | "reload_press_ratio" => reload::measure(surroundings).await?,
+        "compile_press_ratio" => vec![compile::measure(surroundings).await?],
         "format_one_us" => vec![format::measure_one(surroundings).await?],
         "format_batched_us" => vec![format::measure_batched(surroundings).await?],
         "accept_p99_ratio" => vec![accept::measure().await?],

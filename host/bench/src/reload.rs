@@ -3,14 +3,12 @@
 //! A run is one change of plugins.toml and the answer to `punchcard reload`, which comes when the sink was stopped and
 //! started anew. A press during one is sent in the same moment as the question.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, bail};
 use punchcard::app::control::{Answer, Question, ask};
 use punchcard::app::status::ActionName;
 
 use crate::device::Device;
-use crate::sample::{Measurement, Stopwatch, quantile};
+use crate::sample::{Measurement, Stopwatch, milliseconds, quantile};
 use crate::surroundings::Surroundings;
 
 const RELOADS: usize = 300;
@@ -41,8 +39,4 @@ pub(crate) async fn measure(surroundings: &Surroundings) -> Result<Vec<Measureme
     eprintln!("  a press takes {otherwise:.2?} ms (median, p99), and during a reload {during:.2?} ms");
     let ratio = during[1] / otherwise[1];
     Ok(vec![Measurement::new("reload_ms", "ms", reloads), Measurement::new("reload_press_ratio", "", vec![ratio])])
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
 }

@@ -57,6 +57,11 @@ pub(crate) fn quantile(values: &mut [f64], share: f64) -> f64 {
     values.get(position.saturating_sub(1)).copied().unwrap_or(f64::NAN)
 }
 
+/// In milliseconds.
+pub(crate) fn milliseconds(span: Duration) -> f64 {
+    span.as_secs_f64() * 1e3
+}
+
 /// In microseconds.
 pub(crate) fn micros(span: Duration) -> f64 {
     span.as_secs_f64() * 1e6

@@ -136,6 +136,7 @@ pub fn is_configured(part: &str, configuration: &Configuration) -> bool {
         "sensors" => configuration.sensors.keys().any(|known| known.as_str() == name),
         "grants" => configuration.grants.keys().any(|known| known.as_str() == name),
         "sinks" => configuration.sinks.keys().any(|known| known.as_str() == name),
+        "repositories" => configuration.repositories.keys().any(|known| known.as_str() == name),
         _ => true,
     }
 }

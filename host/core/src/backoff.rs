@@ -18,6 +18,29 @@ pub fn plan_wait(failures: u32, entropy: u64) -> u64 {
     exponential.saturating_add(entropy % (JITTER_MS + 1)).min(LONGEST_MS)
 }
 
+/// No plugin that fails is called more rarely, in milliseconds: four hours.
+pub const LONGEST_QUARANTINE_MS: u64 = 4 * 3_600_000;
+/// Failures of a plugin in a row after which it is called ever more rarely.
+const QUARANTINE_AFTER: u32 = 7;
+
+/// Milliseconds for which a plugin is not called after its failure number `failures` in a row, the first being 0: as
+/// [`plan_wait`] has it, and then twice as long each time, up to [`LONGEST_QUARANTINE_MS`]. What a plugin does wrong mends
+/// itself more rarely than a network does.
+#[must_use]
+pub fn plan_quarantine(failures: u32) -> u64 {
+    let beyond = failures.saturating_sub(QUARANTINE_AFTER);
+    let doubled = plan_wait(failures, 0).saturating_mul(1_u64.checked_shl(beyond).unwrap_or(u64::MAX));
+    doubled.min(LONGEST_QUARANTINE_MS)
+}
+
+/// When a plugin that failed is called again, for a person; nothing while that is soon.
+#[must_use]
+pub fn describe_quarantine(wait_ms: u64) -> Option<String> {
+    (wait_ms > LONGEST_MS).then(|| {
+        format!("; it keeps failing, is called again in {} min, and what it would do waits", wait_ms.div_ceil(60_000))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -45,6 +68,19 @@ mod tests {
         for (failures, entropy, wait) in table {
             assert_eq!(plan_wait(failures, entropy), wait, "after {failures} with {entropy}");
         }
+    }
+
+    #[test]
+    fn what_keeps_failing_is_called_ever_more_rarely_from_seconds_to_hours() {
+        let table = [(0, 1_000), (3, 8_000), (6, 64_000), (7, 64_000), (8, 128_000), (10, 512_000), (14, 8_192_000)];
+        for (failures, wait) in table {
+            assert_eq!(plan_quarantine(failures), wait, "{failures}");
+        }
+        for failures in [15, 63, 64, 80, u32::MAX] {
+            assert_eq!(plan_quarantine(failures), LONGEST_QUARANTINE_MS, "{failures}");
+        }
+        assert_eq!(describe_quarantine(64_000), None);
+        assert!(describe_quarantine(128_000).unwrap().contains("in 3 min"));
     }
 
     proptest! {

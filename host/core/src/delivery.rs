@@ -8,7 +8,7 @@
 
 use std::num::NonZeroU32;
 
-use crate::backoff::plan_wait;
+use crate::backoff::{describe_quarantine, plan_quarantine, plan_wait};
 use crate::http::Request;
 use crate::pace::{Departure, Pace};
 use crate::plugin::Problem;
@@ -321,6 +321,17 @@ impl Carrier {
         self.standing = DeliveryStatus::Failing { reason };
         self.phase = Phase::Failed { work, until_ms: now_ms.saturating_add(plan_wait(self.failures, 0)) };
         self.failures = self.failures.saturating_add(1);
+    }
+
+    /// What failed just now was the plugin itself: it is called ever more rarely, where it keeps failing.
+    pub fn quarantine(&mut self, now_ms: u64) {
+        let wait_ms = plan_quarantine(self.failures.saturating_sub(1));
+        if let (Phase::Failed { until_ms, .. }, DeliveryStatus::Failing { reason }) =
+            (&mut self.phase, &mut self.standing)
+        {
+            *until_ms = now_ms.saturating_add(wait_ms);
+            reason.extend(describe_quarantine(wait_ms));
+        }
     }
 }
 

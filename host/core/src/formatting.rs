@@ -6,7 +6,7 @@
 //! earlier events, with those behind it, or, once, by answering at all. Else the sink is held and nothing is set aside: a
 //! broken update costs a delay, not the backlog.
 
-use crate::backoff::plan_wait;
+use crate::backoff::{LONGEST_QUARANTINE_MS, plan_wait};
 
 /// Events of one call, at most. What becomes of them is one commit, which a press may have to wait for: with a thousand it
 /// waits twice as long beside a backlog, which is formatted no faster by it.
@@ -18,7 +18,8 @@ pub const OTHERS: usize = 8;
 /// So many events in a row may be set aside on the strength of those that succeeded before them. After these the plugin
 /// has to show anew that it works.
 const IN_A_ROW: u32 = 5;
-/// Milliseconds for which a sink is held.
+/// Milliseconds for which a sink is held, the first time. Each further time it is twice as long, up to
+/// [`LONGEST_QUARANTINE_MS`].
 const HOLD_MS: u64 = 60_000;
 
 /// Whom a failed call is to be blamed on.
@@ -73,11 +74,13 @@ pub struct Caution {
     most: usize,
     worked: bool,
     set_aside: u32,
+    /// Times that it was held in a row.
+    held: u32,
 }
 
 impl Default for Caution {
     fn default() -> Self {
-        Self { most: TOGETHER, worked: false, set_aside: 0 }
+        Self { most: TOGETHER, worked: false, set_aside: 0, held: 0 }
     }
 }
 
@@ -90,14 +93,14 @@ impl Caution {
 
     /// A call succeeded.
     pub fn succeeded(&mut self) {
-        *self = Self { most: self.most.saturating_mul(2).min(TOGETHER), worked: true, set_aside: 0 };
+        *self = Self { most: self.most.saturating_mul(2).min(TOGETHER), worked: true, set_aside: 0, held: 0 };
     }
 
     /// A call with `events` events failed. `attempts` counts the failed calls with the first of them alone, this one
     /// included.
     pub fn failed(&mut self, blame: Blame, events: usize, attempts: u32, now_ms: u64) -> AfterFailure {
         if blame == Blame::Plugin {
-            return AfterFailure::HoldUntil(now_ms.saturating_add(HOLD_MS));
+            return AfterFailure::HoldUntil(now_ms.saturating_add(self.hold()));
         }
         if events > 1 {
             self.most = events / 2;
@@ -110,6 +113,14 @@ impl Caution {
         // A board with too much to do is not helped by more of it.
         let patience = if blame == Blame::Slowness { 2 } else { 0 };
         AfterFailure::TryAgainAt(now_ms.saturating_add(plan_wait(attempts.saturating_sub(1) + patience, 0)))
+    }
+
+    /// For how long it is held now: ever longer, while it works for nothing.
+    fn hold(&mut self) -> u64 {
+        let hold_ms =
+            HOLD_MS.saturating_mul(1_u64.checked_shl(self.held).unwrap_or(u64::MAX)).min(LONGEST_QUARANTINE_MS);
+        self.held = self.held.saturating_add(1);
+        hold_ms
     }
 
     /// Decides on an event that failed often enough, after the plugin was examined.
@@ -125,7 +136,7 @@ impl Caution {
             self.set_aside = self.set_aside.saturating_add(1);
             AfterExamination::SetAside
         } else {
-            AfterExamination::HoldUntil(now_ms.saturating_add(HOLD_MS))
+            AfterExamination::HoldUntil(now_ms.saturating_add(self.hold()))
         }
     }
 }
@@ -173,6 +184,19 @@ mod tests {
         assert_eq!(caution.failed(Blame::Slowness, 1, 1, 0), AfterFailure::TryAgainAt(4_000));
         assert_eq!(caution.failed(Blame::Slowness, 1, 2, 0), AfterFailure::TryAgainAt(8_000));
         assert_eq!(caution.failed(Blame::Slowness, 1, 3, 0), AfterFailure::Examine);
+    }
+
+    #[test]
+    fn a_sink_whose_formatter_works_for_nothing_is_held_ever_longer_until_it_works() {
+        let mut caution = Caution::default();
+        let minutes = |caution: &mut Caution| match caution.failed(Blame::Plugin, 1, 0, 0) {
+            AfterFailure::HoldUntil(until_ms) => until_ms / 60_000,
+            other => panic!("{other:?}"),
+        };
+        let held: Vec<u64> = (0..10).map(|_| minutes(&mut caution)).collect();
+        assert_eq!(held, [1, 2, 4, 8, 16, 32, 64, 128, 240, 240]);
+        caution.succeeded();
+        assert_eq!(minutes(&mut caution), 1);
     }
 
     #[test]

@@ -61,3 +61,5 @@ pub mod reach;
 pub mod redact;
 pub mod request;
 pub mod visit;
+
+pub mod rehearsal;

@@ -30,6 +30,9 @@ pub(super) trait Calls: Send + Sync {
     fn needs<'a>(&'a self, settings: &'a str) -> Answer<'a, Needs>;
 
     fn give(self: Arc<Self>, batch: Batch) -> Box<dyn Steps>;
+
+    /// Whether its version of the contract knows the failure `signed-out`.
+    fn hears_signed_out(&self) -> bool;
 }
 
 /// What a connector of any version of the contract does for a batch, which it has in its own form.
@@ -67,6 +70,12 @@ impl Connector {
     #[must_use]
     pub fn sha256(&self) -> &Fingerprint {
         &self.calls.loaded().sha256
+    }
+
+    /// Whether it is told that a request waits for nobody any more. To others the request goes on waiting.
+    #[must_use]
+    pub fn hears_signed_out(&self) -> bool {
+        self.calls.hears_signed_out()
     }
 
     /// The time that a call has: `call-ms`.

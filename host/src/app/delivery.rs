@@ -247,7 +247,8 @@ impl Delivery {
                 if matches!(error, CallError::Deadline { .. }) {
                     load.slowness.overran(rows);
                 }
-                return self.fail(carrier, load, work, error.to_string());
+                self.fail(carrier, load, work, error.to_string());
+                return carrier.quarantine(now_ms);
             }
         };
         load.slowness.ended(rows, Duration::from_millis(now_ms.saturating_sub(began_ms)), usual);

@@ -539,6 +539,11 @@ impl GrantKeeper {
 
 #[cfg(test)]
 impl Grant {
+    /// It stands so from now on.
+    pub(super) fn show(&self, standing: GrantStatus) {
+        self.standing.send_replace(standing);
+    }
+
     /// A grant without a keeper, and what it is asked.
     pub(super) fn idle(name: &str) -> (Self, mpsc::UnboundedReceiver<GrantCommand>) {
         let (asks, inbox) = mpsc::unbounded_channel();

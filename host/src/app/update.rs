@@ -21,11 +21,11 @@ use punchcard_core::plugin::Problem;
 use punchcard_core::update::{
     ContractVersion, Host, Installed, Offered, Plan, Policy, Waiting, Wish, plan_next_check, plan_update,
 };
-use punchcard_ledger::{PluginRelease, RepositoryTrust, Whence};
+use punchcard_ledger::RepositoryTrust;
 use punchcard_repository::{
     Attempt, Catalogue, Clock, FolderMirror, Freshness, Limits, Mirror, RefreshError, TrustState, refresh,
 };
-use punchcard_sandbox::cache::{hexadecimal, parse_hexadecimal};
+use punchcard_sandbox::cache::hexadecimal;
 use punchcard_sandbox::{contract_versions, fingerprint};
 use semver::Version;
 use tokio::sync::{mpsc, oneshot};
@@ -38,7 +38,7 @@ use super::status::{PassedOverReport, RepositoryReport, UpdateReport, UpdateStat
 use super::timer::wait_until;
 use crate::clock::entropy;
 use crate::http::Http;
-use install::{Install, InstallError};
+use install::{Install, Release};
 use mirror::HttpMirror;
 
 /// The folder in the state folder in which metadata lies while it is read. It is empty otherwise.
@@ -327,13 +327,13 @@ impl Updater {
 
     /// Decides on one plugin, and installs what is decided on.
     async fn decide(&self, round: &Round<'_>, catalogue: &Catalogue, plugin: &PluginName) -> UpdateReport {
-        let known = match self.device.ledger.plugin_releases(plugin).await {
+        let known = match self.installer.known(plugin).await {
             Ok(known) => known,
-            Err(error) => return UpdateReport::failed(plugin.as_str(), chain(error)),
+            Err(reason) => return UpdateReport::failed(plugin.as_str(), reason),
         };
         let running = self.running(plugin);
-        let known_version = known.iter().find(|release| Some(&release.sha256) == running.as_ref());
-        let known_version = known_version.and_then(|release| Version::parse(&release.version).ok());
+        let known_version = known.versions.iter().find(|(sha256, _)| Some(sha256) == running.as_ref());
+        let known_version = known_version.and_then(|(_, version)| Version::parse(version).ok());
         let releases: Vec<_> = catalogue
             .offers
             .iter()
@@ -355,11 +355,7 @@ impl Updater {
             minute: now.is_known().then(|| now.wall.minute_of_day()),
             is_fresh: catalogue.freshness != Freshness::Unknown,
         };
-        let pinned = match self.device.ledger.plugin_histories().await {
-            Ok(histories) => histories.known(plugin).pinned,
-            Err(error) => return UpdateReport::failed(plugin.as_str(), chain(error)),
-        };
-        let installed = Installed { sha256: running.clone(), version: known_version.clone(), pinned };
+        let installed = Installed { sha256: running.clone(), version: known_version.clone(), pinned: known.pinned };
         let (plan, passed) = plan_update(
             &offered,
             &installed,
@@ -367,7 +363,7 @@ impl Updater {
             &policy,
             &round.wish,
             |needs| unmet_by_release(plugin, needs, round.configuration),
-            |sha256| known.iter().any(|release| release.sha256 == sha256 && release.bad.is_some()),
+            |sha256| known.bad.iter().any(|bad| bad == sha256),
         );
         let offered_version =
             offered.iter().find(|offered| running.as_deref() == Some(offered.sha256)).map(|one| &one.release.version);
@@ -404,46 +400,23 @@ impl Updater {
     }
 
     async fn install(&self, round: &Round<'_>, catalogue: &Catalogue, offered: &Offered<'_>) -> UpdateState {
-        let release = offered.release;
-        let version = release.version.to_string();
-        let failed = |reason: String| UpdateState::Failed { version: version.clone(), reason };
-        let bytes = match catalogue.download(offered.file).await {
-            Ok(bytes) => bytes,
-            Err(error) => return failed(chain(error)),
+        let release = Release {
+            plugin: offered.release.plugin.clone(),
+            version: offered.release.version.to_string(),
+            sha256: offered.sha256.to_owned(),
+            repository: round.name.clone(),
         };
-        let note = |bad: Option<String>| {
-            self.device.ledger.note_plugin_release(PluginRelease {
-                sha256: offered.sha256.to_owned(),
-                plugin: release.plugin.clone(),
-                version: version.clone(),
-                repository: round.name.clone(),
-                bad,
-            })
+        let installed = match catalogue.download(offered.file).await {
+            Ok(bytes) => self.installer.install(&release, bytes).await,
+            Err(error) => Err(chain(error)),
         };
-        // Before it is in place: a host that ends in between knows which version it finds.
-        if let Err(error) = note(None).await {
-            return failed(chain(error));
-        }
-        match self.installer.install(&release.plugin, bytes).await {
+        let Release { plugin, version, repository, .. } = release;
+        match installed {
             Ok(()) => {
-                self.note_source(round, offered).await;
-                info!(plugin = %release.plugin, version, repository = %round.name, "a new version is installed");
-                UpdateState::Installed { version: version.clone() }
+                info!(%plugin, version, %repository, "a new version is installed");
+                UpdateState::Installed { version }
             }
-            Err(InstallError::NotNow(reason)) => failed(reason),
-            Err(InstallError::Bad(reason)) => match note(Some(reason.clone())).await {
-                Ok(()) => failed(reason),
-                Err(error) => failed(format!("{reason}; and that can't be noted: {}", chain(error))),
-            },
-        }
-    }
-
-    /// Has it known that the version in force came from this repository.
-    async fn note_source(&self, round: &Round<'_>, offered: &Offered<'_>) {
-        let Some(sha256) = parse_hexadecimal(offered.sha256) else { return };
-        let whence = Whence::Repository(round.name.to_string());
-        if let Err(error) = self.device.ledger.note_plugin_source(&offered.release.plugin, sha256, whence).await {
-            warn!(plugin = %offered.release.plugin, error = chain(error), "where the plugin came from can't be kept");
+            Err(reason) => UpdateState::Failed { version, reason },
         }
     }
 
@@ -504,7 +477,7 @@ impl From<RefreshError> for Failed {
 
 /// The part of the device that has a problem with a repository.
 fn part(name: &RepositoryName) -> String {
-    format!("repository {name}")
+    format!("repositories.{name}")
 }
 
 /// What keeps repositories from being used, beyond the text of plugins.toml.

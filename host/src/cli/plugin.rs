@@ -1,4 +1,5 @@
-//! `punchcard plugin`: which plugins there are, in which versions, and what a person decides of them.
+//! `punchcard plugin`: which plugins there are, in which versions, and what a person decides of them; and what those do who
+//! write plugins. Each subcommand is one file.
 //!
 //! The running device decides what runs; these commands put files where it looks, change plugins.toml, or ask it.
 
@@ -9,8 +10,10 @@ mod diff;
 mod edit;
 mod file;
 mod list;
+mod new;
 mod remove;
 mod show;
+mod test;
 mod update;
 
 use clap::{Args, Subcommand};
@@ -65,9 +68,19 @@ enum PluginCommand {
     /// Have the running device look for new versions in the repositories of plugins.toml, and install the newest that fits.
     /// What it runs now runs on until a new version works.
     Update(update::UpdateArguments),
+    /// Begin a plugin: a folder of its own that builds with one command, with a test.
+    New(new::NewArguments),
+    /// Try a plugin without a device: a formatter's rows for the events of a file, a connector's dialogue with a server that
+    /// answers by a script, what a sensor says when nothing is lent to it.
+    Test(test::TestArguments),
 }
 
 impl PluginArguments {
+    /// Whether it is done with a device, and not by who writes plugins.
+    pub(super) fn is_of_device(&self) -> bool {
+        !matches!(self.command, PluginCommand::New(_) | PluginCommand::Test(_))
+    }
+
     /// Whether it writes where plugins.toml is, as root may and the device's own user perhaps not.
     pub(super) fn writes_configuration(&self) -> bool {
         matches!(self.command, PluginCommand::Add(_) | PluginCommand::Approve(_) | PluginCommand::Remove(_))
@@ -87,6 +100,8 @@ pub(super) fn plugin(device: &DeviceArguments, arguments: &PluginArguments) -> R
         PluginCommand::Unpin { name } => change::pin(device, name, false),
         PluginCommand::Allow { digest } => change::allow(device, digest),
         PluginCommand::Update(arguments) => update::update(device, arguments),
+        PluginCommand::New(arguments) => new::new(arguments),
+        PluginCommand::Test(arguments) => test::test(arguments),
     }
 }
 

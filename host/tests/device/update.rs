@@ -167,7 +167,7 @@ async fn a_server_that_is_gone_or_older_changes_nothing_and_a_stick_does_as_well
     stranger.publish("9.0.0", &another(&first, 9)).await;
     let (is_done, report) = update(&bench, &["--from", stranger.repository().to_str().unwrap()]).await;
     assert!(!is_done && report["error"].as_str().unwrap().contains("is refused"), "{report:#}");
-    assert_eq!(bench.status().await["problems"][0]["part"], "repository workshop");
+    assert_eq!(bench.status().await["problems"][0]["part"], "repositories.workshop");
     let old = tempfile::tempdir().unwrap();
     copy_folder(&publisher.repository(), old.path());
     publisher.publish("1.1.0", &another(&first, 1)).await;
@@ -187,6 +187,42 @@ async fn a_server_that_is_gone_or_older_changes_nothing_and_a_stick_does_as_well
     assert_eq!(digest(&mut bench).await, installed);
     let left = fs::read_dir(bench.state().join("updates")).unwrap().count();
     assert_eq!(left, 0, "something was left behind");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_takes_no_new_version_keeps_the_old_one_and_nothing_else() {
+    let publisher = Publisher::new().await;
+    let first = fs::read(guest("for-tests/saboteur")).unwrap();
+    publisher.publish("1.0.0", &first).await;
+    // A custom section of 3 MiB and its name; its length is in LEB128.
+    let mut large = first.clone();
+    large.extend([0, 0x82, 0x80, 0xc0, 0x01, 1, b'v']);
+    large.resize(large.len() + 3 * 1024 * 1024, 0);
+    publisher.publish("1.1.0", &large).await;
+    let mut bench = bench(&url(publisher.serve().await), &publisher.root(), "ask").await;
+    bench.start_with_files_of_at_most(2048).await;
+    bench.sign_in().await;
+    let began_with = digest(&mut bench).await;
+    let files = |bench: &Bench| {
+        let mut names: Vec<_> = fs::read_dir(bench.folder()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = files(&bench);
+    let (is_done, report) = update(&bench, &[]).await;
+    let reason = report["plugins"][0]["state"]["failed"]["reason"].as_str().unwrap().to_owned();
+    assert!(!is_done && reason.contains("can't be written") && reason.contains("the old version runs on"), "{reason}");
+    assert_eq!((digest(&mut bench).await, files(&bench)), (began_with, before));
+    bench.press("one").await;
+    bench.settle().await;
+    assert_eq!(bench.delivered(), ["one"]);
+
+    // It is not to blame: with room it is installed.
+    bench.stop().await;
+    bench.start().await;
+    let (is_done, report) = update(&bench, &[]).await;
+    assert!(is_done, "{report:#}");
+    assert_eq!(report["plugins"][0]["state"]["installed"]["version"], "1.1.0", "{report:#}");
 }
 
 fn copy_folder(from: &Path, to: &Path) {

@@ -16,6 +16,9 @@ use crate::patience;
 use crate::process;
 use crate::report::Report;
 
+/// For a command that compiles plugins.
+const COMMAND_LIMIT_FOR: Duration = Duration::from_mins(2);
+
 /// For a question to the running host.
 const ANSWER_LIMIT_FOR: Duration = Duration::from_secs(20);
 
@@ -180,6 +183,13 @@ impl Device {
         let report =
             serde_json::from_str(&text).with_context(|| format!("the device reports something else: {text}"))?;
         Ok(Some(report))
+    }
+
+    /// What it says to a command, also where it refuses what is asked for.
+    pub(super) fn tell(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = self.command();
+        command.args(arguments);
+        Ok(process::answer_within(&mut command, self.patient(COMMAND_LIMIT_FOR))?.1)
     }
 
     /// What its panel shows, as lines of half blocks. Where it is an OLED, the chip has to show that within so long.

@@ -17,23 +17,62 @@ pub(super) fn newest_glibc(program: &[u8]) -> Option<(u32, u32)> {
     versions.max()
 }
 
+/// What a package is, beside its version.
+pub(super) struct Subject {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// The package that it needs to be unpacked.
+    pub(super) before: Option<&'static str>,
+    /// What it needs to run, beside the C library.
+    pub(super) depends: &'static str,
+    /// In one line, and in lines that begin with a space.
+    pub(super) description: &'static str,
+}
+
+/// The device.
+pub(super) const DEVICE: Subject = Subject {
+    name: "punchcard",
+    before: Some("passwd"),
+    depends: "libgcc-s1, ca-certificates, init-system-helpers, util-linux",
+    description: "records presses and readings, exactly once, as rows of a sheet\n \
+                  A button is pressed or a sensor is read; a row appears in a Google Sheet or at\n \
+                  any web address, exactly once, however bad the network and whatever happens to\n \
+                  the power. What a row looks like and where it goes are plugins in a sandbox.",
+};
+
+/// What signs plugins.
+pub(super) const PUBLISHER: Subject = Subject {
+    name: "punchcard-publisher",
+    before: None,
+    depends: "libgcc-s1",
+    description: "signs plugins of Punchcard, for devices to be updated from afar\n \
+                  New versions of plugins are signed and laid out as plain files, for any web\n \
+                  server or a USB stick. Devices believe the publisher's keys, and nobody who\n \
+                  serves the files.",
+};
+
 /// The control file, as Debian's policy has it (section 5.3). `installed_kib`: how much room it takes.
-pub(super) fn render(version: &str, architecture: &str, glibc: (u32, u32), installed_kib: u64) -> String {
+pub(super) fn render(
+    subject: &Subject,
+    version: &str,
+    architecture: &str,
+    glibc: (u32, u32),
+    installed_kib: u64,
+) -> String {
     let (major, minor) = glibc;
+    let Subject { name, before, depends, description } = subject;
+    let before = before.map_or_else(String::new, |package| format!("Pre-Depends: {package}\n"));
     format!(
-        "Package: punchcard\n\
+        "Package: {name}\n\
          Version: {version}\n\
          Architecture: {architecture}\n\
          Maintainer: Punchcard <punchcard@localhost>\n\
          Installed-Size: {installed_kib}\n\
-         Pre-Depends: passwd\n\
-         Depends: libc6 (>= {major}.{minor}), libgcc-s1, ca-certificates, init-system-helpers, util-linux\n\
+         {before}\
+         Depends: libc6 (>= {major}.{minor}), {depends}\n\
          Section: misc\n\
          Priority: optional\n\
-         Description: records presses and readings, exactly once, as rows of a sheet\n \
-         A button is pressed or a sensor is read; a row appears in a Google Sheet or at\n \
-         any web address, exactly once, however bad the network and whatever happens to\n \
-         the power. What a row looks like and where it goes are plugins in a sandbox.\n"
+         Description: {description}\n"
     )
 }
 
@@ -50,10 +89,14 @@ mod tests {
 
     #[test]
     fn a_control_file_has_one_paragraph_and_ends_its_last_line() {
-        let control = render("0.1.0", "arm64", (2, 34), 7);
-        assert!(control.contains("\nDepends: libc6 (>= 2.34), "), "{control}");
-        assert!(!control.contains("\n\n") && control.ends_with('\n'), "{control}");
-        let folded = control.lines().filter(|line| line.starts_with(' ')).count();
-        assert_eq!(folded, 3, "{control}");
+        for subject in [DEVICE, PUBLISHER] {
+            let control = render(&subject, "0.1.0", "arm64", (2, 34), 7);
+            assert!(control.starts_with(&format!("Package: {}\n", subject.name)), "{control}");
+            assert!(control.contains("\nDepends: libc6 (>= 2.34), "), "{control}");
+            assert_eq!(control.contains("\nPre-Depends: "), subject.before.is_some(), "{control}");
+            assert!(!control.contains("\n\n") && control.ends_with('\n'), "{control}");
+            let folded = control.lines().filter(|line| line.starts_with(' ')).count();
+            assert_eq!(folded, 3, "{control}");
+        }
     }
 }

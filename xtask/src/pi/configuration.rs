@@ -9,6 +9,10 @@ use super::machine::STAND_IN_PORT;
 /// What the stand-in is called in the machine, which has to look the name up.
 pub(super) const STAND_IN: &str = "google.test";
 
+/// For so long a contact may bounce. An emulated processor may stand still in the middle of that, for longer than a contact
+/// needs; a finger that is in a hurry stays down for longer still.
+const DEBOUNCE_MS: u32 = 250;
+
 /// A tab of a spreadsheet, by their titles.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sheet {
@@ -97,8 +101,10 @@ turn = {{ choice = "{choice}" }}
         } else {
             format!(r#"{{ event = "{PUNCH}", fields = {{ project = "$project" }} }}"#)
         };
-        let button =
-            format!("\n[inputs.{name}]\ndriver = \"gpio\"\nchip = \"{CHIP}\"\nline = {line}\npress = {press}\n");
+        let button = format!(
+            "\n[inputs.{name}]\ndriver = \"gpio\"\nchip = \"{CHIP}\"\nline = {line}\ndebounce-ms = {DEBOUNCE_MS}\npress = \
+             {press}\n"
+        );
         text.push_str(&button);
     }
     let mut plugins = vec!["device-flow", "google-sheets", "timeclock"];

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use punchcard_core::grant::LeaseId;
+use punchcard_core::grant::{GrantStatus, LeaseId};
 use punchcard_core::name::GrantName;
 use punchcard_core::secret::Secret;
 use tokio::sync::{OwnedMutexGuard, watch};
@@ -47,6 +47,18 @@ impl GrantLink {
                 (lease, token) = grant.lease(clock) => return (Arc::clone(&grant), lease, token),
                 _ = self.other_than(Some(&grant)) => {}
             }
+        }
+    }
+
+    /// Waits until the grant is signed out that was not so before. Where nobody is signed in from the beginning, whoever waits
+    /// for a lease waits for a person.
+    pub(super) async fn signed_out(&self) {
+        let mut standing = self.grant().await.standing();
+        let is_out = |standing: &GrantStatus| *standing == GrantStatus::SignedOut;
+        let was_in = standing.wait_for(|now| !is_out(now) && *now != GrantStatus::Starting).await.is_ok();
+        if !was_in || standing.wait_for(is_out).await.is_err() {
+            // Its keeper has ended; another one takes its place.
+            std::future::pending::<()>().await;
         }
     }
 
@@ -129,6 +141,31 @@ mod tests {
             turn = link.turn_to_create() => Some(turn),
             () = ready(()) => None,
         }
+    }
+
+    #[tokio::test]
+    async fn only_who_was_signed_in_is_signed_out() {
+        let name = GrantName::parse("door").unwrap();
+        let grant = Arc::new(Grant::idle("door").0);
+        let mut parts = Parts::none_yet(Arc::new(Configuration::default()));
+        parts.grants.insert(name.clone(), Ok(Arc::clone(&grant)));
+        let (_running, parts) = watch::channel(Arc::new(parts));
+        let link = GrantLink::new(name, parts, Arc::default());
+        let mut signed_out = std::pin::pin!(link.signed_out());
+        let mut is_heard = async || {
+            tokio::select! {
+                biased;
+                () = &mut signed_out => true,
+                () = ready(()) => false,
+            }
+        };
+        assert!(!is_heard().await, "it has not begun");
+        grant.show(GrantStatus::SignedOut);
+        assert!(!is_heard().await, "a person is waited for");
+        grant.show(GrantStatus::Renewing);
+        assert!(!is_heard().await);
+        grant.show(GrantStatus::SignedOut);
+        assert!(is_heard().await);
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use punchcard_core::grant::LeaseId;
 use punchcard_core::http::{Failure, Request, Response};
 use punchcard_core::plugin::delivery::Signal;
 use punchcard_core::redact::{Blanker, RawResponse};
@@ -64,7 +65,7 @@ impl Delivery {
         let mut planned_for = self.unless_paused(link.grant()).await?;
         // What is denied or malformed is so at once, not after somebody has signed in.
         let mut prepared = self.plan_for(request, &planned_for)?;
-        let (grant, lease, token) = self.unless_paused(link.lease(&self.clock)).await?;
+        let (grant, lease, token) = self.wait_for_lease(link).await?;
         if !Arc::ptr_eq(&grant, &planned_for) {
             // Another one took its place meanwhile, whose token may go elsewhere.
             prepared = self.plan_for(request, &grant)?;
@@ -79,7 +80,7 @@ impl Delivery {
         }
         info!(sink = %self.sink, grant = %grant.name, "the token was refused; it is renewed once");
         grant.refuse(lease);
-        let (grant, lease, renewed) = self.unless_paused(link.lease(&self.clock)).await?;
+        let (grant, lease, renewed) = self.wait_for_lease(link).await?;
         if !Arc::ptr_eq(&grant, &planned_for) {
             prepared = self.plan_for(request, &grant)?;
         }
@@ -92,6 +93,18 @@ impl Delivery {
         secrets.extend(grant.secrets());
         secrets.push(renewed);
         blank(answer, &secrets)
+    }
+
+    /// Waits for a lease. A connector that knows the word for it hears that the grant was signed out meanwhile.
+    async fn wait_for_lease(&self, link: &GrantLink) -> Result<(Arc<Grant>, LeaseId, Secret), Failure> {
+        if !self.connector.hears_signed_out() {
+            return self.unless_paused(link.lease(&self.clock)).await;
+        }
+        tokio::select! {
+            biased;
+            leased = self.unless_paused(link.lease(&self.clock)) => leased,
+            () = link.signed_out() => Err(Failure::SignedOut),
+        }
     }
 
     /// Plans a request that a grant authorizes, and that has no token yet.

@@ -1,4 +1,4 @@
-//! Putting a new version in the place of the old one.
+//! Putting a new version in the place of the old one: what updates need for it, and the plainest way to do it.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -6,27 +6,48 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use punchcard_core::name::PluginName;
+use punchcard_core::name::{PluginName, RepositoryName};
+use punchcard_ledger::{PluginRelease, Whence};
+use punchcard_sandbox::cache::{hexadecimal, parse_hexadecimal};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use super::super::device::{Device, Reload};
+use super::super::error_chain::chain;
 
-/// Why a version was not installed. The old one runs on.
+/// What is to be installed, and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::app) enum InstallError {
-    /// It was tried and does not work: it is not tried again.
-    Bad(String),
-    /// It could not be tried.
-    NotNow(String),
+pub(in crate::app) struct Release {
+    /// The plugin, which plugins.toml names.
+    pub(in crate::app) plugin: PluginName,
+    /// Its version, as the publisher has it.
+    pub(in crate::app) version: String,
+    /// The SHA-256 of its bytes, in hexadecimal.
+    pub(in crate::app) sha256: String,
+    /// The repository.
+    pub(in crate::app) repository: RepositoryName,
 }
 
-/// Installs these bytes as the new version of a plugin.
+/// What is known of a plugin's versions on this device.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::app) struct Known {
+    /// A person wants what runs to stay.
+    pub(in crate::app) pinned: bool,
+    /// The SHA-256 of what was found bad, in hexadecimal.
+    pub(in crate::app) bad: Vec<String>,
+    /// The versions of what was installed from repositories, by SHA-256.
+    pub(in crate::app) versions: Vec<(String, String)>,
+}
+
+/// The way in for versions that come from afar: all that updates need of who keeps plugins.
 #[async_trait]
 pub(in crate::app) trait Install: Send + Sync {
-    /// Installs, and returns when the new version works, or the old one is back. `bytes` are used as they are: nothing on a
-    /// disk can be exchanged after they were verified.
-    async fn install(&self, plugin: &PluginName, bytes: Vec<u8>) -> Result<(), InstallError>;
+    /// What is known of a plugin's versions.
+    async fn known(&self, plugin: &PluginName) -> Result<Known, String>;
+
+    /// Installs these bytes, and returns when they work, or the version before is back. They are used as they are: nothing on a
+    /// disk can be exchanged after they were verified. What fails is remembered as bad where it is to blame.
+    async fn install(&self, release: &Release, bytes: Vec<u8>) -> Result<(), String>;
 }
 
 /// Replaces the component that plugins.toml names, has it loaded, and puts the old one back where the parts that use it do
@@ -40,6 +61,20 @@ pub(in crate::app) struct FileInstaller {
 impl FileInstaller {
     pub(in crate::app) fn new(device: Arc<Device>, folder: PathBuf) -> Self {
         Self { device, folder }
+    }
+
+    async fn note(&self, release: &Release, bad: Option<String>) -> Result<(), String> {
+        let Release { plugin, version, sha256, repository } = release.clone();
+        let noted = self.device.ledger.note_plugin_release(PluginRelease { sha256, plugin, version, repository, bad });
+        noted.await.map_err(|error| format!("it can't be noted: {}", chain(error)))
+    }
+
+    /// Has it known that the version in force came from this repository.
+    async fn note_source(&self, release: &Release) -> Result<(), String> {
+        let Some(sha256) = parse_hexadecimal(&release.sha256) else { return Ok(()) };
+        let whence = Whence::Repository(release.repository.to_string());
+        let noted = self.device.ledger.note_plugin_source(&release.plugin, sha256, whence).await;
+        noted.map_err(|error| format!("it is installed; where it came from can't be noted: {}", chain(error)))
     }
 
     /// Has the component looked at. What is wrong with it, where something is.
@@ -66,14 +101,28 @@ impl FileInstaller {
 
 #[async_trait]
 impl Install for FileInstaller {
-    async fn install(&self, plugin: &PluginName, bytes: Vec<u8>) -> Result<(), InstallError> {
+    async fn known(&self, plugin: &PluginName) -> Result<Known, String> {
+        let releases = self.device.ledger.plugin_releases(plugin).await.map_err(chain)?;
+        let known = self.device.ledger.plugin_histories().await.map_err(chain)?.known(plugin);
+        let bad = releases.iter().filter(|release| release.bad.is_some()).map(|release| release.sha256.clone());
+        let bad = bad.chain(known.bad.keys().map(|bad| hexadecimal(bad))).collect();
+        let versions = releases.iter().map(|release| (release.sha256.clone(), release.version.clone()));
+        Ok(Known { pinned: known.pinned, bad, versions: versions.collect() })
+    }
+
+    async fn install(&self, release: &Release, bytes: Vec<u8>) -> Result<(), String> {
+        let plugin = &release.plugin;
         let configuration = Arc::clone(&self.device.parts.borrow().configuration);
         let Some(configured) = configuration.plugins.get(plugin) else {
-            return Err(InstallError::NotNow(format!("plugins.toml names no plugin `{plugin}` any more")));
+            return Err(format!("plugins.toml names no plugin `{plugin}` any more"));
         };
+        // Before it is in place: a host that ends in between knows which version it finds.
+        self.note(release, None).await?;
         let path = self.folder.join(&configured.path);
-        let old = exchange(&path, bytes).await.map_err(|error| unwritten(&path, &error))?;
-        let Err(reason) = self.reload(plugin).await else { return Ok(()) };
+        let unwritten = |error| format!("{} can't be written: {error}; the old version runs on", path.display());
+        let old = exchange(&path, bytes).await.map_err(unwritten)?;
+        let Err(reason) = self.reload(plugin).await else { return self.note_source(release).await };
+        self.note(release, Some(reason.clone())).await?;
         let reason = match old {
             Some(old) => match exchange(&path, old).await {
                 Ok(_) => reason,
@@ -83,12 +132,8 @@ impl Install for FileInstaller {
         };
         // Why the old one does not work, where it does not, is said by the supervisor.
         let _old = self.reload(plugin).await;
-        Err(InstallError::Bad(reason))
+        Err(reason)
     }
-}
-
-fn unwritten(path: &Path, error: &io::Error) -> InstallError {
-    InstallError::NotNow(format!("{} can't be written: {error}; the old version runs on", path.display()))
 }
 
 /// Puts bytes in the place of a file, durably, and returns what was there. A full card leaves the old file and nothing else.

@@ -94,6 +94,10 @@ impl Calls for Bound {
     fn give(self: Arc<Self>, batch: Batch) -> Box<dyn Steps> {
         Box::new(Given { plugin: self, batch: batch.into() })
     }
+
+    fn hears_signed_out(&self) -> bool {
+        false
+    }
 }
 
 /// A batch, as this version of the contract has it.
