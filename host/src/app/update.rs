@@ -331,7 +331,8 @@ impl Updater {
             Ok(known) => known,
             Err(reason) => return UpdateReport::failed(plugin.as_str(), reason),
         };
-        let running = self.running(plugin);
+        // Before the parts are put together nothing runs, and what runs then is no older.
+        let running = self.running(plugin).or_else(|| known.in_force.clone());
         let known_version = known.versions.iter().find(|(sha256, _)| Some(sha256) == running.as_ref());
         let known_version = known_version.and_then(|(_, version)| Version::parse(version).ok());
         let releases: Vec<_> = catalogue

@@ -129,10 +129,12 @@ impl Supervisor {
         }
     }
 
-    /// Puts everything together anew, also while plugins.toml has errors: then by the configuration in force.
+    /// Puts everything together anew, also while plugins.toml has errors: then by the configuration in force. Part by part: what
+    /// does not work with the version before must not hold up what was stopped for it.
     fn look_again(&mut self) {
         let source = Source::read(&self.options.configuration);
-        let in_force = configuration::read(&source, &self.options.configuration).unwrap_or_else(|_| InForce {
+        let read = configuration::read(&source, &self.options.configuration);
+        let in_force = read.map(|in_force| InForce { text: None, ..in_force }).unwrap_or_else(|_| InForce {
             configuration: (*self.device.parts.borrow().configuration).clone(),
             text: None,
             report: self.device.configuration_report(),

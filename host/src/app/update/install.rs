@@ -31,6 +31,8 @@ pub(in crate::app) struct Release {
 /// What is known of a plugin's versions on this device.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::app) struct Known {
+    /// The SHA-256 of the one in force, in hexadecimal. None: there was none yet.
+    pub(in crate::app) in_force: Option<String>,
     /// A person wants what runs to stay.
     pub(in crate::app) pinned: bool,
     /// The SHA-256 of what was found bad, in hexadecimal.
@@ -63,10 +65,18 @@ impl FileInstaller {
         Self { device, folder }
     }
 
-    async fn note(&self, release: &Release, bad: Option<String>) -> Result<(), String> {
+    async fn note(&self, release: &Release) -> Result<(), String> {
         let Release { plugin, version, sha256, repository } = release.clone();
-        let noted = self.device.ledger.note_plugin_release(PluginRelease { sha256, plugin, version, repository, bad });
-        noted.await.map_err(|error| format!("it can't be noted: {}", chain(error)))
+        let release = PluginRelease { sha256, plugin, version, repository, bad: None };
+        let noted = self.device.ledger.note_plugin_release(release).await;
+        noted.map_err(|error| format!("it can't be noted: {}", chain(error)))
+    }
+
+    /// Has it not be tried again, until a person allows it.
+    async fn note_bad(&self, release: &Release, reason: &str) -> Result<(), String> {
+        let Some(sha256) = parse_hexadecimal(&release.sha256) else { return Ok(()) };
+        let noted = self.device.ledger.note_bad_component(sha256, reason, self.device.known_micros()).await;
+        noted.map_err(|error| format!("{reason}; and that can't be noted: {}", chain(error)))
     }
 
     /// Has it known that the version in force came from this repository.
@@ -104,10 +114,10 @@ impl Install for FileInstaller {
     async fn known(&self, plugin: &PluginName) -> Result<Known, String> {
         let releases = self.device.ledger.plugin_releases(plugin).await.map_err(chain)?;
         let known = self.device.ledger.plugin_histories().await.map_err(chain)?.known(plugin);
-        let bad = releases.iter().filter(|release| release.bad.is_some()).map(|release| release.sha256.clone());
-        let bad = bad.chain(known.bad.keys().map(|bad| hexadecimal(bad))).collect();
+        let bad = known.bad.keys().map(|bad| hexadecimal(bad)).collect();
+        let in_force = known.in_force.map(|sha256| hexadecimal(&sha256));
         let versions = releases.iter().map(|release| (release.sha256.clone(), release.version.clone()));
-        Ok(Known { pinned: known.pinned, bad, versions: versions.collect() })
+        Ok(Known { in_force, pinned: known.pinned, bad, versions: versions.collect() })
     }
 
     async fn install(&self, release: &Release, bytes: Vec<u8>) -> Result<(), String> {
@@ -116,13 +126,18 @@ impl Install for FileInstaller {
         let Some(configured) = configuration.plugins.get(plugin) else {
             return Err(format!("plugins.toml names no plugin `{plugin}` any more"));
         };
+        // What is no component is bad whatever plugins.toml says. Whether another one is, its trial finds out.
+        if let Err(error) = punchcard_sandbox::describe(&bytes) {
+            let reason = chain(error);
+            self.note_bad(release, &reason).await?;
+            return Err(reason);
+        }
         // Before it is in place: a host that ends in between knows which version it finds.
-        self.note(release, None).await?;
+        self.note(release).await?;
         let path = self.folder.join(&configured.path);
         let unwritten = |error| format!("{} can't be written: {error}; the old version runs on", path.display());
         let old = exchange(&path, bytes).await.map_err(unwritten)?;
         let Err(reason) = self.reload(plugin).await else { return self.note_source(release).await };
-        self.note(release, Some(reason.clone())).await?;
         let reason = match old {
             Some(old) => match exchange(&path, old).await {
                 Ok(_) => reason,

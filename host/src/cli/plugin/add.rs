@@ -58,7 +58,7 @@ pub(super) fn add(device: &DeviceArguments, arguments: &AddArguments) -> Result<
     if let Some(folder) = target.parent() {
         file::make_folder(folder).map_err(Failure::general)?;
     }
-    file::replace(&target, &bytes).map_err(Failure::general)?;
+    file::replace_component(&target, &bytes).map_err(Failure::general)?;
     if changed.text != source.text {
         file::replace(&source.path, changed.text.as_bytes()).map_err(Failure::general)?;
     }

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use punchcard_core::config::Configuration;
 use punchcard_core::name::PluginName;
-use rustix::fs::fchown;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, fchown, fstat, fsync, openat, openat2, renameat, unlinkat};
 use rustix::process::{Gid, Uid, geteuid};
 use thiserror::Error;
 
@@ -48,6 +48,39 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), WriteError> {
     write().map_err(|source| {
         // The error says what is wrong; a draft that can't be removed is in nobody's way.
         drop(fs::remove_file(&draft));
+        failed(source)
+    })
+}
+
+/// Writes a component, as [`replace`] does. Root follows no link: the folder may be the service's, which could have put one
+/// there that leads to a file of the system's.
+pub(super) fn replace_component(path: &Path, content: &[u8]) -> Result<(), WriteError> {
+    if geteuid().is_root() { replace_without_links(path, content) } else { replace(path, content) }
+}
+
+fn replace_without_links(path: &Path, content: &[u8]) -> Result<(), WriteError> {
+    let failed = |source: io::Error| WriteError { path: path.to_owned(), source };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
+    let mut draft = name.to_owned();
+    draft.push(format!(".{}.new", std::process::id()));
+    let directory = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+    let folder = openat2(CWD, folder, directory, Mode::empty(), ResolveFlags::NO_SYMLINKS);
+    let folder = folder.map_err(|errno| failed(errno.into()))?;
+    let write = || {
+        let owner = fstat(&folder)?;
+        let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut file = File::from(openat(&folder, &draft, new, Mode::from_raw_mode(0o644))?);
+        fchown(&file, Some(Uid::from_raw(owner.st_uid)), Some(Gid::from_raw(owner.st_gid)))?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        // A link of that name is replaced, and not what it leads to.
+        renameat(&folder, &draft, &folder, name)?;
+        Ok(fsync(&folder)?)
+    };
+    write().map_err(|source| {
+        // The error says what is wrong; a draft that can't be removed is in nobody's way.
+        let _left = unlinkat(&folder, &draft, AtFlags::empty());
         failed(source)
     })
 }
@@ -110,6 +143,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn no_link_leads_root_to_another_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        let (plugins, victim) = (folder.join("plugins"), folder.join("victim"));
+        fs::create_dir(&plugins).unwrap();
+        fs::write(&victim, b"precious").unwrap();
+        std::os::unix::fs::symlink(&victim, plugins.join("clock.wasm")).unwrap();
+        std::os::unix::fs::symlink(&plugins, folder.join("link")).unwrap();
+        // Also not for who is none: a file that he owns gets the owner that it has.
+        replace_without_links(&plugins.join("clock.wasm"), b"component").unwrap();
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+        assert_eq!(fs::read(plugins.join("clock.wasm")).unwrap(), b"component");
+        assert!(replace_without_links(&folder.join("link/clock.wasm"), b"other").is_err());
+        assert_eq!(fs::read(plugins.join("clock.wasm")).unwrap(), b"component");
+        assert_eq!(fs::read_dir(&plugins).unwrap().count(), 1, "no draft is left");
+    }
+
+    #[test]
     fn a_component_goes_where_the_others_are_and_takes_no_ones_place() {
         let table = [
             ("", &[][..], "plugins/clock.wasm"),
@@ -151,7 +202,7 @@ mod tests {
     }
 
     fn umask() -> u32 {
-        let mask = rustix::process::umask(rustix::fs::Mode::empty());
+        let mask = rustix::process::umask(Mode::empty());
         rustix::process::umask(mask);
         mask.bits()
     }
