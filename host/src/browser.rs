@@ -62,6 +62,13 @@ impl Pages {
     }
 }
 
+/// A connection that is still open has nothing to answer for any more.
+impl Drop for Pages {
+    fn drop(&mut self) {
+        *self.visit.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
 /// What a connection needs.
 #[derive(Clone)]
 struct Desk {

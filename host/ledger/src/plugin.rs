@@ -226,8 +226,8 @@ impl Ledger {
         .await
     }
 
-    /// Notes that the version in force proved bad, and goes back to the one before. Returns that. Where there is none, or
-    /// another version is in force by now, nothing is changed.
+    /// Notes that the version in force proved bad, and goes back to the one before. Returns that. Where there is none, a person
+    /// pinned the one in force, or another version is in force by now, nothing is changed.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -242,7 +242,8 @@ impl Ledger {
         self.write(move |store| {
             store.transact(|transaction| {
                 let histories = read(transaction)?;
-                let Some((_, to)) = way_back(&histories, &plugin).filter(|(from, _)| *from == bad) else {
+                let is_free = !histories.known(&plugin).pinned;
+                let Some((_, to)) = way_back(&histories, &plugin).filter(|(from, _)| is_free && *from == bad) else {
                     return Ok(None);
                 };
                 note_bad(transaction, &bad, &reason, now)?;

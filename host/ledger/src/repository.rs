@@ -33,8 +33,6 @@ pub struct PluginRelease {
     pub version: String,
     /// Where it came from.
     pub repository: RepositoryName,
-    /// Why it is not tried again, where that is so.
-    pub bad: Option<String>,
 }
 
 impl Ledger {
@@ -96,7 +94,7 @@ impl Ledger {
     /// When the file can't be read.
     pub async fn plugin_releases(&self, plugin: &PluginName) -> Result<Vec<PluginRelease>, StorageError> {
         let plugin = plugin.clone();
-        let find = "SELECT sha256, version, repository, bad FROM plugin_release WHERE plugin = ?1 ORDER BY rowid";
+        let find = "SELECT sha256, version, repository FROM plugin_release WHERE plugin = ?1 ORDER BY rowid";
         self.read(move |reader| {
             reader.snapshot(|snapshot, _| {
                 let mut statement = snapshot.prepare_cached(find)?;
@@ -106,8 +104,8 @@ impl Ledger {
                     let repository: String = row.get(2)?;
                     // What no name was written as is nobody's any more.
                     let Ok(repository) = RepositoryName::parse(&repository) else { continue };
-                    let (sha256, version, bad) = (row.get(0)?, row.get(1)?, row.get(3)?);
-                    releases.push(PluginRelease { sha256, plugin: plugin.clone(), version, repository, bad });
+                    let (sha256, version) = (row.get(0)?, row.get(1)?);
+                    releases.push(PluginRelease { sha256, plugin: plugin.clone(), version, repository });
                 }
                 Ok(releases)
             })
@@ -115,17 +113,17 @@ impl Ledger {
         .await
     }
 
-    /// Notes that a component came from a repository, and whether it is not to be tried again.
+    /// Notes that a component came from a repository.
     ///
     /// # Errors
     /// When the disk refuses.
     pub async fn note_plugin_release(&self, release: PluginRelease) -> Result<(), StorageError> {
-        let note = "INSERT INTO plugin_release (sha256, plugin, version, repository, bad) VALUES (?1, ?2, ?3, ?4, ?5)
-                    ON CONFLICT (sha256) DO UPDATE SET plugin = ?2, version = ?3, repository = ?4, bad = ?5";
+        let note = "INSERT INTO plugin_release (sha256, plugin, version, repository) VALUES (?1, ?2, ?3, ?4)
+                    ON CONFLICT (sha256) DO UPDATE SET plugin = ?2, version = ?3, repository = ?4";
         self.write(move |store| {
             store.transact(|transaction| {
-                let PluginRelease { sha256, plugin, version, repository, bad } = &release;
-                let all = (sha256, plugin.as_str(), version, repository.as_str(), bad);
+                let PluginRelease { sha256, plugin, version, repository } = &release;
+                let all = (sha256, plugin.as_str(), version, repository.as_str());
                 transaction.prepare_cached(note)?.execute(all)?;
                 Ok(())
             })

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use punchcard_core::config::Configuration;
+use punchcard_core::plugin_version::Digest;
 use punchcard_ledger::Ledger;
+use punchcard_sandbox::archive;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::display::Display;
@@ -60,6 +62,11 @@ pub(super) struct Reload {
 }
 
 impl Device {
+    /// Whether the bytes of a component that was admitted once are still there.
+    pub(super) fn keeps(&self, sha256: &Digest) -> bool {
+        self.ledger.path().with_file_name(archive::FOLDER).join(archive::name(sha256)).is_file()
+    }
+
     /// µs since 1970, where the time is known.
     pub(super) fn known_micros(&self) -> Option<i64> {
         let now = self.time.now(&self.clock);

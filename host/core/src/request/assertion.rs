@@ -83,6 +83,11 @@ fn check_claims(claims: &str, url: &Url, now: i64) -> Result<Map<String, Value>,
     }
 }
 
+/// Whether a secret is a private key: it signs, and is never sent.
+pub(super) fn is_private_key(secret: &Secret) -> bool {
+    parse_key(secret).is_ok()
+}
+
 /// PKCS#8 in PEM (RFC 7468 §10), or Google's file of a service account, which has that in a member.
 fn parse_key(secret: &Secret) -> Result<PrivateKey, String> {
     let text = secret.reveal().trim();

@@ -5,18 +5,21 @@ use base64::engine::general_purpose::STANDARD;
 use url::form_urlencoded::byte_serialize;
 use zeroize::Zeroizing;
 
-use super::assertion::{Signing, render_assertion};
+use super::assertion::{Signing, is_private_key, render_assertion};
 use super::{Body, DEFAULT_TIMEOUT_MS, LARGEST_AUTHENTICATION, Prepared, Reach, check_body, parse_url};
 use crate::http::{AuthRequest, ClientAuthentication, Failure, FormField, FormValue, Header, Method};
 use crate::name::SlotName;
 use crate::secret::Secret;
+
+/// Assertions of one form, at most: signing takes a small board tens of milliseconds, and others wait for it.
+const MOST_ASSERTIONS: usize = 2;
 
 /// Checks an auth policy's request against its grant's `reach`, and builds the form with the secrets of the slots that it
 /// names, and signs its assertions. `slot` gives the content of a filled slot, be it of the token storage or of plugins.toml.
 ///
 /// # Errors
 /// `Denied` when the URL is outside `reach`. `Missing` when a slot is not filled. `Invalid` when the URL is none or the
-/// form is too large, or an assertion one that the host does not sign. `Unsent` where it has to be signed and the time is not
+/// form is too large, a private key would be sent, or an assertion is one that the host does not sign, or one too many. `Unsent` where it has to be signed and the time is not
 /// known.
 pub fn plan_authentication<'a>(
     request: &AuthRequest,
@@ -27,6 +30,15 @@ pub fn plan_authentication<'a>(
     let filled = |name: &String| {
         let content = SlotName::parse(name).ok().and_then(|name| slot(&name));
         content.ok_or_else(|| Failure::Missing(name.clone()))
+    };
+    let sent = |name: &String| {
+        let content = filled(name)?;
+        if is_private_key(content) {
+            return Err(Failure::Invalid(format!(
+                "the slot `{name}` has a private key, which signs and is never sent"
+            )));
+        }
+        Ok(content)
     };
     let mut headers = vec![Header { name: "accept".to_owned(), value: "application/json".to_owned() }];
     match request {
@@ -50,7 +62,7 @@ pub fn plan_authentication<'a>(
             let credential = match client {
                 ClientAuthentication::None => None,
                 ClientAuthentication::Basic { client_id, slot } => {
-                    let secret = filled(slot)?;
+                    let secret = sent(slot)?;
                     Some(("authorization".to_owned(), basic(client_id, secret)))
                 }
             };
@@ -59,7 +71,10 @@ pub fn plan_authentication<'a>(
             for FormField { name, value } in fields {
                 let value = match value {
                     FormValue::Plain(text) => text,
-                    FormValue::Secret(slot) => filled(slot)?.reveal(),
+                    FormValue::Secret(slot) => sent(slot)?.reveal(),
+                    FormValue::Assertion(_) if minted.len() >= MOST_ASSERTIONS => {
+                        return Err(Failure::Invalid(format!("a form has more than {MOST_ASSERTIONS} assertions")));
+                    }
                     FormValue::Assertion(assertion) => {
                         minted.push(render_assertion(assertion, &url, filled(&assertion.slot)?, signing)?);
                         minted.last().map_or("", Secret::reveal)
@@ -224,6 +239,11 @@ mod tests {
         let basic = |slot: &str| ClientAuthentication::Basic { client_id: "id".to_owned(), slot: slot.to_owned() };
         let url = "https://auth.example/token";
         let none = || ClientAuthentication::None;
+        let signed = || {
+            let claims = format!(r#"{{"aud":"{url}","exp":4600}}"#);
+            let slot = "key".to_owned();
+            FormValue::Assertion(Assertion { slot, algorithm: Algorithm::Es256, key_id: None, claims })
+        };
         let table = [
             (
                 AuthRequest::Get("https://evil.example/".to_owned()),
@@ -236,6 +256,12 @@ mod tests {
             (post(url, none(), &[("a", secret("refresh-token"))]), "the slot `refresh-token` is empty"),
             (post(url, basic("refresh-token"), &[]), "the slot `refresh-token` is empty"),
             (post(url, none(), &[("a", secret("../x"))]), "the slot `../x` is empty"),
+            (post(url, none(), &[("a", secret("key"))]), "invalid request: the slot `key` has a private key"),
+            (post(url, basic("key"), &[]), "invalid request: the slot `key` has a private key"),
+            (
+                post(url, none(), &[("a", signed()), ("b", signed()), ("c", signed())]),
+                "invalid request: a form has more than 2 assertions",
+            ),
             (
                 post(url, none(), &[("a", plain(&"x".repeat(16 * 1024 * 1024)))]),
                 "invalid request: the body is longer than 16777216 bytes",

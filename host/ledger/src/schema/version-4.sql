@@ -14,7 +14,5 @@ CREATE TABLE plugin_release (
     sha256     TEXT PRIMARY KEY,
     plugin     TEXT NOT NULL,
     version    TEXT NOT NULL,
-    repository TEXT NOT NULL,
-    -- Why it is not tried again.
-    bad        TEXT
+    repository TEXT NOT NULL
 ) STRICT;

@@ -76,6 +76,9 @@ async fn a_version_that_proved_bad_is_left_for_the_one_before_and_remembered_wit
     assert!(ledger.plugin_histories().await.unwrap().bad.is_empty());
     ledger.take_plugin_versions(from_file(B), None).await.unwrap();
     assert_eq!(ledger.return_plugin(&clock(), C, "it traps", None).await.unwrap(), None, "another one is in force");
+    ledger.set_plugin_pinned(&clock(), true).await.unwrap();
+    assert_eq!(ledger.return_plugin(&clock(), B, "it traps", None).await.unwrap(), None, "a person wants it to stay");
+    ledger.set_plugin_pinned(&clock(), false).await.unwrap();
     assert_eq!(ledger.return_plugin(&clock(), B, "it traps", Some(7)).await.unwrap(), Some(A));
     ledger.close().await;
     let ledger = open(folder.path());

@@ -4,7 +4,6 @@
 use punchcard_core::name::PluginName;
 use punchcard_core::plugin_version::Digest;
 use punchcard_ledger::{PluginHistories, PluginHistory, Whence};
-use punchcard_sandbox::archive;
 use punchcard_sandbox::cache::{hexadecimal, parse_hexadecimal};
 use tracing::{info, warn};
 
@@ -42,8 +41,7 @@ impl Device {
         let to = histories.earlier(&plugin).ok_or_else(|| {
             format!("no earlier version of plugin `{plugin}` is known that may run; `punchcard plugin show {plugin}` lists all")
         })?;
-        let kept = self.ledger.path().with_file_name(archive::FOLDER).join(archive::name(&to));
-        if !kept.is_file() {
+        if !self.keeps(&to) {
             let to = hexadecimal(&to);
             return Err(format!(
                 "the earlier version {to} of plugin `{plugin}` was not kept; put its file there again"

@@ -44,20 +44,26 @@ impl Reception {
     /// status ends the one that is open.
     pub(super) async fn receive(&mut self, status: Status, reach: &[Prefix]) -> Status {
         let Status::AwaitingBrowser(visit) = status else {
-            self.pages = None;
+            self.close();
             return status;
         };
         match self.open(&visit, reach).await {
             Ok(status) => status,
             Err(advice) => {
-                self.pages = None;
+                self.close();
                 Status::Blocked(Problem { headline: "no browser sign-in".into(), advice })
             }
         }
     }
 
+    /// Ends the visit that is open. What a person came back with from it, and nobody has heard yet, belongs to no other one.
+    fn close(&mut self) {
+        self.pages = None;
+        while self.answers.try_recv().is_ok() {}
+    }
+
     async fn open(&mut self, visit: &Visit, reach: &[Prefix]) -> Result<Status, String> {
-        let browser = self.browser.as_ref().ok_or_else(|| {
+        let browser = self.browser.clone().ok_or_else(|| {
             format!(
                 "the plugin signs in with a browser, and plugins.toml does not say where one reaches this device; add \
                  `browser = {{ listen = \"0.0.0.0:8737\", address = \"http://NAME.local:8737\" }}` to grants.{}",
@@ -77,7 +83,7 @@ impl Reception {
             return Ok(Status::AwaitingPerson(prompt));
         }
         // Its port is free before the next one is asked for.
-        self.pages = None;
+        self.close();
         let chance = [entropy(), entropy(), entropy()];
         let open =
             OpenVisit::plan(visit, &browser.address, reach, chance, now_ms).map_err(|error| error.to_string())?;

@@ -100,6 +100,11 @@ impl Supervisor {
     /// Puts the version before in its place again.
     async fn put_back(&mut self, name: &PluginName, reason: &str) {
         let Some(trial) = self.trials.remove(name) else { return };
+        let histories = self.read_versions().await;
+        if let Some(to) = histories.earlier(name).filter(|to| !self.device.keeps(to)) {
+            let to = hexadecimal(&to);
+            return warn!(plugin = %name, reason, to, "the plugin proved bad, and the version before was not kept; put its file there again");
+        }
         let returned = self.device.ledger.return_plugin(name, trial.sha256, reason, self.device.known_micros()).await;
         match returned {
             Ok(Some(to)) => {
@@ -108,7 +113,9 @@ impl Supervisor {
                 self.stop_parts_with(name, trial.sha256).await;
                 self.look_again();
             }
-            Ok(None) => warn!(plugin = %name, reason, "the plugin proved bad, and there is nothing to go back to"),
+            Ok(None) => {
+                warn!(plugin = %name, reason, "the plugin proved bad, and there is no version to go back to, or a person pinned this one")
+            }
             Err(error) => {
                 warn!(plugin = %name, error = chain(error), "the version before can't be put back yet");
                 self.trials.insert(name.clone(), trial);

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -67,7 +67,7 @@ impl FileInstaller {
 
     async fn note(&self, release: &Release) -> Result<(), String> {
         let Release { plugin, version, sha256, repository } = release.clone();
-        let release = PluginRelease { sha256, plugin, version, repository, bad: None };
+        let release = PluginRelease { sha256, plugin, version, repository };
         let noted = self.device.ledger.note_plugin_release(release).await;
         noted.map_err(|error| format!("it can't be noted: {}", chain(error)))
     }
@@ -126,6 +126,14 @@ impl Install for FileInstaller {
         let Some(configured) = configuration.plugins.get(plugin) else {
             return Err(format!("plugins.toml names no plugin `{plugin}` any more"));
         };
+        let file = plain(&configured.path);
+        if let Some((other, _)) =
+            configuration.plugins.iter().find(|(name, other)| *name != plugin && plain(&other.path) == file)
+        {
+            return Err(format!(
+                "plugin `{other}` has the same file, and no repository may replace that; give `{plugin}` one of its own"
+            ));
+        }
         // What is no component is bad whatever plugins.toml says. Whether another one is, its trial finds out.
         if let Err(error) = punchcard_sandbox::describe(&bytes) {
             let reason = chain(error);
@@ -149,6 +157,11 @@ impl Install for FileInstaller {
         let _old = self.reload(plugin).await;
         Err(reason)
     }
+}
+
+/// A path without `.`.
+fn plain(path: &Path) -> PathBuf {
+    path.components().filter(|part| *part != Component::CurDir).collect()
 }
 
 /// Puts bytes in the place of a file, durably, and returns what was there. A full card leaves the old file and nothing else.
