@@ -96,11 +96,15 @@ impl OpenVisit {
         let refused = |reason: String| VisitError(reason);
         let mut destination =
             Url::parse(&asked.url).map_err(|error| refused(format!("needs a URL, and its own is none: {error}")))?;
-        if destination.scheme() != "https" && covering(reach, &destination).is_none() {
-            return Err(refused("goes to an address that is neither https nor within the grant's `reach`".into()));
-        }
         if !destination.username().is_empty() || destination.password().is_some() {
             return Err(refused("names a user in its URL".into()));
+        }
+        // A page of the device's leads there: a plugin that was exchanged must not choose where.
+        if covering(reach, &destination).is_none() {
+            return Err(refused(format!(
+                "goes to {}, which is not within the grant's `reach`",
+                destination.origin().ascii_serialization()
+            )));
         }
         if asked.parameters.len() > MOST_PARAMETERS {
             return Err(refused(format!(
@@ -242,7 +246,8 @@ mod tests {
     }
 
     fn plan(asked: &Visit) -> Result<OpenVisit, VisitError> {
-        let reach = [Prefix::parse("http://127.0.0.1:9000", true).unwrap()];
+        let reach = [("http://127.0.0.1:9000", true), ("https://id.example", false)]
+            .map(|(url, is_private)| Prefix::parse(url, is_private).unwrap());
         let address = Url::parse("http://door.local:8737/").unwrap();
         OpenVisit::plan(asked, &address, &reach, [[1; 32], [2; 32], [3; 32]], 1_000)
     }
@@ -280,8 +285,9 @@ mod tests {
             table.push((Visit { url, ..asked() }, format!("names the parameter `{own}`, which is the host's")));
         }
         for (url, said) in [
-            ("http://id.example/authorize", "goes to an address that is neither https nor within the grant's `reach`"),
-            ("javascript:alert(1)", "goes to an address that is neither https nor within the grant's `reach`"),
+            ("http://id.example/authorize", "goes to http://id.example, which is not within the grant's `reach`"),
+            ("https://evil.example/authorize", "goes to https://evil.example, which is not within the grant's `reach`"),
+            ("javascript:alert(1)", "goes to null, which is not within the grant's `reach`"),
             ("https://me:pw@id.example/", "names a user in its URL"),
             ("authorize", "needs a URL, and its own is none: relative URL without a base"),
         ] {

@@ -81,7 +81,7 @@ saboteur = {saboteur}
 webhook = {webhook}
 [grants.id]
 plugin = "visitor"
-reach = ["{origin}/token"]
+reach = ["{origin}/token", "https://id.example/authorize"]
 audience = ["{origin}/rows"]
 settings = {{ token-url = "{origin}/token", client-id = "door", {settings} }}
 {more}
