@@ -22,7 +22,7 @@ use punchcard_core::plugin::Problem;
 use punchcard_core::scene::{Choosing, Chosen, PanelState};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 use ulid::Ulid;
 
 use super::display::Display;
@@ -284,6 +284,7 @@ impl Intake {
     /// will be next.
     fn edge(&mut self, edge: &Edge, saving: Option<&InputName>, waiting: &Waiting) -> Vec<Pressed> {
         let Edge { input, motion, at_ms } = edge;
+        debug!(%input, ?motion, at_ms, "an input moved");
         let Some(control) = self.inputs.get_mut(input) else {
             if matches!(motion, Motion::Down | Motion::Stroke | Motion::Tap) {
                 self.refuse(input, INPUT_IS_GONE);

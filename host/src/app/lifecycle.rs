@@ -44,7 +44,7 @@ use super::service;
 use super::state_folder::{self, StateFolderError};
 use super::supervisor::Supervisor;
 use super::trouble::Troubles;
-use super::update::install::FileInstaller;
+use super::update::install::Installer;
 use super::update::{UpdateAsk, Updater};
 use super::watch;
 use crate::clock::{Clock, ClockError};
@@ -256,7 +256,7 @@ fn start_parts(
             return;
         }
     };
-    let installer = Arc::new(FileInstaller::new(Arc::clone(device), folder.clone()));
+    let installer = Installer::new(Arc::clone(device), folder.clone());
     let updater = Updater::new(Arc::clone(device), http.clone(), folder, &options.state, installer, requests.updates);
     tasks.spawn(updater.run());
     let (said, sayings) = mpsc::unbounded_channel();

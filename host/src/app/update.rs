@@ -38,7 +38,7 @@ use super::status::{PassedOverReport, RepositoryReport, UpdateReport, UpdateStat
 use super::timer::wait_until;
 use crate::clock::entropy;
 use crate::http::Http;
-use install::{Install, Release};
+use install::{Installer, Release};
 use mirror::HttpMirror;
 
 /// The folder in the state folder in which metadata lies while it is read. It is empty otherwise.
@@ -70,7 +70,7 @@ pub(super) struct Updater {
     /// That of plugins.toml.
     folder: PathBuf,
     work: PathBuf,
-    installer: Arc<dyn Install>,
+    installer: Installer,
     asks: mpsc::UnboundedReceiver<UpdateAsk>,
     schedule: BTreeMap<RepositoryName, Schedule>,
 }
@@ -90,7 +90,7 @@ impl Updater {
         http: Result<Arc<Http>, String>,
         folder: PathBuf,
         state: &Path,
-        installer: Arc<dyn Install>,
+        installer: Installer,
         asks: mpsc::UnboundedReceiver<UpdateAsk>,
     ) -> Self {
         let work = state.join(WORK_FOLDER);

@@ -143,6 +143,7 @@ impl<L: Lines> Source for Watched<L> {
         for edge in edges {
             lost += u64::from(control.lost_before(edge.number));
             let at_ms = now_ms().saturating_sub(edge.ago_ms);
+            debug!(input = %control.input(), line = edge.line, closed = edge.is_closed, number = edge.number, at_ms, "an edge");
             control.edge(edge.line, edge.is_closed, at_ms).into_iter().for_each(&mut *send);
         }
         if let Some(error) = gone {

@@ -114,7 +114,7 @@ impl Supervisor {
                 self.look_again();
             }
             Ok(None) => {
-                warn!(plugin = %name, reason, "the plugin proved bad, and there is no version to go back to, or a person pinned this one")
+                warn!(plugin = %name, reason, "the plugin proved bad, and there is no version to go back to, or a person pinned this one");
             }
             Err(error) => {
                 warn!(plugin = %name, error = chain(error), "the version before can't be put back yet");

@@ -5,7 +5,6 @@ use std::io::{self, Write as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use punchcard_core::name::{PluginName, RepositoryName};
 use punchcard_ledger::{PluginRelease, Whence};
 use punchcard_sandbox::cache::{hexadecimal, parse_hexadecimal};
@@ -41,26 +40,15 @@ pub(in crate::app) struct Known {
     pub(in crate::app) versions: Vec<(String, String)>,
 }
 
-/// The way in for versions that come from afar: all that updates need of who keeps plugins.
-#[async_trait]
-pub(in crate::app) trait Install: Send + Sync {
-    /// What is known of a plugin's versions.
-    async fn known(&self, plugin: &PluginName) -> Result<Known, String>;
-
-    /// Installs these bytes, and returns when they work, or the version before is back. They are used as they are: nothing on a
-    /// disk can be exchanged after they were verified. What fails is remembered as bad where it is to blame.
-    async fn install(&self, release: &Release, bytes: Vec<u8>) -> Result<(), String>;
-}
-
 /// Replaces the component that plugins.toml names, has it loaded, and puts the old one back where the parts that use it do
 /// not work with it.
-pub(in crate::app) struct FileInstaller {
+pub(in crate::app) struct Installer {
     device: Arc<Device>,
     /// That of plugins.toml.
     folder: PathBuf,
 }
 
-impl FileInstaller {
+impl Installer {
     pub(in crate::app) fn new(device: Arc<Device>, folder: PathBuf) -> Self {
         Self { device, folder }
     }
@@ -107,11 +95,12 @@ impl FileInstaller {
             None => Ok(()),
         }
     }
-}
 
-#[async_trait]
-impl Install for FileInstaller {
-    async fn known(&self, plugin: &PluginName) -> Result<Known, String> {
+    /// What is known of a plugin's versions.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub(in crate::app) async fn known(&self, plugin: &PluginName) -> Result<Known, String> {
         let releases = self.device.ledger.plugin_releases(plugin).await.map_err(chain)?;
         let known = self.device.ledger.plugin_histories().await.map_err(chain)?.known(plugin);
         let bad = known.bad.keys().map(|bad| hexadecimal(bad)).collect();
@@ -120,7 +109,12 @@ impl Install for FileInstaller {
         Ok(Known { in_force, pinned: known.pinned, bad, versions: versions.collect() })
     }
 
-    async fn install(&self, release: &Release, bytes: Vec<u8>) -> Result<(), String> {
+    /// Installs these bytes, and returns when they work, or the version before is back. They are used as they are: nothing on a
+    /// disk can be exchanged after they were verified.
+    ///
+    /// # Errors
+    /// Why what ran before runs on.
+    pub(in crate::app) async fn install(&self, release: &Release, bytes: Vec<u8>) -> Result<(), String> {
         let plugin = &release.plugin;
         let configuration = Arc::clone(&self.device.parts.borrow().configuration);
         let Some(configured) = configuration.plugins.get(plugin) else {

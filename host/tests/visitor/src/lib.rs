@@ -2,7 +2,6 @@
 //! of a service account, as its settings say. It does no more than that takes.
 
 #[cfg(target_arch = "wasm32")]
-#[expect(unsafe_code, reason = "what wit-bindgen generates calls across the component's boundary")]
 mod bindings {
     wit_bindgen::generate!({ path: "../../../wit/v0.2", world: "auth-policy", generate_all });
 }
