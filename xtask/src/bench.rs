@@ -23,7 +23,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use self::figure::{FIGURES, Measurement, Outcome, Verdict};
 use crate::toolchain::{Source, Toolchain};
 use crate::workspace::Workspace;
-use crate::{guests, process, program};
+use crate::{guests, languages, process, program};
 
 /// For one figure: a backlog of 100,000 rows five times over, on a slow board, or of a million within the quota.
 const MEASURING_LIMIT_FOR: Duration = Duration::from_mins(30);
@@ -31,7 +31,7 @@ const MEASURING_LIMIT_FOR: Duration = Duration::from_mins(30);
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The figures to measure; all of them when none is named, but for `outage`, which takes some minutes: a million events
-    /// that were recorded offline.
+    /// that were recorded offline; and `languages`, which installs what builds plugins in JavaScript and Python.
     figures: Vec<String>,
     /// Write the table as JSON too.
     #[arg(long, value_name = "FILE")]
@@ -71,7 +71,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         if !measured.contains_key(figure.name) {
             let programs = programs.get_or_insert_with(|| build_programs(&workspace));
             let result = match programs {
-                Ok(programs) => measure(programs, figure.name, &folder).map_err(|error| format!("{error:#}")),
+                Ok(programs) if figure.name == figure::PROGRAM_SIZE => {
+                    measure_program(&programs.host).map_err(|error| format!("{error:#}"))
+                }
+                Ok(programs) => {
+                    let examples = match figure.group {
+                        Some(figure::LANGUAGES) => copy_examples(&workspace, programs).map(Some),
+                        _ => Ok(None),
+                    };
+                    let measured = examples.and_then(|folder_of_examples| {
+                        measure(programs, figure.name, folder_of_examples.as_ref().unwrap_or(&folder))
+                    });
+                    measured.map_err(|error| format!("{error:#}"))
+                }
                 Err(reason) => Err(reason.clone()),
             };
             match result {
@@ -135,6 +147,22 @@ fn build_programs(workspace: &Workspace) -> Result<Programs, String> {
         Ok(Programs { bench: program::build(workspace, "punchcard-bench")?, host })
     };
     build().map_err(|error| format!("{error:#}"))
+}
+
+fn measure_program(program: &Path) -> Result<Vec<Measurement>> {
+    let metadata = std::fs::metadata(program).with_context(|| format!("no {}", program.display()))?;
+    Ok(vec![Measurement::of_program(metadata.len())])
+}
+
+/// Builds the examples in other languages, and puts each into one folder under its language's name.
+fn copy_examples(workspace: &Workspace, programs: &Programs) -> Result<PathBuf> {
+    let folder = workspace.target.join("bench/languages");
+    std::fs::create_dir_all(&folder).context("cannot make a folder for examples")?;
+    for (language, component) in languages::build_formatters(workspace, programs.host.clone())? {
+        let file = folder.join(format!("{language}.wasm"));
+        std::fs::copy(&component, &file).with_context(|| format!("cannot copy {}", component.display()))?;
+    }
+    Ok(folder)
 }
 
 fn measure(programs: &Programs, figure: &str, guests: &Path) -> Result<Vec<Measurement>> {

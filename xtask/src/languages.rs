@@ -50,14 +50,24 @@ pub(crate) fn find_missing() -> Option<String> {
     (!is_there).then(|| format!("rustup target add {TARGET}"))
 }
 
+/// Builds the same formatter in each language: the component, and the language's name. `program` begins the plugin in Rust.
+pub(crate) fn build_formatters(workspace: &Workspace, program: PathBuf) -> Result<Vec<(&'static str, PathBuf)>> {
+    if let Some(missing) = find_missing() {
+        bail!("install what builds plugins in other languages: {missing}");
+    }
+    let bench = Bench::new(workspace, program)?;
+    let examples = workspace.root.join("guests/examples");
+    let projects = [
+        bench.begin(Language::Rust, "formatter")?,
+        bench.copy_example(&examples, Language::Js)?,
+        bench.copy_example(&examples, Language::Python)?,
+    ];
+    projects.iter().map(|project| Ok((project.language.name(), bench.build(project)?))).collect()
+}
+
 /// Tests, builds and runs all of them.
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
-    let bench = Bench {
-        program: workspace.target.join("debug/punchcard"),
-        folder: workspace.target.join("languages"),
-        wit: workspace.root.join("wit/v0.1"),
-    };
-    fs::create_dir_all(&bench.folder).context("cannot make a folder for other languages")?;
+    let bench = Bench::new(workspace, workspace.target.join("debug/punchcard"))?;
     for (file, text) in [("events.csv", EVENTS), ("rows.csv", "project,hours:number\nGarden,1.5\nShed,0.25\n")] {
         fs::write(bench.folder.join(file), text).with_context(|| format!("cannot write {file}"))?;
     }
@@ -116,6 +126,12 @@ struct Bench {
 }
 
 impl Bench {
+    fn new(workspace: &Workspace, program: PathBuf) -> Result<Self> {
+        let (folder, wit) = (workspace.target.join("languages"), workspace.root.join("wit/v0.1"));
+        fs::create_dir_all(&folder).context("cannot make a folder for other languages")?;
+        Ok(Self { program, folder, wit })
+    }
+
     /// An example of the tree, where it is built.
     fn copy_example(&self, examples: &Path, language: Language) -> Result<Project> {
         let of = if language == Language::Js { "javascript" } else { "python" };

@@ -49,6 +49,7 @@ async fn measure(figure: &str, surroundings: &Surroundings) -> Result<Vec<Measur
         "reload_ms" | "reload_press_ratio" => reload::measure(surroundings).await?,
         "compile_press_ratio" => vec![compile::measure(surroundings).await?],
         "format_one_us" => vec![format::measure_one(surroundings).await?],
+        "call_rust_us" | "call_js_us" | "call_python_us" => format::measure_languages(surroundings).await?,
         "format_batched_us" => vec![format::measure_batched(surroundings).await?],
         "accept_p99_ratio" => vec![accept::measure().await?],
         "backlog_rows_per_s" | "backlog_rss_mb" => backlog::measure_speed(surroundings).await?,

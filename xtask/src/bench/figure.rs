@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// The figure that stands for each guest.
 pub(super) const GUEST_SIZE: &str = "guest_kb";
 
+/// The figure of the host's program.
+pub(super) const PROGRAM_SIZE: &str = "program_mb";
+
 /// Something that is measured.
 #[derive(Debug)]
 pub(super) struct Figure {
@@ -50,8 +53,15 @@ const fn outage(name: &'static str, what: &'static str, target: Target) -> Figur
     Figure { name, what, target, group: Some("outage") }
 }
 
+/// The group of figures that take what builds plugins in other languages.
+pub(super) const LANGUAGES: &str = "languages";
+
+const fn language(name: &'static str, what: &'static str, most_us: f64) -> Figure {
+    Figure { name, what, target: Target::AtMost(most_us), group: Some(LANGUAGES) }
+}
+
 /// Everything that is measured, in the order of the table.
-pub(super) const FIGURES: [Figure; 27] = [
+pub(super) const FIGURES: [Figure; 31] = [
     figure("ready_ms", "host ready, three plugins, warm cache", Target::AtMost(60.0)),
     figure("idle_rss_mb", "resident when idle", Target::AtMost(25.0)),
     figure("idle_own_mb", "of that, not pages of files", Target::AtMost(8.0)),
@@ -74,6 +84,7 @@ pub(super) const FIGURES: [Figure; 27] = [
     figure("prune_kib", "written for pruning 10,000 events", Target::None),
     figure("panel_frame_ms", "a full frame of 128×64 on a bus of 400 kHz", Target::AtMost(30.0)),
     figure("panel_line_ms", "a step of a line that scrolls, on the same", Target::AtMost(5.0)),
+    figure(PROGRAM_SIZE, "size of the host's program", Target::None),
     figure(GUEST_SIZE, "size of a guest", Target::AtMost(200.0)),
     outage(
         "outage_press_ratio",
@@ -83,6 +94,9 @@ pub(super) const FIGURES: [Figure; 27] = [
     outage("outage_rss_mb", "resident meanwhile, at most", Target::AtMost(64.0)),
     outage("outage_requests", "requests for it, with the quota", Target::LeastPossible),
     outage("outage_refusals", "of which refused for their pace", Target::AtMost(0.0)),
+    language("call_rust_us", "one event in a fresh instance, by a formatter in Rust", 60.0),
+    language("call_js_us", "the same, in JavaScript", 1_500.0),
+    language("call_python_us", "the same, in Python", 2_000.0),
 ];
 
 /// What was measured of one figure: a line of the bench program.
@@ -105,8 +119,16 @@ impl Measurement {
     pub(super) fn of_guest(bytes: usize) -> Self {
         // A guest is far below what an f64 holds exactly.
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let value = f64::from(bytes) / 1_000.0;
-        Self { figure: GUEST_SIZE.to_owned(), value, unit: "KB".to_owned(), runs: Vec::new(), least: None }
+        Self::of_size(GUEST_SIZE, f64::from(bytes) / 1_000.0, "KB")
+    }
+
+    /// Of a program of so many bytes.
+    pub(super) fn of_program(bytes: u64) -> Self {
+        Self::of_size(PROGRAM_SIZE, bytes as f64 / 1e6, "MB")
+    }
+
+    fn of_size(figure: &str, value: f64, unit: &str) -> Self {
+        Self { figure: figure.to_owned(), value, unit: unit.to_owned(), runs: Vec::new(), least: None }
     }
 
     /// Every run, in the order in which they were made.
