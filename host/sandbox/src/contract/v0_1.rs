@@ -1,12 +1,16 @@
 //! `punchcard:plugin@0.1.0`: what wasmtime makes of `wit/v0.1`, and the way from and to the host's own types. Each world is
 //! one file and one word in [`VERSION`].
 
+mod bindings;
 mod convert;
 
 mod auth_policy;
+#[path = "world/connector.rs"]
 mod connector;
+#[path = "world/formatter.rs"]
 mod formatter;
 pub(super) mod hardware;
+#[path = "world/sensor.rs"]
 mod sensor;
 
 use wasmtime::component::HasSelf;
@@ -30,6 +34,9 @@ pub(super) const VERSION: Version = Version {
 
 /// The interfaces without functions.
 const TYPES: &[&str] = &["types", "records", "http"];
+
+/// Whether a connector is told that its account is signed out; otherwise it hears that nobody answers.
+const HEARS_SIGNED_OUT: bool = false;
 
 impl types::Host for Confinement {}
 impl records::Host for Confinement {}

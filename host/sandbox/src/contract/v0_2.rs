@@ -4,12 +4,19 @@
 //! (`signed-out`). Its `types` and `records` are those of 0.1 to the letter, so both versions share what is made of them and
 //! its conversions.
 
+mod bindings;
 mod convert;
 
 mod auth_policy;
+#[path = "world/connector.rs"]
+#[expect(clippy::duplicate_mod, reason = "its types are this version's")]
 mod connector;
+#[path = "world/formatter.rs"]
+#[expect(clippy::duplicate_mod, reason = "its types are this version's")]
 mod formatter;
 mod hardware;
+#[path = "world/sensor.rs"]
+#[expect(clippy::duplicate_mod, reason = "its types are this version's")]
 mod sensor;
 
 use wasmtime::component::HasSelf;
@@ -31,6 +38,9 @@ pub(super) const VERSION: Version = Version {
 
 /// The interfaces without functions.
 const TYPES: &[&str] = &["types", "records", "http"];
+
+/// Whether a connector is told that its account is signed out; otherwise it hears that nobody answers.
+const HEARS_SIGNED_OUT: bool = true;
 
 impl http::Host for Confinement {}
 

@@ -1,4 +1,5 @@
-//! The world `connector`: how it is called, and how its types become the host's own.
+//! The world `connector`: how it is called, and how its types become the host's own. It is the same in all versions so far: each
+//! includes this file beside bindings of its own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,24 +13,14 @@ use punchcard_core::time::Context;
 
 use super::super::Shape;
 use super::TYPES;
+use super::bindings::connector::ConnectorPre;
+use super::bindings::connector::exports::punchcard::plugin::delivery as wit;
 use crate::call::{Answer, CallError};
 use crate::confinement::Confinement;
 use crate::connector::{Calls, Connector, Steps};
 use crate::loaded::Loaded;
 use crate::sandbox::Plugin;
 use crate::text::{clip_key, clip_sentence};
-
-mod bindings {
-    wasmtime::component::bindgen!({
-        path: "../../wit/v0.1",
-        world: "connector",
-        exports: { default: async },
-        with: { "punchcard:plugin": crate::contract::v0_1::shared::punchcard::plugin },
-    });
-}
-
-use bindings::ConnectorPre;
-use bindings::exports::punchcard::plugin::delivery as wit;
 
 /// The world.
 pub(super) const SHAPE: Shape = Shape {
@@ -96,7 +87,7 @@ impl Calls for Bound {
     }
 
     fn hears_signed_out(&self) -> bool {
-        false
+        super::HEARS_SIGNED_OUT
     }
 }
 

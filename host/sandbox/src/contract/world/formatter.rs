@@ -1,4 +1,5 @@
-//! The world `formatter`: how it is called, and how its types become the host's own.
+//! The world `formatter`: how it is called, and how its types become the host's own. It is the same in all versions so far: each
+//! includes this file beside bindings of its own.
 
 use punchcard_core::plugin::World;
 use punchcard_core::plugin::format::{Formatted, TimedEvent, Verdict};
@@ -7,24 +8,14 @@ use punchcard_core::time::Context;
 
 use super::super::Shape;
 use super::TYPES;
+use super::bindings::formatter::FormatterPre;
+use super::bindings::formatter::exports::punchcard::plugin::row_format as wit;
 use crate::call::{Answer, CallError};
 use crate::confinement::Confinement;
 use crate::formatter::{Calls, Formatter};
 use crate::loaded::Loaded;
 use crate::sandbox::Plugin;
 use crate::text::clip_sentence;
-
-mod bindings {
-    wasmtime::component::bindgen!({
-        path: "../../wit/v0.1",
-        world: "formatter",
-        exports: { default: async },
-        with: { "punchcard:plugin": crate::contract::v0_1::shared::punchcard::plugin },
-    });
-}
-
-use bindings::FormatterPre;
-use bindings::exports::punchcard::plugin::row_format as wit;
 
 /// The world.
 pub(super) const SHAPE: Shape = Shape {

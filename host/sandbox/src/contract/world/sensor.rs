@@ -1,4 +1,5 @@
-//! The world `sensor`: how it is called, and how its types become the host's own.
+//! The world `sensor`: how it is called, and how its types become the host's own. It is the same in all versions so far: each
+//! includes this file beside bindings of its own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,24 +10,14 @@ use punchcard_core::time::Context;
 
 use super::super::Shape;
 use super::TYPES;
+use super::bindings::sensor::SensorPre;
+use super::bindings::sensor::exports::punchcard::plugin::source as wit;
 use crate::call::{Answer, CallError};
 use crate::confinement::Confinement;
 use crate::lender::Lender;
 use crate::loaded::Loaded;
 use crate::sandbox::Plugin;
 use crate::sensor::{Calls, Sensor};
-
-mod bindings {
-    wasmtime::component::bindgen!({
-        path: "../../wit/v0.1",
-        world: "sensor",
-        exports: { default: async },
-        with: { "punchcard:plugin": crate::contract::v0_1::shared::punchcard::plugin },
-    });
-}
-
-use bindings::SensorPre;
-use bindings::exports::punchcard::plugin::source as wit;
 
 /// The world.
 pub(super) const SHAPE: Shape = Shape {

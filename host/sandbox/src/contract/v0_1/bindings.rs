@@ -1,0 +1,28 @@
+//! What wasmtime makes of the worlds that are the same in all versions so far.
+
+pub(super) mod connector {
+    wasmtime::component::bindgen!({
+        path: "../../wit/v0.1",
+        world: "connector",
+        exports: { default: async },
+        with: { "punchcard:plugin": crate::contract::v0_1::shared::punchcard::plugin },
+    });
+}
+
+pub(super) mod formatter {
+    wasmtime::component::bindgen!({
+        path: "../../wit/v0.1",
+        world: "formatter",
+        exports: { default: async },
+        with: { "punchcard:plugin": crate::contract::v0_1::shared::punchcard::plugin },
+    });
+}
+
+pub(super) mod sensor {
+    wasmtime::component::bindgen!({
+        path: "../../wit/v0.1",
+        world: "sensor",
+        exports: { default: async },
+        with: { "punchcard:plugin": crate::contract::v0_1::shared::punchcard::plugin },
+    });
+}
