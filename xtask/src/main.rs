@@ -22,6 +22,8 @@ mod bench;
 
 mod mutants;
 
+mod fuzz;
+
 mod demo;
 
 mod faults;
@@ -76,6 +78,8 @@ enum Task {
     Relay(pi::RelayArguments),
     /// Change the code here and there, and see whether a test notices.
     Mutants(mutants::Arguments),
+    /// Give bytes that nobody thought of to what parses those of strangers.
+    Fuzz(fuzz::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -89,6 +93,7 @@ fn main() -> ExitCode {
         Task::Pi(arguments) => pi::run(&arguments),
         Task::Relay(arguments) => pi::relay(&arguments),
         Task::Mutants(arguments) => mutants::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
     };
     match outcome {
         Ok(code) => code,

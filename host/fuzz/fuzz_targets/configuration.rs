@@ -7,7 +7,7 @@ use punchcard_core::config::{parse_configuration, parse_what_is_valid, render_di
 
 fuzz_target!(|text: &str| {
     let (_, diagnostics) = parse_what_is_valid(text);
-    let said = render_diagnostics(&diagnostics);
+    let said = render_diagnostics(text, "plugins.toml", &diagnostics);
     assert_eq!(diagnostics.is_empty(), said.is_empty());
     assert_eq!(parse_configuration(text).is_ok(), diagnostics.is_empty(), "strict and lenient reading agree: {said}");
 });
