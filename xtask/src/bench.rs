@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let workspace = Workspace::of_this_program()?;
     let toolchain = Toolchain::find(&workspace, arguments.std)?;
     let folder = guests::default_folder(&workspace);
-    let all_built = guests::build(&workspace, &toolchain, &workspace.guests, &folder)?;
+    let all_built = guests::build_all(&workspace, &toolchain)?;
 
     let mut outcomes = Vec::new();
     let mut programs = None;

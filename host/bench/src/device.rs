@@ -44,8 +44,17 @@ pub(crate) struct Device {
 impl Device {
     /// A device that was signed in and has made its spreadsheet, and is off.
     pub(crate) async fn prepare(surroundings: &Surroundings, quota: bool) -> Result<Self> {
+        Self::prepare_with(surroundings, quota, &CONFIGURATION).await
+    }
+
+    /// The same, with another configuration.
+    pub(crate) async fn prepare_with(
+        surroundings: &Surroundings,
+        quota: bool,
+        configuration: &Configuration<'_>,
+    ) -> Result<Self> {
         let google = stand_in(Config { quota, ..Config::default() }).await?;
-        let text = CONFIGURATION.render(&surroundings.programs, &google.base_url());
+        let text = configuration.render(&surroundings.programs, &google.base_url());
         let folder = Folder::within(folder::make()?, &text)?;
         let device = Self { google, program: surroundings.programs.host.clone(), folder };
         let mut host = device.start().await?;
@@ -165,10 +174,15 @@ impl Host {
 
     /// Presses the key. Returns what it took until it was recorded.
     pub(crate) async fn press(&mut self) -> Result<Duration> {
+        self.press_key(" ").await
+    }
+
+    /// The same, with another key.
+    pub(crate) async fn press_key(&mut self, key: &str) -> Result<Duration> {
         // What was said before is of no use any more, and would only be kept.
         self.heard.clear();
         let watch = Stopwatch::start();
-        self.process.press(" ").await?;
+        self.process.press(key).await?;
         self.await_line(RECORDED).await?;
         Ok(watch.elapsed())
     }

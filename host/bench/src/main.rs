@@ -20,6 +20,7 @@ mod backlog;
 mod compile;
 mod flash;
 mod format;
+mod hostile;
 mod outage;
 mod panel;
 mod reload;
@@ -47,6 +48,7 @@ async fn measure(figure: &str, surroundings: &Surroundings) -> Result<Vec<Measur
         "ready_ms" | "idle_rss_mb" | "idle_own_mb" | "idle_cpu_percent" => start::measure(surroundings).await?,
         "idle_rss_pulley_mb" => vec![start::measure_interpreted(surroundings).await?],
         "reload_ms" | "reload_press_ratio" => reload::measure(surroundings).await?,
+        "hostile_press_ms" => vec![hostile::measure(surroundings).await?],
         "compile_press_ratio" => vec![compile::measure(surroundings).await?],
         "format_one_us" => vec![format::measure_one(surroundings).await?],
         "call_rust_us" | "call_js_us" | "call_python_us" => format::measure_languages(surroundings).await?,

@@ -61,7 +61,7 @@ const fn language(name: &'static str, what: &'static str, most_us: f64) -> Figur
 }
 
 /// Everything that is measured, in the order of the table.
-pub(super) const FIGURES: [Figure; 31] = [
+pub(super) const FIGURES: [Figure; 32] = [
     figure("ready_ms", "host ready, three plugins, warm cache", Target::AtMost(60.0)),
     figure("idle_rss_mb", "resident when idle", Target::AtMost(25.0)),
     figure("idle_own_mb", "of that, not pages of files", Target::AtMost(8.0)),
@@ -69,6 +69,11 @@ pub(super) const FIGURES: [Figure; 31] = [
     figure("idle_cpu_percent", "computing time when idle, of one processor", Target::AtMost(1.0)),
     figure("reload_ms", "a sink with changed settings runs again", Target::AtMost(50.0)),
     figure("compile_press_ratio", "press to recorded, p99, while a plugin is compiled", Target::AtMost(1.2)),
+    figure(
+        "hostile_press_ms",
+        "a press is that much slower, p99, beside a plugin that means harm",
+        Target::AtMost(10.0),
+    ),
     figure("reload_press_ratio", "press to recorded, p99, during a reload, against idle", Target::AtMost(1.2)),
     figure("format_one_us", "one event in a fresh instance", Target::AtMost(60.0)),
     figure("format_batched_us", "an event in a batch of 1,000", Target::AtMost(2.0)),
