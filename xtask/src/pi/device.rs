@@ -274,6 +274,9 @@ impl<'t> Pi<'t> {
         let file = self.trial.setup.folder.join("journal.log");
         let script = "journalctl --no-pager -b; cat /proc/interrupts; punchcard status; \
                       for task in /proc/$(pidof punchcard | cut -d' ' -f1)/task/*; do cat $task/comm $task/stack; done; \
+                      for fd in /proc/$(pidof punchcard | cut -d' ' -f1)/fd/*; do echo $fd $(readlink $fd); done; \
+                      grep -H tfd /proc/$(pidof punchcard | cut -d' ' -f1)/fdinfo/*; \
+                      for task in /proc/[0-9]*; do case $(cat $task/comm) in irq*) cat $task/comm $task/stack;; esac; done; \
                       mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug; \
                       cat /sys/kernel/debug/gpio";
         let kept = self.perform(script).and_then(|text| Ok(std::fs::write(&file, text)?));

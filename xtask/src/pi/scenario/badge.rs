@@ -1,6 +1,6 @@
 //! A reader of badges: a keyboard on the USB bus that types numbers.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use super::super::check::Checks;
 use super::super::configuration::{Addition, BADGES, KNOWN_BADGE, READER};
@@ -12,6 +12,8 @@ use crate::stopwatch::Stopwatch;
 
 /// The badge of nobody.
 const UNKNOWN_BADGE: &str = "0099";
+/// Keys are lost for so many badges at most.
+const MOST_ASKED: usize = 4;
 
 pub(super) fn read(pi: &mut Pi<'_>, checks: &mut Checks) -> Result<()> {
     pi.machine()?.monitor.plug_keyboard_in()?;
@@ -25,7 +27,7 @@ pub(super) fn read(pi: &mut Pi<'_>, checks: &mut Checks) -> Result<()> {
         [("known", number, name.to_owned()), ("unknown", UNKNOWN_BADGE, format!("unknown badge {UNKNOWN_BADGE}"))]
     {
         let picture = format!("{what}-badge");
-        pi.machine()?.monitor.type_number(number)?;
+        show_badge(pi, number)?;
         let said = pi.perform(&format!("{INSIDE}/virtual-pi await-recorded '{notice}' --png /tmp/shown.png"));
         let said = said.and_then(|_| pi.keep_picture(&picture)).map(|file| format!("`{notice}`, {}", file.display()));
         checks.note(&format!("the panel says whose a badge is that is {what}"), said);
@@ -48,7 +50,7 @@ pub(super) fn read(pi: &mut Pi<'_>, checks: &mut Checks) -> Result<()> {
     let watch = Stopwatch::start();
     let back = await_grab(pi, true).map(|()| format!("after {:.1} s", watch.elapsed().as_secs_f64()));
     checks.note("plugged in again, it is read without a restart", back);
-    pi.machine()?.monitor.type_number(number)?;
+    show_badge(pi, number)?;
     let row = pi.await_rows(BADGES, 3).map(|_| "");
     checks.note("a badge after that is a row", row);
 
@@ -56,6 +58,31 @@ pub(super) fn read(pi: &mut Pi<'_>, checks: &mut Checks) -> Result<()> {
     let free = await_grab(pi, false).map(|()| "");
     checks.note("a reader that plugins.toml no longer names is given back", free);
     pi.machine()?.monitor.unplug_keyboard()
+}
+
+/// Shows a badge until it is recorded. An emulator that is short of time loses keys: then the device asks for the badge again, and
+/// gets it.
+fn show_badge(pi: &mut Pi<'_>, number: &str) -> Result<()> {
+    let mut asked = count_asked(pi)?;
+    let before = pi.report()?.context("the device does not answer")?.events;
+    loop {
+        pi.machine()?.monitor.type_number(number)?;
+        let answered = patience::until("the device", "record a badge, or ask for it again", LIMIT_FOR, || {
+            let is_recorded = pi.report()?.is_some_and(|report| report.events > before);
+            let asks = !is_recorded && count_asked(pi)? > asked;
+            Ok((is_recorded || asks).then_some(is_recorded))
+        });
+        if answered.inspect_err(|_| pi.keep_journal())? {
+            return Ok(());
+        }
+        asked += 1;
+        ensure!(asked < MOST_ASKED, "it was asked for again {asked} times");
+    }
+}
+
+/// How often the device has asked for a badge again.
+fn count_asked(pi: &mut Pi<'_>) -> Result<usize> {
+    Ok(pi.perform("punchcard logs --part door")?.matches("show the badge again").count())
 }
 
 /// Waits until somebody has the reader's keyboard for itself, or nobody.
