@@ -50,7 +50,7 @@ mod report;
 mod service;
 pub mod status;
 
-mod error_chain;
+pub(crate) mod error_chain;
 mod timer;
 
 #[cfg(test)]
