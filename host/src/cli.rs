@@ -15,6 +15,7 @@ mod run;
 
 mod backup;
 mod check;
+mod comparison;
 mod doctor;
 mod events;
 mod init;
