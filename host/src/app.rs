@@ -51,6 +51,7 @@ mod service;
 pub mod status;
 
 pub(crate) mod error_chain;
+pub(crate) mod file;
 mod timer;
 
 #[cfg(test)]
