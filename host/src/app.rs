@@ -50,7 +50,8 @@ mod report;
 mod service;
 pub mod status;
 
-mod error_chain;
+pub(crate) mod error_chain;
+pub(crate) mod file;
 mod timer;
 
 #[cfg(test)]

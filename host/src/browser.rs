@@ -4,8 +4,10 @@
 //! this hands on what a browser sent, and answers with pages that name no secret and load nothing. Anybody in the network
 //! may ask, but who does not see the panel does not know the code with which a sign-in begins.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,13 +20,18 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use punchcard_core::visit::{Answer, NoAnswer, OpenVisit, RETURN_PATH};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tracing::{debug, info, warn};
 
-/// How long a browser may take for a request.
+/// How long a browser may take until it has asked for a page. Some open a connection before they have anything to ask.
+const ASK_WITHIN: Duration = Duration::from_secs(4);
+/// How long it may take for all of it.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Browsers that are answered at the same time, at most.
+/// Connections at the same time, at most. One more takes the place of another that has not asked for anything yet.
 const MOST_CONNECTIONS: usize = 8;
+/// How often it is tried to listen where somebody listens already, and how long is waited between two tries.
+const TRIES: usize = 20;
+const TRY_AGAIN: Duration = Duration::from_millis(50);
 
 /// The pages of one visit. They are gone when this is dropped, once whoever is being answered has the answer.
 pub struct Pages {
@@ -51,7 +58,7 @@ impl Pages {
         info!(at = %listen, "a person can sign in with a browser");
         let visit = Arc::new(Mutex::new(Some(visit)));
         let (open, closed) = watch::channel(());
-        let desk = Desk { visit: Arc::clone(&visit), answers, now_ms };
+        let desk = Desk { visit: Arc::clone(&visit), answers, now_ms, ask_within: ASK_WITHIN };
         tokio::spawn(serve(listener, desk, closed));
         Ok(Self { visit, _open: open })
     }
@@ -75,28 +82,62 @@ struct Desk {
     visit: Arc<Mutex<Option<OpenVisit>>>,
     answers: mpsc::Sender<Answer>,
     now_ms: Milliseconds,
+    ask_within: Duration,
 }
 
-/// Those of the visit before may be going.
+/// Listens at the address. The task of the visit before may have to run once more until its socket is gone: dropping its pages
+/// tells it so and can't wait for it, and the part of before may be another one, which was stopped. So it is tried for a second.
+/// Whoever else listens there is an error then.
 async fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
-    for _ in 0..20 {
+    for _ in 0..TRIES {
         match TcpListener::bind(listen).await {
-            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {}
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => tokio::time::sleep(TRY_AGAIN).await,
             bound => return bound,
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     TcpListener::bind(listen).await
 }
 
+/// A connection, as long as it is one of those that count.
+struct Visitor {
+    task: AbortHandle,
+    has_asked: Arc<AtomicBool>,
+}
+
+/// Those who are connected, the oldest first.
+#[derive(Default)]
+struct Visitors(VecDeque<Visitor>);
+
+impl Visitors {
+    /// Makes room for one more: the oldest that has not asked for anything goes, or where all have asked the oldest of all.
+    /// Whoever opens connections and says nothing keeps nobody out.
+    fn make_room(&mut self) {
+        self.0.retain(|visitor| !visitor.task.is_finished());
+        if self.0.len() < MOST_CONNECTIONS {
+            return;
+        }
+        let idle = self.0.iter().position(|visitor| !visitor.has_asked.load(Ordering::Relaxed));
+        if let Some(visitor) = self.0.remove(idle.unwrap_or(0)) {
+            debug!("a connection that says nothing gives way to another one");
+            visitor.task.abort();
+        }
+    }
+}
+
 async fn serve(listener: TcpListener, desk: Desk, mut closed: watch::Receiver<()>) {
     let mut connections = JoinSet::new();
+    let mut visitors = Visitors::default();
     loop {
         tokio::select! {
             // Nothing is ever sent: the sender is dropped.
             _ = closed.changed() => break,
-            accepted = listener.accept(), if connections.len() < MOST_CONNECTIONS => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(answer(stream, desk.clone()))),
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    visitors.make_room();
+                    let has_asked = Arc::new(AtomicBool::new(false));
+                    let task = connections.spawn(answer(stream, desk.clone(), Arc::clone(&has_asked)));
+                    visitors.0.push_back(Visitor { task, has_asked });
+                }
                 Err(error) => {
                     warn!(%error, "a browser is not heard");
                     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -110,13 +151,14 @@ async fn serve(listener: TcpListener, desk: Desk, mut closed: watch::Receiver<()
     while connections.join_next().await.is_some() {}
 }
 
-async fn answer(stream: TcpStream, desk: Desk) {
+async fn answer(stream: TcpStream, desk: Desk, has_asked: Arc<AtomicBool>) {
     let service = service_fn(|request: Request<Incoming>| {
         let desk = desk.clone();
+        has_asked.store(true, Ordering::Relaxed);
         async move { Ok::<_, Infallible>(desk.respond(&request)) }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(PATIENCE).keep_alive(false).max_buf_size(32 * 1024);
+    builder.timer(TokioTimer::new()).header_read_timeout(desk.ask_within).keep_alive(false).max_buf_size(32 * 1024);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     match tokio::time::timeout(PATIENCE, connection).await {
         Ok(Ok(())) => {}
@@ -213,4 +255,69 @@ fn page(status: StatusCode, title: &str, body: &str) -> Response<Full<Bytes>> {
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use punchcard_core::plugin::auth::Visit;
+    use punchcard_core::reach::Prefix;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use url::Url;
+
+    use super::*;
+
+    /// Pages at a port of their own, and the code with which a sign-in begins.
+    async fn open() -> (Pages, SocketAddr, String) {
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let asked = Visit {
+            url: "https://id.example/authorize".to_owned(),
+            parameters: Vec::new(),
+            purpose: "the sheet".to_owned(),
+            issuer: None,
+            expires_in_seconds: 600,
+        };
+        let address = Url::parse(&format!("http://{free}")).unwrap();
+        let reach = [Prefix::parse("https://id.example/authorize", false).unwrap()];
+        let visit = OpenVisit::plan(&asked, &address, &reach, [[7; 32]; 3], 0).unwrap();
+        let code = visit.prompt().user_code;
+        let (answers, _) = mpsc::channel(1);
+        (Pages::open(free, visit, answers, Arc::new(|| 0)).await.unwrap(), free, code)
+    }
+
+    async fn get(at: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: device\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn connections_that_say_nothing_keep_nobody_out() {
+        let (_pages, at, code) = open().await;
+        let mut silent = Vec::new();
+        for _ in 0..3 * MOST_CONNECTIONS {
+            silent.push(TcpStream::connect(at).await.unwrap());
+        }
+        // One that has begun to ask, and does not go on.
+        silent.last_mut().unwrap().write_all(b"GET / HTTP/1.1\r\nHost:").await.unwrap();
+        let answer = tokio::time::timeout(ASK_WITHIN / 2, get(at, &format!("/{code}"))).await;
+        assert!(answer.expect("an answer at once").contains("https://id.example/authorize"));
+        // The oldest went first: nothing comes from it but its end.
+        let ended = tokio::time::timeout(ASK_WITHIN / 2, silent[0].read(&mut [0; 1])).await.expect("its end");
+        assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_does_not_ask_in_time_is_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut silent = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let (answers, _) = mpsc::channel(1);
+        let ask_within = Duration::from_millis(20);
+        let desk = Desk { visit: Arc::default(), answers, now_ms: Arc::new(|| 0), ask_within };
+        tokio::time::timeout(PATIENCE / 2, answer(stream, desk, Arc::default())).await.expect("it is given up");
+        let ended = silent.read(&mut [0; 1]).await;
+        assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
+    }
 }

@@ -15,6 +15,7 @@ mod run;
 
 mod backup;
 mod check;
+mod comparison;
 mod doctor;
 mod events;
 mod init;
@@ -127,7 +128,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Backup(_) | Command::Init(_) | Command::Logs(_) | Command::Restore(_) | Command::SupportBundle(_) => {}
         // Whoever writes plugins has no device.
         Command::Plugin(arguments) if !arguments.is_of_device() => {}
-        // So it may write where plugins.toml is.
+        Command::Plugin(arguments) if arguments.gives_up_root() => {}
+        // So it may write where plugins.toml is. With a component it does nothing itself.
         Command::Plugin(arguments) if arguments.writes_configuration() => {}
         // Buses and lines belong to groups that the service is in.
         Command::Doctor(_) => become_owner(&device.state, HARDWARE_GROUPS).map_err(Failure::general)?,

@@ -119,6 +119,13 @@ struct Project {
     folder: PathBuf,
 }
 
+impl Project {
+    /// The world that it fills, by its name: what `begin` made says it, and the example is a formatter.
+    fn world(&self) -> &'static str {
+        ["connector", "sensor"].into_iter().find(|world| self.name.contains(world)).unwrap_or("formatter")
+    }
+}
+
 struct Bench {
     program: PathBuf,
     folder: PathBuf,
@@ -242,19 +249,13 @@ impl Bench {
             }
             Language::Js => {
                 // Without what `npm run build` installs before.
-                let world = if project.name.contains("connector") {
-                    "connector"
-                } else if project.name.contains("sensor") {
-                    "sensor"
-                } else {
-                    "formatter"
-                };
                 let mut node = self.command(project, "node");
-                perform(node.args(["build.mjs", world, &project.name]).stdout(Stdio::null()))?;
+                perform(node.args(["build.mjs", project.world(), &project.name]).stdout(Stdio::null()))?;
                 project.folder.join(format!("{}.wasm", project.name))
             }
             Language::Python => {
-                perform(self.command(project, "python3").arg("build.py").stdout(Stdio::null()))?;
+                let mut python = self.command(project, "python3");
+                perform(python.args(["build.py", project.world(), &project.name]).stdout(Stdio::null()))?;
                 project.folder.join(format!("{}.wasm", project.name))
             }
         };

@@ -7,6 +7,7 @@
 mod clock;
 mod outage;
 mod step;
+mod update;
 
 use anyhow::{Context as _, Result, ensure};
 use google_sim::Config;
@@ -60,6 +61,13 @@ pub(crate) fn rows() -> Vec<Row> {
         stepped("clock-steps-back", "the kernel's clock steps three hours back, and ahead a day later", -3),
         summer("summer-time-ends", "presses in the hour that comes twice", "2026-10-25T00:29:40Z"),
         summer("summer-time-begins", "presses around the hour that never comes", "2027-03-28T00:29:40Z"),
+        Row::new(
+            Time,
+            "update-by-the-clock",
+            "nobody asks for a new version of a plugin, and `check-every` passes",
+            update::by_the_clock,
+        )
+        .slow(),
         Row::new(Time, "suspended", "the machine sleeps for eight hours, twice", step::suspended).slow(),
     ]
 }

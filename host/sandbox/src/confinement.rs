@@ -61,6 +61,12 @@ impl Confinement {
         }
     }
 
+    /// What of the memory that the call may have was not taken, in bytes. Memories only grow: what was taken is the most that
+    /// there was.
+    pub(super) fn memory_left(&self) -> usize {
+        self.memory_left
+    }
+
     /// What the plugin holds of the host.
     pub(super) fn table(&mut self) -> &mut ResourceTable {
         &mut self.table

@@ -76,7 +76,7 @@ impl Loaded {
             let _watch = self.sandbox.watchdog.watch();
             catch_panic(tokio::time::timeout(limit, call(&mut store))).await
         };
-        self.tally.note_call(began.elapsed());
+        self.tally.note_call(began.elapsed(), self.memory_bytes().saturating_sub(store.data().memory_left()));
         match ended {
             Ok(Ok(Ok(value))) => Ok(value),
             Ok(Ok(Err(error))) => Err(self.explain(&error, store.data())),
@@ -89,9 +89,13 @@ impl Loaded {
         }
     }
 
+    /// What a call may have.
+    fn memory_bytes(&self) -> usize {
+        usize::try_from(self.limits.memory_bytes).unwrap_or(usize::MAX)
+    }
+
     fn confine(&self, context: &Context, lender: Arc<dyn Lender>) -> Store<Confinement> {
-        let memory_bytes = usize::try_from(self.limits.memory_bytes).unwrap_or(usize::MAX);
-        let state = Confinement::new(memory_bytes, Arc::clone(&self.log), context, lender);
+        let state = Confinement::new(self.memory_bytes(), Arc::clone(&self.log), context, lender);
         let mut store = Store::new(&self.sandbox.engine, state);
         store.limiter(|state| state);
         store.set_epoch_deadline(1);
@@ -200,8 +204,14 @@ mod tests {
             }
             loaded.call(None, async |_| Ok(7)).await
         };
+        assert_eq!(loaded.tally.read().peak_memory_bytes, 0, "nothing was called yet");
         let last = tokio::time::timeout(Duration::from_secs(60), falls).await;
         assert_eq!(last, Ok(Ok(7)));
         assert_eq!(sandbox.watchdog.running(), 0, "nobody is watched any more");
+        assert_eq!(
+            loaded.tally.read().peak_memory_bytes,
+            65_536,
+            "the one page that it begins with, once and not each time"
+        );
     }
 }

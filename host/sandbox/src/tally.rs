@@ -1,6 +1,6 @@
 //! What became of a plugin's calls since it was loaded, counted. The way of every call counts; who asks, reads.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ pub struct Tally {
     calls: AtomicU64,
     micros: AtomicU64,
     work: AtomicU64,
+    peak_memory_bytes: AtomicUsize,
     broken: Mutex<Broken>,
 }
 
@@ -32,6 +33,8 @@ pub struct Counted {
     pub calls: u64,
     /// How long they took together, with what they waited for.
     pub took: Duration,
+    /// The most linear memory that one call had, in bytes.
+    pub peak_memory_bytes: usize,
     /// Those that brought no value, by kind, and what was done with those that did.
     pub outcomes: Calls,
     /// Why the last one that brought no value did not.
@@ -46,6 +49,7 @@ impl Tally {
         Counted {
             calls: self.calls.load(Ordering::Relaxed),
             took: Duration::from_micros(self.micros.load(Ordering::Relaxed)),
+            peak_memory_bytes: self.peak_memory_bytes.load(Ordering::Relaxed),
             outcomes: Calls { work: self.work.load(Ordering::Relaxed), ..broken.calls.clone() },
             last_error: broken.last.clone(),
         }
@@ -61,10 +65,12 @@ impl Tally {
         self.lock().calls.holds += 1;
     }
 
-    pub(super) fn note_call(&self, took: Duration) {
+    /// A call ended. `memory_bytes`: the linear memory that it had in the end, which is the most that it ever had.
+    pub(super) fn note_call(&self, took: Duration, memory_bytes: usize) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.micros.fetch_add(micros, Ordering::Relaxed);
+        self.peak_memory_bytes.fetch_max(memory_bytes, Ordering::Relaxed);
     }
 
     pub(super) fn note_error(&self, error: &CallError) {

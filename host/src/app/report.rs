@@ -99,6 +99,7 @@ fn plugin_report(plugin: &PluginReport, parts: &Parts) -> PluginReport {
     let calls = counted.map(|counted| CallsReport {
         calls: counted.calls,
         milliseconds: u64::try_from(counted.took.as_millis()).unwrap_or(u64::MAX),
+        peak_memory_bytes: u64::try_from(counted.peak_memory_bytes).unwrap_or(u64::MAX),
         work: counted.outcomes.work,
         failures: counted.outcomes.failures(),
         last_error: counted.last_error,

@@ -311,6 +311,9 @@ pub struct CallsReport {
     pub calls: u64,
     /// How long they took together, in milliseconds, with what they waited for.
     pub milliseconds: u64,
+    /// The most linear memory that one of them had, in bytes.
+    #[serde(default)]
+    pub peak_memory_bytes: u64,
     /// Those of which something came.
     pub work: u64,
     /// Those that brought no value.

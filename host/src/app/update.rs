@@ -100,6 +100,7 @@ impl Updater {
     /// Looks and installs until the task is dropped.
     pub(super) async fn run(mut self) {
         self.clear_work().await;
+        self.installer.clear().await;
         let mut parts = self.device.parts.subscribe();
         loop {
             let configuration = Arc::clone(&parts.borrow_and_update().configuration);

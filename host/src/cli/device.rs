@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use rustix::process::{Gid, Uid, geteuid};
-use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
+use rustix::thread::{set_no_new_privs, set_thread_gid, set_thread_groups, set_thread_uid};
 
 use crate::machine::Machine;
 
@@ -17,6 +17,9 @@ pub(super) const INSTALLED_STATE: &str = "/var/lib/punchcard";
 
 /// The groups to whom buses, lines and input devices belong, on Raspberry Pi OS and by the package's rules.
 pub(super) const HARDWARE_GROUPS: &[&str] = &["i2c", "gpio", "input"];
+
+/// The user and the group `nobody`, to whom nothing belongs: the kernel has this number for them by itself.
+const NOBODY: u32 = 65_534;
 
 /// What was said of it.
 #[derive(Debug, Clone, Args)]
@@ -87,10 +90,28 @@ pub(super) fn become_owner(state: &Path, groups: &[&str]) -> io::Result<()> {
     if !geteuid().is_root() || folder.uid() == 0 {
         return Ok(());
     }
-    let (user, group) = (Uid::from_raw(folder.uid()), Gid::from_raw(folder.gid()));
-    // The user last: afterwards the rest is not ours to change.
     let machine = Machine::here();
-    let groups: Vec<Gid> = groups.iter().filter_map(|name| machine.group(name)).chain([group]).collect();
+    let groups: Vec<Gid> = groups.iter().filter_map(|name| machine.group(name)).collect();
+    become_user(Uid::from_raw(folder.uid()), Gid::from_raw(folder.gid()), groups)
+}
+
+/// Goes on without root's rights, for good: as the owner of a file or folder, or where that is root or nothing is there, as
+/// nobody. Who is not root stays who he is. To be called before there are other threads, and before anything is done with a
+/// component: whatever one makes of the engine, it is not root's.
+///
+/// # Errors
+/// When the kernel refuses. Nothing may be done with a component then.
+pub(super) fn give_up_root(path: &Path) -> io::Result<()> {
+    become_owner(path, &[])?;
+    if geteuid().is_root() {
+        become_user(Uid::from_raw(NOBODY), Gid::from_raw(NOBODY), Vec::new())?;
+    }
+    Ok(set_no_new_privs(true)?)
+}
+
+fn become_user(user: Uid, group: Gid, mut groups: Vec<Gid>) -> io::Result<()> {
+    // The user last: afterwards the rest is not ours to change.
+    groups.push(group);
     set_thread_groups(&groups)?;
     set_thread_gid(group)?;
     set_thread_uid(user)?;
@@ -99,7 +120,29 @@ pub(super) fn become_owner(state: &Path, groups: &[&str]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+
+    /// Each thread has rights of its own, so that this test's neighbours keep theirs.
+    #[test]
+    fn who_gives_up_root_is_not_root_and_does_not_become_it_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = folder.path().join("secret");
+        std::fs::write(&secret, "root's").unwrap();
+        std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let path = secret.clone();
+        let ended = std::thread::spawn(move || {
+            let before = geteuid();
+            give_up_root(&path).unwrap();
+            let is_readable = std::fs::read(&path).is_ok();
+            (before, geteuid(), is_readable, set_thread_uid(Uid::ROOT).is_ok())
+        });
+        let (before, after, is_readable, is_root_again) = ended.join().unwrap();
+        let expected = if before.is_root() { Uid::from_raw(NOBODY) } else { before };
+        assert_eq!(after, expected);
+        assert_eq!((is_readable, is_root_again), (!before.is_root(), false));
+    }
 
     #[test]
     fn the_device_of_this_folder_comes_before_the_installed_one() {

@@ -2,7 +2,7 @@
 //! with a status of its own, so that nobody takes half a list for all of it.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 
 use thiserror::Error;
 
@@ -47,6 +47,15 @@ fn print_to(mut output: impl Write, text: impl Display) -> Result<(), OutputErro
         io::ErrorKind::BrokenPipe => OutputError::Closed,
         _ => OutputError::Write(error),
     })
+}
+
+/// Characters of a line where the output is no terminal.
+const USUAL_WIDTH: usize = 100;
+
+/// How many characters a line of the output has room for.
+pub(super) fn width() -> usize {
+    let terminal = io::stdout().is_terminal().then(|| crossterm::terminal::size().ok()).flatten();
+    terminal.map_or(USUAL_WIDTH, |(columns, _)| usize::from(columns))
 }
 
 /// Says something beside the output, on the standard error.

@@ -9,6 +9,7 @@ mod change;
 mod diff;
 mod edit;
 mod file;
+mod inspection;
 mod list;
 mod new;
 mod remove;
@@ -68,6 +69,9 @@ enum PluginCommand {
     /// Have the running device look for new versions in the repositories of plugins.toml, and install the newest that fits.
     /// What it runs now runs on until a new version works.
     Update(update::UpdateArguments),
+    /// Look at the component on the standard input, for `add` and `approve`, which do nothing with one themselves.
+    #[command(hide = true)]
+    Inspect(inspection::InspectArguments),
     /// Begin a plugin: a folder of its own that builds with one command, with a test.
     New(new::NewArguments),
     /// Try a plugin without a device: a formatter's rows for the events of a file, a connector's dialogue with a server that
@@ -79,6 +83,11 @@ impl PluginArguments {
     /// Whether it is done with a device, and not by who writes plugins.
     pub(super) fn is_of_device(&self) -> bool {
         !matches!(self.command, PluginCommand::New(_) | PluginCommand::Test(_))
+    }
+
+    /// Whether it gives up root's rights by itself, once it has read what it needs.
+    pub(super) fn gives_up_root(&self) -> bool {
+        matches!(self.command, PluginCommand::Inspect(_) | PluginCommand::Test(_))
     }
 
     /// Whether it writes where plugins.toml is, as root may and the device's own user perhaps not.
@@ -95,6 +104,7 @@ pub(super) fn plugin(device: &DeviceArguments, arguments: &PluginArguments) -> R
         PluginCommand::Remove(arguments) => remove::remove(device, arguments),
         PluginCommand::Diff(arguments) => diff::diff(device, arguments),
         PluginCommand::Approve(arguments) => approve::approve(device, arguments),
+        PluginCommand::Inspect(arguments) => inspection::answer(device, arguments),
         PluginCommand::Rollback { name } => change::roll_back(device, name),
         PluginCommand::Pin { name } => change::pin(device, name, true),
         PluginCommand::Unpin { name } => change::pin(device, name, false),

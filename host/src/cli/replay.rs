@@ -14,6 +14,7 @@ use punchcard_core::row::{Cell, Column};
 use serde_json::{Value, json};
 use ulid::Ulid;
 
+use super::comparison;
 use super::exit::{Exit, Failure};
 use super::output::{print, print_line, say, say_line};
 use super::question::confirm;
@@ -242,6 +243,18 @@ pub(super) struct Shown<'a> {
 
 impl Shown<'_> {
     pub(super) fn text(&self) -> String {
+        self.text_around(&self.table().to_string())
+    }
+
+    /// The same with the rows of before and of after side by side, for so many characters a line.
+    pub(super) fn text_side_by_side(&self, width: usize) -> String {
+        let rows = self.replayed.differences.iter().take(self.most);
+        let rows: Vec<String> = rows.map(|row| comparison::render(row, self.columns, width)).collect();
+        self.text_around(&rows.join("\n"))
+    }
+
+    /// What there is to say, with the differences drawn like this.
+    fn text_around(&self, differences: &str) -> String {
         let Replayed { through, events, passed_over, same, .. } = self.replayed;
         let mut lines = vec![format!(
             "Sink {}, events {} to {}: {events} formatted again, from the state that was kept before event {}.",
@@ -257,7 +270,7 @@ impl Shown<'_> {
             ));
         }
         if !self.replayed.differences.is_empty() {
-            lines.push(self.table().to_string());
+            lines.push(differences.to_owned());
         }
         let more = |all: usize| {
             let more = all.saturating_sub(self.most);
@@ -368,7 +381,7 @@ impl Shown<'_> {
     }
 }
 
-fn render_cell(cell: &Cell) -> String {
+pub(super) fn render_cell(cell: &Cell) -> String {
     match cell {
         Cell::Empty => "nothing".to_owned(),
         Cell::Text(text) => format!("“{text}”"),

@@ -70,6 +70,10 @@ async fn a_person_goes_back_from_a_version_and_pins_one_and_a_restart_keeps_it()
     assert_eq!(rows(&mut bench, &["one"]).await, ["one"]);
     let first = listed(&bench, "saboteur").await;
     assert!(first["whence"].as_str().unwrap().ends_with("saboteur.wasm") && first["pinned"] == false, "{first}");
+    let memory = first["runs"]["calls"]["peak-memory-bytes"].as_u64().unwrap();
+    assert!(memory > 0 && memory.is_multiple_of(65_536), "whole pages: {memory}");
+    let shown = bench.printed(&["plugin", "show", "saboteur"]).await;
+    assert!(shown.contains("at most in one call"), "{shown}");
 
     put(&bench, &blind());
     bench.printed(&["reload"]).await;

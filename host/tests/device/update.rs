@@ -4,10 +4,13 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
+use punchcard_sandbox::cache::hexadecimal;
+use punchcard_sandbox::fingerprint;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -195,11 +198,7 @@ async fn a_card_that_takes_no_new_version_keeps_the_old_one_and_nothing_else() {
     let publisher = Publisher::new().await;
     let first = fs::read(guest("for-tests/saboteur")).unwrap();
     publisher.publish("1.0.0", &first).await;
-    // A custom section of 3 MiB and its name; its length is in LEB128.
-    let mut large = first.clone();
-    large.extend([0, 0x82, 0x80, 0xc0, 0x01, 1, b'v']);
-    large.resize(large.len() + 3 * 1024 * 1024, 0);
-    publisher.publish("1.1.0", &large).await;
+    publisher.publish("1.1.0", &large(&first)).await;
     let mut bench = bench(&url(publisher.serve().await), &publisher.root(), "ask").await;
     bench.start_with_files_of_at_most(2048).await;
     bench.sign_in().await;
@@ -224,6 +223,99 @@ async fn a_card_that_takes_no_new_version_keeps_the_old_one_and_nothing_else() {
     let (is_done, report) = update(&bench, &[]).await;
     assert!(is_done, "{report:#}");
     assert_eq!(report["plugins"][0]["state"]["installed"]["version"], "1.1.0", "{report:#}");
+}
+
+/// When the device is killed.
+#[derive(Clone, Copy)]
+enum Moment {
+    /// As soon as something of the new version is in the folder.
+    Draft,
+    /// As soon as it is in the place of the old one.
+    Replaced,
+    /// So many milliseconds after it was asked.
+    After(u64),
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_is_killed_while_it_installs_comes_up_with_one_of_the_versions_whole() {
+    let publisher = Publisher::new().await;
+    let first = fs::read(guest("for-tests/saboteur")).unwrap();
+    let second = large(&first);
+    publisher.publish("1.0.0", &first).await;
+    publisher.publish("1.1.0", &second).await;
+    let mut bench = bench(&url(publisher.serve().await), &publisher.root(), "ask").await;
+    let file = bench.folder().join("saboteur.wasm");
+    bench.start().await;
+    bench.sign_in().await;
+    let moments = [Moment::Draft, Moment::Replaced, Moment::After(40), Moment::After(160), Moment::After(640)];
+    let mut pressed = Vec::new();
+    for (number, moment) in moments.into_iter().enumerate() {
+        let come = async {
+            match moment {
+                Moment::Draft => until(|| !drafts(&bench).is_empty() || fs::read(&file).unwrap() != first).await,
+                Moment::Replaced => until(|| fs::read(&file).unwrap() == second).await,
+                Moment::After(milliseconds) => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
+            }
+        };
+        tokio::select! {
+            // It was quicker, and is killed all the same.
+            _ = bench.command(&["plugin", "update", "saboteur"]) => {}
+            () = come => {}
+        }
+        bench.kill().await;
+        let found = fs::read(&file).unwrap();
+        assert!(
+            found == first || found == second,
+            "the file of the plugin is neither version, but {} bytes",
+            found.len()
+        );
+        // Half of one, as a card that is slower would have it. No process has so high a number.
+        fs::write(bench.folder().join("saboteur.wasm.4194305-0.new"), &second[..second.len() / 2]).unwrap();
+        bench.start().await;
+        let whole = [&first, &second].map(|component| hexadecimal(&fingerprint(component)));
+        let loaded = |report: &Value| {
+            let plugins = report["plugins"].as_array().unwrap();
+            let saboteur = plugins.iter().find(|plugin| plugin["name"] == "saboteur");
+            saboteur.is_some_and(|saboteur| whole.iter().any(|whole| saboteur["sha256"] == whole.as_str()))
+        };
+        bench.until("one of the versions runs", loaded).await;
+        until(|| drafts(&bench).is_empty()).await;
+        let deed = ["one", "two", "three"][number % 3];
+        bench.press(deed).await;
+        pressed.push(deed);
+        // It can be installed after all, and the first one again for the next time.
+        for version in ["1.1.0", "1.0.0"] {
+            let (is_done, report) = update(&bench, &["saboteur", "--version", version]).await;
+            assert!(is_done, "{version}: {report:#}");
+        }
+        assert_eq!((fs::read(&file).unwrap() == first, drafts(&bench)), (true, Vec::new()));
+    }
+    bench.settle().await;
+    assert_eq!(bench.delivered(), pressed);
+}
+
+/// What is being written in the folder, or was.
+fn drafts(bench: &Bench) -> Vec<String> {
+    let entries = fs::read_dir(bench.folder()).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with("saboteur.wasm.")).collect()
+}
+
+async fn until(is_so: impl Fn() -> bool) {
+    let wait = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), wait).await.expect("it comes to that");
+}
+
+/// The same component with 3 MiB more: a custom section and its name; its length is in LEB128.
+fn large(component: &[u8]) -> Vec<u8> {
+    let mut large = component.to_vec();
+    large.extend([0, 0x82, 0x80, 0xc0, 0x01, 1, b'v']);
+    large.resize(large.len() + 3 * 1024 * 1024, 0);
+    large
 }
 
 fn copy_folder(from: &Path, to: &Path) {

@@ -1,7 +1,7 @@
 //! Putting a new version in the place of the old one: what updates need for it, and the plainest way to do it.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,9 +10,11 @@ use punchcard_ledger::{PluginRelease, Whence};
 use punchcard_sandbox::cache::{hexadecimal, parse_hexadecimal};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
+use tracing::warn;
 
 use super::super::device::{Device, Reload};
 use super::super::error_chain::chain;
+use super::super::file::{Links, remove_drafts, replace};
 
 /// What is to be installed, and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +53,21 @@ pub(in crate::app) struct Installer {
 impl Installer {
     pub(in crate::app) fn new(device: Arc<Device>, folder: PathBuf) -> Self {
         Self { device, folder }
+    }
+
+    /// Removes what a host that was killed has left of components that it was writing. Called before anything is installed.
+    pub(in crate::app) async fn clear(&self) {
+        let plugins = self.device.configuration.plugins.values();
+        let paths: Vec<PathBuf> = plugins.map(|plugin| self.folder.join(&plugin.path)).collect();
+        let cleared = spawn_blocking(move || {
+            for path in paths {
+                if let Err(error) = remove_drafts(&path) {
+                    warn!(%error, path = %path.display(), "what was never finished of a component can't be removed");
+                }
+            }
+        });
+        // It only panics by a defect, and nothing depends on it.
+        let _panicked = cleared.await;
     }
 
     async fn note(&self, release: &Release) -> Result<(), String> {
@@ -167,21 +184,7 @@ async fn exchange(path: &Path, bytes: Vec<u8>) -> io::Result<Option<Vec<u8>>> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".new");
-        let new = path.with_file_name(name);
-        let written = File::create(&new).and_then(|mut file| {
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            fs::rename(&new, &path)
-        });
-        if let Err(error) = written {
-            // It may not even be there.
-            let _missing = fs::remove_file(&new);
-            return Err(error);
-        }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder)?.sync_all()?;
+        replace(&path, &bytes, Links::Replace)?;
         Ok(old)
     });
     match exchanged.await {
@@ -202,10 +205,5 @@ mod tests {
         assert_eq!(exchange(&path, b"two".to_vec()).await.unwrap(), Some(b"one".to_vec()));
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        // What can't be put in its place leaves nothing behind.
-        let taken = folder.path().join("folder.wasm");
-        fs::create_dir(&taken).unwrap();
-        assert!(exchange(&taken, b"three".to_vec()).await.is_err());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 }

@@ -7,13 +7,14 @@ use owo_colors::OwoColorize as _;
 use punchcard_core::config::{Configuration, parse_configuration};
 use punchcard_core::name::PluginName;
 use punchcard_sandbox::cache::hexadecimal;
-use punchcard_sandbox::{Description, describe, fingerprint, read_component};
+use punchcard_sandbox::{fingerprint, read_component};
 
 use super::super::exit::{Exit, Failure};
 use super::super::output::{print, print_line};
 use super::super::question::confirm;
 use super::super::{DeviceArguments, printable, small_runtime};
 use super::edit::set_plugin;
+use super::inspection::{Inspected, inspect};
 use super::{ask_and_print, file};
 use crate::app::configuration::Source;
 use crate::app::control::{PluginQuestion, may_run};
@@ -34,18 +35,19 @@ pub(super) struct AddArguments {
 pub(super) fn add(device: &DeviceArguments, arguments: &AddArguments) -> Result<Exit, Failure> {
     let name = choose_name(arguments)?;
     let bytes = read_component(&arguments.file).map_err(Failure::general)?;
-    let described = describe(&bytes).map_err(Failure::general)?;
+    let inspected = inspect(device, &bytes, None)?;
     let source = Source::read(&device.config).map_err(|error| Failure::with(Exit::Configuration, error))?;
     let configuration = parse(&source)?;
-    refuse_misfit(&configuration, &name, &described)?;
+    refuse_misfit(&configuration, &name, &inspected)?;
     let folder = source.folder();
-    let digest = hexadecimal(&described.sha256);
+    let sha256 = fingerprint(&bytes);
+    let digest = hexadecimal(&sha256);
     let is_free = |path: &Path| match read_component(&folder.join(path)) {
-        Ok(there) => fingerprint(&there) == described.sha256,
+        Ok(there) => fingerprint(&there) == sha256,
         Err(_) => folder.join(path).symlink_metadata().is_err(),
     };
     let path = file::choose_path(&configuration, &name, &digest, is_free);
-    print(render(&name, &described, &configuration, &folder.join(&path)))?;
+    print(render(&name, &inspected, &digest, &configuration, &folder.join(&path)))?;
     if !arguments.yes && !confirm(&format!("Type `add` if plugin `{name}` is to be that: "), &["add"])? {
         print_line("Nothing was done.")?;
         return Ok(Exit::Failure);
@@ -83,13 +85,13 @@ fn parse(source: &Source) -> Result<Configuration, Failure> {
 }
 
 /// Refuses a component that is not what plugins.toml uses the name as.
-fn refuse_misfit(configuration: &Configuration, name: &PluginName, described: &Description) -> Result<(), Failure> {
-    match configuration.uses_of(name).into_iter().find(|used| used.world != described.world) {
+fn refuse_misfit(configuration: &Configuration, name: &PluginName, inspected: &Inspected) -> Result<(), Failure> {
+    match configuration.uses_of(name).into_iter().find(|used| WorldName::from(used.world) != inspected.world) {
         Some(used) => Err(Failure::general(format!(
             "{} uses plugin `{name}` as {}, and this is {}; add it under another name with --name",
             used.part,
             in_words(used.world.into()),
-            in_words(described.world.into())
+            in_words(inspected.world)
         ))),
         None => Ok(()),
     }
@@ -104,19 +106,24 @@ pub(super) fn in_words(world: WorldName) -> &'static str {
     }
 }
 
-fn render(name: &PluginName, described: &Description, configuration: &Configuration, target: &Path) -> String {
-    let Description { sha256, bytes, world, version, imports } = described;
+fn render(
+    name: &PluginName,
+    inspected: &Inspected,
+    digest: &str,
+    configuration: &Configuration,
+    target: &Path,
+) -> String {
+    let Inspected { bytes, world, contract, imports, .. } = inspected;
     let imports = if imports.is_empty() { "nothing".to_owned() } else { printable(&imports.join(", ")) };
     let before = match configuration.plugins.contains_key(name) {
         true => "in the place of the version that it has",
         false => "new",
     };
-    let world = in_words((*world).into());
+    let (world, contract) = (in_words(*world), printable(contract));
     format!(
-        "plugin {} ({before})\n  world     {world}\n  contract  {version}\n  imports   {imports}\n  size      {bytes} bytes\n  sha-256   \
-         {}\n  goes to   {}\n",
+        "plugin {} ({before})\n  world     {world}\n  contract  {contract}\n  imports   {imports}\n  size      {bytes} bytes\n  \
+         sha-256   {digest}\n  goes to   {}\n",
         name.bold(),
-        hexadecimal(sha256),
         target.display()
     )
 }

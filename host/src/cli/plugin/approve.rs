@@ -3,7 +3,7 @@
 use clap::Args;
 use punchcard_core::config::parse_configuration;
 use punchcard_core::name::PluginName;
-use punchcard_sandbox::{Compiler, Sandbox};
+use punchcard_sandbox::read_component;
 
 use super::super::exit::{Exit, Failure};
 use super::super::output::print_line;
@@ -12,9 +12,9 @@ use super::super::status::unexpected;
 use super::super::{DeviceArguments, printable, reload, small_runtime};
 use super::edit::add_entry;
 use super::file;
+use super::inspection::inspect;
 use crate::app::configuration::Source;
 use crate::app::control::{Answer, Question, ask, may_run};
-use crate::app::plugin::approval::find_unmet;
 
 #[derive(Debug, Args)]
 pub(super) struct ApproveArguments {
@@ -33,10 +33,11 @@ pub(super) fn approve(device: &DeviceArguments, arguments: &ApproveArguments) ->
             .map_err(|diagnostics| Failure::with(Exit::Configuration, source.render(&diagnostics)))
     };
     let configuration = parse(&source)?;
-    let compiler = Compiler::of_this_program().with_backend(configuration.backend);
-    let sandbox = Sandbox::start_beside(&device.state, compiler).map_err(Failure::general)?;
-    let unmet = small_runtime()?.block_on(find_unmet(&configuration, source.folder(), &sandbox, &name));
-    let unmet = unmet.map_err(Failure::general)?;
+    let Some(plugin) = configuration.plugins.get(&name) else {
+        return Err(Failure::general(format!("plugins.toml names no plugin `{name}`")));
+    };
+    let component = read_component(&source.folder().join(&plugin.path)).map_err(Failure::general)?;
+    let unmet = inspect(device, &component, Some(&name))?.unmet;
     if unmet.is_empty() {
         print_line(format_args!("Nothing was to do: plugin `{name}` is granted all that it needs."))?;
         return Ok(Exit::Success);
@@ -45,7 +46,10 @@ pub(super) fn approve(device: &DeviceArguments, arguments: &ApproveArguments) ->
     for need in &unmet {
         print_line(printable(&need.message))?;
         match &need.entry {
-            Some(entry) => text = add_entry(&text, &need.part.to_string(), entry).map_err(Failure::general)?,
+            Some(entry) => {
+                text = add_entry(&text, &need.part, entry).map_err(Failure::general)?;
+                print_line(format_args!("  {} gets {}", printable(&need.part), printable(entry)))?;
+            }
             None => by_hand += 1,
         }
     }

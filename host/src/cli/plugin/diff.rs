@@ -11,7 +11,7 @@ use punchcard_sandbox::{Compiler, Sandbox};
 use serde_json::Value;
 
 use super::super::exit::{Exit, Failure};
-use super::super::output::{print, print_line};
+use super::super::output::{print, print_line, width};
 use super::super::replay::{Shown, assemble, refuse, run};
 use super::super::{DeviceArguments, small_runtime};
 use crate::app::configuration::Source;
@@ -77,7 +77,7 @@ pub(super) fn diff(device: &DeviceArguments, arguments: &DiffArguments) -> Resul
         if arguments.json {
             all.push(shown.json());
         } else {
-            print(shown.text())?;
+            print(shown.text_side_by_side(width()))?;
         }
     }
     if arguments.json {

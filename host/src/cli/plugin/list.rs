@@ -98,7 +98,8 @@ pub(super) fn list(device: &DeviceArguments, arguments: &ListArguments) -> Resul
     }
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["plugin", "world", "contract", "version", "since", "whence", "calls", "failed", "says"]);
+    table
+        .set_header(["plugin", "world", "contract", "version", "since", "whence", "calls", "failed", "memory", "says"]);
     for name in named {
         let history = known.histories.plugins.get(name);
         let in_force = history.and_then(PluginHistory::in_force);
@@ -115,11 +116,24 @@ pub(super) fn list(device: &DeviceArguments, arguments: &ListArguments) -> Resul
             in_force.map_or_else(String::new, |version| printable(&whence(&version.whence))),
             calls.map_or_else(String::new, |calls| calls.calls.to_string()),
             calls.map_or_else(String::new, |calls| calls.failures.to_string()),
+            calls.map_or_else(String::new, |calls| render_bytes(calls.peak_memory_bytes)),
             says(history, report),
         ]);
     }
     print_line(table)?;
     Ok(Exit::Success)
+}
+
+/// An amount of memory, such as `1.1 MiB`, rounded up; nothing where no call was made yet.
+pub(super) fn render_bytes(bytes: u64) -> String {
+    match bytes {
+        0 => String::new(),
+        1..1_048_576 => format!("{} KiB", bytes.div_ceil(1 << 10)),
+        _ => {
+            let tenths = bytes.saturating_mul(10).div_ceil(1 << 20);
+            format!("{}.{} MiB", tenths / 10, tenths % 10)
+        }
+    }
 }
 
 /// What a person should know of a plugin.
@@ -153,5 +167,18 @@ pub(super) fn left(left: Option<&Left>) -> String {
         Some(Left::Replaced) => "replaced".to_owned(),
         Some(Left::RolledBack) => "somebody went back from it".to_owned(),
         Some(Left::Bad(reason)) => format!("proved bad: {reason}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_said_in_the_unit_that_fits() {
+        let table = [(0, ""), (1, "1 KiB"), (65_536, "64 KiB"), (1_114_112, "1.1 MiB"), (67_108_864, "64.0 MiB")];
+        for (bytes, says) in table {
+            assert_eq!(render_bytes(bytes), says);
+        }
     }
 }

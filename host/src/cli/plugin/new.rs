@@ -99,7 +99,7 @@ const JS: &[File] = &[
 ];
 const PYTHON: &[File] = &[
     ("requirements.txt", example!("python/requirements.txt")),
-    ("build.py", template!("python/build.py")),
+    ("build.py", example!("python/build.py")),
     (".gitignore", example!("python/.gitignore")),
 ];
 
@@ -147,17 +147,19 @@ impl Language {
     }
 
     /// What its author types, and what comes of it.
-    fn commands(self, name: &str) -> Commands {
+    fn commands(self, world: NewWorld, name: &str) -> Commands {
         match self {
             Self::Rust => Commands {
                 test: "cargo test",
-                build: "cargo plugin",
+                build: "cargo plugin".to_owned(),
                 component: format!("target/wasm32-wasip2/release/{}.wasm", name.replace('-', "_")),
             },
-            Self::Js => Commands { test: "npm test", build: "npm run build", component: format!("{name}.wasm") },
+            Self::Js => {
+                Commands { test: "npm test", build: "npm run build".to_owned(), component: format!("{name}.wasm") }
+            }
             Self::Python => Commands {
                 test: "python3 -m unittest plugin_test",
-                build: "python3 build.py",
+                build: format!("python3 build.py {} {name}", world.name()),
                 component: format!("{name}.wasm"),
             },
         }
@@ -166,7 +168,7 @@ impl Language {
 
 struct Commands {
     test: &'static str,
-    build: &'static str,
+    build: String,
     component: String,
 }
 
@@ -204,7 +206,7 @@ impl NewWorld {
 pub(super) fn new(arguments: &NewArguments) -> Result<Exit, Failure> {
     let NewArguments { name, world, language, within } = arguments;
     let folder = write_project(name, *world, *language, within).map_err(Failure::general)?;
-    let Commands { test, build, component } = language.commands(name);
+    let Commands { test, build, component } = language.commands(*world, name);
     let (place, trial) = (folder.display(), world.trial());
     print_line(format_args!("{place} is a {} that works. Go on with:\n", world.name()))?;
     print_line(format_args!("  cd {place}\n  {test}\n  {build}\n  punchcard plugin test {component}{trial}\n"))?;

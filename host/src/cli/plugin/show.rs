@@ -14,7 +14,7 @@ use super::super::exit::{Exit, Failure};
 use super::super::output::{print, print_line};
 use super::super::{DeviceArguments, printable};
 use super::add::in_words;
-use super::list::{Known, left, says, whence};
+use super::list::{Known, left, render_bytes, says, whence};
 use super::short;
 use crate::app::configuration::Source;
 
@@ -89,6 +89,9 @@ fn render(known: &Known, name: &PluginName, uses: &[String]) -> String {
             let took = calls.milliseconds.checked_div(calls.calls).unwrap_or_default();
             let says = format!("{} since it was loaded, {took} ms each; {} failed", calls.calls, calls.failures);
             line("calls", says);
+            if calls.peak_memory_bytes > 0 {
+                line("memory", format!("{} at most in one call", render_bytes(calls.peak_memory_bytes)));
+            }
         }
     }
     for version in history.iter().flat_map(|history| history.versions.iter().rev()) {

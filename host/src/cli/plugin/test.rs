@@ -2,6 +2,8 @@
 //!
 //! What it is called with is the same each time, so that what comes of it can be compared: the clock stands, and random bytes are
 //! zeros. Compiled code is kept in the user's own folder of such things.
+//!
+//! Called by root it goes on as the owner of the component, or as nobody where that is root: no component runs as root.
 
 mod connector;
 mod formatter;
@@ -9,6 +11,7 @@ mod sensor;
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,8 +21,10 @@ use punchcard_core::name::PluginName;
 use punchcard_core::time::{Context, Instant, Monotonic};
 use punchcard_sandbox::file::ReadError;
 use punchcard_sandbox::{CallError, Compiler, Plugin, Sandbox, read_component};
+use rustix::process::geteuid;
 use thiserror::Error;
 
+use super::super::device::give_up_root;
 use super::super::exit::{Exit, Failure};
 use super::super::small_runtime;
 
@@ -65,20 +70,24 @@ pub(super) fn test(arguments: &TestArguments) -> Result<Exit, Failure> {
     let settings = parse_settings(&arguments.settings).map_err(Failure::general)?;
     let bytes = read_component(&arguments.file)
         .map_err(|source| Failure::general(TestError::Component { path: arguments.file.clone(), source }))?;
+    let table = arguments.events.as_deref().map(Text::read).transpose().map_err(Failure::general)?;
+    let script = arguments.script.as_deref().map(Text::read).transpose().map_err(Failure::general)?;
+    // Everything that root alone may read was read.
+    give_up_root(&arguments.file).map_err(Failure::general)?;
     let home = Home::open().map_err(Failure::general)?;
     let sandbox = Sandbox::start(&home.folder, Compiler::of_this_program()).map_err(Failure::general)?;
     let name = PluginName::parse("plugin").map_err(Failure::general)?;
     // As plugins.toml has it where it says nothing else.
     let plugin = load(&sandbox, &name, &bytes)?;
     let runtime = small_runtime()?;
+    let table_for = |world| table.as_ref().ok_or(TestError::NoEvents(world)).map_err(Failure::general);
     match plugin {
         Plugin::Formatter(formatter) => {
-            let table = read_table(arguments, "formatter").map_err(Failure::general)?;
-            runtime.block_on(formatter::test(&formatter, arguments, &settings, &table))
+            runtime.block_on(formatter::test(&formatter, arguments, &settings, table_for("formatter")?))
         }
         Plugin::Connector(connector) => {
-            let table = read_table(arguments, "connector").map_err(Failure::general)?;
-            runtime.block_on(connector::test(&connector, arguments, &settings, &table))
+            let table = table_for("connector")?;
+            runtime.block_on(connector::test(&connector, arguments, &settings, table, script.as_ref()))
         }
         Plugin::Sensor(sensor) => runtime.block_on(sensor::test(&sensor, arguments, &settings)),
         Plugin::AuthPolicy(_) => Err(Failure::general(TestError::AuthPolicy)),
@@ -97,20 +106,17 @@ fn parse_settings(text: &str) -> Result<String, TestError> {
     Ok(serde_json::Value::Object(object).to_string())
 }
 
-/// The table that the command line names.
-struct Table {
+/// A file of text that the command line names.
+struct Text {
     path: PathBuf,
     text: String,
 }
 
-fn read_table(arguments: &TestArguments, world: &'static str) -> Result<Table, TestError> {
-    let path = arguments.events.clone().ok_or(TestError::NoEvents(world))?;
-    let text = read_text(&path)?;
-    Ok(Table { path, text })
-}
-
-fn read_text(path: &Path) -> Result<String, TestError> {
-    fs::read_to_string(path).map_err(|source| TestError::Read { path: path.to_owned(), source })
+impl Text {
+    fn read(path: &Path) -> Result<Self, TestError> {
+        let text = fs::read_to_string(path).map_err(|source| TestError::Read { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), text })
+    }
 }
 
 /// Where compiled code is kept: compiling takes longer than everything else.
@@ -119,14 +125,24 @@ struct Home {
 }
 
 impl Home {
-    /// `$XDG_CACHE_HOME/punchcard`, or as the XDG Base Directory Specification has it where that is not set.
+    /// `$XDG_CACHE_HOME/punchcard`, or as the XDG Base Directory Specification has it where that is not set. Who was root has
+    /// no way into root's folders any more, and gets one of his own among the temporary ones.
     fn open() -> io::Result<Self> {
         let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let caches = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
-        let folder = caches.unwrap_or_else(std::env::temp_dir).join("punchcard");
+        let own = caches.map(|caches| caches.join("punchcard"));
+        let made = own.filter(|own| fs::create_dir_all(own).is_ok() && is_mine(own));
+        let folder = match made {
+            Some(folder) => folder,
+            None => std::env::temp_dir().join(format!("punchcard-{}", geteuid().as_raw())),
+        };
         fs::create_dir_all(&folder)?;
         Ok(Self { folder })
     }
+}
+
+fn is_mine(folder: &Path) -> bool {
+    folder.metadata().is_ok_and(|metadata| metadata.uid() == geteuid().as_raw())
 }
 
 /// What a call knows, so many milliseconds after the first.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::super::super::exit::{Exit, Failure};
 use super::super::super::output::print_line;
 use super::super::super::printable;
-use super::{NOW, Table, TestArguments, TestError, call_failed, context, read_text};
+use super::{NOW, TestArguments, TestError, Text, call_failed, context};
 
 /// Steps of a batch, at most: more would be a connector that runs in circles.
 const MOST_STEPS: usize = 200;
@@ -25,18 +25,15 @@ pub(super) async fn test(
     connector: &Connector,
     arguments: &TestArguments,
     settings: &str,
-    table: &Table,
+    table: &Text,
+    script: Option<&Text>,
 ) -> Result<Exit, Failure> {
     let unusable =
         |path: &std::path::Path, reason: String| Failure::general(TestError::File { path: path.to_owned(), reason });
     let (columns, rows) = parse_rows(&table.text).map_err(|error| unusable(&table.path, error.to_string()))?;
-    let script = match &arguments.script {
-        Some(path) => {
-            let text = read_text(path).map_err(Failure::general)?;
-            Some(parse_script(&text).map_err(|error| unusable(path, error.to_string()))?)
-        }
-        None => None,
-    };
+    let parsed =
+        script.map(|script| parse_script(&script.text).map_err(|error| unusable(&script.path, error.to_string())));
+    let script = parsed.transpose()?;
     let limits = connector.check(settings, &columns).await.map_err(call_failed("check"))?;
     let needs = connector.needs(settings).await.map_err(call_failed("list-needs"))?;
     let mut dialogue = Dialogue::new(&needs, script);

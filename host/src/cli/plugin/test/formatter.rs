@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::super::super::exit::{Exit, Failure};
 use super::super::super::output::print_line;
 use super::super::super::printable;
-use super::{Table, TestArguments, TestError, call_failed, context};
+use super::{TestArguments, TestError, Text, call_failed, context};
 
 /// What became of an event.
 struct Made {
@@ -25,7 +25,7 @@ pub(super) async fn test(
     formatter: &Formatter,
     arguments: &TestArguments,
     settings: &str,
-    table: &Table,
+    table: &Text,
 ) -> Result<Exit, Failure> {
     let unusable = |reason: String| Failure::general(TestError::File { path: table.path.clone(), reason });
     let events = parse_events(&table.text).map_err(|error| unusable(error.to_string()))?;
