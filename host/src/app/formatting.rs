@@ -2,7 +2,8 @@
 //!
 //! What always holds here: the formatter's state, its rows and the cursor move in one transaction; an event that can't be
 //! formatted is tried alone, then set aside with its reason, and never lost; none is set aside for a formatter that works
-//! for no event; events whose time is not known yet wait, and those behind them with them.
+//! for no event; events whose time is not known yet wait, and those behind them with them; a version that is put back makes
+//! nothing before it has the state that it would have had.
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ use punchcard_ledger::{Checkpoint, CommitError, FormattedCommit, Ledger, Unforma
 use punchcard_sandbox::CallError;
 
 mod correction;
+mod shadow;
 
 pub(super) use correction::{Corrected, FormattingCommand};
 
@@ -81,6 +83,7 @@ impl Formatting {
     /// Formats until the task is dropped.
     pub(super) async fn run(mut self) {
         let mut caution = Caution::default();
+        self.settle_owed_state().await;
         loop {
             // Between two calls, so that nothing is made meanwhile from a state that is replaced.
             while let Ok(ask) = self.asks.try_recv() {
