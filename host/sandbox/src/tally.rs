@@ -61,6 +61,13 @@ impl Tally {
         self.lock().calls.holds += 1;
     }
 
+    /// All that a call was given was refused for good.
+    pub fn note_refusal(&self, reason: &str) {
+        let mut broken = self.lock();
+        broken.calls.refusals += 1;
+        broken.last = Some(reason.to_owned());
+    }
+
     pub(super) fn note_call(&self, took: Duration) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);

@@ -282,7 +282,7 @@ impl Delivery {
             Next::Done(work, receipt) => {
                 load.slowness.finished(rows, usual);
                 if work == Work::Batch {
-                    self.connector.tally().note_work();
+                    self.note_delivered(rows, &receipt);
                 } else {
                     load.link.clone_from(&receipt.link);
                     self.keep_link(receipt.link.clone()).await;
@@ -391,6 +391,14 @@ impl Delivery {
 
     /// Whether the ledger was restored and this sink has not compared since. It delivers nothing before that is known.
     async fn recall_comparing(&self) -> Option<Comparing> {
+    /// Counts a batch for the connector, or against it where no row of it arrived.
+    fn note_delivered(&self, rows: usize, receipt: &Receipt) {
+        match receipt.rejected.first().filter(|_| receipt.rejected.len() == rows) {
+            Some(rejection) => self.connector.tally().note_refusal(&rejection.reason),
+            None => self.connector.tally().note_work(),
+        }
+    }
+
         loop {
             match self.ledger.compare_first(&self.sink).await {
                 Ok(found) => return found.map(|stands| Comparing::begin(stands, self.clock.monotonic_ms())),

@@ -235,6 +235,9 @@ impl Formatting {
             warn!(sink = %self.sink, event = sequence.0, reason, "the formatter rejects the event; it is set aside");
         }
         let any_rows = !rows.is_empty();
+        // What it says of one event may be the event's fault.
+        let refusal =
+            set_aside.first().filter(|_| set_aside.len() == work.events.len()).map(|(_, reason)| reason.clone());
         let commit = FormattedCommit {
             from: work.cursor,
             through: work.through,
@@ -260,7 +263,10 @@ impl Formatting {
             self.fail(chain(error));
             return sleep_until(&self.clock, self.clock.monotonic_ms() + READ_AGAIN_MS).await;
         }
-        self.by.formatter.tally().note_work();
+        match refusal {
+            Some(reason) => self.by.formatter.tally().note_refusal(&reason),
+            None => self.by.formatter.tally().note_work(),
+        }
         self.publish(FormattingStatus::Working);
         if any_rows {
             self.rows.notify_one();

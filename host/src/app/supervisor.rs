@@ -209,11 +209,12 @@ impl Supervisor {
             let lost = || Desired::Unready("it could not be put together, by a defect of this program".to_owned());
             self.desired.entry(name).or_insert_with(lost);
         }
-        self.plugins = plugins.iter().filter_map(|(name, loaded)| Some((name.clone(), loaded.clone().ok()?))).collect();
+        let loaded = plugins.iter().filter_map(|(name, loaded)| Some((name.clone(), loaded.clone().ok()?))).collect();
+        let earlier = std::mem::replace(&mut self.plugins, loaded);
         self.take_versions(&candidate.materials).await;
         let histories = self.read_versions().await;
         self.say_versions(&plugins);
-        self.begin_trials(&histories);
+        self.begin_trials(&histories, &earlier);
         self.publish(&configuration, Some((&plugins, &histories)));
         let mut steps = self.io.lock().await.apply(&configuration).await;
         steps.extend(self.execute().await);

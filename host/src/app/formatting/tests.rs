@@ -125,6 +125,23 @@ async fn what_waits_for_the_time_is_looked_at_again_when_there_is_news_of_it_alo
     formatting.rest(&waits).await;
 }
 
+#[tokio::test]
+async fn a_call_that_refuses_every_event_counts_against_its_formatter() {
+    let (mut formatting, _fixture) = formatting_of(3).await;
+    let refuse = Verdict::Reject("not this one".to_owned());
+    let take = Verdict::Accepted { rows: Vec::new(), notice: None };
+    for verdicts in [[&refuse, &take], [&refuse, &refuse]] {
+        let mut work = formatting.ledger.read_unformatted(&formatting.sink, 9).await.unwrap();
+        leave(&mut work, 2);
+        let verdicts = work.events.iter().zip(verdicts).map(|(_, verdict)| verdict.clone()).collect();
+        let context = formatting.clock.context();
+        formatting.keep(work, Formatted { state: Vec::new(), standing: None, verdicts }, context).await;
+    }
+    let counted = formatting.by.formatter.tally().read();
+    assert_eq!((counted.outcomes.work, counted.outcomes.refusals), (1, 1));
+    assert_eq!(counted.last_error.as_deref(), Some("not this one"));
+}
+
 /// A formatter that takes one event at a time, makes no row of it, and remembers `old`.
 fn forgetful() -> Vec<u8> {
     // In the canonical ABI: the places of the state and of one verdict, and no standing; and a verdict without rows.
