@@ -3,7 +3,7 @@
 //! What always holds here: a batch's id and rows, and the connector's state, are durable before a request leaves; after a
 //! crash the batch comes again, marked as resumed; a request leaves only within the sink's reach, the grant's audience and
 //! pace, under a lease, and while no person has the sink paused; a sink of a restored ledger compares before it delivers; a 401 is answered by one renewal and one repeat before the
-//! connector hears of it.
+//! connector hears of it; one that is told to stop hears the answer to its last request.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -135,9 +135,10 @@ impl Delivery {
             if load.takes_up_wish(self.limits.reads_back) {
                 carrier.ask_create_anew();
             }
-            match *flow.borrow_and_update() {
-                Flow::Stop => return,
-                now => carrier.set_paused(now == Flow::Pause),
+            let now = *flow.borrow_and_update();
+            carrier.set_paused(now != Flow::Deliver);
+            if now == Flow::Stop {
+                return self.hear_last_answer(&mut carrier, &mut load).await;
             }
             let plan = carrier.plan(self.clock.monotonic_ms());
             // One that waits for a person leaves the others their turn; one whose creation is in doubt does not.
@@ -299,6 +300,14 @@ impl Delivery {
         }
     }
 
+    /// Has the connector hear the answer to its request before it ends. Another version may take its place, and would know no
+    /// more than that the request may have left.
+    async fn hear_last_answer(&mut self, carrier: &mut Carrier, load: &mut Load) {
+        if let Plan::Step { work, signal } = carrier.plan(self.clock.monotonic_ms()) {
+            self.step(carrier, load, work, signal).await;
+        }
+    }
+
     /// Does what a person asked for.
     async fn take(&self, carrier: &mut Carrier, load: &mut Load, ask: DeliveryCommand) {
         match ask {
@@ -382,6 +391,14 @@ impl Delivery {
         }
     }
 
+    /// Counts a batch for the connector, or against it where no row of it arrived.
+    fn note_delivered(&self, rows: usize, receipt: &Receipt) {
+        match receipt.rejected.first().filter(|_| receipt.rejected.len() == rows) {
+            Some(rejection) => self.connector.tally().note_refusal(&rejection.reason),
+            None => self.connector.tally().note_work(),
+        }
+    }
+
     /// Has it shown that rows arrived, and how many wait now.
     fn tell_delivered(&self) {
         if self.delivered.send(self.sink.clone()).is_err() {
@@ -391,14 +408,6 @@ impl Delivery {
 
     /// Whether the ledger was restored and this sink has not compared since. It delivers nothing before that is known.
     async fn recall_comparing(&self) -> Option<Comparing> {
-    /// Counts a batch for the connector, or against it where no row of it arrived.
-    fn note_delivered(&self, rows: usize, receipt: &Receipt) {
-        match receipt.rejected.first().filter(|_| receipt.rejected.len() == rows) {
-            Some(rejection) => self.connector.tally().note_refusal(&rejection.reason),
-            None => self.connector.tally().note_work(),
-        }
-    }
-
         loop {
             match self.ledger.compare_first(&self.sink).await {
                 Ok(found) => return found.map(|stands| Comparing::begin(stands, self.clock.monotonic_ms())),
