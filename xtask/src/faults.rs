@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     /// How often the host is killed.
     #[arg(long, default_value_t = 300)]
     kills: u32,
-    /// Repeat the chances of `kill`: the number is in the last column.
+    /// Repeat the chances of the kills: the number is in the last column.
     #[arg(long)]
     seed: Option<u64>,
     /// Fail where a fault can't be made on this machine, too.

@@ -267,6 +267,15 @@ impl Keeper {
         self.phase = Phase::Due(signal);
     }
 
+    /// The answer that the policy has not heard yet, before another version takes its place.
+    #[must_use]
+    pub fn unheard_answer(&self) -> Option<Signal> {
+        match &self.phase {
+            Phase::Due(signal @ (Signal::Responded(_) | Signal::Failed(_))) => Some(signal.clone()),
+            _ => None,
+        }
+    }
+
     /// Takes account of the lease of a new standing: a refusal of another token is no longer news, and one of this token
     /// keeps it from being used.
     fn note_lease(&mut self) {

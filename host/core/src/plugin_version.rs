@@ -104,6 +104,8 @@ pub struct Calls {
     pub errors: u64,
     /// They had a person waited for.
     pub holds: u64,
+    /// They refused all that they were given, for good: each event, or each row of a batch.
+    pub refusals: u64,
 }
 
 impl Calls {

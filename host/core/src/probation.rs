@@ -1,7 +1,9 @@
 //! A new version of a plugin on trial: when it stays for good, and when the one before is put back.
 //!
 //! It stays once it has been there for a while and something has come of its calls, more than once. It goes as soon as too many of
-//! its calls have come to nothing. What counts is what happened since the trial began.
+//! its calls have come to nothing. What counts is what happened since the trial began. What may be the world's fault, a service that
+//! is gone or an event that nobody could use, counts only where nothing came of any call, and where the version before had none of
+//! it while it ran.
 
 use crate::plugin_version::Calls;
 
@@ -13,8 +15,13 @@ const LEAST_WORK: u64 = 3;
 const BROKEN_OFF: u64 = 1;
 /// Calls that may not know the state that the version before left.
 const UNKNOWN_STATES: u64 = 0;
-/// Times that a person may be waited for: a service may have its own reasons.
+/// Times that a person may be waited for: a service may have its own reasons. Of a version of which nothing comes, none may be
+/// after the time that it is on trial at least.
 const HOLDS: u64 = 2;
+/// Calls that may say that they can't, while nothing comes of any.
+const ERRORS: u64 = 2;
+/// Calls that may refuse all that they are given, while nothing comes of any.
+const REFUSALS: u64 = 2;
 
 /// What becomes of a version on trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,10 +34,11 @@ pub enum Standing {
     Failed(String),
 }
 
-/// Decides what becomes of a version, `for_ms` after its trial began, by what came of its calls since. `last_error`: why the last
-/// call that brought no value did not.
+/// Decides what becomes of a version, `for_ms` after its trial began, by what came of its calls `since`. `before`: what came of
+/// those of the version before while it ran, as far as that is known. `last_error`: why the last call that brought no value did
+/// not.
 #[must_use]
-pub fn judge(since: &Calls, for_ms: u64, last_error: Option<&str>) -> Standing {
+pub fn judge(since: &Calls, before: &Calls, for_ms: u64, last_error: Option<&str>) -> Standing {
     let because = |what: String| {
         let last = last_error.map_or_else(String::new, |error| format!("; at last: {error}"));
         Standing::Failed(format!("on trial, {what}{last}"))
@@ -41,8 +49,19 @@ pub fn judge(since: &Calls, for_ms: u64, last_error: Option<&str>) -> Standing {
     if since.traps + since.deadlines > BROKEN_OFF {
         return because(format!("{} calls broke off and {} took too long", since.traps, since.deadlines));
     }
-    if since.holds > HOLDS {
+    if since.holds > HOLDS && before.holds == 0 {
         return because(format!("it had a person waited for {} times", since.holds));
+    }
+    if since.work == 0 {
+        if since.errors > ERRORS && before.errors == 0 {
+            return because(format!("nothing came of its calls, {} of which said that they can't", since.errors));
+        }
+        if since.refusals > REFUSALS && before.refusals == 0 {
+            return because(format!("it refused all that it was given, {} times", since.refusals));
+        }
+        if for_ms >= LEAST_MS && since.holds > 0 && before.holds == 0 {
+            return because("nothing came of its calls but that a person is waited for".to_owned());
+        }
     }
     if for_ms >= LEAST_MS && since.work >= LEAST_WORK { Standing::Proven } else { Standing::OnTrial }
 }
@@ -58,6 +77,7 @@ impl Calls {
             unknown_states: self.unknown_states.saturating_sub(before.unknown_states),
             errors: self.errors.saturating_sub(before.errors),
             holds: self.holds.saturating_sub(before.holds),
+            refusals: self.refusals.saturating_sub(before.refusals),
         }
     }
 }
@@ -65,6 +85,19 @@ impl Calls {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const GOES: &str = "goes";
+
+    fn judged(since: &Calls, before: &Calls, for_ms: u64) -> &'static str {
+        match judge(since, before, for_ms, Some("it trapped")) {
+            Standing::OnTrial => "on trial",
+            Standing::Proven => "proven",
+            Standing::Failed(reason) => {
+                assert!(reason.starts_with("on trial, ") && reason.ends_with("; at last: it trapped"), "{reason}");
+                GOES
+            }
+        }
+    }
 
     #[test]
     fn a_version_stays_after_time_and_work_and_goes_when_its_calls_come_to_nothing() {
@@ -74,9 +107,8 @@ mod tests {
             deadlines,
             unknown_states,
             holds,
-            errors: 9,
+            ..Calls::default()
         };
-        let goes = "goes";
         // Work, traps, deadlines, unknown states, holds; for how long.
         let table = [
             (calls(0, 0, 0, 0, 0), 0, "on trial"),
@@ -86,23 +118,44 @@ mod tests {
             (calls(3, 0, 0, 0, 0), LEAST_MS, "proven"),
             (calls(3, 1, 0, 0, 2), LEAST_MS, "proven"),
             (calls(3, 1, 0, 0, 0), 0, "on trial"),
-            (calls(1_000, 2, 0, 0, 0), LEAST_MS, goes),
-            (calls(0, 1, 1, 0, 0), 0, goes),
-            (calls(0, 0, 2, 0, 0), 0, goes),
-            (calls(0, 0, 0, 1, 0), 0, goes),
+            (calls(1_000, 2, 0, 0, 0), LEAST_MS, GOES),
+            (calls(0, 1, 1, 0, 0), 0, GOES),
+            (calls(0, 0, 2, 0, 0), 0, GOES),
+            (calls(0, 0, 0, 1, 0), 0, GOES),
             (calls(0, 0, 0, 0, 2), 0, "on trial"),
-            (calls(0, 0, 0, 0, 3), 0, goes),
+            (calls(0, 0, 0, 0, 3), 0, GOES),
         ];
         for (since, for_ms, expected) in table {
-            let standing = match judge(&since, for_ms, Some("it trapped")) {
-                Standing::OnTrial => "on trial",
-                Standing::Proven => "proven",
-                Standing::Failed(reason) => {
-                    assert!(reason.starts_with("on trial, ") && reason.ends_with("; at last: it trapped"), "{reason}");
-                    goes
-                }
-            };
-            assert_eq!(standing, expected, "{since:?} {for_ms}");
+            assert_eq!(judged(&since, &Calls::default(), for_ms), expected, "{since:?} {for_ms}");
+        }
+    }
+
+    #[test]
+    fn errors_refusals_and_holds_count_where_nothing_comes_of_any_call_and_the_version_before_had_none() {
+        let calls = |work, errors, refusals, holds| Calls { work, errors, refusals, holds, ..Calls::default() };
+        let nothing = || calls(0, 0, 0, 0);
+        // Work, errors, refusals, holds: since the trial began, and of the version before.
+        let table = [
+            (calls(0, 2, 0, 0), nothing(), 0, "on trial"),
+            (calls(0, 3, 0, 0), nothing(), 0, GOES),
+            (calls(0, 3, 0, 0), calls(9, 0, 9, 9), 0, GOES),
+            (calls(0, 99, 0, 0), calls(9, 1, 0, 0), LEAST_MS, "on trial"),
+            (calls(1, 99, 0, 0), nothing(), LEAST_MS, "on trial"),
+            (calls(3, 99, 0, 0), nothing(), LEAST_MS, "proven"),
+            (calls(0, 0, 2, 0), nothing(), LEAST_MS, "on trial"),
+            (calls(0, 0, 3, 0), nothing(), 0, GOES),
+            (calls(0, 0, 3, 0), calls(9, 9, 0, 9), 0, GOES),
+            (calls(0, 0, 99, 0), calls(9, 0, 1, 0), LEAST_MS, "on trial"),
+            (calls(3, 0, 99, 0), nothing(), LEAST_MS, "proven"),
+            (calls(0, 0, 0, 1), nothing(), LEAST_MS - 1, "on trial"),
+            (calls(0, 0, 0, 1), nothing(), LEAST_MS, GOES),
+            (calls(1, 0, 0, 1), nothing(), LEAST_MS, "on trial"),
+            (calls(0, 0, 0, 1), calls(0, 0, 0, 1), LEAST_MS, "on trial"),
+            (calls(9, 0, 0, 3), nothing(), 0, GOES),
+            (calls(0, 0, 0, 9), calls(0, 0, 0, 1), LEAST_MS, "on trial"),
+        ];
+        for (since, before, for_ms, expected) in table {
+            assert_eq!(judged(&since, &before, for_ms), expected, "{since:?} {before:?} {for_ms}");
         }
     }
 

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use google_sim::{Config, Effect, Fault};
 use punchcard_rig::{Configuration, Key, Programs};
+use tokio::time::sleep;
 
-use crate::headline::{FAILING, NO_ANSWER, OFF, PLUGIN_OFF};
+use crate::headline::{FAILING, NO_ANSWER, NOT_REACHED, OFF, PLUGIN_OFF, SERVER_IN_TROUBLE};
 use crate::press::KEYS;
 use crate::request::UPDATE;
 use crate::row::{Group, Row};
@@ -19,8 +21,8 @@ const MISDEEDS: [&str; 6] = ["trap", "loop", "hoard", "count", "width", "reject"
 /// How often.
 const RUNS: u32 = 2;
 
-/// What plugins do.
-pub(crate) fn rows() -> Vec<Row> {
+/// What plugins do. `seed`: what chance begins with where it decides.
+pub(crate) fn rows(seed: u64) -> Vec<Row> {
     use Group::Guests;
     let misdeed = |name, what, deed| {
         Row::new(Guests, name, what, async move |surroundings| try_misdeed(&surroundings, deed).await)
@@ -48,6 +50,15 @@ pub(crate) fn rows() -> Vec<Row> {
         )
         .says(&[PLUGIN_OFF, OFF])
         .may_say(&[NO_ANSWER]),
+        Row::new(
+            Guests,
+            "kill-while-switching",
+            "versions of formatter and connector come and are gone back from, with rows that wait, and the host is killed at any \
+             moment of it",
+            async move |surroundings| killed_while_switching(&surroundings, seed).await,
+        )
+        .may_say(&[NO_ANSWER, SERVER_IN_TROUBLE, NOT_REACHED, FAILING, OFF, PLUGIN_OFF])
+        .with_seed(seed),
     ]
 }
 
@@ -80,7 +91,7 @@ fn misdeed(number: usize) -> Option<&'static str> {
     MISDEEDS.get(number.checked_sub(KEYS.len() - MISDEEDS.len())?).copied()
 }
 
-/// A formatter's component in a file of the device's own, which a person replaces.
+/// A component in a file of the device's own, which a person replaces.
 struct Replaceable {
     file: PathBuf,
     good: Vec<u8>,
@@ -91,12 +102,12 @@ impl Replaceable {
     fn new(trial: &Trial, programs: &Programs, name: &str) -> Result<Self> {
         let folder = &trial.device.rig.folder;
         let component = programs.guest(name);
-        let good = fs::read(&component).context("there is no formatter")?;
+        let good = fs::read(&component).with_context(|| format!("there is no {name}"))?;
         let theirs = serde_json::Value::from(component.to_string_lossy()).to_string();
         let configuration = folder.configuration()?;
         ensure!(configuration.contains(&theirs), "the configuration names no {name}");
-        folder.configure(&configuration.replace(&theirs, r#""formatter.wasm""#))?;
-        let component = Self { file: folder.path().join("formatter.wasm"), good };
+        folder.configure(&configuration.replace(&theirs, &format!("\"{name}.wasm\"")))?;
+        let component = Self { file: folder.path().join(format!("{name}.wasm")), good };
         component.put(0)?;
         Ok(component)
     }
@@ -105,12 +116,15 @@ impl Replaceable {
     fn put(&self, version: u8) -> Result<()> {
         // A section of its own makes it another component (WebAssembly core specification §5.5.3).
         let another = [self.good.as_slice(), &[0, 3, 1, b'v', version]].concat();
-        fs::write(&self.file, another).context("cannot replace a formatter")
+        // Whole: a running device looks at it as soon as it is there.
+        let draft = self.file.with_extension("draft");
+        fs::write(&draft, another).context("cannot write a component")?;
+        fs::rename(draft, &self.file).context("cannot replace a component")
     }
 
     /// Half of a new version is there.
     fn put_half(&self) -> Result<()> {
-        fs::write(&self.file, &self.good[..self.good.len() / 2]).context("cannot replace a formatter")
+        fs::write(&self.file, &self.good[..self.good.len() / 2]).context("cannot replace a component")
     }
 }
 
@@ -186,4 +200,54 @@ async fn replaced_while_running(surroundings: Surroundings) -> Result<Trial> {
     trial.heal();
     trial.finish().await?;
     Ok(trial)
+}
+
+/// How often a version is replaced and the host killed.
+const SWITCHES: u8 = 20;
+
+async fn killed_while_switching(surroundings: &Surroundings, seed: u64) -> Result<Trial> {
+    let mut chance = fastrand::Rng::with_seed(seed);
+    // The quota of a minute would be most of the time that this takes.
+    let google = Config { quota: false, ..Config::default() };
+    let mut trial = Trial::signed_in_with(surroundings, google).await?;
+    trial.device.rig.stop().await?;
+    let names = ["readings", "google-sheets"];
+    let plugins = [
+        Replaceable::new(&trial, &surroundings.programs, names[0])?,
+        Replaceable::new(&trial, &surroundings.programs, names[1])?,
+    ];
+    trial.device.rig.start()?;
+    for version in 1..=SWITCHES {
+        trial.device.wait_until_ready().await?;
+        trial.hold_rows();
+        for _ in 0..chance.u8(1..4) {
+            trial.device.press_and_wait().await?;
+        }
+        let which = chance.usize(..names.len());
+        plugins[which].put(version)?;
+        if chance.bool() {
+            sleep(pause(&mut chance)).await;
+            // There may be nothing to go back to: then this is refused.
+            drop(trial.device.command(&["plugin", "rollback", names[which]]).await);
+        }
+        trial.disarm();
+        if chance.bool() {
+            trial.arm(Fault::on(UPDATE, Effect::DropAnswer));
+        }
+        sleep(pause(&mut chance)).await;
+        trial.device.rig.kill().await?;
+        trial.disarm();
+        trial.heal();
+        trial.device.rig.start()?;
+    }
+    trial.count_runs(u32::from(SWITCHES));
+    trial.device.wait_until_ready().await?;
+    trial.device.press_and_wait().await?;
+    trial.recover().await?;
+    Ok(trial)
+}
+
+/// From a millisecond to two seconds, short ones as often as long ones: looking at a version, and taking it, takes some of that.
+fn pause(chance: &mut fastrand::Rng) -> Duration {
+    Duration::from_micros(1 << chance.u32(10..22))
 }

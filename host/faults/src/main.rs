@@ -58,7 +58,7 @@ struct Arguments {
     /// How often the host is killed.
     #[arg(long, default_value_t = 300)]
     kills: u32,
-    /// Repeat the chances of `kill`: the number is in the last column. The moments still depend on the machine.
+    /// Repeat the chances of the kills: the number is in the last column. The moments still depend on the machine.
     #[arg(long)]
     seed: Option<u64>,
     /// End when the standard input ends, with everything that was started: who waits for the outcomes is gone, or has
@@ -70,7 +70,7 @@ struct Arguments {
 /// Every fault there is, in the order in which they are tried.
 fn rows(kills: u32, seed: u64) -> Vec<Row> {
     let outside = [kill::rows(kills, seed), request::rows(), network::rows(), access::rows(), sheet::rows()];
-    let inside = [time::rows(), card::rows(), backup::rows(), guest::rows(), hand::rows()];
+    let inside = [time::rows(), card::rows(), backup::rows(), guest::rows(seed), hand::rows()];
     outside.into_iter().chain(inside).flatten().collect()
 }
 

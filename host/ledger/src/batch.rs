@@ -104,6 +104,25 @@ impl Ledger {
         }
     }
 
+    /// What [`Ledger::open_batch`] would give, without forming it: for a look ahead, whose outcome is dropped.
+    ///
+    /// # Errors
+    /// When there is no such sink, or the file can't be read.
+    pub async fn peek_batch(
+        &self,
+        sink: &SinkName,
+        limits: Limits,
+        fresh: Uuid,
+    ) -> Result<Option<OpenBatch>, BatchError> {
+        let sink = sink.clone();
+        let found = self.read(move |reader| find_or_plan(reader, &sink, &limits, fresh)).await?;
+        Ok(match found {
+            Found::Nothing => None,
+            Found::Open(open) => Some(open),
+            Found::Planned(_, batch) => Some(OpenBatch { batch, tried: Tried::Never }),
+        })
+    }
+
     /// Whether [`Ledger::open_batch`] would give a batch that later rows can't make larger: the one that is on its way, or
     /// as many rows as fit into one.
     ///

@@ -101,7 +101,7 @@ impl Ledger {
                     set_aside += set_aside::set_event_aside(transaction, id, place, by, reason)?;
                 }
                 keep_state(transaction, id, &made.state)?;
-                keep_states(transaction, id, &made)?;
+                keep_states(transaction, id, &made.states, &made.settings, &made.plugin_sha256)?;
                 let count = "UPDATE sink SET standing = ?2, events_set_aside = events_set_aside + ?3 WHERE id = ?1";
                 transaction.prepare_cached(count)?.execute((id, &made.standing, set_aside))?;
                 Ok(())
@@ -147,13 +147,19 @@ fn append(
 }
 
 /// Puts the states of the replay into the calls that are kept. With the old ones, a later replay would undo this one.
-fn keep_states(transaction: &Transaction<'_>, sink: i64, made: &CorrectionCommit) -> Result<(), CommitError> {
+pub(super) fn keep_states(
+    transaction: &Transaction<'_>,
+    sink: i64,
+    states: &[(Sequence, Vec<u8>)],
+    settings: &str,
+    plugin_sha256: &[u8; 32],
+) -> Result<(), CommitError> {
     let keep = "UPDATE checkpoint SET state = ?3, settings = ?4, plugin_sha256 = ?5,
                                       formatter = (SELECT formatter FROM sink WHERE id = ?1)
                 WHERE sink = ?1 AND after = ?2";
     let mut keep = transaction.prepare_cached(keep)?;
-    for (after, state) in &made.states {
-        keep.execute((sink, to_column(*after), state, &made.settings, made.plugin_sha256))?;
+    for (after, state) in states {
+        keep.execute((sink, to_column(*after), state, settings, plugin_sha256))?;
     }
     Ok(())
 }

@@ -67,6 +67,7 @@ mod memory;
 mod plugin;
 mod repository;
 mod sensor;
+mod trial_state;
 
 #[cfg(test)]
 mod tests;
@@ -109,6 +110,7 @@ pub use row_owner::{EventIndex, RowOwner};
 pub use sensor::Poll;
 pub use set_aside::{SetAside, SetAsideBy};
 pub use sink::{Declaration, Declared, SinkCounts, SinkError};
+pub use trial_state::{OwedState, ReckonedState};
 
 use latch::Latch;
 use lock::StateLock;

@@ -12,6 +12,7 @@ use thiserror::Error;
 use super::Ledger;
 use super::error::StorageError;
 use super::reader::Reader;
+use super::trial_state;
 
 /// Times of one plugin that are remembered.
 const REMEMBERED: u32 = 32;
@@ -182,7 +183,7 @@ impl Ledger {
     }
 
     /// Brings versions into force, in the place of those before. It is on the disk when this returns, before one of them runs.
-    /// Those that are in force already stay so. `now`: µs since 1970, where the time is known.
+    /// Those that are in force already stay so. What the sinks of a formatter on trial remember is kept with it. `now`: µs since 1970, where the time is known.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -195,9 +196,14 @@ impl Ledger {
                         continue;
                     }
                     let whence = whence.columns();
-                    let new =
-                        Entry { sha256, whence, rolled_back_from: None, on_trial: *on_trial && in_force.is_some() };
+                    let on_trial = *on_trial && in_force.is_some();
+                    let new = Entry { sha256, whence, rolled_back_from: None, on_trial };
                     replace(transaction, plugin, ("replaced", None), &new, now)?;
+                    if on_trial {
+                        trial_state::keep(transaction, plugin)?;
+                    } else {
+                        trial_state::forget(transaction, plugin)?;
+                    }
                 }
                 Ok(())
             })
@@ -220,6 +226,7 @@ impl Ledger {
                 let whence = Whence::Rollback.columns();
                 let new = Entry { sha256: &to, whence, rolled_back_from: Some(&from), on_trial: false };
                 replace(transaction, &plugin, ("rolled-back", None), &new, now)?;
+                trial_state::owe(transaction, &plugin)?;
                 Ok(to)
             })
         })
@@ -250,6 +257,7 @@ impl Ledger {
                 let new =
                     Entry { sha256: &to, whence: Whence::Return.columns(), rolled_back_from: None, on_trial: false };
                 replace(transaction, &plugin, ("bad", Some(&reason)), &new, now)?;
+                trial_state::owe(transaction, &plugin)?;
                 Ok(Some(to))
             })
         })
@@ -321,12 +329,14 @@ impl Ledger {
     /// # Errors
     /// When the disk refuses.
     pub async fn end_plugin_trial(&self, plugin: &PluginName, sha256: Digest) -> Result<(), StorageError> {
-        let plugin = plugin.to_string();
+        let plugin = plugin.clone();
         let end = "UPDATE plugin_version SET on_trial = 0
                    WHERE plugin = ?1 AND sha256 = ?2 AND left_as IS NULL AND on_trial = 1";
         self.write(move |store| {
             store.transact(|transaction| {
-                transaction.execute(end, (plugin, sha256))?;
+                if transaction.execute(end, (plugin.as_str(), sha256))? > 0 {
+                    trial_state::forget(transaction, &plugin)?;
+                }
                 Ok(())
             })
         })

@@ -16,6 +16,7 @@ use super::error::StorageError;
 use super::event::{self, from_column, to_column};
 use super::moment;
 use super::reader::Reader;
+use super::trial_state;
 use super::waiting::Waiting;
 
 /// Why something about a sink could not be read or kept.
@@ -225,6 +226,9 @@ fn declare(
             && earlier.is_some_and(|earlier| earlier != plugin.as_str())
         {
             transaction.execute(&format!("DELETE FROM {stage}_state WHERE sink = ?1"), [id])?;
+            if stage == "formatter" {
+                trial_state::begin_anew(transaction, id)?;
+            }
             begun_anew.push(plugin.clone());
         }
     }

@@ -22,7 +22,9 @@ mod repository;
 mod requeue;
 mod restore;
 mod sensor;
+mod switch;
 mod time;
+mod trial_state;
 mod truth;
 mod writing;
 

@@ -65,6 +65,13 @@ impl Tally {
         self.lock().calls.holds += 1;
     }
 
+    /// All that a call was given was refused for good.
+    pub fn note_refusal(&self, reason: &str) {
+        let mut broken = self.lock();
+        broken.calls.refusals += 1;
+        broken.last = Some(reason.to_owned());
+    }
+
     /// A call ended. `memory_bytes`: the linear memory that it had in the end, which is the most that it ever had.
     pub(super) fn note_call(&self, took: Duration, memory_bytes: usize) {
         self.calls.fetch_add(1, Ordering::Relaxed);

@@ -3,7 +3,7 @@
 //! What always holds here: a batch's id and rows, and the connector's state, are durable before a request leaves; after a
 //! crash the batch comes again, marked as resumed; a request leaves only within the sink's reach, the grant's audience and
 //! pace, under a lease, and while no person has the sink paused; a sink of a restored ledger compares before it delivers; a 401 is answered by one renewal and one repeat before the
-//! connector hears of it.
+//! connector hears of it; one that is told to stop hears the answer to its last request.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -135,9 +135,10 @@ impl Delivery {
             if load.takes_up_wish(self.limits.reads_back) {
                 carrier.ask_create_anew();
             }
-            match *flow.borrow_and_update() {
-                Flow::Stop => return,
-                now => carrier.set_paused(now == Flow::Pause),
+            let now = *flow.borrow_and_update();
+            carrier.set_paused(now != Flow::Deliver);
+            if now == Flow::Stop {
+                return self.hear_last_answer(&mut carrier, &mut load).await;
             }
             let plan = carrier.plan(self.clock.monotonic_ms());
             // One that waits for a person leaves the others their turn; one whose creation is in doubt does not.
@@ -282,7 +283,7 @@ impl Delivery {
             Next::Done(work, receipt) => {
                 load.slowness.finished(rows, usual);
                 if work == Work::Batch {
-                    self.connector.tally().note_work();
+                    self.note_delivered(rows, &receipt);
                 } else {
                     load.link.clone_from(&receipt.link);
                     self.keep_link(receipt.link.clone()).await;
@@ -296,6 +297,14 @@ impl Delivery {
             Next::Found(page) => self.take_page(carrier, load, page, self.clock.monotonic_ms()).await,
             Next::GaveUp { reason, needs_person } => self.give_up_comparing(load, &reason, needs_person),
             Next::Later => {}
+        }
+    }
+
+    /// Has the connector hear the answer to its request before it ends. Another version may take its place, and would know no
+    /// more than that the request may have left.
+    async fn hear_last_answer(&mut self, carrier: &mut Carrier, load: &mut Load) {
+        if let Plan::Step { work, signal } = carrier.plan(self.clock.monotonic_ms()) {
+            self.step(carrier, load, work, signal).await;
         }
     }
 
@@ -379,6 +388,14 @@ impl Delivery {
             Work::Prepare => info!(%sink, link = receipt.link, "the destination is ready"),
             Work::CreateAnew => info!(%sink, link = receipt.link, "a new destination was made"),
             Work::ReadBack => {}
+        }
+    }
+
+    /// Counts a batch for the connector, or against it where no row of it arrived.
+    fn note_delivered(&self, rows: usize, receipt: &Receipt) {
+        match receipt.rejected.first().filter(|_| receipt.rejected.len() == rows) {
+            Some(rejection) => self.connector.tally().note_refusal(&rejection.reason),
+            None => self.connector.tally().note_work(),
         }
     }
 

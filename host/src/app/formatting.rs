@@ -2,7 +2,8 @@
 //!
 //! What always holds here: the formatter's state, its rows and the cursor move in one transaction; an event that can't be
 //! formatted is tried alone, then set aside with its reason, and never lost; none is set aside for a formatter that works
-//! for no event; events whose time is not known yet wait, and those behind them with them.
+//! for no event; events whose time is not known yet wait, and those behind them with them; a version that is put back makes
+//! nothing before it has the state that it would have had.
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ use punchcard_ledger::{Checkpoint, CommitError, FormattedCommit, Ledger, Unforma
 use punchcard_sandbox::CallError;
 
 mod correction;
+mod shadow;
 
 pub(super) use correction::{Corrected, FormattingCommand};
 
@@ -81,6 +83,7 @@ impl Formatting {
     /// Formats until the task is dropped.
     pub(super) async fn run(mut self) {
         let mut caution = Caution::default();
+        self.settle_owed_state().await;
         loop {
             // Between two calls, so that nothing is made meanwhile from a state that is replaced.
             while let Ok(ask) = self.asks.try_recv() {
@@ -232,6 +235,9 @@ impl Formatting {
             warn!(sink = %self.sink, event = sequence.0, reason, "the formatter rejects the event; it is set aside");
         }
         let any_rows = !rows.is_empty();
+        // What it says of one event may be the event's fault.
+        let refusal =
+            set_aside.first().filter(|_| set_aside.len() == work.events.len()).map(|(_, reason)| reason.clone());
         let commit = FormattedCommit {
             from: work.cursor,
             through: work.through,
@@ -257,7 +263,10 @@ impl Formatting {
             self.fail(chain(error));
             return sleep_until(&self.clock, self.clock.monotonic_ms() + READ_AGAIN_MS).await;
         }
-        self.by.formatter.tally().note_work();
+        match refusal {
+            Some(reason) => self.by.formatter.tally().note_refusal(&reason),
+            None => self.by.formatter.tally().note_work(),
+        }
         self.publish(FormattingStatus::Working);
         if any_rows {
             self.rows.notify_one();

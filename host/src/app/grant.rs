@@ -299,6 +299,10 @@ impl GrantKeeper {
                 self.take(ask);
             }
             if self.stopping {
+                // Another version may take its place, and would know no more than that something was asked.
+                if let Some(signal) = self.keeper.unheard_answer() {
+                    drop(self.step(&mut state, signal).await);
+                }
                 return;
             }
             match self.keeper.plan(self.clock.monotonic_ms()) {

@@ -12,7 +12,7 @@ use punchcard_core::config::limit::Limits;
 use punchcard_core::name::PluginName;
 use punchcard_core::plugin_version::{Choice, Digest, File, Known, Reason, choose};
 use punchcard_core::supervisor::PluginVersion;
-use punchcard_ledger::{Ledger, PluginHistories};
+use punchcard_ledger::PluginHistories;
 use punchcard_sandbox::cache::hexadecimal;
 use punchcard_sandbox::file::ReadError;
 use punchcard_sandbox::{Description, LoadError, Plugin, Sandbox, fingerprint, read_component};
@@ -22,9 +22,10 @@ use tracing::warn;
 use super::error_chain::chain;
 
 pub mod approval;
+mod dry_run;
 pub(super) mod examination;
 
-use examination::{Objection, examine};
+use examination::{Examiner, Objection};
 
 /// A plugin, with the limits that it was loaded under.
 #[derive(Clone)]
@@ -66,8 +67,8 @@ pub(super) type Loaded = Result<LoadedPlugin, String>;
 /// Where is known which versions there were.
 #[derive(Clone)]
 pub(super) enum Versions {
-    /// In the ledger of the device, whenever plugins are loaded.
-    Ledger(Ledger),
+    /// In the ledger of the device, whenever plugins are loaded. There a new version is looked at.
+    Device(Examiner),
     /// Here.
     Known(Arc<PluginHistories>),
 }
@@ -75,7 +76,7 @@ pub(super) enum Versions {
 impl Versions {
     async fn known(&self, plugin: &PluginName) -> Result<Known, String> {
         match self {
-            Self::Ledger(ledger) => {
+            Self::Device(Examiner { ledger, .. }) => {
                 let histories = ledger.plugin_histories().await;
                 let refused = |error| format!("which version of it is in force can't be read: {}", chain(error));
                 Ok(histories.map_err(refused)?.known(plugin))
@@ -144,7 +145,7 @@ async fn load(loader: Arc<Loader>, path: PathBuf, versions: Versions, configurat
     let known = versions.known(&loader.name).await?;
     let blocking = Arc::clone(&loader);
     let new = off_thread(move || blocking.load(&path, &known)).await?;
-    let (Versions::Ledger(ledger), Some(old)) = (&versions, new.replaces) else { return Ok(new) };
+    let (Versions::Device(examiner), Some(old)) = (&versions, new.replaces) else { return Ok(new) };
     let blocking = Arc::clone(&loader);
     let before = match off_thread(move || blocking.read_kept(&old)).await {
         Ok(before) => before,
@@ -153,7 +154,7 @@ async fn load(loader: Arc<Loader>, path: PathBuf, versions: Versions, configurat
             return Ok(new);
         }
     };
-    let objection = match examine(&loader.name, &new.plugin, &before.plugin, configuration, ledger).await {
+    let objection = match examiner.examine(&loader.name, &new.plugin, &before.plugin, configuration).await {
         Ok(()) => return Ok(new),
         Err(objection) => objection,
     };
@@ -169,7 +170,7 @@ async fn load(loader: Arc<Loader>, path: PathBuf, versions: Versions, configurat
         }
         Objection::Bad(reason) => reason,
     };
-    if let Err(error) = ledger.note_bad_component(file, &reason, None).await {
+    if let Err(error) = examiner.ledger.note_bad_component(file, &reason, None).await {
         warn!(plugin = %loader.name, error = chain(error), "that the new version is bad can't be kept; it is tried again");
     }
     Ok(loader.instead(before, Reason::Bad(reason), Some(file), None))

@@ -14,6 +14,9 @@
 //! formatter fails on is passed over too, and told: nothing is to be concluded of it. What would be different is kept up to
 //! a bound (see `outcome`).
 //!
+//! A version that is put back after another one was on trial goes on from the state that it would have had: that is the state
+//! at the end of a replay too ([`Replay::since`]).
+//!
 //! Deliberately absent: where pages are read from, and what is done with the outcome. Whoever runs a replay reads the
 //! [`Stretch`] that [`Replay::next`] names and hands it to [`Replay::format`], until there is no next.
 
@@ -156,6 +159,27 @@ impl Replay {
         };
         let outcome = Replayed::new(cursor, state);
         Ok(Self { by, from, at: first.after, first, later: kept.collect(), present, outcome })
+    }
+
+    /// Begins one over all that was formatted since a state was kept, for the state at its end alone: no row is compared.
+    ///
+    /// # Errors
+    /// When the history does not reach back so far, or no call is kept whose context could be given again.
+    pub fn since(by: Replayer, ground: ReplayGround, after: Sequence, state: Vec<u8>) -> Result<Self, ReplayError> {
+        let ReplayGround { cursor, pruned_through, state: present, calls } = ground;
+        let from = Sequence(after.0.saturating_add(1));
+        if after < pruned_through {
+            return Err(ReplayError::Pruned { from, first: Sequence(pruned_through.0.saturating_add(1)) });
+        }
+        // A call is kept with each change of component, so there is one from about then.
+        let of_then = calls.iter().rfind(|call| call.after <= after).or(calls.first());
+        let Some(of_then) = of_then else {
+            return Err(ReplayError::NoStart { plugin: by.plugin, from, earliest: None });
+        };
+        let first = Kept { after, understood: true, context: of_then.call.context.clone() };
+        let later = calls.iter().filter(|call| call.after > after).map(|call| by.kept(call)).collect();
+        let from = Sequence(cursor.0.saturating_add(1));
+        Ok(Self { by, from, at: after, first, later, present, outcome: Replayed::new(cursor, state) })
     }
 
     /// The event behind which it began.

@@ -35,6 +35,7 @@ use super::fault::Fault;
 use super::io::Io;
 use super::material::Materials;
 use super::part::Site;
+use super::plugin::examination::Examiner;
 use super::plugin::{Instead, Loaded, LoadedPlugin, Plugins, Versions};
 use super::status::{Fallback, ReloadReport, StepReport};
 use super::timer::sleep_until;
@@ -156,7 +157,9 @@ impl Supervisor {
     fn begin(&mut self, in_force: InForce, is_reload: bool, replies: Vec<oneshot::Sender<ReloadReport>>) {
         let folder = self.options.configuration.parent().unwrap_or(Path::new("."));
         let configuration = Arc::new(in_force.configuration.clone());
-        let versions = Versions::Ledger(self.device.ledger.clone());
+        let Site { ledger, clock, vault, .. } = &self.site;
+        let vault = vault.as_ref().ok().map(Arc::clone);
+        let versions = Versions::Device(Examiner { ledger: ledger.clone(), vault, clock: clock.clone() });
         let plugins = Plugins::load(&configuration, folder, &self.sandbox, &self.plugins, &versions);
         let materials = Arc::new(Materials { configuration, folder: folder.to_owned(), plugins, rows_alone: false });
         // What was proven as a whole before is started part by part; what was not is proven as a whole first.
@@ -209,11 +212,12 @@ impl Supervisor {
             let lost = || Desired::Unready("it could not be put together, by a defect of this program".to_owned());
             self.desired.entry(name).or_insert_with(lost);
         }
-        self.plugins = plugins.iter().filter_map(|(name, loaded)| Some((name.clone(), loaded.clone().ok()?))).collect();
+        let loaded = plugins.iter().filter_map(|(name, loaded)| Some((name.clone(), loaded.clone().ok()?))).collect();
+        let earlier = std::mem::replace(&mut self.plugins, loaded);
         self.take_versions(&candidate.materials).await;
         let histories = self.read_versions().await;
         self.say_versions(&plugins);
-        self.begin_trials(&histories);
+        self.begin_trials(&histories, &earlier);
         self.publish(&configuration, Some((&plugins, &histories)));
         let mut steps = self.io.lock().await.apply(&configuration).await;
         steps.extend(self.execute().await);

@@ -23,6 +23,7 @@ mod reload;
 mod replay;
 mod sensor;
 mod sink;
+mod switch;
 mod update;
 
 mod configuration;

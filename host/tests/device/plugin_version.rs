@@ -198,6 +198,7 @@ async fn a_version_that_fails_on_the_history_is_not_taken_and_one_that_fails_on_
     bench.until("all rows are there", |report| report["sinks"][0]["rows-delivered"] == 6).await;
     let delivered = bench.delivered();
     assert_eq!(delivered.last().unwrap(), "three", "{delivered:?}");
+    bench.logged("goes on with the state that it would have").await;
     assert_eq!(bench.status().await["sinks"][0]["set-aside"], 0);
     bench.kill().await;
     bench.start().await;

@@ -80,6 +80,17 @@ fn signals_that_come_during_a_request_wait_for_its_answer() {
 }
 
 #[test]
+fn an_answer_is_unheard_until_the_policy_has_taken_its_step() {
+    let mut keeper = Keeper::default();
+    assert_eq!(keeper.unheard_answer(), None, "it has asked for nothing");
+    let lost = || Signal::Failed(Failure::SignedOut);
+    keeper.answered(lost());
+    assert_eq!(keeper.unheard_answer(), Some(lost()));
+    keeper.stepped(Status::Renewing, Directive::Wait(5_000), None, 0);
+    assert_eq!(keeper.unheard_answer(), None);
+}
+
+#[test]
 fn a_failed_policy_is_started_again_after_pauses_that_grow_whatever_is_asked() {
     let mut keeper = Keeper::default();
     for (now_ms, until_ms) in [(0, 1_000), (1_000, 3_000), (3_000, 7_000)] {

@@ -263,6 +263,10 @@ async fn a_power_cut_while_a_ledger_is_brought_up_to_date_leaves_one_that_can_be
     ledger.requeue(&sink("other"), &[]).await.unwrap();
     let version = NewVersion { plugin: plugin("clock"), sha256: [1; 32], whence: Whence::Rollback, on_trial: false };
     ledger.take_plugin_versions(vec![version], None).await.unwrap();
+    for sha256 in [[3; 32], [4; 32]] {
+        let version = NewVersion { plugin: plugin("formatter"), sha256, whence: Whence::Rollback, on_trial: true };
+        ledger.take_plugin_versions(vec![version], None).await.unwrap();
+    }
     ledger.set_plugin_pinned(&plugin("clock"), true).await.unwrap();
     ledger.note_bad_component([2; 32], "it trapped", None).await.unwrap();
     ledger.close().await;

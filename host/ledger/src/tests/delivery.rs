@@ -41,9 +41,15 @@ async fn a_batch_keeps_its_id_and_rows_until_it_is_complete_whatever_comes() {
     let ledger = open(folder.path());
     assert_eq!(open_batch(&ledger, "sheet", 9, 2).await.as_ref(), Some(&first));
 
+    let peek = async || ledger.peek_batch(&sink("sheet"), limits(9), Uuid::from_u128(2)).await.unwrap();
+    assert_eq!(peek().await.as_ref(), Some(&first));
     complete(&ledger, &first, arrived()).await.unwrap();
+    let ahead = peek().await;
+    assert_eq!(open_batch(&ledger, "sheet", 1, 3).await.map(|open| open.batch.rows.len()), Some(1), "it formed none");
+    complete(&ledger, &open_batch(&ledger, "sheet", 1, 3).await.unwrap(), arrived()).await.unwrap();
     let second = open_batch(&ledger, "sheet", 9, 2).await.unwrap();
-    assert_eq!(texts(&second), ["3", "4", "5", "6"]);
+    assert_eq!(texts(&ahead.unwrap()), ["3", "4", "5", "6"]);
+    assert_eq!(texts(&second), ["4", "5", "6"]);
     assert_eq!(second.batch.id, Uuid::from_u128(2).to_string());
 }
 

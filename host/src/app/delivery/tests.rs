@@ -1,11 +1,12 @@
-//! Comparisons of a delivery whose connector traps whatever it is asked, or waits for a person.
+//! Deliveries whose connector traps whatever it is asked, or waits for a person.
 
 use std::num::NonZeroU32;
 
 use bare_component::{ALLOCATES, component, component_that_returns};
 use punchcard_core::event::NewEvent;
+use punchcard_core::http::Failure;
 use punchcard_core::name::{GrantName, InputName};
-use punchcard_core::plugin::delivery::Page;
+use punchcard_core::plugin::delivery::{Page, Rejection};
 use punchcard_core::row::Row;
 use punchcard_core::time::Instant;
 use tokio::time::{sleep, timeout};
@@ -136,6 +137,31 @@ async fn an_answer_to_an_older_comparison_is_refused_and_leaves_the_last_one_as_
         assert_eq!(wanted, is_last.then(|| missing.clone()));
         assert_eq!(failed(&delivery.progress, number).is_some(), !is_last);
     }
+}
+
+#[tokio::test]
+async fn a_connector_that_is_told_to_stop_hears_the_answer_to_its_request_and_nothing_else() {
+    let (mut delivery, _asks, _fixture) = delivery_by(&hold()).await;
+    let (mut carrier, mut load) = (Carrier::default(), delivery.load().await);
+    carrier.set_paused(true);
+    carrier.begin(Work::Prepare, false);
+    delivery.hear_last_answer(&mut carrier, &mut load).await;
+    assert_eq!(delivery.connector.tally().read().calls, 0, "it had asked for nothing");
+    carrier.answered(Work::Prepare, Signal::Failed(Failure::SignedOut));
+    delivery.hear_last_answer(&mut carrier, &mut load).await;
+    assert_eq!(delivery.connector.tally().read().calls, 1);
+}
+
+#[tokio::test]
+async fn a_batch_of_which_no_row_arrived_counts_against_its_connector() {
+    let (delivery, _asks, _fixture) = delivery_by(&trap()).await;
+    let refused = |row| Rejection { row, reason: "too long".to_owned() };
+    for rejected in [vec![], vec![refused(0)], vec![refused(0), refused(1)]] {
+        delivery.note_delivered(2, &Receipt { rejected, link: None });
+    }
+    let counted = delivery.connector.tally().read();
+    assert_eq!((counted.outcomes.work, counted.outcomes.refusals), (2, 1));
+    assert_eq!(counted.last_error.as_deref(), Some("too long"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bare_component::component;
+use bare_component::{ALLOCATES, component, component_that_returns};
 use punchcard_core::event::NewEvent;
 use punchcard_core::name::{InputName, PluginName};
 use punchcard_core::time::{Instant, Now, TimeStatus as Known};
@@ -13,11 +13,16 @@ use super::super::fixture::Fixture;
 use super::super::replay::ReplayError;
 use super::correction::CorrectionError;
 use super::*;
+use punchcard_ledger::{NewVersion, Whence};
 use punchcard_sandbox::Plugin;
 
 /// A sink with so many events to format, and what it stands on.
 async fn formatting_of(events: u32) -> (Formatting, Fixture) {
-    let (fixture, sink, plugin) = Fixture::with_sink(&component("formatter", "unreachable").unwrap()).await;
+    formatting_by(&component("formatter", "unreachable").unwrap(), events).await
+}
+
+async fn formatting_by(component: &[u8], events: u32) -> (Formatting, Fixture) {
+    let (fixture, sink, plugin) = Fixture::with_sink(component).await;
     let Plugin::Formatter(formatter) = plugin else { panic!("no formatter") };
     for number in 0..events {
         let event = NewEvent {
@@ -118,4 +123,68 @@ async fn what_waits_for_the_time_is_looked_at_again_when_there_is_news_of_it_alo
     assert!(looked.is_err(), "it looks again without news");
     learnt.send_replace(1);
     formatting.rest(&waits).await;
+}
+
+#[tokio::test]
+async fn a_call_that_refuses_every_event_counts_against_its_formatter() {
+    let (mut formatting, _fixture) = formatting_of(3).await;
+    let refuse = Verdict::Reject("not this one".to_owned());
+    let take = Verdict::Accepted { rows: Vec::new(), notice: None };
+    for verdicts in [[&refuse, &take], [&refuse, &refuse]] {
+        let mut work = formatting.ledger.read_unformatted(&formatting.sink, 9).await.unwrap();
+        leave(&mut work, 2);
+        let verdicts = work.events.iter().zip(verdicts).map(|(_, verdict)| verdict.clone()).collect();
+        let context = formatting.clock.context();
+        formatting.keep(work, Formatted { state: Vec::new(), standing: None, verdicts }, context).await;
+    }
+    let counted = formatting.by.formatter.tally().read();
+    assert_eq!((counted.outcomes.work, counted.outcomes.refusals), (1, 1));
+    assert_eq!(counted.last_error.as_deref(), Some("not this one"));
+}
+
+/// A formatter that takes one event at a time, makes no row of it, and remembers `old`.
+fn forgetful() -> Vec<u8> {
+    // In the canonical ABI: the places of the state and of one verdict, and no standing; and a verdict without rows.
+    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>();
+    let data = [(256, words(&[0, 512, 3, 640, 1, 0, 0, 0])), (512, b"old".to_vec()), (640, words(&[0; 6]))];
+    let bodies = ["unreachable", "i32.const 256", "unreachable", ALLOCATES];
+    component_that_returns("formatter", &bodies, &data).unwrap()
+}
+
+/// Two events are formatted by a version on trial, which remembers `new`; then it is gone back from.
+async fn put_back(component: &[u8]) -> (Formatting, Fixture) {
+    let (mut formatting, fixture) = formatting_by(component, 2).await;
+    let plugin = &formatting.by.plugin;
+    for sha256 in [*formatting.by.formatter.sha256(), [2; 32]] {
+        let version = NewVersion { plugin: plugin.clone(), sha256, whence: Whence::Rollback, on_trial: true };
+        formatting.ledger.take_plugin_versions(vec![version], None).await.unwrap();
+    }
+    let work = formatting.ledger.read_unformatted(&formatting.sink, 9).await.unwrap();
+    keep(&mut formatting, work).await;
+    let plugin = &formatting.by.plugin;
+    formatting.ledger.return_plugin(plugin, [2; 32], "it traps", None).await.unwrap().unwrap();
+    (formatting, fixture)
+}
+
+async fn state(formatting: &Formatting) -> Vec<u8> {
+    formatting.ledger.read_unformatted(&formatting.sink, 9).await.unwrap().state
+}
+
+#[tokio::test]
+async fn a_version_that_is_put_back_goes_on_with_the_state_that_it_would_have() {
+    let (formatting, _fixture) = put_back(&forgetful()).await;
+    assert_eq!(state(&formatting).await, b"new");
+    formatting.settle_owed_state().await;
+    assert_eq!(state(&formatting).await, b"old");
+    let component = *formatting.by.formatter.sha256();
+    assert_eq!(formatting.ledger.owed_state(&formatting.sink, component).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_version_that_is_put_back_and_fails_on_the_events_since_goes_on_with_what_was_left() {
+    let (formatting, _fixture) = put_back(&component("formatter", "unreachable").unwrap()).await;
+    formatting.settle_owed_state().await;
+    assert_eq!(state(&formatting).await, b"new");
+    let component = *formatting.by.formatter.sha256();
+    assert_eq!(formatting.ledger.owed_state(&formatting.sink, component).await.unwrap(), None);
 }

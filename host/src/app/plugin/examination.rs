@@ -1,7 +1,10 @@
 //! A new version of a plugin, looked at before it takes the place of the one that runs: whether it takes the same settings, needs
-//! no more than is granted, and, of a formatter, whether it formats what the old one has formatted.
+//! no more than is granted, and whether it can begin: a formatter formats what the old one has formatted, a connector and an auth
+//! policy take their first steps (`dry_run`).
 //!
 //! Nothing here changes anything: what these calls return is dropped.
+
+use std::sync::Arc;
 
 use punchcard_core::config::Configuration;
 use punchcard_core::config::sink::Sink;
@@ -16,6 +19,8 @@ use tracing::{info, warn};
 
 use super::super::error_chain::chain;
 use super::super::replay::{Replay, ReplayError, Replayed, Replayer};
+use crate::clock::Clock;
+use crate::vault::Vault;
 
 /// Events of a sink's history on which a new formatter is tried.
 const TRIED: u64 = 500;
@@ -32,29 +37,46 @@ pub(in crate::app) enum Objection {
 /// What a plugin lacks in a place of the configuration, or that it can't say.
 type Lacks = Result<Vec<UnmetNeed>, CallError>;
 
-/// Looks at a new version, beside the old one.
-///
-/// # Errors
-/// Why it is not to be taken.
-pub(super) async fn examine(
-    name: &PluginName,
-    new: &Plugin,
-    old: &Plugin,
-    configuration: &Configuration,
-    ledger: &Ledger,
-) -> Result<(), Objection> {
-    if let Some(used) = configuration.uses_of(name).into_iter().find(|used| used.world != new.world()) {
-        return Err(Objection::Unfit(format!("it is another kind of plugin than {} uses it as", used.part)));
+/// Looks at new versions, with what the device remembers.
+#[derive(Clone)]
+pub(in crate::app) struct Examiner {
+    pub(in crate::app) ledger: Ledger,
+    /// None: it can't be opened.
+    pub(in crate::app) vault: Option<Arc<Vault>>,
+    pub(in crate::app) clock: Clock,
+}
+
+impl Examiner {
+    /// Looks at a new version, beside the old one.
+    ///
+    /// # Errors
+    /// Why it is not to be taken.
+    pub(super) async fn examine(
+        &self,
+        name: &PluginName,
+        new: &Plugin,
+        old: &Plugin,
+        configuration: &Configuration,
+    ) -> Result<(), Objection> {
+        if let Some(used) = configuration.uses_of(name).into_iter().find(|used| used.world != new.world()) {
+            return Err(Objection::Unfit(format!("it is another kind of plugin than {} uses it as", used.part)));
+        }
+        let (of_new, of_old) = (find_lacks(name, new, configuration).await, find_lacks(name, old, configuration).await);
+        for ((part, new), (_, old)) in of_new.into_iter().zip(of_old) {
+            judge(&part, new, &old)?;
+        }
+        match (new, old) {
+            (Plugin::Formatter(new), Plugin::Formatter(old)) => {
+                for (sink, configured) in configuration.sinks.iter().filter(|(_, sink)| sink.format.plugin == *name) {
+                    try_on_history(sink, configured, new, old, &self.ledger).await?;
+                }
+                Ok(())
+            }
+            (Plugin::Connector(new), Plugin::Connector(old)) => self.try_connector(name, new, old, configuration).await,
+            (Plugin::AuthPolicy(new), Plugin::AuthPolicy(old)) => self.try_policy(name, new, old, configuration).await,
+            _ => Ok(()),
+        }
     }
-    let (of_new, of_old) = (find_lacks(name, new, configuration).await, find_lacks(name, old, configuration).await);
-    for ((part, new), (_, old)) in of_new.into_iter().zip(of_old) {
-        judge(&part, new, &old)?;
-    }
-    let (Plugin::Formatter(new), Plugin::Formatter(old)) = (new, old) else { return Ok(()) };
-    for (sink, configured) in configuration.sinks.iter().filter(|(_, sink)| sink.format.plugin == *name) {
-        try_on_history(sink, configured, new, old, ledger).await?;
-    }
-    Ok(())
 }
 
 /// What a plugin lacks, in each place that uses it.
@@ -89,8 +111,7 @@ pub(in crate::app) async fn find_lacks(
             }
         }
         Plugin::Connector(connector) => {
-            // What the rows are is the formatter's to say.
-            let any = [Column { key: "any".into(), title: "Any".into(), kind: ColumnKind::Text }];
+            let any = any_columns();
             for (sink, configured) in configuration.sinks.iter().filter(|(_, sink)| sink.deliver.plugin == *name) {
                 let settings = configured.deliver.settings.to_json();
                 let found = match connector.check(&settings, &any).await {
@@ -115,6 +136,11 @@ pub(in crate::app) async fn find_lacks(
         }
     }
     lacks
+}
+
+/// Columns for a connector that is looked at by itself: what the rows are is the formatter's to say.
+pub(super) fn any_columns() -> [Column; 1] {
+    [Column { key: "any".into(), title: "Any".into(), kind: ColumnKind::Text }]
 }
 
 /// What the new version lacks counts where the old one lacks nothing: else plugins.toml is to be mended, for both.

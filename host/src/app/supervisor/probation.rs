@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 
 use super::super::configuration::{self, InForce, Source};
 use super::super::error_chain::chain;
+use super::super::plugin::LoadedPlugin;
 use super::Supervisor;
 use super::running::Running;
 
@@ -27,11 +28,13 @@ pub(super) struct Trial {
     began_ms: u64,
     /// What its calls had come to before.
     before: Calls,
+    /// What those of the version before it came to while that ran; nothing where it did not since the start.
+    of_earlier: Calls,
 }
 
 impl Supervisor {
-    /// Begins to look at the versions that came into force, and no longer looks at those that did not.
-    pub(super) fn begin_trials(&mut self, histories: &PluginHistories) {
+    /// Begins to look at the versions that came into force, and no longer looks at those that did not. `earlier`: what ran before.
+    pub(super) fn begin_trials(&mut self, histories: &PluginHistories, earlier: &BTreeMap<PluginName, LoadedPlugin>) {
         let mut trials = BTreeMap::new();
         for (name, loaded) in &self.plugins {
             let in_force = histories.plugins.get(name).and_then(PluginHistory::in_force);
@@ -43,10 +46,18 @@ impl Supervisor {
             let trial = match self.trials.remove(name) {
                 Some(trial) if Arc::ptr_eq(&trial.tally, &tally) => trial,
                 // With other limits it begins anew.
-                _ => {
+                began => {
                     info!(plugin = %name, sha256 = hexadecimal(&sha256), "a new version of the plugin is on trial");
+                    let other = |earlier: &&LoadedPlugin| *earlier.plugin.sha256() != sha256;
+                    let of_earlier = match began.filter(|trial| trial.sha256 == sha256) {
+                        Some(trial) => trial.of_earlier,
+                        None => earlier
+                            .get(name)
+                            .filter(other)
+                            .map_or_else(Calls::default, |earlier| earlier.plugin.tally().read().outcomes),
+                    };
                     let before = tally.read().outcomes;
-                    Trial { sha256, tally, began_ms: self.device.clock.monotonic_ms(), before }
+                    Trial { sha256, tally, began_ms: self.device.clock.monotonic_ms(), before, of_earlier }
                 }
             };
             trials.insert(name.clone(), trial);
@@ -70,7 +81,7 @@ impl Supervisor {
                 let counted = trial.tally.read();
                 let since = counted.outcomes.since(&trial.before);
                 let for_ms = now_ms.saturating_sub(trial.began_ms);
-                (name.clone(), judge(&since, for_ms, counted.last_error.as_deref()))
+                (name.clone(), judge(&since, &trial.of_earlier, for_ms, counted.last_error.as_deref()))
             })
             .collect();
         for (name, standing) in judged {
