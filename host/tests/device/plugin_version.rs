@@ -171,6 +171,13 @@ async fn a_version_that_fails_on_the_history_is_not_taken_and_one_that_fails_on_
     let shown: Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(shown[0]["failed"].as_array().unwrap().len(), 1, "{shown:#}");
 
+    // Without a terminal there is a width all the same, and a mark instead of colours.
+    let other = bench.folder().join("blind.wasm");
+    fs::write(&other, blind()).unwrap();
+    let shown = bench.printed(&["plugin", "diff", "saboteur", other.to_str().unwrap()]).await;
+    let line = shown.lines().find(|line| line.starts_with("≠ Deed")).unwrap_or_else(|| panic!("{shown}"));
+    assert!(line.contains("one") && !shown.contains('\x1b'), "{shown}");
+
     put(&bench, &broken());
     let said = bench.printed(&["reload"]).await;
     assert!(said.contains("proved bad") && said.contains("refuses event 1"), "{said}");

@@ -1,7 +1,7 @@
 //! `punchcard plugin approve`.
 
 use clap::Args;
-use punchcard_core::config::parse_configuration;
+use punchcard_core::config::{Configuration, Part, parse_configuration};
 use punchcard_core::name::PluginName;
 use punchcard_sandbox::read_component;
 
@@ -46,6 +46,10 @@ pub(super) fn approve(device: &DeviceArguments, arguments: &ApproveArguments) ->
     for need in &unmet {
         print_line(printable(&need.message))?;
         match &need.entry {
+            Some(_) if !may_get_entry(&configuration, &name, &need.part) => {
+                let part = printable(&need.part);
+                return Err(Failure::general(format!("plugin `{name}` does not use {part}; nothing is added there")));
+            }
             Some(entry) => {
                 text = add_entry(&text, &need.part, entry).map_err(Failure::general)?;
                 print_line(format_args!("  {} gets {}", printable(&need.part), printable(entry)))?;
@@ -72,5 +76,66 @@ pub(super) fn approve(device: &DeviceArguments, arguments: &ApproveArguments) ->
     match small_runtime()?.block_on(ask(&device.state, &Question::Reload))? {
         Answer::Reloaded(report) => reload::say(&report),
         other => Err(unexpected(other)),
+    }
+}
+
+/// Whether `approve` may add to a list for a plugin: where requests of its own grants and sinks go, and nowhere else. Where a
+/// token goes is for a person to write.
+fn may_get_entry(configuration: &Configuration, name: &PluginName, part: &str) -> bool {
+    let grants = configuration.grants.iter().filter(|(_, grant)| grant.plugin == *name);
+    let sinks = configuration.sinks.iter().filter(|(_, sink)| sink.deliver.plugin == *name);
+    let grants = grants.map(|(grant, _)| Part::GrantReach(grant.clone()));
+    let sinks = sinks.map(|(sink, _)| Part::Reach(sink.clone()));
+    grants.chain(sinks).any(|own| own.to_string() == part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_reach_of_the_plugins_own_parts_is_added_to() {
+        let text = r#"
+[device]
+name = "x"
+[panel]
+driver = "none"
+[inputs.one]
+driver = "keyboard"
+key = "1"
+press = { event = "punch" }
+[plugins]
+policy = "p.wasm"
+other = "o.wasm"
+rows = "r.wasm"
+web = "w.wasm"
+[grants.mine]
+plugin = "policy"
+reach = ["https://id.example/"]
+audience = ["https://rows.example/"]
+[grants.theirs]
+plugin = "other"
+reach = ["https://id.example/"]
+audience = ["https://rows.example/"]
+[sinks.sheet]
+events = ["punch"]
+format = { plugin = "rows" }
+deliver = { plugin = "web" }
+reach = ["https://rows.example/"]
+"#;
+        let configuration = parse_configuration(text).unwrap_or_else(|errors| panic!("{errors:?}"));
+        let table = [
+            ("policy", "grants.mine.reach", true),
+            ("policy", "grants.mine.audience", false),
+            ("policy", "grants.theirs.reach", false),
+            ("policy", "sinks.sheet.reach", false),
+            ("web", "sinks.sheet.reach", true),
+            ("rows", "sinks.sheet.reach", false),
+            ("web", "plugins", false),
+        ];
+        for (name, part, may) in table {
+            let name = PluginName::parse(name).unwrap();
+            assert_eq!(may_get_entry(&configuration, &name, part), may, "{name} {part}");
+        }
     }
 }
