@@ -169,7 +169,8 @@ mod tests {
     fn row(kept: Option<(Vec<Column>, Vec<Cell>)>, made: Option<Vec<Cell>>, columns: &[Column]) -> RowDifference {
         let before = kept.as_ref().map(|(columns, cells)| Made { columns, cells });
         let after = made.as_ref().map(|cells| Made { columns, cells });
-        let kept = kept.clone().map(|(columns, cells)| KeptRow {
+        let difference = compare(before, after).expect("they differ");
+        let kept = kept.map(|(columns, cells)| KeptRow {
             revision: 0,
             withdrawn: false,
             arrives: true,
@@ -181,7 +182,7 @@ mod tests {
             id: Ulid::nil(),
             at: Instant { unix_micros: 0, utc_offset_minutes: 0 },
             position: 0,
-            difference: compare(before, after).expect("they differ"),
+            difference,
             kept,
             revision: 0,
             made,
