@@ -1,4 +1,4 @@
-//! Plugins that misbehave, and one that is replaced while events wait for it.
+//! Plugins that misbehave, and such as are replaced while rows wait.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use google_sim::{Config, Effect, Fault};
 use punchcard_rig::{Configuration, Key, Programs};
 use tokio::time::sleep;
 
-use crate::headline::{FAILING, NO_ANSWER, NOT_REACHED, OFF, PLUGIN_OFF, SERVER_IN_TROUBLE};
+use crate::headline::{FAILING, NO_ANSWER, NOT_REACHED, OFF, PLUGIN_FILE_BAD, PLUGIN_OFF, SERVER_IN_TROUBLE};
 use crate::press::KEYS;
 use crate::request::UPDATE;
 use crate::row::{Group, Row};
@@ -37,10 +37,10 @@ pub(crate) fn rows(seed: u64) -> Vec<Row> {
         Row::new(
             Guests,
             "replaced-under-backlog",
-            "the formatter is broken, then replaced, while events wait for it",
+            "the formatter's file is broken, so that the version before goes on, and then replaced, while rows wait",
             replaced,
         )
-        .says(&[PLUGIN_OFF, OFF])
+        .says(&[PLUGIN_FILE_BAD])
         .may_say(&[NO_ANSWER]),
         Row::new(
             Guests,
@@ -48,7 +48,7 @@ pub(crate) fn rows(seed: u64) -> Vec<Row> {
             "the same, and the version before has seen the start of a pair",
             replaced_while_running,
         )
-        .says(&[PLUGIN_OFF, OFF])
+        .says(&[PLUGIN_FILE_BAD])
         .may_say(&[NO_ANSWER]),
         Row::new(
             Guests,
@@ -148,7 +148,7 @@ async fn replaced(surroundings: Surroundings) -> Result<Trial> {
         trial.device.press_and_wait().await?;
         trial.device.wait_for_formatted(1).await?;
         trial.device.rig.stop().await?;
-        // Events that wait.
+        // The version before goes on.
         formatter.put_half()?;
         trial.device.rig.start()?;
         trial.device.wait_until_ready().await?;
@@ -168,7 +168,7 @@ async fn replaced(surroundings: Surroundings) -> Result<Trial> {
     Ok(trial)
 }
 
-/// What the version before remembers of a start is what the next one finishes.
+/// What a version remembers of a start outlives a broken file and the next version.
 async fn replaced_while_running(surroundings: Surroundings) -> Result<Trial> {
     let mut trial = Trial::time_clock(&surroundings).await?;
     let formatter = Replaceable::new(&trial, &surroundings.programs, FORMATTER)?;
@@ -183,7 +183,7 @@ async fn replaced_while_running(surroundings: Surroundings) -> Result<Trial> {
         trial.punch().await?;
         trial.device.wait_for_formatted(1).await?;
         trial.device.rig.stop().await?;
-        // The press that finishes it waits.
+        // The version before finishes it.
         formatter.put_half()?;
         trial.device.rig.start()?;
         trial.device.wait_until_ready().await?;

@@ -47,3 +47,5 @@ pub(crate) const OFF: &str = "off";
 /// Of a ledger that was restored.
 pub(crate) const COMPARES_FIRST: &str = "compares first";
 pub(crate) const PLUGIN_OFF: &str = "a plugin is off";
+/// The version before runs on.
+pub(crate) const PLUGIN_FILE_BAD: &str = "plugin file is bad";
