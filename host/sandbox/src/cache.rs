@@ -185,11 +185,11 @@ impl Cache {
         let seal = seal(&code, wanted).map_err(CompileError::Code)?;
         let component = map(wanted.engine, &code).map_err(CompileError::Unusable)?;
         if let Some((folder, temporary)) = &temporary {
-            // The code first, then its seal: a power cut between the two leaves code without its seal, which is compiled
-            // anew.
+            // Nothing waits until the card has them: a press that is recorded meanwhile would wait behind them. What a power cut
+            // leaves is not what its seal says, or has none, and is compiled anew.
             folder
-                .place(temporary, &wanted.name(CODE))
-                .and_then(|()| folder.write(&wanted.name(SEAL), seal.as_bytes()))
+                .place_unsynced(temporary, &wanted.name(CODE))
+                .and_then(|()| folder.write_unsynced(&wanted.name(SEAL), seal.as_bytes()))
                 .unwrap_or_else(|error| say_lost(&error));
         }
         Ok(component)
@@ -256,7 +256,7 @@ fn remember(folder: &Folder, name: &str, compiler: &Compiler, failure: &Failure)
     if folder.names()?.iter().filter(|(name, _)| is_failure(name)).count() >= REMEMBERED {
         remove(folder, is_failure)?;
     }
-    folder.write(name, format!("{}\n{failure}", compiler.bounds()).as_bytes())
+    folder.write_unsynced(name, format!("{}\n{failure}", compiler.bounds()).as_bytes())
 }
 
 fn load(folder: &Folder, wanted: &Wanted<'_>) -> Result<Option<Component>, CacheError> {

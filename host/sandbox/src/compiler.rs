@@ -1,8 +1,8 @@
 //! Compiling, in a child process of the same program: what a component can make the compiler take, in memory and in time, has
 //! no bound that could be known beforehand.
 //!
-//! The child gets the component as its input and a file for the code as its output, and nothing else: no environment, no
-//! folder, no network. If it takes too much it dies, and its death is a message. The host reads nothing of a component but
+//! The child gets the component as its input and a file for the code as its output, and nothing else: no environment but the
+//! number of its threads, no folder, no network. If it takes too much it dies, and its death is a message. The host reads nothing of a component but
 //! what `super::measure` reads, and maps no code that such a child did not write.
 
 mod child;
@@ -16,6 +16,7 @@ use std::io::{self, Seek as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use punchcard_core::config::runtime::Backend;
@@ -29,6 +30,9 @@ use wait::{Ending, wait};
 
 /// The argument that makes a child of this program a compiler.
 const SUBCOMMAND: &str = "compile-plugin";
+
+/// How many threads Cranelift compiles with, as the library `rayon` wants to hear it.
+const THREADS: &str = "RAYON_NUM_THREADS";
 
 /// What is said where there is no memory: by Rust before it aborts, by the engine, and by the system.
 const SAID_WITHOUT_MEMORY: [&str; 3] = ["memory allocation of", "out of memory", "Cannot allocate memory"];
@@ -208,6 +212,7 @@ impl Compiler {
             .arg(SUBCOMMAND)
             .args(confinement.arguments())
             .env_clear()
+            .env(THREADS, threads().to_string())
             .current_dir("/")
             .stdin(input)
             .stdout(code.try_clone().map_err(CompileError::Code)?)
@@ -263,6 +268,11 @@ impl Compiler {
             (None, _) => died(format!("signal {}", ending.signal.unwrap_or_default()), words),
         }
     }
+}
+
+/// A processor is left to who presses meanwhile, where there is more than one.
+fn threads() -> usize {
+    available_parallelism().map_or(1, |processors| processors.get().saturating_sub(1).max(1))
 }
 
 /// Bytes of compiled code of a component of so many bytes. Code takes some three times as much.

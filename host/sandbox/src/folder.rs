@@ -141,12 +141,18 @@ impl Folder {
     /// When it is not safely on the disk; what had the name before may still have it.
     pub(super) fn place(&self, temporary: &Temporary, name: &str) -> Result<(), FolderError> {
         let path = self.path(name);
-        let place = || -> io::Result<()> {
-            temporary.file.sync_all()?;
-            fs::rename(&temporary.path, &path)?;
-            File::open(&self.path)?.sync_all()
-        };
-        place().map_err(|source| in_file(&path, source))
+        temporary.file.sync_all().map_err(|source| in_file(&path, source))?;
+        self.place_unsynced(temporary, name)?;
+        File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(|source| in_file(&path, source))
+    }
+
+    /// The same for what may be lost with the power, or come back as something else: it is on the disk some time later.
+    ///
+    /// # Errors
+    /// When it can't have the name.
+    pub(super) fn place_unsynced(&self, temporary: &Temporary, name: &str) -> Result<(), FolderError> {
+        let path = self.path(name);
+        fs::rename(&temporary.path, &path).map_err(|source| in_file(&path, source))
     }
 
     /// Writes a file anew.
@@ -154,9 +160,21 @@ impl Folder {
     /// # Errors
     /// As [`Folder::place`].
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        self.place(&self.write_temporary(bytes)?, name)
+    }
+
+    /// The same for what may be lost with the power.
+    ///
+    /// # Errors
+    /// As [`Folder::place_unsynced`], and when it can't be written.
+    pub(super) fn write_unsynced(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        self.place_unsynced(&self.write_temporary(bytes)?, name)
+    }
+
+    fn write_temporary(&self, bytes: &[u8]) -> Result<Temporary, FolderError> {
         let mut temporary = self.make_temporary()?;
         temporary.file.write_all(bytes).map_err(|source| in_file(&temporary.path, source))?;
-        self.place(&temporary, name)
+        Ok(temporary)
     }
 
     /// The names of its files with when each was last changed, in seconds. What a crash left half-written is among them.

@@ -173,11 +173,15 @@ fn code_that_is_none_is_not_run() {
 }
 
 #[test]
-fn a_child_has_no_environment_and_no_folder() {
+fn a_child_has_no_environment_but_the_number_of_its_threads_and_no_folder() {
     let bench = Bench::new();
-    let refusal =
-        bench.refusal(bench.script("cat /proc/$$/environ >&2; readlink /proc/$$/cwd >&2; exit 3"), &formatter());
-    assert!(refusal.ends_with("that this host runs: /"), "{refusal}");
+    let say = "tr '\\0' ' ' </proc/$$/environ >&2; readlink /proc/$$/cwd >&2; exit 3";
+    let refusal = bench.refusal(bench.script(say), &formatter());
+    let (_, said) = refusal.split_once("that this host runs: ").unwrap();
+    let threads = said.strip_prefix("RAYON_NUM_THREADS=").and_then(|said| said.strip_suffix(" /")).unwrap();
+    // One is left, where there are two.
+    let processors = std::thread::available_parallelism().unwrap().get();
+    assert_eq!(threads.parse(), Ok((processors - 1).max(1)), "{refusal}");
 }
 
 #[test]
