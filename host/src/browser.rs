@@ -118,7 +118,7 @@ impl Visitors {
         }
         let idle = self.0.iter().position(|visitor| !visitor.has_asked.load(Ordering::Relaxed));
         if let Some(visitor) = self.0.remove(idle.unwrap_or(0)) {
-            debug!("a connection that says nothing gives way to another one");
+            debug!(has_asked = idle.is_none(), "a connection gives way to another one");
             visitor.task.abort();
         }
     }

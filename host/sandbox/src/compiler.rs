@@ -37,13 +37,13 @@ const THREADS: &str = "RAYON_NUM_THREADS";
 /// What is said where there is no memory: by Rust before it aborts, by the engine, and by the system.
 const SAID_WITHOUT_MEMORY: [&str; 3] = ["memory allocation of", "out of memory", "Cannot allocate memory"];
 
-/// Takes files, the network and other programs away from this thread and from those that it starts, where the kernel can do
-/// that: for a process that has loaded a component and has nothing else to do than to call it.
+/// Takes files, the network and other programs away from all threads of this process, where the kernel can do that: for one
+/// that has loaded a component and has nothing else to do than to call it.
 ///
 /// # Errors
 /// When the kernel has such filters and refuses this one.
 pub fn give_up_files_and_network() -> io::Result<()> {
-    filter::enter()
+    filter::enter_with_all_threads()
 }
 
 /// What compiles.

@@ -17,7 +17,7 @@ use rustix::fs::{
     renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
-use rustix::process::{Gid, Uid, geteuid};
+use rustix::process::{Gid, Pid, Uid, geteuid, test_kill_process};
 
 /// The end of the name of a file that is being written.
 const DRAFT: &str = ".new";
@@ -170,7 +170,9 @@ fn is_left(process: u32, of: Drafts) -> bool {
     if process == std::process::id() {
         return of == Drafts::OfTheDeadAndThisProcess;
     }
-    !Path::new("/proc").join(process.to_string()).exists()
+    // The kernel answers this also for another user's process, which the service does not see in /proc.
+    let process = i32::try_from(process).ok().and_then(Pid::from_raw);
+    process.is_none_or(|process| test_kill_process(process) == Err(Errno::SRCH))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Which device is meant: the one of the folder that the command is called in, or the one that is installed.
 
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -80,14 +81,17 @@ fn is_installed(path: &Path) -> bool {
 }
 
 /// Goes on as the owner of a device's state folder, where root calls: a file of root's in it could not be replaced by the
-/// service. `groups`: those of the system that it is to be in as well, where there are such. To be called before there are
-/// other threads.
+/// service. Where it is not there yet, as the owner of the folder in which it would be made. `groups`: those of the system
+/// that it is to be in as well, where there are such. To be called before there are other threads.
 ///
 /// # Errors
 /// When the kernel refuses.
 pub(super) fn become_owner(state: &Path, groups: &[&str]) -> io::Result<()> {
-    let Ok(folder) = state.metadata() else { return Ok(()) };
-    if !geteuid().is_root() || folder.uid() == 0 {
+    if !geteuid().is_root() {
+        return Ok(());
+    }
+    let folder = nearest(state)?;
+    if folder.uid() == 0 {
         return Ok(());
     }
     let machine = Machine::here();
@@ -95,9 +99,22 @@ pub(super) fn become_owner(state: &Path, groups: &[&str]) -> io::Result<()> {
     become_user(Uid::from_raw(folder.uid()), Gid::from_raw(folder.gid()), groups)
 }
 
-/// Goes on without root's rights, for good: as the owner of a file or folder, or where that is root or nothing is there, as
-/// nobody. Who is not root stays who he is. To be called before there are other threads, and before anything is done with a
-/// component: whatever one makes of the engine, it is not root's.
+/// What is at a path, or where nothing is, the nearest folder above it.
+fn nearest(path: &Path) -> io::Result<Metadata> {
+    let mut missing = io::Error::from(io::ErrorKind::NotFound);
+    for path in path.ancestors() {
+        let here = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        match here.metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => missing = error,
+            found => return found,
+        }
+    }
+    Err(missing)
+}
+
+/// Goes on without root's rights, for good: as the owner of a file or folder, or where nothing is there, of the nearest
+/// folder above it; where that is root, as nobody. Who is not root stays who he is. To be called before there are other
+/// threads, and before anything is done with a component: whatever one makes of the engine, it is not root's.
 ///
 /// # Errors
 /// When the kernel refuses. Nothing may be done with a component then.
@@ -122,6 +139,8 @@ fn become_user(user: Uid, group: Gid, mut groups: Vec<Gid>) -> io::Result<()> {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
+    use rustix::process::getegid;
+
     use super::*;
 
     /// Each thread has rights of its own, so that this test's neighbours keep theirs.
@@ -142,6 +161,27 @@ mod tests {
         let expected = if before.is_root() { Uid::from_raw(NOBODY) } else { before };
         assert_eq!(after, expected);
         assert_eq!((is_readable, is_root_again), (!before.is_root(), false));
+    }
+
+    #[test]
+    fn where_there_is_no_state_folder_root_goes_on_as_the_owner_of_the_one_above() {
+        const SOMEBODY: u32 = 54_321;
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("none/state");
+        if geteuid().is_root() {
+            std::os::unix::fs::chown(folder.path(), Some(SOMEBODY), Some(SOMEBODY)).unwrap();
+        }
+        let ended = std::thread::spawn(move || {
+            let before = geteuid();
+            become_owner(&state, &[]).unwrap();
+            (before, geteuid(), getegid().as_raw() == SOMEBODY)
+        });
+        let (before, after, has_group) = ended.join().unwrap();
+        let expected = if before.is_root() { (Uid::from_raw(SOMEBODY), true) } else { (before, false) };
+        assert_eq!((after, has_group), expected);
+        // What is named without a folder is in the one where it is called.
+        let (found, here) = (nearest(Path::new("no-state-here")).unwrap(), Path::new(".").metadata().unwrap());
+        assert_eq!((found.dev(), found.ino()), (here.dev(), here.ino()));
     }
 
     #[test]

@@ -245,14 +245,23 @@ async fn what_a_plugin_lacks_is_granted_by_a_persons_word_and_the_rest_of_the_fi
     let sink = text.find("[sinks.timesheet]").unwrap();
     let reach = sink + text[sink..].find("reach = [").unwrap();
     let list = &text[reach..=reach + text[reach..].find(']').unwrap()];
-    let (rest, narrow) = (&text[reach + list.len()..], list.replace("\", private", "/elsewhere\", private"));
+    let narrowed = |list: &str| list.replace("\", private", "/elsewhere\", private");
+    let (rest, narrow) = (&text[reach + list.len()..], narrowed(list));
     bench.configure(&format!("{}{narrow}  # mine{rest}", &text[..reach]));
+    // The new server gets the token, too.
+    let audience = text.lines().find(|line| line.starts_with("audience = ")).unwrap();
+    bench.reconfigure(audience, &narrowed(audience));
     let refused = bench.command(&["reload"]).await;
     assert_eq!(refused.status.code(), Some(3), "{list}");
-    let said = bench.printed(&["plugin", "approve", "google-sheets", "--yes"]).await;
-    assert!(said.contains("needs http://127.0.0.1"), "{said}");
+    let approved = bench.command(&["plugin", "approve", "google-sheets", "--yes"]).await;
+    let said = String::from_utf8(approved.stdout).unwrap();
+    assert!(said.contains("needs http://127.0.0.1") && said.contains("written by hand"), "{said}");
+    assert_eq!(approved.status.code(), Some(3), "the token may not go there yet: {said}");
     let granted = bench.configuration_text();
-    let line = granted.lines().find(|line| line.contains("/elsewhere")).unwrap();
-    assert!(line.matches("http://127.0.0.1").count() > 1 && line.ends_with("# mine"), "{line}");
+    let line = granted.lines().find(|line| line.ends_with("# mine")).unwrap();
+    assert!(line.matches("http://127.0.0.1").count() > 1 && line.contains("/elsewhere"), "{line}");
+    assert!(granted.contains(&narrowed(audience)), "{granted}");
+    bench.reconfigure(&narrowed(audience), audience);
+    bench.printed(&["reload"]).await;
     assert_eq!(rows(&mut bench, &["one"]).await, ["one"]);
 }

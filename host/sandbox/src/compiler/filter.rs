@@ -12,15 +12,29 @@ use std::io;
 /// When the kernel has such filters and refuses this one.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(super) fn enter() -> io::Result<()> {
+    apply(seccompiler::apply_filter)
+}
+
+/// The same for all threads of this process, also those that are there already.
+///
+/// # Errors
+/// When the kernel has such filters and refuses this one, be it for one thread.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(super) fn enter_with_all_threads() -> io::Result<()> {
+    apply(seccompiler::apply_filter_all_threads)
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn apply(apply: fn(seccompiler::BpfProgramRef<'_>) -> Result<(), seccompiler::Error>) -> io::Result<()> {
     use libc::{EINVAL, ENOSYS, EPERM};
-    use seccompiler::{BpfProgram, Error, SeccompAction, SeccompFilter, TargetArch, apply_filter};
+    use seccompiler::{BpfProgram, Error, SeccompAction, SeccompFilter, TargetArch};
 
     let refused = SeccompAction::Errno(EPERM.cast_unsigned());
     let rules = DENIED.iter().chain(DENIED_OLDER).map(|call| (*call, Vec::new())).collect();
     let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(io::Error::other)?;
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, refused, arch).map_err(io::Error::other)?;
     let program = BpfProgram::try_from(filter).map_err(io::Error::other)?;
-    match apply_filter(&program) {
+    match apply(&program) {
         Err(Error::Seccomp(error)) if matches!(error.raw_os_error(), Some(EINVAL | ENOSYS)) => Ok(()),
         applied => applied.map_err(io::Error::other),
     }
@@ -29,6 +43,12 @@ pub(super) fn enter() -> io::Result<()> {
 /// Boards of 32 bits have the limits alone: the library knows no filter for them.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(super) fn enter() -> io::Result<()> {
+    Ok(())
+}
+
+/// The same.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(super) fn enter_with_all_threads() -> io::Result<()> {
     Ok(())
 }
 
@@ -85,7 +105,8 @@ mod tests {
     use std::io::ErrorKind;
     use std::net::{TcpListener, UdpSocket};
     use std::process::Command;
-    use std::{fs, thread};
+    use std::sync::mpsc;
+    use std::{env, fs, thread};
 
     use super::*;
 
@@ -107,5 +128,27 @@ mod tests {
             thread::spawn(|| (vec![1_u8; 1 << 20].len(), fs::read("/proc/self/status").is_err())).join().unwrap()
         });
         assert_eq!(confined.join().unwrap(), (1 << 20, true));
+    }
+
+    /// In a process of its own: this one has other tests in it.
+    #[test]
+    fn threads_that_are_there_already_have_the_filter_too() {
+        const CHILD: &str = "PUNCHCARD_TEST_OF_ALL_THREADS";
+        const NAME: &str = "compiler::filter::tests::threads_that_are_there_already_have_the_filter_too";
+        if env::var_os(CHILD).is_none() {
+            let mut child = Command::new(env::current_exe().unwrap());
+            let ended = child.args(["--exact", NAME, "--nocapture"]).env(CHILD, "1").output().unwrap();
+            let said = String::from_utf8_lossy(&ended.stdout);
+            assert!(ended.status.success() && said.contains("1 passed"), "{said}");
+            return;
+        }
+        let (go, wait) = mpsc::channel();
+        let older = thread::spawn(move || {
+            wait.recv().unwrap();
+            fs::read("/proc/self/status").map(drop).map_err(|error| error.kind())
+        });
+        enter_with_all_threads().unwrap();
+        go.send(()).unwrap();
+        assert_eq!(older.join().unwrap(), Err(ErrorKind::PermissionDenied));
     }
 }

@@ -45,16 +45,20 @@ pub(super) fn approve(device: &DeviceArguments, arguments: &ApproveArguments) ->
     let (mut text, mut by_hand) = (source.text.clone(), 0);
     for need in &unmet {
         print_line(printable(&need.message))?;
-        match &need.entry {
-            Some(_) if !may_get_entry(&configuration, &name, &need.part) => {
-                let part = printable(&need.part);
-                return Err(Failure::general(format!("plugin `{name}` does not use {part}; nothing is added there")));
-            }
-            Some(entry) => {
+        match (&need.entry, whose(&configuration, &name, &need.part)) {
+            (Some(entry), Whose::Own) => {
                 text = add_entry(&text, &need.part, entry).map_err(Failure::general)?;
                 print_line(format_args!("  {} gets {}", printable(&need.part), printable(entry)))?;
             }
-            None => by_hand += 1,
+            (Some(_), Whose::OfTokens) => {
+                by_hand += 1;
+                print_line("  This is written by hand: the token would go to another server.")?;
+            }
+            (Some(_), Whose::OfOthers) => {
+                let part = printable(&need.part);
+                return Err(Failure::general(format!("plugin `{name}` does not use {part}; nothing is added there")));
+            }
+            (None, _) => by_hand += 1,
         }
     }
     if text == source.text {
@@ -79,14 +83,28 @@ pub(super) fn approve(device: &DeviceArguments, arguments: &ApproveArguments) ->
     }
 }
 
-/// Whether `approve` may add to a list for a plugin: where requests of its own grants and sinks go, and nowhere else. Where a
-/// token goes is for a person to write.
-fn may_get_entry(configuration: &Configuration, name: &PluginName, part: &str) -> bool {
-    let grants = configuration.grants.iter().filter(|(_, grant)| grant.plugin == *name);
-    let sinks = configuration.sinks.iter().filter(|(_, sink)| sink.deliver.plugin == *name);
-    let grants = grants.map(|(grant, _)| Part::GrantReach(grant.clone()));
-    let sinks = sinks.map(|(sink, _)| Part::Reach(sink.clone()));
-    grants.chain(sinks).any(|own| own.to_string() == part)
+/// Whose a list of plugins.toml is, for a plugin that lacks something in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// Where requests of the plugin's own grants and sinks go. `approve` adds to nothing else.
+    Own,
+    /// Where the token of a grant goes that the plugin's own sinks use. That is for a person to write.
+    OfTokens,
+    /// None that the plugin has to do with.
+    OfOthers,
+}
+
+fn whose(configuration: &Configuration, name: &PluginName, part: &str) -> Whose {
+    let is_named = |named: Part| named.to_string() == part;
+    let mut grants = configuration.grants.iter().filter(|(_, grant)| grant.plugin == *name);
+    let sinks = || configuration.sinks.iter().filter(|(_, sink)| sink.deliver.plugin == *name);
+    if grants.any(|(grant, _)| is_named(Part::GrantReach(grant.clone())))
+        || sinks().any(|(sink, _)| is_named(Part::Reach(sink.clone())))
+    {
+        return Whose::Own;
+    }
+    let mut used = sinks().filter_map(|(_, sink)| sink.grant());
+    if used.any(|grant| is_named(Part::GrantAudience(grant.clone()))) { Whose::OfTokens } else { Whose::OfOthers }
 }
 
 #[cfg(test)]
@@ -94,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_reach_of_the_plugins_own_parts_is_added_to() {
+    fn only_the_reach_of_the_plugins_own_parts_is_added_to_and_where_tokens_go_is_for_a_person() {
         let text = r#"
 [device]
 name = "x"
@@ -122,20 +140,25 @@ events = ["punch"]
 format = { plugin = "rows" }
 deliver = { plugin = "web" }
 reach = ["https://rows.example/"]
+authorize = { grant = "mine" }
 "#;
         let configuration = parse_configuration(text).unwrap_or_else(|errors| panic!("{errors:?}"));
         let table = [
-            ("policy", "grants.mine.reach", true),
-            ("policy", "grants.mine.audience", false),
-            ("policy", "grants.theirs.reach", false),
-            ("policy", "sinks.sheet.reach", false),
-            ("web", "sinks.sheet.reach", true),
-            ("rows", "sinks.sheet.reach", false),
-            ("web", "plugins", false),
+            ("policy", "grants.mine.reach", Whose::Own),
+            ("policy", "grants.mine.audience", Whose::OfOthers),
+            ("policy", "grants.theirs.reach", Whose::OfOthers),
+            ("policy", "sinks.sheet.reach", Whose::OfOthers),
+            ("web", "sinks.sheet.reach", Whose::Own),
+            ("web", "grants.mine.audience", Whose::OfTokens),
+            ("web", "grants.mine.reach", Whose::OfOthers),
+            ("web", "grants.theirs.audience", Whose::OfOthers),
+            ("rows", "sinks.sheet.reach", Whose::OfOthers),
+            ("rows", "grants.mine.audience", Whose::OfOthers),
+            ("web", "plugins", Whose::OfOthers),
         ];
-        for (name, part, may) in table {
+        for (name, part, expected) in table {
             let name = PluginName::parse(name).unwrap();
-            assert_eq!(may_get_entry(&configuration, &name, part), may, "{name} {part}");
+            assert_eq!(whose(&configuration, &name, part), expected, "{name} {part}");
         }
     }
 }

@@ -5,8 +5,8 @@
 //! up root's rights for good, and only then looks at the component. What it compiles, it compiles as every host does, in a
 //! further child; and before it calls anything, it gives up files, the network and other programs.
 //!
-//! What the child answers is believed no more than the component. It is shown to a person, and nothing is written that was not;
-//! nor anywhere but where the plugin's own requests may go (`approve`).
+//! What the child answers is believed no more than the component. It is shown to a person. Only what was shown is written, and
+//! only into `reach` lists of this plugin (`approve`).
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
