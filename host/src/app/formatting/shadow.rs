@@ -4,8 +4,8 @@
 //! It is reckoned when it is needed, by a replay of the events that were formatted since, and not kept up beside the trial.
 //! A formatter has nothing but its state, its events and the context of each call, and a context is kept once in some events: so
 //! both come to the same where a formatter does not go by the time of the call. This one costs nothing while a trial goes well,
-//! and begins anew after a power cut. Rows stay as they were made. An event that the
-//! version on trial refused is set aside, and no part of the state until it is requeued.
+//! and begins anew after a power cut. Rows stay as they were made. An event that the version on trial refused is set aside, and
+//! no part of the state until it is requeued.
 
 use std::time::Duration;
 
