@@ -134,25 +134,33 @@ pub struct Term {
     pub digest: Digest,
     /// How it ended. None: it is in force.
     pub left: Option<Left>,
+    /// It was not seen to work for long enough, by its end or yet.
+    pub on_trial: bool,
 }
 
-/// The version to which a plugin goes back: the last one that another took the place of. `history`: oldest first.
+/// The version to which a plugin goes back: the last one that another took the place of. One whose trial another version cut short
+/// was never seen to work: it counts only where there is no other. `history`: oldest first.
 #[must_use]
 pub fn find_earlier(history: &[Term], bad: &BTreeMap<Digest, String>) -> Option<Digest> {
     let in_force = history.iter().find(|term| term.left.is_none())?.digest;
     let may_run = |digest: &Digest| *digest != in_force && !bad.contains_key(digest);
     // One that a person went back from, or that proved bad, is no version to go back to, whatever it was before.
-    let last_end = |digest: &Digest| history.iter().rev().find(|term| term.digest == *digest).map(|term| &term.left);
-    let replaced = |term: &&Term| last_end(&term.digest) == Some(&Some(Left::Replaced));
-    history.iter().rev().filter(replaced).map(|term| term.digest).find(may_run)
+    let last_term = |digest: &Digest| history.iter().rev().find(|term| term.digest == *digest);
+    let candidates = || {
+        let last_terms = history.iter().rev().filter_map(|term| last_term(&term.digest));
+        last_terms.filter(|term| term.left == Some(Left::Replaced) && may_run(&term.digest))
+    };
+    candidates().find(|term| !term.on_trial).or_else(|| candidates().next()).map(|term| term.digest)
 }
 
-/// The versions of a name that are kept: the one in force, and those before it. `history`: oldest first.
+/// The versions of a name that are kept: the one in force, the one that it would go back to, and others before it. `history`:
+/// oldest first.
 #[must_use]
-pub fn kept(history: &[Term]) -> Vec<Digest> {
+pub fn kept(history: &[Term], bad: &BTreeMap<Digest, String>) -> Vec<Digest> {
     let in_force = history.iter().find(|term| term.left.is_none()).map(|term| term.digest);
     let mut kept: Vec<Digest> = in_force.into_iter().collect();
     let most = kept.len() + KEPT;
+    kept.extend(find_earlier(history, bad));
     // What proved bad is kept as well, while it is among the last: a person may allow it again.
     for term in history.iter().rev() {
         if kept.len() < most && !kept.contains(&term.digest) {
@@ -205,7 +213,18 @@ mod tests {
     }
 
     fn history(terms: &[(Digest, Option<Left>)]) -> Vec<Term> {
-        terms.iter().map(|(digest, left)| Term { digest: *digest, left: left.clone() }).collect()
+        let term =
+            |(digest, left): &(Digest, Option<Left>)| Term { digest: *digest, left: left.clone(), on_trial: false };
+        terms.iter().map(term).collect()
+    }
+
+    /// The same, where these terms ended on trial, or are on trial.
+    fn with_trials(terms: &[(Digest, Option<Left>)], on_trial: &[usize]) -> Vec<Term> {
+        let mut history = history(terms);
+        for index in on_trial {
+            history[*index].on_trial = true;
+        }
+        history
     }
 
     #[test]
@@ -245,12 +264,33 @@ mod tests {
     }
 
     #[test]
+    fn a_version_whose_trial_was_cut_short_is_gone_back_past_and_what_is_gone_back_to_is_kept() {
+        let replaced = || Some(Left::Replaced);
+        let three = [(A, replaced()), (B, replaced()), (C, None)];
+        let four = [(A, replaced()), (B, replaced()), (C, replaced()), (D, None)];
+        let bad = |digest| BTreeMap::from([(digest, String::new())]);
+        // What is gone back to, and what is kept.
+        let table = [
+            (with_trials(&three, &[1, 2]), BTreeMap::new(), A, vec![C, A, B]),
+            (with_trials(&three, &[2]), BTreeMap::new(), B, vec![C, B, A]),
+            (with_trials(&four, &[1, 2, 3]), BTreeMap::new(), A, vec![D, A, C]),
+            // Another one is better than none.
+            (with_trials(&three, &[1, 2]), bad(A), B, vec![C, B, A]),
+        ];
+        for (history, bad, earlier, expected) in table {
+            assert_eq!(find_earlier(&history, &bad), Some(earlier), "{history:?} {bad:?}");
+            assert_eq!(kept(&history, &bad), expected, "{history:?} {bad:?}");
+        }
+    }
+
+    #[test]
     fn the_version_in_force_and_the_two_before_it_are_kept() {
+        let kept = |history: &[Term]| kept(history, &BTreeMap::new());
         let replaced = || Some(Left::Replaced);
         let four = history(&[(A, replaced()), (B, replaced()), (C, replaced()), (D, None)]);
         assert_eq!(kept(&four), [D, C, B]);
         let back = history(&[(A, replaced()), (B, replaced()), (C, Some(Left::RolledBack)), (B, None)]);
-        assert_eq!(kept(&back), [B, C, A]);
+        assert_eq!(kept(&back), [B, A, C]);
         assert_eq!(kept(&[]), Vec::<Digest>::new());
     }
 }

@@ -1,9 +1,10 @@
 //! A new version of a plugin on trial: when it stays for good, and when the one before is put back.
 //!
 //! It stays once it has been there for a while and something has come of its calls, more than once. It goes as soon as too many of
-//! its calls have come to nothing. What counts is what happened since the trial began. What may be the world's fault, a service that
-//! is gone or an event that nobody could use, counts only where nothing came of any call, and where the version before had none of
-//! it while it ran.
+//! its calls have come to nothing. What counts is what happened since the trial began. What may be the world's fault counts only where
+//! it is known that the version before had none of it while it ran: a board that is slow, a service that wants a person, that is
+//! gone, or an event that nobody could use; and the last two only where nothing came of any call. After a restart of the device it
+//! is not known.
 
 use crate::plugin_version::Calls;
 
@@ -11,7 +12,8 @@ use crate::plugin_version::Calls;
 const LEAST_MS: u64 = 600_000;
 /// Calls of which something came, at least: events formatted, batches delivered, leases renewed, chips read.
 const LEAST_WORK: u64 = 3;
-/// Calls that may break off, or take too long, together.
+/// Calls that may break off, or take too long, together. On a slow board the first calls of each connector take too long: then
+/// those of the version before did so, too.
 const BROKEN_OFF: u64 = 1;
 /// Calls that may not know the state that the version before left.
 const UNKNOWN_STATES: u64 = 0;
@@ -35,10 +37,11 @@ pub enum Standing {
 }
 
 /// Decides what becomes of a version, `for_ms` after its trial began, by what came of its calls `since`. `before`: what came of
-/// those of the version before while it ran, as far as that is known. `last_error`: why the last call that brought no value did
-/// not.
+/// those of the version before while it ran; `None` where that is not known. `last_error`: why the last call that brought no value
+/// did not.
 #[must_use]
-pub fn judge(since: &Calls, before: &Calls, for_ms: u64, last_error: Option<&str>) -> Standing {
+pub fn judge(since: &Calls, before: Option<&Calls>, for_ms: u64, last_error: Option<&str>) -> Standing {
+    let is_news = |of: fn(&Calls) -> u64| before.is_some_and(|before| of(before) == 0);
     let because = |what: String| {
         let last = last_error.map_or_else(String::new, |error| format!("; at last: {error}"));
         Standing::Failed(format!("on trial, {what}{last}"))
@@ -46,20 +49,22 @@ pub fn judge(since: &Calls, before: &Calls, for_ms: u64, last_error: Option<&str
     if since.unknown_states > UNKNOWN_STATES {
         return because("it did not know the state that the version before left".to_owned());
     }
-    if since.traps + since.deadlines > BROKEN_OFF {
+    let deadlines = if is_news(|before| before.deadlines) { since.deadlines } else { 0 };
+    if since.traps + deadlines > BROKEN_OFF {
         return because(format!("{} calls broke off and {} took too long", since.traps, since.deadlines));
     }
-    if since.holds > HOLDS && before.holds == 0 {
+    let holds_are_news = is_news(|before| before.holds);
+    if since.holds > HOLDS && holds_are_news {
         return because(format!("it had a person waited for {} times", since.holds));
     }
     if since.work == 0 {
-        if since.errors > ERRORS && before.errors == 0 {
+        if since.errors > ERRORS && is_news(|before| before.errors) {
             return because(format!("nothing came of its calls, {} of which said that they can't", since.errors));
         }
-        if since.refusals > REFUSALS && before.refusals == 0 {
+        if since.refusals > REFUSALS && is_news(|before| before.refusals) {
             return because(format!("it refused all that it was given, {} times", since.refusals));
         }
-        if for_ms >= LEAST_MS && since.holds > 0 && before.holds == 0 {
+        if for_ms >= LEAST_MS && since.holds > 0 && holds_are_news {
             return because("nothing came of its calls but that a person is waited for".to_owned());
         }
     }
@@ -88,7 +93,7 @@ mod tests {
 
     const GOES: &str = "goes";
 
-    fn judged(since: &Calls, before: &Calls, for_ms: u64) -> &'static str {
+    fn judged(since: &Calls, before: Option<&Calls>, for_ms: u64) -> &'static str {
         match judge(since, before, for_ms, Some("it trapped")) {
             Standing::OnTrial => "on trial",
             Standing::Proven => "proven",
@@ -126,7 +131,7 @@ mod tests {
             (calls(0, 0, 0, 0, 3), 0, GOES),
         ];
         for (since, for_ms, expected) in table {
-            assert_eq!(judged(&since, &Calls::default(), for_ms), expected, "{since:?} {for_ms}");
+            assert_eq!(judged(&since, Some(&Calls::default()), for_ms), expected, "{since:?} {for_ms}");
         }
     }
 
@@ -155,8 +160,41 @@ mod tests {
             (calls(0, 0, 0, 9), calls(0, 0, 0, 1), LEAST_MS, "on trial"),
         ];
         for (since, before, for_ms, expected) in table {
-            assert_eq!(judged(&since, &before, for_ms), expected, "{since:?} {before:?} {for_ms}");
+            assert_eq!(judged(&since, Some(&before), for_ms), expected, "{since:?} {before:?} {for_ms}");
         }
+    }
+
+    #[test]
+    fn what_may_be_the_worlds_fault_does_not_count_where_the_version_before_had_it_or_is_not_known() {
+        let calls = |traps, deadlines, unknown_states, errors, holds, refusals| Calls {
+            work: 0,
+            traps,
+            deadlines,
+            unknown_states,
+            errors,
+            holds,
+            refusals,
+        };
+        let had = calls(0, 1, 0, 1, 1, 1);
+        // Traps, deadlines, unknown states, errors, holds, refusals: since the trial began; and whether they count all the same.
+        let table = [
+            (calls(0, 99, 0, 0, 0, 0), false),
+            (calls(1, 99, 0, 0, 0, 0), false),
+            (calls(0, 0, 0, 99, 0, 0), false),
+            (calls(0, 0, 0, 0, 99, 0), false),
+            (calls(0, 0, 0, 0, 0, 99), false),
+            (calls(2, 0, 0, 0, 0, 0), true),
+            (calls(0, 0, 1, 0, 0, 0), true),
+        ];
+        for (since, counts) in table {
+            let expected = if counts { GOES } else { "on trial" };
+            for before in [None, Some(&had)] {
+                assert_eq!(judged(&since, before, LEAST_MS), expected, "{since:?} {before:?}");
+            }
+            assert_eq!(judged(&since, Some(&Calls::default()), LEAST_MS), GOES, "{since:?}");
+        }
+        let proven = Calls { work: 3, deadlines: 9, ..Calls::default() };
+        assert_eq!(judged(&proven, None, LEAST_MS), "proven");
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub struct Version {
     pub rolled_back_from: Option<Digest>,
     /// How it ended. None: it is in force.
     pub left: Option<Left>,
-    /// It was not seen to work for long enough yet.
+    /// It was not seen to work for long enough, by its end or yet.
     pub on_trial: bool,
 }
 
@@ -90,7 +90,9 @@ impl PluginHistory {
     }
 
     fn terms(&self) -> Vec<Term> {
-        self.versions.iter().map(|version| Term { digest: version.sha256, left: version.left.clone() }).collect()
+        let term =
+            |version: &Version| Term { digest: version.sha256, left: version.left.clone(), on_trial: version.on_trial };
+        self.versions.iter().map(term).collect()
     }
 }
 
@@ -135,7 +137,8 @@ impl PluginHistories {
     /// The versions whose components are kept.
     #[must_use]
     pub fn kept(&self) -> Vec<Digest> {
-        self.plugins.values().flat_map(|history| kept(&history.terms())).collect()
+        let bad = self.reasons();
+        self.plugins.values().flat_map(|history| kept(&history.terms(), &bad)).collect()
     }
 
     fn reasons(&self) -> BTreeMap<Digest, String> {
@@ -183,7 +186,9 @@ impl Ledger {
     }
 
     /// Brings versions into force, in the place of those before. It is on the disk when this returns, before one of them runs.
-    /// Those that are in force already stay so. What the sinks of a formatter on trial remember is kept with it. `now`: µs since 1970, where the time is known.
+    /// Those that are in force already stay so. What the sinks of a formatter on trial remember is kept with it. During a trial, the
+    /// version to which the plugin would go back is a way back, too: it is not on trial, and its state is owed to it. `now`: µs since
+    /// 1970, where the time is known.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -192,15 +197,21 @@ impl Ledger {
             store.transact(|transaction| {
                 for NewVersion { plugin, sha256, whence, on_trial } in &versions {
                     let in_force = find_in_force(transaction, plugin)?;
-                    if in_force == Some(*sha256) {
+                    if in_force.is_some_and(|(in_force, _)| in_force == *sha256) {
                         continue;
                     }
+                    let is_back = match in_force {
+                        Some((_, true)) => way_back(&read(transaction)?, plugin).is_some_and(|(_, to)| to == *sha256),
+                        _ => false,
+                    };
                     let whence = whence.columns();
-                    let on_trial = *on_trial && in_force.is_some();
+                    let on_trial = *on_trial && in_force.is_some() && !is_back;
                     let new = Entry { sha256, whence, rolled_back_from: None, on_trial };
                     replace(transaction, plugin, ("replaced", None), &new, now)?;
                     if on_trial {
                         trial_state::keep(transaction, plugin)?;
+                    } else if is_back {
+                        trial_state::owe(transaction, plugin)?;
                     } else {
                         trial_state::forget(transaction, plugin)?;
                     }
@@ -362,7 +373,7 @@ struct Entry<'a> {
     on_trial: bool,
 }
 
-/// Ends the term of the version in force, and begins another.
+/// Ends the term of the version in force, and begins another. That a version was on trial to its end is remembered.
 fn replace(
     transaction: &Transaction<'_>,
     plugin: &PluginName,
@@ -370,7 +381,7 @@ fn replace(
     new: &Entry<'_>,
     now: Option<i64>,
 ) -> Result<(), StorageError> {
-    let end = "UPDATE plugin_version SET left_as = ?2, reason = ?3, on_trial = 0 WHERE plugin = ?1 AND left_as IS NULL";
+    let end = "UPDATE plugin_version SET left_as = ?2, reason = ?3 WHERE plugin = ?1 AND left_as IS NULL";
     transaction.execute(end, (plugin.as_str(), left, reason))?;
     let begin = "INSERT INTO plugin_version (plugin, sha256, since, whence, source, rolled_back_from, on_trial)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -389,9 +400,11 @@ fn note_bad(transaction: &Transaction<'_>, bad: &Digest, reason: &str, now: Opti
     Ok(())
 }
 
-fn find_in_force(transaction: &Transaction<'_>, plugin: &PluginName) -> Result<Option<Digest>, StorageError> {
-    let find = "SELECT sha256 FROM plugin_version WHERE plugin = ?1 AND left_as IS NULL";
-    Ok(transaction.prepare_cached(find)?.query_row([plugin.as_str()], |row| row.get(0)).optional()?)
+/// The version in force, and whether it is on trial.
+fn find_in_force(transaction: &Transaction<'_>, plugin: &PluginName) -> Result<Option<(Digest, bool)>, StorageError> {
+    let find = "SELECT sha256, on_trial FROM plugin_version WHERE plugin = ?1 AND left_as IS NULL";
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    Ok(transaction.prepare_cached(find)?.query_row([plugin.as_str()], read).optional()?)
 }
 
 /// From which version to which a plugin goes back.

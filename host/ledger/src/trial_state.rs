@@ -38,7 +38,7 @@ pub struct ReckonedState {
     pub plugin_sha256: Digest,
     /// The settings with which it did, as JSON.
     pub settings: String,
-    /// What the idle panel says from now on; `None` where no event was formatted since, and it goes on saying what it says.
+    /// What the idle panel says from now on; `None` where nothing was formatted for it, and it goes on saying what it says.
     pub standing: Option<Option<String>>,
 }
 
@@ -100,14 +100,16 @@ impl Ledger {
     }
 }
 
-/// A version of a formatter is taken on trial: what all its sinks remember is kept. What is still owed stays: no sink's state is
-/// that of the version before by then.
+/// A version of a formatter is taken on trial: what all its sinks remember is kept. What is kept already stays.
+///
+/// Say A was seen to work, and B takes its place: A's state is kept. Where C takes the place of B during the trial of B, both go
+/// back to A, so A's state stays, and not B's is kept. Where B proved bad, and C comes before A has reckoned its own, the sink's
+/// state is still that of B: C reckons from A's state, and A's state stays for where C proves bad, too.
 pub(super) fn keep(transaction: &Transaction<'_>, plugin: &PluginName) -> Result<(), StorageError> {
     let keep = "INSERT INTO trial_state (sink, plugin, after, state)
                 SELECT id, formatter, cursor, coalesce(state, x'') FROM sink
                 LEFT JOIN formatter_state ON formatter_state.sink = sink.id WHERE formatter = ?1
-                ON CONFLICT (sink) DO UPDATE SET plugin = excluded.plugin, after = excluded.after, state = excluded.state
-                WHERE owed = 0";
+                ON CONFLICT (sink) DO NOTHING";
     transaction.execute(keep, [plugin.as_str()])?;
     Ok(())
 }

@@ -22,8 +22,8 @@ use tracing::warn;
 use super::error_chain::chain;
 
 pub mod approval;
-mod dry_run;
 pub(super) mod examination;
+mod first_step;
 
 use examination::{Examiner, Objection};
 

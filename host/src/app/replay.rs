@@ -194,6 +194,12 @@ impl Replay {
         self.at
     }
 
+    /// The first event that the formatter failed on so far.
+    #[must_use]
+    pub fn first_failure(&self) -> Option<&Refusal> {
+        self.outcome.failed.first()
+    }
+
     /// What is to be read next; `None` when it is at its end.
     #[must_use]
     pub fn next(&self) -> Option<Stretch> {

@@ -139,7 +139,9 @@ impl Supervisor {
     /// Reads plugins.toml, and begins to put together what it asks for.
     fn reload(&mut self, mut replies: Vec<oneshot::Sender<ReloadReport>>) {
         // Whoever waits for an older look gets the newer one's outcome.
+        let mut parts_wait = false;
         if let Some(candidate) = self.candidate.take_if(|candidate| candidate.is_reload) {
+            parts_wait = candidate.parts_wait;
             replies.extend(candidate.replies);
         } else if let Some(candidate) = &mut self.candidate {
             candidate.again = true;
@@ -148,8 +150,13 @@ impl Supervisor {
         }
         let source = Source::read(&self.options.configuration);
         match configuration::read(&source, &self.options.configuration) {
-            Ok(in_force) => self.begin(in_force, true, replies),
-            Err(errors) => self.refuse(errors, replies),
+            Ok(in_force) => {
+                self.begin(in_force, true, replies);
+                if let Some(candidate) = &mut self.candidate {
+                    candidate.parts_wait = parts_wait;
+                }
+            }
+            Err(errors) => self.refuse(errors, parts_wait, replies),
         }
     }
 
@@ -254,7 +261,7 @@ impl Supervisor {
         let source = candidate.in_force.text.map(|text| Source { path: self.options.configuration.clone(), text });
         if candidate.is_reload {
             let errors = source.map(|source| source.render(&diagnostics)).unwrap_or_default();
-            return self.refuse(errors, candidate.replies);
+            return self.refuse(errors, candidate.parts_wait, candidate.replies);
         }
         let Some(source) = source else { return };
         let Options { state, configuration: path, .. } = &self.options;
@@ -266,8 +273,9 @@ impl Supervisor {
         }
     }
 
-    /// Leaves everything as it is, and says why.
-    fn refuse(&self, errors: String, replies: Vec<oneshot::Sender<ReloadReport>>) {
+    /// Leaves everything as it is, and says why. `parts_wait`: some were stopped for a version that is put back, and are put
+    /// together by the configuration in force.
+    fn refuse(&mut self, errors: String, parts_wait: bool, replies: Vec<oneshot::Sender<ReloadReport>>) {
         let path = self.options.configuration.display().to_string();
         let mut report = self.device.configuration_report();
         report.path = path;
@@ -275,6 +283,9 @@ impl Supervisor {
         report.errors = Some(errors.clone());
         self.device.set_configuration(report);
         reply_all(replies, &ReloadReport { errors: Some(errors), ..ReloadReport::default() });
+        if parts_wait {
+            self.look_again();
+        }
     }
 
     /// Performs the steps from what runs to what should run.

@@ -95,6 +95,18 @@ async fn a_version_that_proved_bad_is_left_for_the_one_before_and_remembered_wit
 }
 
 #[tokio::test]
+async fn a_version_that_another_replaced_on_trial_is_gone_back_past() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    for sha256 in [A, B, C] {
+        ledger.take_plugin_versions(from_file(sha256), None).await.unwrap();
+    }
+    assert_eq!(ledger.plugin_histories().await.unwrap().kept(), [C, A, B]);
+    assert_eq!(ledger.return_plugin(&clock(), C, "it traps", None).await.unwrap(), Some(A));
+    assert!(!history(&ledger).await.in_force().unwrap().on_trial);
+}
+
+#[tokio::test]
 async fn a_pin_is_kept_and_a_history_has_a_bound() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(folder.path());

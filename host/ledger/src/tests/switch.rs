@@ -23,6 +23,8 @@ enum Act {
     Complete,
     /// A new version is taken on trial.
     Switch,
+    /// The file that the device would go back to is put in the place of the one on trial.
+    PutOldBack,
     /// What is in force is what runs.
     Apply,
     /// The version on trial proves bad.
@@ -41,6 +43,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => any::<bool>().prop_map(Act::Send),
         2 => prop::strategy::Just(Act::Complete),
         2 => prop::strategy::Just(Act::Switch),
+        1 => prop::strategy::Just(Act::PutOldBack),
         3 => prop::strategy::Just(Act::Apply),
         2 => prop::strategy::Just(Act::Return),
         1 => prop::strategy::Just(Act::RollBack),
@@ -86,6 +89,14 @@ impl Device {
             Act::Send(arrives) => self.send(*arrives).await,
             Act::Complete => self.complete().await,
             Act::Switch => self.switch().await,
+            Act::PutOldBack => {
+                let (from, on_trial) = self.in_force().await;
+                let to = self.ledger.plugin_histories().await.unwrap().earlier(&plugin("formatter"));
+                if let Some(to) = to.filter(|_| on_trial) {
+                    self.take(to).await;
+                    self.left.insert(from);
+                }
+            }
             Act::Apply => self.apply().await,
             Act::Return => {
                 let (bad, on_trial) = self.in_force().await;
@@ -125,7 +136,10 @@ impl Device {
 
     async fn switch(&mut self) {
         self.newest += 1;
-        let sha256: Digest = [self.newest; 32];
+        self.take([self.newest; 32]).await;
+    }
+
+    async fn take(&self, sha256: Digest) {
         let whence = Whence::File("formatter.wasm".to_owned());
         let version = NewVersion { plugin: plugin("formatter"), sha256, whence, on_trial: true };
         self.ledger.take_plugin_versions(vec![version], None).await.unwrap();

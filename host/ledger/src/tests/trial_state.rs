@@ -129,13 +129,21 @@ async fn nothing_is_owed_once_a_version_stayed_or_another_plugin_took_over() {
 }
 
 #[tokio::test]
-async fn a_next_version_is_gone_back_from_to_the_state_of_the_one_before_it() {
+async fn a_next_version_is_gone_back_from_to_the_last_that_was_seen_to_work_and_its_state() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = on_trial(folder.path()).await;
     // In the place of one that is on trial itself.
     take(&ledger, NEXT).await;
     accept(&ledger, 7..=7).await;
     format(&ledger, 3, "next 7").await;
+    assert_eq!(ledger.return_plugin(&plugin("formatter"), NEXT, "it traps", None).await.unwrap(), Some(OLD));
+    assert_eq!(owed(&ledger, OLD).await, Some(OwedState { after: Sequence(2), state: b"old 2".to_vec() }));
+
+    // In the place of one that stayed.
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = on_trial(folder.path()).await;
+    ledger.end_plugin_trial(&plugin("formatter"), NEW).await.unwrap();
+    take(&ledger, NEXT).await;
     assert_eq!(ledger.return_plugin(&plugin("formatter"), NEXT, "it traps", None).await.unwrap(), Some(NEW));
     assert_eq!(owed(&ledger, NEW).await, Some(OwedState { after: Sequence(6), state: b"new 6".to_vec() }));
 
@@ -150,4 +158,27 @@ async fn a_next_version_is_gone_back_from_to_the_state_of_the_one_before_it() {
     assert_eq!((owed(&ledger, NEXT).await, state(&ledger).await), (None, "next 6".into()));
     assert_eq!(ledger.return_plugin(&plugin("formatter"), NEXT, "it traps", None).await.unwrap(), Some(OLD));
     assert_eq!(owed(&ledger, OLD).await, before);
+}
+
+#[tokio::test]
+async fn the_old_file_put_back_during_a_trial_is_a_way_back_and_no_new_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = on_trial(folder.path()).await;
+    take(&ledger, OLD).await;
+    let before = Some(OwedState { after: Sequence(2), state: b"old 2".to_vec() });
+    assert_eq!(owed(&ledger, OLD).await, before);
+    let in_force = async || {
+        let histories = ledger.plugin_histories().await.unwrap();
+        let version = histories.plugins[&plugin("formatter")].in_force().unwrap();
+        (version.sha256, version.on_trial)
+    };
+    assert_eq!(in_force().await, (OLD, false));
+    ledger.settle_owed_state(&sink("sheet"), Sequence(6), reckoned("old 6", None)).await.unwrap();
+    assert_eq!((owed(&ledger, OLD).await, state(&ledger).await), (None, "old 6".into()));
+
+    // After the trial it is one as any other.
+    take(&ledger, NEW).await;
+    ledger.end_plugin_trial(&plugin("formatter"), NEW).await.unwrap();
+    take(&ledger, OLD).await;
+    assert_eq!((in_force().await, owed(&ledger, OLD).await), ((OLD, true), None));
 }

@@ -2,18 +2,21 @@
 //! had never been.
 //!
 //! It is reckoned when it is needed, by a replay of the events that were formatted since, and not kept up beside the trial.
-//! A formatter has nothing but its state, its events and the contexts that are kept, so both come to the same; and this one
-//! costs nothing while a trial goes well, and begins anew after a power cut. Rows stay as they were made. An event that the
-//! version on trial refused is set aside, and no part of the state until it is requeued.
+//! A formatter has nothing but its state, its events and the context of each call, and a context is kept once in some events: so
+//! both come to the same where a formatter does not go by the time of the call. This one costs nothing while a trial goes well,
+//! and begins anew after a power cut. Rows stay as they were made. An event that the version on trial refused is set aside, and
+//! no part of the state until it is requeued.
+
+use std::time::Duration;
 
 use punchcard_core::event::Sequence;
 use thiserror::Error;
 use tracing::{info, warn};
 
 use super::super::error_chain::chain;
-use super::super::replay::{Replay, ReplayError, Replayed};
+use super::super::replay::{Refusal, Replay, ReplayError, Replayed};
 use super::super::timer::sleep_until;
-use super::{Formatting, READ_AGAIN_MS};
+use super::{Formatting, READ_AGAIN_MS, Said};
 use punchcard_ledger::{CommitError, OwedState, ReckonedState, ReplayGround, SinkError};
 
 /// Milliseconds that the replay may take: what was pressed meanwhile waits for it.
@@ -66,11 +69,15 @@ impl Formatting {
             }
         };
         let is_reckoned = reckoned.is_some();
+        let standing = reckoned.as_ref().and_then(|reckoned| reckoned.standing.clone());
         match self.ledger.settle_owed_state(&self.sink, through, reckoned).await {
             Ok(()) => {
                 if is_reckoned {
                     info!(sink = %self.sink, after = after.0, through = through.0,
                         "the formatter goes on with the state that it would have without the version that was on trial");
+                }
+                if let Some(standing) = standing {
+                    self.say(Said::Standing(self.sink.clone(), standing));
                 }
                 Ok(())
             }
@@ -85,21 +92,27 @@ impl Formatting {
             // Nothing was formatted since.
             return Ok(self.reckoned(Replayed::new(through, owed.state), false));
         }
-        let until_ms = self.clock.monotonic_ms().saturating_add(MOST_MS);
         let mut replay = Replay::since(self.by.clone(), ground, after, owed.state)?;
+        let formatted = tokio::time::timeout(Duration::from_millis(MOST_MS), self.format_since(&mut replay)).await;
+        match formatted {
+            Ok(formatted) => formatted.map(|has_said| self.reckoned(replay.end(), has_said)),
+            Err(_) => Err(ShadowError::TooLong { at: replay.at() }),
+        }
+    }
+
+    /// Formats up to the replay's end. Returns whether there was any event for it: otherwise it has said nothing.
+    async fn format_since(&self, replay: &mut Replay) -> Result<bool, ShadowError> {
+        let mut has_said = false;
         while let Some(stretch) = replay.next() {
-            if self.clock.monotonic_ms() >= until_ms {
-                return Err(ShadowError::TooLong { at: replay.at() });
-            }
             let page = self.ledger.replay_page(&self.sink, stretch).await?;
+            has_said |= page.events.iter().any(|event| !event.set_aside);
             replay.format(page).await?;
+            // What the rest would come to is in vain.
+            if let Some(Refusal { event, reason }) = replay.first_failure() {
+                return Err(ShadowError::Fails { event: *event, reason: reason.clone() });
+            }
         }
-        let mut replayed = replay.end();
-        if !replayed.failed.is_empty() {
-            let failed = replayed.failed.swap_remove(0);
-            return Err(ShadowError::Fails { event: failed.event, reason: failed.reason });
-        }
-        Ok(self.reckoned(replayed, true))
+        Ok(has_said)
     }
 
     fn reckoned(&self, replayed: Replayed, has_said: bool) -> ReckonedState {

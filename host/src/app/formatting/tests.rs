@@ -174,8 +174,11 @@ async fn state(formatting: &Formatting) -> Vec<u8> {
 async fn a_version_that_is_put_back_goes_on_with_the_state_that_it_would_have() {
     let (formatting, _fixture) = put_back(&forgetful()).await;
     assert_eq!(state(&formatting).await, b"new");
+    let (said, mut says) = mpsc::unbounded_channel();
+    let formatting = Formatting { said, ..formatting };
     formatting.settle_owed_state().await;
     assert_eq!(state(&formatting).await, b"old");
+    assert_eq!(says.try_recv().ok(), Some(Said::Standing(formatting.sink.clone(), None)));
     let component = *formatting.by.formatter.sha256();
     assert_eq!(formatting.ledger.owed_state(&formatting.sink, component).await.unwrap(), None);
 }

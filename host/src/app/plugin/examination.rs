@@ -1,6 +1,6 @@
 //! A new version of a plugin, looked at before it takes the place of the one that runs: whether it takes the same settings, needs
 //! no more than is granted, and whether it can begin: a formatter formats what the old one has formatted, a connector and an auth
-//! policy take their first steps (`dry_run`).
+//! policy take their first steps (`first_step`).
 //!
 //! Nothing here changes anything: what these calls return is dropped.
 

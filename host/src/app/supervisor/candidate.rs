@@ -33,6 +33,8 @@ pub(super) struct Candidate {
     pub(super) replies: Vec<oneshot::Sender<ReloadReport>>,
     /// Once it is in force, the file is to be looked at again.
     pub(super) again: bool,
+    /// Parts were stopped until it is in force. Where it is refused, they are put together without it.
+    pub(super) parts_wait: bool,
     /// It was in force before, as a whole.
     is_proven: bool,
     assembling: JoinSet<(PartName, Assembled)>,
@@ -56,6 +58,7 @@ impl Candidate {
             is_reload,
             replies,
             again: false,
+            parts_wait: false,
             is_proven,
             assembling,
             assembled: BTreeMap::new(),

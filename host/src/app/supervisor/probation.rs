@@ -6,17 +6,17 @@ use std::sync::Arc;
 use punchcard_core::name::PluginName;
 use punchcard_core::plugin_version::{Calls, Digest};
 use punchcard_core::probation::{Standing, judge};
-use punchcard_core::supervisor::PartName;
+use punchcard_core::supervisor::{PartName, Spec};
 use punchcard_ledger::{PluginHistories, PluginHistory};
 use punchcard_sandbox::Tally;
 use punchcard_sandbox::cache::hexadecimal;
 use tracing::{error, info, warn};
 
-use super::super::configuration::{self, InForce, Source};
+use super::super::configuration::InForce;
 use super::super::error_chain::chain;
 use super::super::plugin::LoadedPlugin;
 use super::Supervisor;
-use super::running::Running;
+use super::candidate::Desired;
 
 /// Between two looks, in milliseconds: a formatter's second try with an event comes a second after its first.
 const LOOK_MS: u64 = 500;
@@ -28,8 +28,8 @@ pub(super) struct Trial {
     began_ms: u64,
     /// What its calls had come to before.
     before: Calls,
-    /// What those of the version before it came to while that ran; nothing where it did not since the start.
-    of_earlier: Calls,
+    /// What those of the version before it came to while that ran. `None`: it did not since the start.
+    of_earlier: Option<Calls>,
 }
 
 impl Supervisor {
@@ -51,10 +51,10 @@ impl Supervisor {
                     let other = |earlier: &&LoadedPlugin| *earlier.plugin.sha256() != sha256;
                     let of_earlier = match began.filter(|trial| trial.sha256 == sha256) {
                         Some(trial) => trial.of_earlier,
-                        None => earlier
-                            .get(name)
-                            .filter(other)
-                            .map_or_else(Calls::default, |earlier| earlier.plugin.tally().read().outcomes),
+                        None => {
+                            let earlier = earlier.get(name).filter(other);
+                            earlier.map(|earlier| earlier.plugin.tally().read().outcomes)
+                        }
                     };
                     let before = tally.read().outcomes;
                     Trial { sha256, tally, began_ms: self.device.clock.monotonic_ms(), before, of_earlier }
@@ -81,7 +81,7 @@ impl Supervisor {
                 let counted = trial.tally.read();
                 let since = counted.outcomes.since(&trial.before);
                 let for_ms = now_ms.saturating_sub(trial.began_ms);
-                (name.clone(), judge(&since, &trial.of_earlier, for_ms, counted.last_error.as_deref()))
+                (name.clone(), judge(&since, trial.of_earlier.as_ref(), for_ms, counted.last_error.as_deref()))
             })
             .collect();
         for (name, standing) in judged {
@@ -134,11 +134,17 @@ impl Supervisor {
         }
     }
 
-    /// Stops the parts that run a version, so that no event is blamed for it while the one before is put together.
+    /// Stops the parts that run a version, so that no event is blamed for it while the one before is put together. None of them
+    /// is started with it again until then, also none that broke off.
     async fn stop_parts_with(&mut self, name: &PluginName, sha256: Digest) {
-        let has_it = |running: &Running| running.spec.plugins.get(name).is_some_and(|version| version.sha256 == sha256);
+        let has_it = |spec: &Spec| spec.plugins.get(name).is_some_and(|version| version.sha256 == sha256);
+        for desired in self.desired.values_mut() {
+            if matches!(desired, Desired::Ready(_, spec) if has_it(spec)) {
+                *desired = Desired::Assembling;
+            }
+        }
         let parts: Vec<PartName> =
-            self.running.iter().filter(|(_, running)| has_it(running)).map(|(part, _)| part.clone()).collect();
+            self.running.iter().filter(|(_, running)| has_it(&running.spec)).map(|(part, _)| part.clone()).collect();
         for part in parts {
             let Some(running) = self.running.remove(&part) else { continue };
             let reason = "the version before of its plugin is being put back; try again in a moment".to_owned();
@@ -147,16 +153,17 @@ impl Supervisor {
         }
     }
 
-    /// Puts everything together anew, also while plugins.toml has errors: then by the configuration in force. Part by part: what
-    /// does not work with the version before must not hold up what was stopped for it.
-    fn look_again(&mut self) {
-        let source = Source::read(&self.options.configuration);
-        let read = configuration::read(&source, &self.options.configuration);
-        let in_force = read.map(|in_force| InForce { text: None, ..in_force }).unwrap_or_else(|_| InForce {
+    /// Puts everything together anew, by the configuration in force: plugins.toml may have errors by now. What does not work with
+    /// the version before must not hold up what was stopped for it.
+    pub(super) fn look_again(&mut self) {
+        let in_force = InForce {
             configuration: (*self.device.parts.borrow().configuration).clone(),
             text: None,
             report: self.device.configuration_report(),
-        });
+        };
         self.begin(in_force, true, Vec::new());
+        if let Some(candidate) = &mut self.candidate {
+            candidate.parts_wait = true;
+        }
     }
 }

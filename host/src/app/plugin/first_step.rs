@@ -1,5 +1,8 @@
-//! A dry run of a new version of a connector or an auth policy: the first steps that it would take in the place of the one that
-//! runs, with the states that it would get. What they answer is dropped: no request leaves, and nothing is stored.
+//! The first steps that a new version of a connector or an auth policy would take in the place of the one that runs, with the
+//! states that it would get. What they answer is dropped: no request leaves, and nothing is stored.
+//!
+//! A connector makes its destination ready before it gets a batch, and the batch comes with the state that it has then. One that
+//! sends a request for that, or waits, is not asked about the batch: what it would know by then is not known.
 //!
 //! Deliberately absent: sensors, whose polls need their chips, and what a service would answer: that is for the trial.
 
@@ -8,7 +11,7 @@ use punchcard_core::config::grant::Grant;
 use punchcard_core::name::{GrantName, PluginName, SinkName};
 use punchcard_core::plugin::PluginError;
 use punchcard_core::plugin::auth::{self, Slot};
-use punchcard_core::plugin::delivery::{self, Batch};
+use punchcard_core::plugin::delivery::{self, Batch, Directive, Outcome};
 use punchcard_core::row::Column;
 use punchcard_ledger::{BatchError, OpenBatch, Tried};
 use punchcard_sandbox::{AuthPolicy, CallError, Connector};
@@ -61,10 +64,18 @@ impl Examiner {
                 None
             }
         };
+        let mut of_new = state.clone();
         for (signal, batch) in first_signals(next) {
-            let first = FirstStep { settings, state: &state, signal, batch };
-            if let Some(fault) = self.find_fault(new, &first).await {
-                judge(&format!("sink `{sink}`"), &fault, self.find_fault(old, &first).await)?;
+            let first = FirstStep { settings, signal, batch };
+            let ended = self.take_step(new, &of_new, &first).await;
+            if let Some(fault) = fault(&ended) {
+                // The old one has made its destination ready: the state is the one that its next batch comes with.
+                let of_old = self.take_step(old, &state, &first).await;
+                judge(&format!("sink `{sink}`"), fault, self::fault(&of_old))?;
+            }
+            match ended {
+                Ok(Outcome { state, next: Directive::Delivered(_) }) => of_new = state,
+                _ => break,
             }
         }
         info!(%sink, "a new version of the connector was tried with the state of the sink");
@@ -111,37 +122,42 @@ impl Examiner {
         // As the keeper says it to the policy: what plugins.toml gives has the first version.
         let given = configured.secrets.keys().map(|slot| Slot { name: slot.to_string(), version: 1 });
         let slots: Vec<Slot> = given.chain(filled).collect();
-        if let Some(fault) = self.find_fault_of_policy(new, &settings, &state, &slots).await {
-            let of_old = self.find_fault_of_policy(old, &settings, &state, &slots).await;
-            judge(&format!("grant `{grant}`"), &fault, of_old)?;
+        if let Some(fault) = fault(&self.take_step_of_policy(new, &settings, &state, &slots).await) {
+            let of_old = self.take_step_of_policy(old, &settings, &state, &slots).await;
+            judge(&format!("grant `{grant}`"), fault, self::fault(&of_old))?;
         }
         info!(%grant, "a new version of the auth policy was tried with the state of the grant");
         Ok(())
     }
 
-    async fn find_fault(&self, connector: &Connector, first: &FirstStep<'_>) -> Option<CallError> {
+    async fn take_step(
+        &self,
+        connector: &Connector,
+        state: &[u8],
+        first: &FirstStep<'_>,
+    ) -> Result<Outcome, CallError> {
         let given = connector.give(first.batch.clone());
         let (limit, context) = (connector.call_for(), self.clock.context());
-        let step = || given.step(limit, first.settings, first.state, first.signal.clone(), &context);
-        match fault(step().await) {
+        let step = || given.step(limit, first.settings, state, first.signal.clone(), &context);
+        match step().await {
             // A board with much to do may need a second try.
-            Some(CallError::Deadline { .. }) => fault(step().await),
-            found => found,
+            Err(CallError::Deadline { .. }) => step().await,
+            ended => ended,
         }
     }
 
-    async fn find_fault_of_policy(
+    async fn take_step_of_policy(
         &self,
         policy: &AuthPolicy,
         settings: &str,
         state: &[u8],
         slots: &[Slot],
-    ) -> Option<CallError> {
+    ) -> Result<auth::Outcome, CallError> {
         let context = self.clock.context();
         let step = || policy.step(settings, state.to_vec(), auth::Signal::Started, slots.to_vec(), &context);
-        match fault(step().await) {
-            Some(CallError::Deadline { .. }) => fault(step().await),
-            found => found,
+        match step().await {
+            Err(CallError::Deadline { .. }) => step().await,
+            ended => ended,
         }
     }
 }
@@ -149,7 +165,6 @@ impl Examiner {
 /// A step of a connector.
 struct FirstStep<'a> {
     settings: &'a str,
-    state: &'a [u8],
     signal: delivery::Signal,
     batch: Batch,
 }
@@ -170,7 +185,7 @@ fn first_signals(next: Option<OpenBatch>) -> Vec<(delivery::Signal, Batch)> {
 }
 
 /// Objects where the new version fails, and the old one does not.
-fn judge(of: &str, fault: &CallError, of_old: Option<CallError>) -> Result<(), Objection> {
+fn judge(of: &str, fault: &CallError, of_old: Option<&CallError>) -> Result<(), Objection> {
     if let Some(of_old) = of_old {
         info!(of, %fault, %of_old, "a new version fails on its first step, and so does the version before");
         return Ok(());
@@ -179,7 +194,7 @@ fn judge(of: &str, fault: &CallError, of_old: Option<CallError>) -> Result<(), O
 }
 
 /// What a version fails by. That it says it can't is for the trial to judge.
-fn fault<T>(ended: Result<T, CallError>) -> Option<CallError> {
+fn fault<T>(ended: &Result<T, CallError>) -> Option<&CallError> {
     match ended {
         Ok(_) | Err(CallError::Returned(PluginError::Other(_) | PluginError::InvalidSettings(_))) => None,
         Err(error) => Some(error),

@@ -1,4 +1,4 @@
-//! Dry runs of connectors and policies of which nothing is known but how their first step ends.
+//! First steps of connectors and policies of which nothing is known but how they end.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
