@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan as _};
 
 use crate::gate::Gate;
-use crate::headline::{NO_ANSWER, TIMES_WRONG};
+use crate::headline::{NO_ANSWER, OFF, TIMES_WRONG};
 use crate::machine::NotProduced;
 use crate::network::new_behind_a_gate;
 use crate::row::{Group, Row};
@@ -67,6 +67,8 @@ pub(crate) fn rows() -> Vec<Row> {
             "nobody asks for a new version of a plugin, and `check-every` passes",
             update::by_the_clock,
         )
+        // Between the two versions.
+        .may_say(&[OFF])
         .slow(),
         Row::new(Time, "suspended", "the machine sleeps for eight hours, twice", step::suspended).slow(),
     ]
