@@ -60,9 +60,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         let line = process::render_command(&command);
         eprintln!("{line}");
         let status = command.status().with_context(|| format!("cannot start `{line}`"))?;
-        if !status.success() {
-            found.push(findings);
+        if status.success() {
+            continue;
         }
+        let mut files = std::fs::read_dir(&findings).with_context(|| format!("cannot list {}", findings.display()))?;
+        if files.next().is_none() {
+            bail!("`{line}` ended with {status}, and found nothing");
+        }
+        found.push(findings);
     }
     if found.is_empty() {
         return Ok(ExitCode::SUCCESS);
