@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use crate::device::Condition;
 use crate::headline::{
-    CODE, FAILING, LEDGER_REFUSES, LEDGER_UNREADABLE, LOST_A_WRITE, NO_LEDGER, NOT_RECORDED, SIGNED_OUT, TOKENS_DAMAGED,
+    CODE, FAILING, LEDGER_REFUSES, LEDGER_UNREADABLE, LOST_A_WRITE, NO_LEDGER, NOT_RECORDED, OFF, SIGNED_OUT,
+    TOKENS_DAMAGED,
 };
 use crate::machine::probe;
 use crate::row::{Group, Row};
@@ -60,7 +61,8 @@ pub(crate) fn rows() -> Vec<Row> {
         Row::new(Disk, "slow-sync", "each sync of the card takes 2 s", slow).slow(),
         Row::new(Disk, "page-damaged", "a page of the ledger is damaged, each in turn", page_damaged)
             .says(no_ledger)
-            .may_say(&[NOT_RECORDED, FAILING, LEDGER_REFUSES, LEDGER_UNREADABLE])
+            // Where it says which versions of plugins there are, parts are off with `ledger refuses`.
+            .may_say(&[NOT_RECORDED, FAILING, LEDGER_REFUSES, LEDGER_UNREADABLE, OFF])
             .slow(),
         Row::new(Disk, "ledger-damaged", "the beginning of the ledger is lost", ledger_damaged).says(no_ledger),
         Row::new(Disk, "tokens-damaged", "the file of the tokens is cut short", tokens_damaged)
