@@ -61,7 +61,7 @@ pub(crate) fn rows() -> Vec<Row> {
         Row::new(Disk, "slow-sync", "each sync of the card takes 2 s", slow).slow(),
         Row::new(Disk, "page-damaged", "a page of the ledger is damaged, each in turn", page_damaged)
             .says(no_ledger)
-            // Where it says which versions of plugins there are, parts are off with `ledger refuses`.
+            // On pages that say which versions of plugins are in force: parts are off, and say that the ledger is damaged.
             .may_say(&[NOT_RECORDED, FAILING, LEDGER_REFUSES, LEDGER_UNREADABLE, OFF])
             .slow(),
         Row::new(Disk, "ledger-damaged", "the beginning of the ledger is lost", ledger_damaged).says(no_ledger),

@@ -301,6 +301,7 @@ impl GrantKeeper {
             if self.stopping {
                 // Another version may take its place, and would know no more than that something was asked.
                 if let Some(signal) = self.keeper.unheard_answer() {
+                    // What this one would ask next is for the next one to ask.
                     drop(self.step(&mut state, signal).await);
                 }
                 return;

@@ -322,7 +322,7 @@ fn start_control(device: &Arc<Device>, options: &Options, tasks: &mut JoinSet<()
     }
 }
 
-/// Says that nothing is recorded any more, on the panel, in `status` and in the log.. Not as the part `ledger`: the
+/// Says that nothing is recorded any more, on the panel, in `status` and in the log. Not as the part `ledger`: the
 /// supervisor says there that it waits for it.
 fn say_unconfirmed(troubles: &Troubles) {
     let advice = "the card did not confirm what was written, and nothing is recorded; the device ends in a moment, to be \
