@@ -16,7 +16,7 @@ use crate::stopwatch::Stopwatch;
 const IDLE_FOR: Duration = Duration::from_secs(20);
 
 /// Between two edges, in µs: from none, which is as fast as QEMU takes them, to less and less.
-const PAUSES_US: [u64; 8] = [0, 125, 250, 500, 1_000, 2_000, 4_000, 8_000];
+const PAUSES_US: [u64; 10] = [0, 125, 250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000];
 /// For how long the knob is turned at each pace, and how far at most: its turns are told modulo [`COUNTED`].
 const TURN_FOR: Duration = Duration::from_secs(3);
 const MOST_DETENTS: u32 = COUNTED * 9 / 10;
