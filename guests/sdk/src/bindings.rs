@@ -67,6 +67,27 @@ pub mod auth_policy {
     });
 }
 
+/// The world of auth policies of version 0.2 of the contract. Its `types` are those of 0.1 to the letter.
+pub mod browser_policy {
+    wit_bindgen::generate!({
+        path: "../../wit/v0.2",
+        // By another name, for the macros of a world are called after it.
+        inline: "
+            package punchcard:sdk;
+            world browser-policy {
+                include punchcard:plugin/auth-policy@0.2.0;
+            }
+        ",
+        with: {
+            "punchcard:plugin/types@0.2.0": super::shared::punchcard::plugin::types,
+        },
+        additional_derives: [PartialEq],
+        generate_all,
+        pub_export_macro: true,
+        default_bindings_module: "punchcard_sdk::bindings::browser_policy",
+    });
+}
+
 /// The world of sensors.
 pub mod sensor {
     wit_bindgen::generate!({

@@ -3,5 +3,11 @@
 /// Sends the message of a panic to the log.
 pub fn log_panics() {
     #[cfg(target_arch = "wasm32")]
-    std::panic::set_hook(Box::new(|panic| crate::log::error(&panic.to_string())));
+    log_panics_with(crate::log::error);
+}
+
+/// The same to the log of another version of the contract: a component may have one version's imports alone.
+#[cfg(target_arch = "wasm32")]
+pub fn log_panics_with(error: fn(&str)) {
+    std::panic::set_hook(Box::new(move |panic| error(&panic.to_string())));
 }

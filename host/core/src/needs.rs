@@ -150,7 +150,7 @@ pub fn unmet_by_events(name: &SinkName, configuration: &Configuration, fields: &
         .iter()
         .filter_map(|(input, made)| match &made.action {
             Action::Press(presses) => Some(presses.each().map(move |press| (input, press))),
-            Action::Turn(_) => None,
+            Action::Turn(_) | Action::SignIn(_) => None,
         })
         .flatten()
         .filter(|(_, press)| sink.events.contains(&press.event))

@@ -4,6 +4,7 @@
 //! nothing here logs or lists them.
 
 mod client;
+mod code;
 mod consent;
 mod device;
 mod form;
@@ -19,6 +20,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 pub use self::client::{ClientKind, OauthClient, Publishing};
+use self::code::Code;
 pub use self::consent::{Decision, UnknownCode};
 use self::device::Device;
 pub(crate) use self::form::Form;
@@ -37,6 +39,8 @@ pub(crate) struct Oauth {
     clients: Vec<OauthClient>,
     /// By device code.
     devices: HashMap<String, Device>,
+    /// By code.
+    codes: HashMap<String, Code>,
     /// By token.
     access: HashMap<String, Access>,
     /// By token.
@@ -75,7 +79,8 @@ pub(crate) enum Forced {
 
 impl Oauth {
     pub(crate) fn new(base_url: String, settings: OauthSettings, clients: Vec<OauthClient>) -> Self {
-        Self { base_url, settings, clients, devices: HashMap::new(), access: HashMap::new(), refresh: HashMap::new() }
+        let (devices, codes) = (HashMap::new(), HashMap::new());
+        Self { base_url, settings, clients, devices, codes, access: HashMap::new(), refresh: HashMap::new() }
     }
 
     /// Whether a path is this server's.
@@ -85,6 +90,7 @@ impl Oauth {
             "/token" => "oauth.token",
             "/revoke" => "oauth.revoke",
             "/device" => "oauth.consent",
+            code::PATH => "oauth.authorization",
             "/.well-known/openid-configuration" => "oauth.metadata",
             _ => return None,
         })
@@ -110,6 +116,11 @@ impl Oauth {
             ("/device", &Method::GET) => self.render_code_entry(call, now),
             ("/device", &Method::POST) => match Form::parse(call) {
                 Ok(form) => self.perform_consent(&form, now),
+                Err(refusal) => refusal.render(),
+            },
+            (code::PATH, &Method::GET) => self.perform_authorization(call, None, now),
+            (code::PATH, &Method::POST) => match Form::parse(call) {
+                Ok(form) => self.perform_authorization(call, Some(&form), now),
                 Err(refusal) => refusal.render(),
             },
             ("/.well-known/openid-configuration", &Method::GET) => self.render_metadata(),

@@ -7,7 +7,9 @@ mod bench;
 mod tap;
 
 mod browser;
+mod on_request;
 mod sign_in;
+mod web_flow;
 
 mod delivery;
 mod event_id;

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod code_flow;
+#[cfg(test)]
 mod consent;
 #[cfg(test)]
 mod control;

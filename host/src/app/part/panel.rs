@@ -38,11 +38,15 @@ pub(super) async fn show_grant(grant: Arc<Grant>, display: Display) {
     loop {
         let now = standing.borrow_and_update().clone();
         let (prompt, problem) = match now {
+            // Nobody before the panel can go there.
+            grant::GrantStatus::AwaitingPerson { prompt, .. } if is_on_loopback(&prompt.url) => (None, None),
             grant::GrantStatus::AwaitingPerson { prompt, .. } => (Some(prompt), None),
             grant::GrantStatus::Blocked(problem) => (None, Some(problem)),
             grant::GrantStatus::Failing { reason } => {
                 (None, Some(Problem { headline: "sign-in fails".into(), advice: reason }))
             }
+            // It is no problem that nobody has wanted it yet; `status` says it.
+            grant::GrantStatus::SignedOut if grant.is_on_request() => (None, None),
             grant::GrantStatus::SignedOut => {
                 let advice = format!("`punchcard sign-in {}` signs in again", grant.name);
                 (None, Some(Problem { headline: "signed out".into(), advice }))
@@ -60,6 +64,11 @@ pub(super) async fn show_grant(grant: Arc<Grant>, display: Display) {
             return;
         }
     }
+}
+
+/// Whether an address of the device is one for browsers of the device alone.
+fn is_on_loopback(url: &str) -> bool {
+    ["http://127.", "http://[::1]"].iter().any(|beginning| url.starts_with(beginning))
 }
 
 /// Keeps the panel's word on a sink's delivery true.
