@@ -3,12 +3,13 @@
 //! No secret is ever here: tokens and device codes live in the host's slots. Instants on the monotonic clock
 //! (`…_at_ms`) mean something only within the boot that [`State::boot`] names.
 
+use punchcard_sdk::lease::HeldLease;
 use serde::{Deserialize, Serialize};
 
 use crate::code::Code;
 use crate::metadata::{Discovered, Search};
 use crate::problem::Cause;
-use crate::token::{Grant, HeldLease};
+use crate::token::Grant;
 
 /// What is remembered from one step to the next.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -1,13 +1,12 @@
 //! The answer that grants access: RFC 6749 §5.1. The tokens themselves are in the host's slots before it is seen here.
 
 use punchcard_sdk::auth_policy::Lease;
-use punchcard_sdk::backoff::Chance;
+use punchcard_sdk::lease::{HeldLease, Remaining};
 use punchcard_sdk::quote::quote;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::answer::{parse_seconds, text};
-use crate::pace::{DAY, SECOND};
 use crate::problem::Cause;
 
 /// A longer validity is taken for this one, in seconds: a year.
@@ -19,12 +18,6 @@ const ACCESS_TOKEN: &str = "access_token";
 /// More scopes, or longer ones, are not kept.
 const SCOPES_MAX: usize = 64;
 const SCOPE_LENGTH_MAX: usize = 256;
-
-/// However short a lease is, renewals are at least this far apart, in milliseconds.
-pub(crate) const GAP_MIN: u64 = 30 * SECOND;
-
-/// An idle grant is renewed at least this often, in milliseconds.
-const IDLE_MAX: u64 = 7 * DAY;
 
 /// What an answer says of its token.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,17 +34,6 @@ pub(crate) struct Grant {
     pub(crate) scopes: Vec<String>,
     /// By the device's clock, in seconds since 1970. None: the state was lost, and the tokens were not.
     pub(crate) signed_in_at: Option<i64>,
-}
-
-/// How long the access token may be used. Instants in milliseconds on the monotonic clock.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct HeldLease {
-    pub(crate) granted_at_ms: u64,
-    /// None: the server did not say.
-    pub(crate) ends_at_ms: Option<u64>,
-    pub(crate) renew_at_ms: u64,
-    /// The version of the slot `access-token` that it is about.
-    pub(crate) slot_version: u64,
 }
 
 /// Reads an answer that grants access.
@@ -102,34 +84,14 @@ fn parse_scopes(value: &Value) -> Option<Vec<String>> {
     (!scopes.is_empty()).then_some(scopes)
 }
 
-/// When to renew a lease of so many seconds, in milliseconds from its beginning: at 80 to 90 per cent of it, by chance,
-/// so that a fleet that was switched on together does not renew together.
-fn plan_renewal(lifetime: Option<u64>, chance: Chance) -> u64 {
-    let lifetime = lifetime.map_or(IDLE_MAX, |seconds| seconds.saturating_mul(SECOND)).min(IDLE_MAX);
-    (lifetime / 10 * 8 + chance.part_of(lifetime / 10)).max(GAP_MIN)
-}
-
-impl HeldLease {
-    pub(crate) fn new(lifetime: Option<u64>, slot_version: u64, now_ms: u64, chance: Chance) -> Self {
-        Self {
-            granted_at_ms: now_ms,
-            ends_at_ms: lifetime.map(|seconds| now_ms.saturating_add(seconds * SECOND)),
-            renew_at_ms: now_ms.saturating_add(plan_renewal(lifetime, chance)),
-            slot_version,
-        }
-    }
-
-    /// The lease as the host knows it. None: over.
-    pub(crate) fn current(&self, scopes: &[String], now_ms: u64) -> Option<Lease> {
-        let expires_in_seconds = match self.ends_at_ms {
-            None => None,
-            Some(ends_at_ms) => match ends_at_ms.saturating_sub(now_ms) / SECOND {
-                0 => return None,
-                seconds => Some(u32::try_from(seconds).unwrap_or(u32::MAX)),
-            },
-        };
-        Some(Lease { expires_in_seconds, scopes: scopes.to_vec() })
-    }
+/// The lease as the host knows it. None: over.
+pub(crate) fn current(lease: &HeldLease, scopes: &[String], now_ms: u64) -> Option<Lease> {
+    let expires_in_seconds = match lease.remaining(now_ms) {
+        Remaining::Nothing => return None,
+        Remaining::Unknown => None,
+        Remaining::Seconds(seconds) => Some(seconds),
+    };
+    Some(Lease { expires_in_seconds, scopes: scopes.to_vec() })
 }
 
 #[cfg(test)]
@@ -192,35 +154,5 @@ mod tests {
         assert_eq!(scopes(&format!(r#""{}""#, "a ".repeat(1_000))).map(|scopes| scopes.len()), Some(SCOPES_MAX));
         let long = "a".repeat(SCOPE_LENGTH_MAX);
         assert_eq!(scopes(&format!(r#""{long} {long}a""#)), Some(vec![long]));
-    }
-
-    #[test]
-    fn a_lease_is_renewed_at_80_to_90_per_cent_of_it() {
-        let (least, most) = (Chance::from_entropy(&[]), Chance::from_entropy(&[3, 232]));
-        for (lifetime, earliest, latest) in [
-            (Some(3_600), 2_880, 3_240),
-            (Some(100), 80, 90),
-            (Some(40), 32, 36),
-            (Some(10), 30, 30),
-            (Some(1), 30, 30),
-            (Some(30 * 86_400), 483_840, 544_320),
-            (None, 483_840, 544_320),
-            (Some(u64::MAX), 483_840, 544_320),
-        ] {
-            assert_eq!(plan_renewal(lifetime, least), earliest * SECOND, "{lifetime:?}");
-            assert_eq!(plan_renewal(lifetime, most), latest * SECOND, "{lifetime:?}");
-        }
-    }
-
-    #[test]
-    fn a_lease_lasts_to_its_last_whole_second() {
-        let lease = HeldLease::new(Some(10), 1, 5_000, Chance::from_entropy(&[]));
-        let remaining = |now_ms| lease.current(&[], now_ms).map(|lease| lease.expires_in_seconds);
-        assert_eq!(remaining(5_000), Some(Some(10)));
-        assert_eq!(remaining(14_000), Some(Some(1)));
-        assert_eq!(remaining(14_001), None);
-        assert_eq!(remaining(99_000), None);
-        let endless = HeldLease::new(None, 1, 5_000, Chance::from_entropy(&[]));
-        assert_eq!(endless.current(&[], u64::MAX).unwrap().expires_in_seconds, None);
     }
 }

@@ -20,15 +20,17 @@ mod revocation;
 
 use punchcard_sdk::auth_policy::{Directive, Request, Signal, Slot, Status};
 use punchcard_sdk::backoff::{Chance, plan_retry};
+use punchcard_sdk::lease::longest_pause;
 use punchcard_sdk::log::Level;
 use punchcard_sdk::{Context, Instant, http};
 
 use crate::answer::{Answer, Silence};
-use crate::pace::{SECOND, WAIT_MAX, longest_pause};
+use crate::pace::{SECOND, WAIT_MAX};
 use crate::problem::Cause;
 use crate::settings::Settings;
 use crate::slot::{DEVICE_CODE, REFRESH_TOKEN, slot_version};
 use crate::state::{Pending, Phase, State};
+use crate::token::current;
 
 /// Failures in a row from which on a person is told that a renewal does not succeed.
 const SAID_FROM: u32 = 4;
@@ -92,7 +94,7 @@ impl<'a> Turn<'a> {
             Phase::Blocked(cause) => Status::Blocked(cause.problem(self.settings)),
             Phase::Authorized | Phase::Renewing | Phase::Discovering(_) | Phase::Comparing | Phase::RequestingCode => {
                 let scopes = self.state.grant.as_ref().map_or(&[][..], |grant| &grant.scopes);
-                match self.state.lease.as_ref().and_then(|lease| lease.current(scopes, self.now_ms)) {
+                match self.state.lease.as_ref().and_then(|lease| current(lease, scopes, self.now_ms)) {
                     Some(lease) => Status::Authorized(lease),
                     None if let Some(cause) = self.state.kept.as_ref().and_then(|kept| kept.blocked.as_ref()) => {
                         Status::Blocked(cause.problem(self.settings))

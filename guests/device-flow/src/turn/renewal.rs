@@ -23,7 +23,7 @@ use crate::refusal::{Reason, is_restriction};
 use crate::settings::Endpoints;
 use crate::slot::REFRESH_TOKEN;
 use crate::state::Phase;
-use crate::token::{is_not_its_form, parse_token};
+use crate::token::{current, is_not_its_form, parse_token};
 
 /// Refusals in a row after which a refresh token counts as of no use, where their words don't say for certain.
 const DOUBTS_MAX: u32 = 2;
@@ -150,7 +150,7 @@ impl Turn<'_> {
                  enable refresh tokens for the client at the server, and then `punchcard sign-in`",
             );
         }
-        let lasts = self.state.lease.as_ref().is_some_and(|lease| lease.current(&[], self.now_ms).is_some());
+        let lasts = self.state.lease.as_ref().is_some_and(|lease| current(lease, &[], self.now_ms).is_some());
         if lasts { self.hold_lease() } else { self.sign_in_anew() }
     }
 

@@ -9,7 +9,7 @@ use super::Turn;
 use crate::scope::missing_scopes;
 use crate::slot::{ACCESS_TOKEN, DEVICE_CODE, REFRESH_TOKEN, SIGN_IN_SLOTS};
 use crate::state::{Pending, Phase, Refused};
-use crate::token::Token;
+use crate::token::{Token, current};
 
 impl Turn<'_> {
     /// The host has started, or this version of the plugin has taken over.
@@ -120,7 +120,7 @@ impl Turn<'_> {
 
     fn has_lease(&self) -> bool {
         self.state.lease.as_ref().is_some_and(|lease| {
-            Some(lease.slot_version) == self.slot_version(ACCESS_TOKEN) && lease.current(&[], self.now_ms).is_some()
+            Some(lease.slot_version) == self.slot_version(ACCESS_TOKEN) && current(lease, &[], self.now_ms).is_some()
         })
     }
 }
