@@ -49,7 +49,7 @@ pub mod quote;
 pub mod retry_after;
 
 pub mod auth_policy;
-pub mod browser_policy;
+pub mod auth_policy_0_2;
 pub mod connector;
 pub mod formatter;
 pub mod sensor;

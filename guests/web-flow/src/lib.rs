@@ -18,8 +18,9 @@ mod state;
 
 mod turn;
 
-use punchcard_sdk::browser_policy::{BrowserPolicy, Signal, Slot, Step};
-use punchcard_sdk::{Context, Needs, export_browser_policy};
+use punchcard_sdk::auth_policy_0_2::{AuthPolicy, Signal, Slot, Step};
+use punchcard_sdk::log::log;
+use punchcard_sdk::{Context, Error, Needs, export_auth_policy_0_2};
 
 pub use settings::Settings;
 pub use state::State;
@@ -27,14 +28,28 @@ pub use state::State;
 /// The policy.
 pub struct WebFlow;
 
-impl BrowserPolicy for WebFlow {
+impl AuthPolicy for WebFlow {
     type Settings = Settings;
     type State = State;
 
-    fn step(settings: &Settings, state: &mut State, signal: Signal, slots: &[Slot], context: &Context) -> Step {
+    /// Settings that can be read are valid: [`Settings`] judges every key.
+    fn check(_: &Settings) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn step(
+        settings: &Settings,
+        state: &mut State,
+        signal: Signal,
+        slots: &[Slot],
+        context: &Context,
+    ) -> Result<Step, Error> {
         let mut turn = turn::Turn::new(settings, state, slots, context);
         let next = turn.take(signal);
-        Step { status: turn.status(), forget: turn.forgotten, next, notes: turn.notes }
+        for (level, text) in &turn.notes {
+            log(*level, text);
+        }
+        Ok(Step { status: turn.status(), forget: turn.forgotten, next })
     }
 
     fn needs(settings: &Settings) -> Needs {
@@ -42,4 +57,4 @@ impl BrowserPolicy for WebFlow {
     }
 }
 
-export_browser_policy!(WebFlow);
+export_auth_policy_0_2!(WebFlow);

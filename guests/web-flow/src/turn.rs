@@ -14,10 +14,10 @@ mod renewal;
 
 mod revocation;
 
-use punchcard_sdk::backoff::{Chance, plan_retry};
-use punchcard_sdk::browser_policy::{
+use punchcard_sdk::auth_policy_0_2::{
     ClientAuthentication as Client, Directive, Form, FormField, FormValue, Lease, Request, Signal, Slot, Status,
 };
+use punchcard_sdk::backoff::{Chance, plan_retry};
 use punchcard_sdk::log::Level;
 use punchcard_sdk::oauth::address::Address;
 use punchcard_sdk::oauth::answer::{Answer, Silence};

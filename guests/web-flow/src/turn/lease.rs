@@ -1,6 +1,6 @@
 //! A lease that was given: held until it is renewed, ends, or is refused by a service.
 
-use punchcard_sdk::browser_policy::Directive;
+use punchcard_sdk::auth_policy_0_2::Directive;
 use punchcard_sdk::oauth::problem::Cause;
 use punchcard_sdk::oauth::renewal::plan_replacement;
 use punchcard_sdk::oauth::scope::missing_scopes;

@@ -1,8 +1,8 @@
 //! Renewing the lease, ahead of its end for as long as the device runs: RFC 6749 §6. What an answer means is decided in
 //! `punchcard_sdk::oauth::renewal`.
 
+use punchcard_sdk::auth_policy_0_2::Directive;
 use punchcard_sdk::backoff::plan_retry;
-use punchcard_sdk::browser_policy::Directive;
 use punchcard_sdk::oauth::answer::{Answer, Refusal, Silence};
 use punchcard_sdk::oauth::pace::HOUR;
 use punchcard_sdk::oauth::problem::Cause;

@@ -3,7 +3,7 @@
 //! The device forgets whatever the server answers. What could not be revoked is said until somebody signs in again.
 
 use punchcard_sdk::answer::{Form, form, in_place_of};
-use punchcard_sdk::browser_policy::{ClientAuthentication as Client, Directive};
+use punchcard_sdk::auth_policy_0_2::{ClientAuthentication as Client, Directive};
 use punchcard_sdk::http::Response;
 use punchcard_sdk::oauth::answer::Answer;
 use punchcard_sdk::oauth::problem::Cause;

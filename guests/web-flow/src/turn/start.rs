@@ -3,7 +3,7 @@
 //! A request may have been under way when the device stopped, and the host may have stored its answer: what is in the slots
 //! counts, not what the state expected.
 
-use punchcard_sdk::browser_policy::Directive;
+use punchcard_sdk::auth_policy_0_2::Directive;
 use punchcard_sdk::oauth::scope::missing_scopes;
 use punchcard_sdk::oauth::token::Token;
 

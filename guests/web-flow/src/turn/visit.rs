@@ -1,6 +1,6 @@
 //! A person's visit to the server with a browser, and the exchange of the code that it brings: RFC 6749 §4.1.
 
-use punchcard_sdk::browser_policy::{Directive, Parameter, Refusal, Visit};
+use punchcard_sdk::auth_policy_0_2::{Directive, Parameter, Refusal, Visit};
 use punchcard_sdk::oauth::answer::{Answer, Silence};
 use punchcard_sdk::oauth::pace::{MINUTE, SECOND};
 use punchcard_sdk::oauth::problem::Cause;

@@ -1,6 +1,6 @@
 //! Staying signed in, signing in again, and signing out.
 
-use punchcard_sdk::browser_policy::{Signal, Status};
+use punchcard_sdk::auth_policy_0_2::{Signal, Status};
 use punchcard_sdk::http::Failure;
 
 use crate::script::{RENEWED, Script, TOKEN, pairs};

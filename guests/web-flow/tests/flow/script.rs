@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use punchcard_sdk::browser_policy::{
-    BrowserPolicy as _, Directive, Form, FormValue, Refusal, Request, Signal, Slot, Status, Step, Visit,
+use punchcard_sdk::auth_policy_0_2::{
+    AuthPolicy as _, Directive, Form, FormValue, Refusal, Request, Signal, Slot, Status, Step, Visit,
 };
 use punchcard_sdk::http::{Failure, Response};
 use punchcard_sdk::{Context, Instant, Problem};
@@ -106,7 +106,7 @@ impl Script {
             entropy: vec![0; 32],
             device: "front-door".into(),
         };
-        let step = WebFlow::step(&self.settings, &mut state, signal, &slots, &context);
+        let step = WebFlow::step(&self.settings, &mut state, signal, &slots, &context).unwrap();
         self.state = serde_json::to_vec(&state).unwrap();
         assert!(self.state.len() < 65_536, "the state stays small");
         self.slots.retain(|slot, _| !step.forget.contains(slot));

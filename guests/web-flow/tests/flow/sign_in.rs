@@ -1,6 +1,6 @@
 //! From nothing to a lease, and every way in which that comes to nothing.
 
-use punchcard_sdk::browser_policy::{Directive, Signal, Status};
+use punchcard_sdk::auth_policy_0_2::{Directive, Signal, Status};
 use punchcard_sdk::http::Failure;
 
 use crate::script::{BACK, MINUTE, SECOND, Script, TOKEN, pairs};

@@ -201,7 +201,12 @@ impl Oauth {
             return Err(OauthRefusal::invalid_grant("Invalid code verifier."));
         }
         code.brought = Some(Vec::new());
-        let caller = Caller { account: code.account.clone(), project: client.project, scopes: code.scopes.clone() };
+        let caller = Caller {
+            account: code.account.clone(),
+            project: client.project,
+            scopes: code.scopes.clone(),
+            has_storage: true,
+        };
         let wants_refresh = code.wants_refresh;
         let body = self.issue(&caller, client, wants_refresh, now);
         let tokens = ["access_token", "refresh_token"].iter().filter_map(|member| body[member].as_str());

@@ -25,6 +25,7 @@ const TESTING_LIVE_FOR: Duration = Duration::from_secs(7 * 86_400);
 const IDENTITY_SCOPES: &[&str] = &["email", "openid", "profile"];
 
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+const ASSERTION_GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// An access token's rights.
 pub(crate) struct Access {
@@ -85,6 +86,12 @@ impl Oauth {
         now: Timestamp,
     ) -> Result<Answer, OauthRefusal> {
         let grant_type = form.need("grant_type")?;
+        if grant_type == ASSERTION_GRANT {
+            return match forced {
+                Some(Forced::RateLimit) => Err(OauthRefusal::rate_limit()),
+                _ => self.perform_assertion(form, now),
+            };
+        }
         if ![DEVICE_GRANT, "refresh_token", "authorization_code"].contains(&grant_type) {
             let description = format!("Invalid grant_type: {grant_type}");
             return Err(OauthRefusal::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", description));
@@ -149,7 +156,7 @@ impl Oauth {
             return Err(OauthRefusal::new(StatusCode::FORBIDDEN, "org_internal", "Forbidden"));
         }
         device.state = DeviceState::Claimed;
-        let caller = Caller { account, project: client.project, scopes: device.scopes.clone() };
+        let caller = Caller { account, project: client.project, scopes: device.scopes.clone(), has_storage: true };
         Ok(self.issue(&caller, client, true, now))
     }
 
