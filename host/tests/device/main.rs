@@ -7,6 +7,7 @@ mod bench;
 mod tap;
 
 mod browser;
+mod service_account;
 mod sign_in;
 
 mod delivery;
