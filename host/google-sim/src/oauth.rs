@@ -1,4 +1,4 @@
-//! Google's authorization server: the device flow, tokens, revocation, and the page on which a person consents.
+//! Google's authorization server: the device flow, the code flow, tokens, revocation, and the page on which a person consents.
 //!
 //! It knows clients, accounts and scopes, and nothing of files. Tokens are opaque texts that appear in answers only:
 //! nothing here logs or lists them.
