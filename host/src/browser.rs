@@ -61,12 +61,6 @@ impl Pages {
         self.desk.lock().as_mut().map(use_it)
     }
 
-    /// Whether only browsers of this machine reach them.
-    #[must_use]
-    pub fn is_on_loopback(&self) -> bool {
-        self.desk.is_on_loopback()
-    }
-
     /// For those who ask in the browser's place.
     #[must_use]
     pub fn desk(&self) -> Desk {
@@ -229,17 +223,11 @@ impl Desk {
         self.visit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether only browsers of this machine reach it.
-    #[must_use]
-    pub fn is_on_loopback(&self) -> bool {
-        self.at.ip().is_loopback()
-    }
-
-    /// The way of a person, while a visit is under way.
+    /// The way of a person, while a visit is under way that comes back to a loopback address.
     #[must_use]
     pub fn way(&self) -> Option<Way> {
         let visit = self.lock();
-        let visit = visit.as_ref()?;
+        let visit = visit.as_ref().filter(|visit| visit.is_on_loopback())?;
         Some(Way { link: visit.destination().to_owned(), at: self.at, purpose: visit.prompt().purpose })
     }
 

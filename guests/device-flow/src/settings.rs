@@ -145,7 +145,7 @@ pub(crate) enum SettingsError {
     #[error("`scopes` is empty; Google needs at least one of: {}", GOOGLE_DEVICE_SCOPES.join(", "))]
     NoScopes,
     #[error(
-        "`scopes` holds `{found}`, which Google's device flow refuses; {}it accepts {}",
+        "`scopes` holds `{found}`, which Google's device flow refuses; {}it accepts {}; the plugin web-flow takes others",
         google_hint(found),
         GOOGLE_DEVICE_SCOPES.join(", ")
     )]

@@ -8,7 +8,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
-use url::{Url, form_urlencoded};
+use url::{Host, Url, form_urlencoded};
 
 use crate::plugin::auth::{Prompt, Refusal, Visit};
 use crate::printable::{is_hidden, steers};
@@ -35,6 +35,7 @@ const LETTERS_TO_BEGIN: usize = 8;
 pub struct OpenVisit {
     asked: Visit,
     address: String,
+    on_loopback: bool,
     begin: String,
     destination: String,
     state: Secret,
@@ -81,6 +82,17 @@ pub enum NoAnswer {
     Malformed(&'static str),
 }
 
+/// Whether an address of the device is one for browsers of the device alone (RFC 8252 §7.3).
+#[must_use]
+pub fn is_on_loopback(address: &Url) -> bool {
+    match address.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
 /// Why a visit can't begin: what a policy asked for can't be done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a visit with the browser {0}")]
@@ -123,6 +135,7 @@ impl OpenVisit {
         if let Some(own) = names.find(|name| OWN.contains(&name.as_str())) {
             return Err(refused(format!("names the parameter `{own}`, which is the host's")));
         }
+        let on_loopback = is_on_loopback(address);
         let address = address.as_str().trim_end_matches('/').to_owned();
         let [begin, state, verifier] = entropy;
         let [state, verifier] = [state, verifier].map(|bytes| Secret::new(URL_SAFE_NO_PAD.encode(bytes)));
@@ -142,12 +155,19 @@ impl OpenVisit {
         Ok(Self {
             asked: asked.clone(),
             address,
+            on_loopback,
             begin: begin[..LETTERS_TO_BEGIN].iter().map(letter).collect(),
             destination: destination.into(),
             state,
             verifier,
             until_ms: now_ms.saturating_add(u64::from(asked.expires_in_seconds) * 1_000),
         })
+    }
+
+    /// Whether the browser comes back to a loopback address.
+    #[must_use]
+    pub fn is_on_loopback(&self) -> bool {
+        self.on_loopback
     }
 
     /// Whether a policy that asks for this asks for the visit that is under way.

@@ -1,4 +1,4 @@
-//! Google's authorization server: the device flow, service accounts, tokens, revocation, and the page on which a person consents.
+//! Google's authorization server: device flow, code flow, service accounts, tokens, revocation, and the page on which a person consents.
 //!
 //! It knows clients, accounts and scopes, and nothing of files. Tokens are opaque texts that appear in answers only:
 //! nothing here logs or lists them.

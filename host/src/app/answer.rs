@@ -19,7 +19,7 @@ use super::part::handle::SinkHandle;
 use super::part::roster::{OnOrOff, Parts};
 use super::report::report;
 use super::update::UpdateAsk;
-use crate::browser::{Desk, PasteError, Way};
+use crate::browser::{PasteError, Way};
 use punchcard_ledger::Requeued;
 
 /// Answers a question, or sees to it that what is asked for will be done.
@@ -38,7 +38,7 @@ impl Device {
             Question::SignIn { grant } => self.ask_grant(&grant, GrantCommand::SignIn),
             Question::SignInByLoopback { grant } => self.ask_grant(&grant, GrantCommand::SignInByLoopback),
             Question::Visit { grant } => {
-                let way = self.grant(&grant)?.desk().filter(Desk::is_on_loopback).and_then(|desk| desk.way());
+                let way = self.grant(&grant)?.desk().and_then(|desk| desk.way());
                 let report = |way: Way| WayReport { link: way.link, port: way.at.port(), purpose: way.purpose };
                 Ok(Answer::Visit(way.map(report)))
             }

@@ -14,7 +14,7 @@ use punchcard_core::grant::{GrantStatus, Keeper, LeaseId, Plan};
 use punchcard_core::http::{AuthRequest, Failure};
 use punchcard_core::name::{GrantName, SlotName};
 use punchcard_core::pace::{Departure, Pace};
-use punchcard_core::plugin::auth::{Outcome, Signal, Slot};
+use punchcard_core::plugin::auth::{Outcome, Prompt, Signal, Slot};
 use punchcard_core::reach::Prefix;
 use punchcard_core::redact::Blanker;
 use punchcard_core::request::{Prepared, Reach, Signing, plan_authentication};
@@ -89,6 +89,8 @@ pub(super) struct Grant {
     /// Whether the only copy of what a server gave is being stored.
     storing: watch::Sender<bool>,
     sign_in: SignIn,
+    /// What a person's browser calls the device, where plugins.toml says it.
+    browser: Option<String>,
     /// Where a person's visit is answered, while one is under way.
     desk: OpenDesk,
 }
@@ -103,6 +105,11 @@ impl Grant {
     /// Whether nobody is asked to sign in before a person wants it: whoever uses the grant runs without it until then.
     pub(super) fn is_on_request(&self) -> bool {
         self.sign_in == SignIn::OnRequest
+    }
+
+    /// Whether a prompt is of a visit by a link that a command prints: nobody before the panel can go there.
+    pub(super) fn is_by_link(&self, prompt: &Prompt) -> bool {
+        self.desk().is_some() && self.browser.as_ref() != Some(&prompt.url)
     }
 
     /// The visit of a person with a browser that is under way.
@@ -290,6 +297,7 @@ impl GrantKeeper {
             pace: Mutex::new(Pace::new(NonZeroU32::MAX)),
             storing: watch::channel(false).0,
             sign_in: configured.sign_in,
+            browser: configured.browser.as_ref().map(|it| it.address.as_str().trim_end_matches('/').to_owned()),
             desk: OpenDesk::default(),
         });
         let keeper = Self {
@@ -623,6 +631,7 @@ impl Grant {
             pace: Mutex::new(Pace::new(NonZeroU32::MIN)),
             storing: watch::channel(false).0,
             sign_in: SignIn::AtStart,
+            browser: None,
             desk: OpenDesk::default(),
         };
         (grant, inbox)

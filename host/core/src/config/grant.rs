@@ -96,3 +96,39 @@ fn parse_secrets(node: &Node<'_, '_>) -> Option<BTreeMap<SlotName, SecretSource>
     }
     secrets
 }
+
+#[cfg(test)]
+mod tests {
+    use super::SignIn;
+    use crate::config::input::Action;
+    use crate::config::parse_configuration;
+    use crate::name::{GrantName, InputName};
+
+    fn text(sign_in: &str, asked_for: &str) -> String {
+        format!(
+            "device.name = 'door'\nplugins.flow = 'flow.wasm'\n[grants.id]\nplugin = 'flow'\nreach = ['https://id.example']\n\
+             audience = ['https://id.example']\n{sign_in}\n[inputs.ask]\ndriver = 'gpio'\nline = 17\nsign-in = '{asked_for}'\n"
+        )
+    }
+
+    #[test]
+    fn a_person_is_asked_at_the_start_unless_it_is_on_request() {
+        for (written, expected) in [
+            ("", SignIn::AtStart),
+            ("sign-in = 'at-start'", SignIn::AtStart),
+            ("sign-in = 'on-request'", SignIn::OnRequest),
+        ] {
+            let configuration = parse_configuration(&text(written, "id")).unwrap();
+            let id = GrantName::parse("id").unwrap();
+            assert_eq!(configuration.grants[&id].sign_in, expected, "{written}");
+            let ask = InputName::parse("ask").unwrap();
+            assert_eq!(configuration.inputs[&ask].action, Action::SignIn(id));
+        }
+        for (sign_in, asked_for, said) in
+            [("sign-in = 'never'", "id", "on-request"), ("", "other", "in [grants]")]
+        {
+            let errors = format!("{:?}", parse_configuration(&text(sign_in, asked_for)).unwrap_err());
+            assert!(errors.contains(said), "{errors}");
+        }
+    }
+}

@@ -28,8 +28,8 @@ pub(super) fn unmet_scope(name: &SinkName, sink: &Sink, grant_name: &GrantName, 
             return None;
         }
         let remedy = if grant.settings.text("provider") == Some("google") {
-            "Google's device flow does not give that scope: sign in with a service account, or leave the key out, so that the \
-             device makes a spreadsheet of its own"
+            "Google's device flow does not give that scope: sign in with `web-flow` and that scope, or with a service account, \
+             or leave the key out, so that the device makes a spreadsheet of its own"
                 .to_owned()
         } else {
             format!("add it to grants.{grant_name}.settings.scopes")

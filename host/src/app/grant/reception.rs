@@ -9,7 +9,7 @@ use punchcard_core::name::GrantName;
 use punchcard_core::plugin::Problem;
 use punchcard_core::plugin::auth::{Status, Visit};
 use punchcard_core::reach::Prefix;
-use punchcard_core::visit::{Answer, OpenVisit};
+use punchcard_core::visit::{Answer, OpenVisit, is_on_loopback};
 use tokio::sync::mpsc;
 
 use crate::browser::{Desk, Listener, Pages};
@@ -79,12 +79,12 @@ impl Reception {
 
     async fn open(&mut self, visit: &Visit, reach: &[Prefix]) -> Result<Status, String> {
         let wants_loopback = self.on_loopback;
-        let browser = self.browser.clone().filter(|browser| !wants_loopback || browser.listen.ip().is_loopback());
+        let browser = self.browser.clone().filter(|browser| !wants_loopback || is_on_loopback(&browser.address));
         let now_ms = self.clock.monotonic_ms();
-        let suits = |pages: &&Pages| !wants_loopback || pages.is_on_loopback();
-        let kept = self.pages.as_ref().filter(suits).and_then(|pages| {
+        let kept = self.pages.as_ref().and_then(|pages| {
             pages.with_visit(|open| {
-                open.is_for(visit).then(|| {
+                let suits = open.is_for(visit) && (!wants_loopback || open.is_on_loopback());
+                suits.then(|| {
                     open.prolong(visit, now_ms);
                     open.prompt()
                 })

@@ -38,8 +38,7 @@ pub(super) async fn show_grant(grant: Arc<Grant>, display: Display) {
     loop {
         let now = standing.borrow_and_update().clone();
         let (prompt, problem) = match now {
-            // Nobody before the panel can go there.
-            grant::GrantStatus::AwaitingPerson { prompt, .. } if is_on_loopback(&prompt.url) => (None, None),
+            grant::GrantStatus::AwaitingPerson { prompt, .. } if grant.is_by_link(&prompt) => (None, None),
             grant::GrantStatus::AwaitingPerson { prompt, .. } => (Some(prompt), None),
             grant::GrantStatus::Blocked(problem) => (None, Some(problem)),
             grant::GrantStatus::Failing { reason } => {
@@ -64,11 +63,6 @@ pub(super) async fn show_grant(grant: Arc<Grant>, display: Display) {
             return;
         }
     }
-}
-
-/// Whether an address of the device is one for browsers of the device alone.
-fn is_on_loopback(url: &str) -> bool {
-    ["http://127.", "http://[::1]"].iter().any(|beginning| url.starts_with(beginning))
 }
 
 /// Keeps the panel's word on a sink's delivery true.
