@@ -102,7 +102,7 @@ mod tests {
                 url,
                 device.as_str(),
                 "client-secret",
-                Some("device flow does not give that scope: sign in with a service account"),
+                Some("device flow does not give that scope: sign in with `web-flow`"),
             ),
             // What the policy calls its scopes otherwise is not known here.
             (id, "scope = \"a b\"", KEY, None),
