@@ -24,6 +24,7 @@ mod watch;
 mod intake;
 mod known_time;
 
+mod listing;
 mod sensor;
 
 mod formatting;

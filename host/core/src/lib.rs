@@ -24,6 +24,7 @@ pub mod badge;
 pub mod choice;
 pub mod encoder;
 pub mod gesture;
+pub mod listing;
 pub mod scene;
 
 pub mod alert;

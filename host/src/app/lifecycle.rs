@@ -38,6 +38,7 @@ use super::opening::Opening;
 use super::part::Site;
 use super::part::roster::Parts;
 use super::pruning::prune;
+use super::listing::Lists;
 use super::sensor::POLLS;
 use super::sensor::lender::Buses;
 use super::service;
@@ -106,6 +107,7 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     let Some((device, io, pressed)) = opened else { return Ok(()) };
     let io = Arc::new(tokio::sync::Mutex::new(io));
 
+    let (lists, _) = channel::channel(Lists::new());
     let intake = Intake::new(
         &in_force.configuration,
         device.ledger.clone(),
@@ -113,6 +115,7 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
         device.time.clone(),
         device.display.clone(),
         device.troubles.clone(),
+        lists.subscribe(),
     )
     .await;
     let mut intake = tokio::spawn(intake.run(pressed, device.parts.subscribe()));
@@ -130,7 +133,8 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     front.spawn(service::keep(Arc::clone(&device), io.lock().await.sender.clone()));
 
     let mut parts = JoinSet::new();
-    start_parts(&device, options, in_force, &io, Requests { reloads, updates: update_asks }, began, &mut parts);
+    let shared = Requests { reloads, updates: update_asks, lists };
+    start_parts(&device, options, in_force, &io, shared, began, &mut parts);
     let ended = tokio::select! {
         ended = ends.wait(&mut intake, &mut front, device.ledger.accepted()) => ended,
         () = device.ledger.latched() => Err(DeviceError::Unconfirmed),
@@ -228,6 +232,8 @@ async fn open(
 struct Requests {
     reloads: mpsc::UnboundedReceiver<Reload>,
     updates: mpsc::UnboundedReceiver<UpdateAsk>,
+    /// The lists that are fetched, for the intake.
+    lists: channel::Sender<Lists>,
 }
 
 /// Starts what is behind the sandbox: plugins, and the grants and sinks that they make up. Nothing of it stops a device:
@@ -271,6 +277,7 @@ fn start_parts(
         troubles: device.troubles.clone(),
         buses: Arc::new(Buses::new(options.hardware.clone())),
         polling: Arc::new(Semaphore::new(POLLS)),
+        lists: requests.lists,
         said,
         delivered,
         parts: device.parts.subscribe(),

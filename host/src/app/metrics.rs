@@ -30,7 +30,7 @@ use super::part::handle::SinkHandle;
 use super::part::roster::OnOrOff;
 use super::report::report;
 use super::status::{
-    GrantReport, GrantStanding, InputReport, Report, SensorReport, SensorStanding, SinkReport, StageReport,
+    GrantReport, GrantStanding, InputReport, ListingReport, ListingStanding, Report, SensorReport, SensorStanding, SinkReport, StageReport,
 };
 
 /// What has the problem when nobody can ask.
@@ -235,6 +235,10 @@ fn parts_at_work(report: &Report, wrong: &Wrong) -> Vec<(String, bool)> {
         let works = !matches!(standing, SensorStanding::Off { .. }) && !wrong.has(&part);
         parts.push((part, works));
     }
+    for ListingReport { name, standing, .. } in &report.listings {
+        let works = matches!(standing, ListingStanding::Starting | ListingStanding::Current);
+        parts.push((format!("choices.{name}.items"), works));
+    }
     parts
 }
 
@@ -348,6 +352,7 @@ mod tests {
             }],
             inputs: vec![InputReport { name: "knob".into(), error: Some("line 5 is in use".into()) }],
             sensors: vec![SensorReport { name: "air".into(), standing: SensorStanding::Reading, last: None }],
+            listings: Vec::new(),
             simulated_hardware: false,
             repositories: Vec::new(),
         }

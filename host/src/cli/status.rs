@@ -13,7 +13,7 @@ use super::plugin::render_repository;
 use super::time::{render_local_in, render_span};
 use super::{DeviceArguments, printable, small_runtime};
 use crate::app::control::{Answer, Question, ask};
-use crate::app::status::{GrantStanding, ReadingReport, Report, SensorReport, SensorStanding, SinkReport, StageReport};
+use crate::app::status::{GrantStanding, ListingReport, ListingStanding, ReadingReport, Report, SensorReport, SensorStanding, SinkReport, StageReport};
 
 pub(super) fn status(device: &DeviceArguments, json: bool) -> Result<Exit, Failure> {
     let report = fetch(device)?;
@@ -80,6 +80,9 @@ fn render_report(report: &Report, zone: &TimeZone) -> String {
     for sensor in &report.sensors {
         line(&format!("sensor {}", sensor.name), render_sensor(sensor, zone));
     }
+    for listing in &report.listings {
+        line(&format!("choice {}", listing.name), render_listing(listing, zone));
+    }
     for grant in &report.grants {
         line(&format!("grant {}", grant.name), render_grant(&grant.name, &grant.standing));
     }
@@ -115,6 +118,21 @@ fn render_sensor(sensor: &SensorReport, zone: &TimeZone) -> String {
         SensorStanding::Reading => last.unwrap_or_default(),
         SensorStanding::Failing { reason } => format!("{}: {}", "fails".red(), before(reason)),
         SensorStanding::Off { reason } => format!("{}: {}", "off".red(), printable(reason)),
+    }
+}
+
+fn render_listing(listing: &ListingReport, zone: &TimeZone) -> String {
+    let left_out = if listing.left_out > 0 { ", and more that are left out" } else { "" };
+    let at = listing.fetched_at.map_or_else(String::new, |at| format!(" of {}", render_local_in(zone, at)));
+    let list = match listing.items {
+        0 => "no list yet".to_owned(),
+        1 => format!("1 item{at}"),
+        items => format!("{items} items{left_out}{at}"),
+    };
+    match &listing.standing {
+        ListingStanding::Starting | ListingStanding::Current => list,
+        ListingStanding::Stale { reason } => format!("{list}; {}: {}", "no newer one".yellow(), printable(reason)),
+        ListingStanding::Off { reason } => format!("{}: {}", "off".red(), printable(reason)),
     }
 }
 

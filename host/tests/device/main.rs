@@ -17,6 +17,7 @@ mod plugin_version;
 
 mod backup;
 mod formatter;
+mod listing;
 mod part;
 mod reconcile;
 mod reload;

@@ -54,6 +54,17 @@ impl Oauth {
         self.access.get(token).filter(|access| now < access.expires_at).map(|access| &access.caller)
     }
 
+    /// An access token with these scopes, without a refresh token.
+    pub(crate) fn issue_token(&mut self, scopes: &[&str], now: Timestamp) -> String {
+        let project = self.clients.first().map_or(0, |client| client.project);
+        let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        let caller = Caller { account: super::ACCOUNT.to_owned(), project, scopes };
+        let token = random_text("ya29.sim-", 4);
+        let expires_at = later(now, self.settings.access_tokens_live_for);
+        self.access.insert(token.clone(), Access { caller, expires_at });
+        token
+    }
+
     /// From now on no access token is valid.
     pub(crate) fn expire_access_tokens(&mut self) {
         self.access.clear();

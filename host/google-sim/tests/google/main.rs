@@ -24,3 +24,4 @@ mod recorded;
 mod sheets;
 #[cfg(test)]
 mod switch;
+mod tasks;
