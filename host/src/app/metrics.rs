@@ -332,6 +332,7 @@ mod tests {
             grants: vec![GrantReport {
                 name: "google".into(),
                 provider: None,
+                on_request: false,
                 standing: GrantStanding::Authorized { seconds_left: None, scopes: Vec::new() },
             }],
             sinks: vec![SinkReport {

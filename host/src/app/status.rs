@@ -163,6 +163,9 @@ pub struct GrantReport {
     pub name: String,
     /// Whom its settings name as `provider`, where they do.
     pub provider: Option<String>,
+    /// Nobody is asked to sign in before a person wants it.
+    #[serde(default)]
+    pub on_request: bool,
     /// Where it stands.
     #[serde(flatten)]
     pub standing: GrantStanding,

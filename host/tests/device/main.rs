@@ -7,7 +7,10 @@ mod bench;
 mod tap;
 
 mod browser;
+mod on_request;
+mod service_account;
 mod sign_in;
+mod web_flow;
 
 mod delivery;
 mod event_id;
