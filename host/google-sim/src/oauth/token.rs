@@ -59,7 +59,7 @@ impl Oauth {
     pub(crate) fn issue_token(&mut self, scopes: &[&str], now: Timestamp) -> String {
         let project = self.clients.first().map_or(0, |client| client.project);
         let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-        let caller = Caller { account: super::ACCOUNT.to_owned(), project, scopes };
+        let caller = Caller { account: super::ACCOUNT.to_owned(), project, scopes, has_storage: true };
         let token = random_text("ya29.sim-", 4);
         let expires_at = later(now, self.settings.access_tokens_live_for);
         self.access.insert(token.clone(), Access { caller, expires_at });
