@@ -33,6 +33,7 @@ use super::error_chain::chain;
 use super::intake::Intake;
 use super::io::{Io, frame_size};
 use super::known_time::KnownTime;
+use super::material;
 use super::metrics;
 use super::opening::Opening;
 use super::part::Site;
@@ -262,7 +263,7 @@ fn start_parts(
     let (said, sayings) = mpsc::unbounded_channel();
     let (delivered, deliveries) = mpsc::unbounded_channel();
     let site = Site {
-        vault: open_vault(options),
+        vault: open_vault(device, options),
         http,
         ledger: device.ledger.clone(),
         clock: device.clock.clone(),
@@ -289,12 +290,10 @@ fn start_parts(
     tasks.spawn(supervisor.run(in_force));
 }
 
-fn open_vault(options: &Options) -> Result<Arc<Vault>, String> {
-    Vault::open(&options.state.join("vault")).map(Arc::new).map_err(|error| {
-        let reason = format!("the token storage can't be opened: {}", chain(error));
-        error!(reason, "grants are off, with the deliveries that need them");
-        reason
-    })
+fn open_vault(device: &Device, options: &Options) -> Result<Arc<Vault>, String> {
+    let folder = options.configuration.parent().unwrap_or(Path::new("."));
+    let opened = material::open_vault(&device.configuration, folder, &options.state);
+    opened.map(Arc::new).inspect_err(|reason| error!(reason, "grants are off, with the deliveries that need them"))
 }
 
 fn open_http(device: &Device) -> Result<Arc<Http>, String> {

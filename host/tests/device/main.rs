@@ -8,6 +8,7 @@ mod tap;
 
 mod browser;
 mod on_request;
+mod sealed;
 mod service_account;
 mod sign_in;
 mod web_flow;

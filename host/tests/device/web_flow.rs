@@ -59,7 +59,13 @@ async fn decide(link: &Url, decision: &str) -> String {
     let shown = browser().get(link.clone()).send().await.unwrap();
     assert_eq!(shown.status(), 200);
     assert!(shown.text().await.unwrap().contains(SHEETS));
-    let answer = browser().post(link.clone()).header("content-type", FORM).body(format!("decision={decision}")).send().await.unwrap();
+    let answer = browser()
+        .post(link.clone())
+        .header("content-type", FORM)
+        .body(format!("decision={decision}"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.status(), 302);
     answer.headers()["location"].to_str().unwrap().to_owned()
 }

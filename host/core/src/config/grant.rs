@@ -124,9 +124,7 @@ mod tests {
             let ask = InputName::parse("ask").unwrap();
             assert_eq!(configuration.inputs[&ask].action, Action::SignIn(id));
         }
-        for (sign_in, asked_for, said) in
-            [("sign-in = 'never'", "id", "on-request"), ("", "other", "in [grants]")]
-        {
+        for (sign_in, asked_for, said) in [("sign-in = 'never'", "id", "on-request"), ("", "other", "in [grants]")] {
             let errors = format!("{:?}", parse_configuration(&text(sign_in, asked_for)).unwrap_err());
             assert!(errors.contains(said), "{errors}");
         }
