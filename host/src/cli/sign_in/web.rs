@@ -16,6 +16,9 @@ use crate::app::status::GrantStanding;
 /// Bytes of what is pasted, at most. The longest address that a browser shows is shorter.
 const LONGEST_PASTE: u64 = 16 << 10;
 
+/// So many looks, a minute of them, while a policy looks for its server.
+const LOOKS: u32 = 120;
+
 /// Waits until the device listens for the browser. None: it does not, and how the grant stands says why.
 pub(super) fn await_way(device: &DeviceArguments, grant: &str) -> Result<Option<WayReport>, Failure> {
     for looks in 0.. {
@@ -26,7 +29,7 @@ pub(super) fn await_way(device: &DeviceArguments, grant: &str) -> Result<Option<
             other => return Err(unexpected(other)),
         }
         match standing(device, grant)? {
-            GrantStanding::Starting | GrantStanding::Renewing => {}
+            GrantStanding::Starting | GrantStanding::Renewing if looks < LOOKS => {}
             // A policy without a browser, or one that stops.
             _ if looks >= SETTLED => break,
             _ => {}
