@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use punchcard_core::account::read_account;
 use punchcard_core::config;
 use punchcard_core::grant::{GrantStatus, Keeper, LeaseId, Plan};
 use punchcard_core::http::{AuthRequest, Failure};
@@ -35,9 +36,13 @@ use punchcard_sandbox::AuthPolicy;
 
 mod reception;
 use reception::Reception;
+mod fetching;
+pub use fetching::FetchError;
 
 /// The slot that a lease is for.
 const ACCESS_TOKEN: &str = "access-token";
+/// The slot of what says whose account it is.
+const ID_TOKEN: &str = "id-token";
 /// The slots that a person's browser fills.
 const AUTHORIZATION_CODE: &str = "authorization-code";
 const CODE_VERIFIER: &str = "code-verifier";
@@ -155,6 +160,12 @@ impl Grant {
     pub(super) fn secrets(&self) -> Vec<Secret> {
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.iter().flat_map(Slots::secrets).cloned().collect()
+    }
+
+    /// Whose account it is, where the server said.
+    pub(super) fn account(&self) -> Option<String> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        read_account(slots.as_ref()?.get(&SlotName::parse(ID_TOKEN).ok()?)?)
     }
 
     /// That the token storage's file was set aside, where it was and nobody has signed in since.

@@ -327,6 +327,7 @@ mod tests {
             plugins: Vec::new(),
             grants: vec![GrantReport {
                 name: "google".into(),
+                account: None,
                 provider: None,
                 standing: GrantStanding::Authorized { seconds_left: None, scopes: Vec::new() },
             }],

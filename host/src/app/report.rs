@@ -77,6 +77,7 @@ pub(super) async fn report(device: &Device) -> Report {
                     .grants
                     .get(name)
                     .and_then(|grant| grant.settings.text("provider").map(ToOwned::to_owned)),
+                account: part.as_ref().ok().and_then(|grant| grant.account()),
                 standing: grant_standing(part, now_ms),
             })
             .collect(),

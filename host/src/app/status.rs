@@ -122,6 +122,9 @@ pub struct GrantReport {
     pub name: String,
     /// Whom its settings name as `provider`, where they do.
     pub provider: Option<String>,
+    /// Whose account it is, where the server said.
+    #[serde(default)]
+    pub account: Option<String>,
     /// Where it stands.
     #[serde(flatten)]
     pub standing: GrantStanding,

@@ -7,6 +7,7 @@ mod bench;
 mod tap;
 
 mod browser;
+mod credential;
 mod sign_in;
 
 mod delivery;
