@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -22,6 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{debug, info, warn};
+use url::Url;
 
 /// How long a browser may take until it has asked for a page. Some open a connection before they have anything to ask.
 const ASK_WITHIN: Duration = Duration::from_secs(4);
@@ -35,7 +36,7 @@ const TRY_AGAIN: Duration = Duration::from_millis(50);
 
 /// The pages of one visit. They are gone when this is dropped, once whoever is being answered has the answer.
 pub struct Pages {
-    visit: Arc<Mutex<Option<OpenVisit>>>,
+    desk: Desk,
     /// Dropped with the pages.
     _open: watch::Sender<()>,
 }
@@ -44,45 +45,70 @@ pub struct Pages {
 pub type Milliseconds = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 impl Pages {
-    /// Shows the pages of a visit at an address of the device. The answer, when it comes, goes to `answers`.
-    ///
-    /// # Errors
-    /// When nobody can listen there.
-    pub async fn open(
-        listen: SocketAddr,
-        visit: OpenVisit,
-        answers: mpsc::Sender<Answer>,
-        now_ms: Milliseconds,
-    ) -> std::io::Result<Self> {
-        let listener = bind(listen).await?;
-        info!(at = %listen, "a person can sign in with a browser");
-        let visit = Arc::new(Mutex::new(Some(visit)));
+    /// Shows the pages of a visit where somebody listens already. The answer, when it comes, goes to `answers`.
+    #[must_use]
+    pub fn open(listener: Listener, visit: OpenVisit, answers: mpsc::Sender<Answer>, now_ms: Milliseconds) -> Self {
+        info!(at = %listener.at, "a person can sign in with a browser");
         let (open, closed) = watch::channel(());
-        let desk = Desk { visit: Arc::clone(&visit), answers, now_ms, ask_within: ASK_WITHIN };
-        tokio::spawn(serve(listener, desk, closed));
-        Ok(Self { visit, _open: open })
+        let visit = Arc::new(Mutex::new(Some(visit)));
+        let desk = Desk { visit, answers, now_ms, ask_within: ASK_WITHIN, at: listener.at };
+        tokio::spawn(serve(listener.listener, desk.clone(), closed));
+        Self { desk, _open: open }
     }
 
     /// The visit, unless it was answered.
     pub fn with_visit<T>(&self, use_it: impl FnOnce(&mut OpenVisit) -> T) -> Option<T> {
-        self.visit.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(use_it)
+        self.desk.lock().as_mut().map(use_it)
+    }
+
+    /// For those who ask in the browser's place.
+    #[must_use]
+    pub fn desk(&self) -> Desk {
+        self.desk.clone()
     }
 }
 
 /// A connection that is still open has nothing to answer for any more.
 impl Drop for Pages {
     fn drop(&mut self) {
-        *self.visit.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.desk.lock() = None;
     }
 }
 
-/// What a connection needs.
+/// What the pages work with: a visit, and where its answer goes. It outlives the pages, and has no visit then.
 #[derive(Clone)]
-struct Desk {
+pub struct Desk {
     visit: Arc<Mutex<Option<OpenVisit>>>,
     answers: mpsc::Sender<Answer>,
     now_ms: Milliseconds,
     ask_within: Duration,
+    at: SocketAddr,
+}
+
+/// A port of the device where a browser can come to. Nobody is answered before there are [`Pages`].
+pub struct Listener {
+    listener: TcpListener,
+    at: SocketAddr,
+    url: Url,
+}
+
+impl Listener {
+    /// Listens at an address; port 0 is any that is free.
+    ///
+    /// # Errors
+    /// When nobody can listen there.
+    pub async fn bind(listen: SocketAddr) -> std::io::Result<Self> {
+        let listener = bind(listen).await?;
+        let at = listener.local_addr()?;
+        let url = Url::parse(&format!("http://{at}")).map_err(std::io::Error::other)?;
+        Ok(Self { listener, at, url })
+    }
+
+    /// What a browser of this machine calls it.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
 }
 
 /// Listens at the address. The task of the visit before may have to run once more until its socket is gone: dropping its pages
@@ -167,7 +193,57 @@ async fn answer(stream: TcpStream, desk: Desk, has_asked: Arc<AtomicBool>) {
     }
 }
 
+/// How a person gets to the authorization server, and back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// The authorization request: where the browser goes.
+    pub link: String,
+    /// Where it comes back to.
+    pub at: SocketAddr,
+    /// What is asked for, in words.
+    pub purpose: String,
+}
+
+/// Why what a person pasted is not taken.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PasteError {
+    /// It is not the answer to the visit that is under way.
+    #[error(transparent)]
+    NoAnswer(#[from] NoAnswer),
+    /// There is none.
+    #[error("this sign-in was answered already, or is over; begin again")]
+    Over,
+    /// The answer of before was not taken up yet.
+    #[error("the device is busy; paste it again in a moment")]
+    Busy,
+}
+
 impl Desk {
+    fn lock(&self) -> MutexGuard<'_, Option<OpenVisit>> {
+        self.visit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The way of a person, while a visit is under way that comes back to a loopback address.
+    #[must_use]
+    pub fn way(&self) -> Option<Way> {
+        let visit = self.lock();
+        let visit = visit.as_ref().filter(|visit| visit.is_on_loopback())?;
+        Some(Way { link: visit.destination().to_owned(), at: self.at, purpose: visit.prompt().purpose })
+    }
+
+    /// Takes the address at which a person's browser failed.
+    ///
+    /// # Errors
+    /// When it is not the answer to this visit, which goes on then.
+    pub fn paste(&self, address: &str) -> Result<(), PasteError> {
+        let mut visit = self.lock();
+        let open = visit.as_ref().ok_or(PasteError::Over)?;
+        let answer = open.parse_pasted(address, (self.now_ms)())?;
+        self.answers.try_send(answer).map_err(|_| PasteError::Busy)?;
+        *visit = None;
+        Ok(())
+    }
+
     fn respond(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         // Nothing else: what looks at a link before a person goes there must not use it up.
         if request.method() != Method::GET {
@@ -186,7 +262,7 @@ impl Desk {
 
     /// Sends a browser on to the authorization server.
     fn begin(&self, code: &str) -> Response<Full<Bytes>> {
-        let visit = self.visit.lock().unwrap_or_else(PoisonError::into_inner);
+        let visit = self.lock();
         let begun = visit.as_ref().ok_or(NoAnswer::Late).and_then(|visit| visit.begin(code, (self.now_ms)()));
         match begun.map(HeaderValue::from_str) {
             Ok(Ok(destination)) => {
@@ -202,7 +278,7 @@ impl Desk {
 
     /// Takes what a browser came back with, once.
     fn take(&self, query: &str) -> Response<Full<Bytes>> {
-        let mut visit = self.visit.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut visit = self.lock();
         let Some(open) = visit.as_ref() else {
             return page(StatusCode::GONE, "This sign-in was answered already", AGAIN);
         };
@@ -262,7 +338,6 @@ mod tests {
     use punchcard_core::plugin::auth::Visit;
     use punchcard_core::reach::Prefix;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use url::Url;
 
     use super::*;
 
@@ -281,7 +356,8 @@ mod tests {
         let visit = OpenVisit::plan(&asked, &address, &reach, [[7; 32]; 3], 0).unwrap();
         let code = visit.prompt().user_code;
         let (answers, _) = mpsc::channel(1);
-        (Pages::open(free, visit, answers, Arc::new(|| 0)).await.unwrap(), free, code)
+        let listener = Listener::bind(free).await.unwrap();
+        (Pages::open(listener, visit, answers, Arc::new(|| 0)), free, code)
     }
 
     async fn get(at: SocketAddr, path: &str) -> String {
@@ -315,7 +391,8 @@ mod tests {
         let (stream, _) = listener.accept().await.unwrap();
         let (answers, _) = mpsc::channel(1);
         let ask_within = Duration::from_millis(20);
-        let desk = Desk { visit: Arc::default(), answers, now_ms: Arc::new(|| 0), ask_within };
+        let at = listener.local_addr().unwrap();
+        let desk = Desk { visit: Arc::default(), answers, now_ms: Arc::new(|| 0), ask_within, at };
         tokio::time::timeout(PATIENCE / 2, answer(stream, desk, Arc::default())).await.expect("it is given up");
         let ended = silent.read(&mut [0; 1]).await;
         assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");

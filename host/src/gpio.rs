@@ -319,7 +319,10 @@ impl Lines for InputLines {
         if !self.request.has_edge_event().map_err(into_io)? {
             return Ok(None);
         }
-        let event = self.request.read_edge_event().map_err(into_io)?;
+        // Not with `read_edge_event`: gpiocdev 0.8.0 reads up to eight edges there, gives the first, and drops the others.
+        let mut bytes = vec![0; self.request.edge_event_u64_size()];
+        self.request.read_edge_events_into_slice(&mut bytes).map_err(into_io)?;
+        let event = self.request.edge_event_from_slice(&bytes).map_err(into_io)?;
         let line = self.offsets.iter().position(|offset| *offset == event.offset);
         let line = line.ok_or_else(|| io::Error::other(format!("the kernel tells of line {}", event.offset)))?;
         let is_closed = event.kind == EdgeKind::Rising;

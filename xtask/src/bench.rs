@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         if !measured.contains_key(figure.name) {
             let programs = programs.get_or_insert_with(|| build_programs(&workspace));
             let result = match programs {
-                Ok(programs) if figure.name == figure::PROGRAM_SIZE => {
+                Ok(programs) if [figure::PROGRAM_SIZE, figure::UPDATES_SIZE].contains(&figure.name) => {
                     measure_program(&programs.host).map_err(|error| format!("{error:#}"))
                 }
                 Ok(programs) => {
@@ -151,7 +151,19 @@ fn build_programs(workspace: &Workspace) -> Result<Programs, String> {
 
 fn measure_program(program: &Path) -> Result<Vec<Measurement>> {
     let metadata = std::fs::metadata(program).with_context(|| format!("no {}", program.display()))?;
-    Ok(vec![Measurement::of_program(metadata.len())])
+    let listed = process::answer(Command::new("nm").args(["--demangle", "--print-size", "--radix=d"]).arg(program))?;
+    Ok(vec![Measurement::of_program(metadata.len()), Measurement::of_updates(sum_code(&listed, "tough"))])
+}
+
+/// The bytes of what is code and has a part of this name, by the list of `nm`: address, size, kind, name.
+fn sum_code(listed: &str, part: &str) -> u64 {
+    let is_part = |name: &str| name.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == part);
+    let size = |line: &str| {
+        let mut words = line.splitn(4, ' ');
+        let (_, size, kind, name) = (words.next()?, words.next()?, words.next()?, words.next()?);
+        (kind.eq_ignore_ascii_case("t") && is_part(name)).then(|| size.parse::<u64>().ok())?
+    };
+    listed.lines().filter_map(size).sum()
 }
 
 /// Builds the examples in other languages, and puts each into one folder under its language's name.
@@ -175,4 +187,20 @@ fn measure(programs: &Programs, figure: &str, guests: &Path) -> Result<Vec<Measu
         bail!("the bench program ended with {status}");
     }
     figure::parse_measurements(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_is_told_apart_by_a_part_of_its_name() {
+        let listed = "0000000000000100 0000000000000030 T <tough::error::Error as core::fmt::Debug>::fmt\n\
+                      0000000000000200 0000000000000012 t core::ptr::drop_in_place<tough::schema::Root>\n\
+                      0000000000000300 0000000000000500 r tough::TABLE\n\
+                      0000000000000400 0000000000000007 T roughtough::run\n\
+                      0000000000000500 T tough_without_size\n";
+        assert_eq!(sum_code(listed, "tough"), 42);
+        assert_eq!(sum_code("", "tough"), 0);
+    }
 }

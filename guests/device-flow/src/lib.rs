@@ -16,7 +16,6 @@
 //!
 //! `turn` acts; what it reads with and remembers stands in the modules before it, which do not know it.
 
-mod address;
 mod scope;
 mod slot;
 mod well_known;
@@ -24,16 +23,9 @@ mod well_known;
 mod settings;
 
 mod form;
-mod pace;
-mod problem;
-
-mod refusal;
-
-mod answer;
 
 mod code;
 mod metadata;
-mod token;
 
 mod state;
 
@@ -41,6 +33,7 @@ mod turn;
 
 use punchcard_sdk::auth_policy::{Signal, Slot, Step};
 use punchcard_sdk::log::log;
+use punchcard_sdk::oauth::{address, answer, client_id, pace, problem, refusal, token};
 use punchcard_sdk::{AuthPolicy, Context, Error, Needs, export_auth_policy};
 
 pub use settings::Settings;

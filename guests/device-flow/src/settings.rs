@@ -5,14 +5,31 @@
 use std::fmt;
 
 use punchcard_sdk::Needs;
-use punchcard_sdk::quote::{quote, says};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::address::{Address, AddressError};
+use crate::client_id::{ClientIdError, check_client_id};
+use crate::problem::{Flow, Subject};
 use crate::scope::{GOOGLE_DEVICE_SCOPES, describe_scopes, google_replacement, is_identity_scope, is_scope};
 use crate::slot::CLIENT_SECRET;
 use crate::well_known::well_known;
+
+/// The words for signing in with a code.
+pub(crate) const FLOW: Flow = Flow {
+    again: "Sign in again at the device to get a new code.",
+    expired: ("code expired", "Nobody entered the code in time."),
+    unheard: "Until the code expired, nothing else was heard.",
+    denied: "The person who entered the code refused access.",
+    spent: ("code not accepted", "The server does not know the code, or it was used already."),
+    client_type: "TVs and Limited Input devices",
+    refused: (
+        "device flow refused",
+        "The server does not let this client get tokens in this way: enable the device authorization grant for it, and \
+         refresh tokens.",
+    ),
+    busy: "The server gives out no more codes for now",
+};
 
 /// Settings that can work.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -65,6 +82,11 @@ impl Settings {
         matches!(self.server, Server::Google { .. })
     }
 
+    /// Of whom problems are said.
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        Subject { is_google: self.is_google(), client_id: &self.client_id, scopes: &self.scopes, flow: &FLOW }
+    }
+
     /// Whose tokens the slots hold: a token of one server or client must never be sent to another.
     pub(crate) fn identity(&self) -> String {
         let server = match &self.server {
@@ -114,15 +136,8 @@ pub(crate) enum SettingsError {
     IssuerQuery,
     #[error("`{key}` is missing; without `provider` or `issuer` it is needed")]
     Endpoint { key: &'static str },
-    #[error("`client-id` accepts 1 to 512 printable characters without spaces: the id that the server gave the client")]
-    ClientId,
-    #[error("`client-id` is `{found}`, which only stands for the id: write the one that the server gave the client")]
-    Placeholder { found: String },
-    #[error(
-        "`client-id` is `{found}`, which is not an id of Google's: it ends with `{GOOGLE_ID_END}`; copy it from the \
-         Google console (Clients, the client of the type `TVs and Limited Input devices`)"
-    )]
-    GoogleId { found: String },
+    #[error(transparent)]
+    ClientId(#[from] ClientIdError),
     #[error("`client-authentication` is `{found}`; it accepts \"form\", \"basic\" or \"none\"")]
     ClientAuthentication { found: String },
     #[error("`{key}` holds `{found}`; it accepts a list of scopes, each without spaces")]
@@ -130,7 +145,7 @@ pub(crate) enum SettingsError {
     #[error("`scopes` is empty; Google needs at least one of: {}", GOOGLE_DEVICE_SCOPES.join(", "))]
     NoScopes,
     #[error(
-        "`scopes` holds `{found}`, which Google's device flow refuses; {}it accepts {}",
+        "`scopes` holds `{found}`, which Google's device flow refuses; {}it accepts {}; the plugin web-flow takes others",
         google_hint(found),
         GOOGLE_DEVICE_SCOPES.join(", ")
     )]
@@ -162,9 +177,6 @@ fn google_hint(scope: &str) -> String {
         format!("use {instead}, with which a device reaches the files that it made itself; ")
     })
 }
-
-/// The end of all client ids of Google's.
-const GOOGLE_ID_END: &str = ".apps.googleusercontent.com";
 
 /// Characters of `purpose`, `audience` and `resource`.
 const TEXT_MAX: usize = 200;
@@ -202,7 +214,8 @@ impl TryFrom<RawSettings> for Settings {
         let is_google = raw.provider.is_some();
         let server = parse_server(raw.provider, raw.issuer, raw.endpoints, &mut errors);
         let is_google_itself = matches!(server, Some(Server::Google { elsewhere: false, .. }));
-        errors.extend(check_client_id(&raw.client_id, is_google_itself).err());
+        let checked = check_client_id(&raw.client_id, is_google_itself, FLOW.client_type);
+        errors.extend(checked.err().map(SettingsError::from));
         let client_authentication = parse_authentication(raw.client_authentication.as_deref(), &mut errors);
         check_scopes(is_google, &raw.scopes, &mut errors);
         let required_scopes = parse_required(&raw.scopes, raw.required_scopes, &mut errors);
@@ -229,23 +242,6 @@ impl TryFrom<RawSettings> for Settings {
 
 fn is_plain(text: &str) -> bool {
     !text.trim().is_empty() && text.chars().count() <= TEXT_MAX && !text.chars().any(char::is_control)
-}
-
-/// Judges a client's id. Elsewhere than at Google itself an id may have any form, and name an example.
-fn check_client_id(id: &str, is_google: bool) -> Result<(), SettingsError> {
-    let found = || quote(id, 60);
-    let has = |part: &str| id.as_bytes().windows(part.len()).any(|found| found == part.as_bytes());
-    if ["YOUR", "<", ">", "…", "..."].into_iter().any(has) || is_google && says(id, "example") {
-        return Err(SettingsError::Placeholder { found: found() });
-    }
-    if id.is_empty() || id.len() > 512 || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(SettingsError::ClientId);
-    }
-    let is_of_google = id.strip_suffix(GOOGLE_ID_END).is_some_and(|number| !number.is_empty());
-    if is_google && !is_of_google {
-        return Err(SettingsError::GoogleId { found: found() });
-    }
-    Ok(())
 }
 
 fn parse_authentication(found: Option<&str>, errors: &mut Vec<SettingsError>) -> ClientAuthentication {

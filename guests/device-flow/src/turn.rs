@@ -18,7 +18,7 @@ mod renewal;
 
 mod revocation;
 
-use punchcard_sdk::auth_policy::{Directive, Request, Signal, Slot, Status};
+use punchcard_sdk::auth_policy::{Directive, Lease, Request, Signal, Slot, Status};
 use punchcard_sdk::backoff::{Chance, plan_retry};
 use punchcard_sdk::log::Level;
 use punchcard_sdk::{Context, Instant, http};
@@ -89,18 +89,21 @@ impl<'a> Turn<'a> {
         match &self.state.phase {
             Phase::Fresh | Phase::SignedOut | Phase::Revoking(_) => Status::SignedOut,
             Phase::AwaitingPerson(code) => Status::AwaitingPerson(code.prompt(&self.settings.purpose, self.now_ms)),
-            Phase::Blocked(cause) => Status::Blocked(cause.problem(self.settings)),
+            Phase::Blocked(cause) => Status::Blocked(cause.problem(&self.settings.subject())),
             Phase::Authorized | Phase::Renewing | Phase::Discovering(_) | Phase::Comparing | Phase::RequestingCode => {
                 let scopes = self.state.grant.as_ref().map_or(&[][..], |grant| &grant.scopes);
-                match self.state.lease.as_ref().and_then(|lease| lease.current(scopes, self.now_ms)) {
-                    Some(lease) => Status::Authorized(lease),
+                match self.state.lease.as_ref().and_then(|lease| lease.seconds_left(self.now_ms)) {
+                    Some(expires_in_seconds) => {
+                        Status::Authorized(Lease { expires_in_seconds, scopes: scopes.to_vec() })
+                    }
                     None if let Some(cause) = self.state.kept.as_ref().and_then(|kept| kept.blocked.as_ref()) => {
-                        Status::Blocked(cause.problem(self.settings))
+                        Status::Blocked(cause.problem(&self.settings.subject()))
                     }
                     None if self.is_renewing() && !self.is_trouble_said() => Status::Renewing,
                     None => {
                         let trouble = self.state.trouble.as_ref();
-                        trouble.map_or(Status::SignedOut, |cause| Status::Blocked(cause.problem(self.settings)))
+                        trouble
+                            .map_or(Status::SignedOut, |cause| Status::Blocked(cause.problem(&self.settings.subject())))
                     }
                 }
             }
@@ -197,14 +200,18 @@ impl<'a> Turn<'a> {
         let failures = self.state.failures.saturating_add(1);
         self.state.failures = failures;
         let wait_for = plan_retry(failures, longest_pause(failures), retry_after_ms, self.chance);
-        self.warn(&format!("{} The next try is in {} s.", cause.problem(self.settings).advice, wait_for / SECOND));
+        self.warn(&format!(
+            "{} The next try is in {} s.",
+            cause.problem(&self.settings.subject()).advice,
+            wait_for / SECOND
+        ));
         self.state.trouble = Some(cause);
         self.wait_until(self.now_ms.saturating_add(wait_for))
     }
 
     /// Stops and shows why.
     pub(crate) fn block(&mut self, cause: Cause) -> Directive {
-        let problem = cause.problem(self.settings);
+        let problem = cause.problem(&self.settings.subject());
         self.warn(&format!("{}: {}", problem.headline, problem.advice));
         let kept = self.state.kept.as_ref().map(|kept| kept.slot_version);
         let keeps = cause.is_about_code() && kept.is_some() && self.slot_version(REFRESH_TOKEN) == kept;

@@ -98,12 +98,12 @@ impl Answer {
 }
 
 /// What an answer means.
-pub(crate) fn parse_response(response: &Response, now: Instant) -> Answer {
+pub(crate) fn parse_response(response: &Response, now: Instant, settings: &Settings) -> Answer {
     let status = response.status;
     let body = serde_json::from_slice(content(response)).unwrap_or(Value::Null);
     let mut answer = match status {
         200..=299 if body.is_object() && body["error"].is_null() => Answer::Done(body),
-        400.. if number::<u16>(&body["error"], "code") == status => parse_refusal(&body["error"], status),
+        400.. if number::<u16>(&body["error"], "code") == status => parse_refusal(&body["error"], status, settings),
         // Google's own front end writes pages too, when what is behind it fails.
         500..=599 if !body.is_object() => Answer::Doubtful(Trouble::google(format!(
             "Google, or something in the network in its place, answered with status {status}"
@@ -117,7 +117,7 @@ pub(crate) fn parse_response(response: &Response, now: Instant) -> Answer {
 }
 
 /// What Google's own refusal means.
-fn parse_refusal(error: &Value, status: u16) -> Answer {
+fn parse_refusal(error: &Value, status: u16, settings: &Settings) -> Answer {
     match status {
         // The service aborted or gave up.
         408 | 409 | 500.. => {
@@ -127,7 +127,7 @@ fn parse_refusal(error: &Value, status: u16) -> Answer {
         429 => Answer::Busy(too_many()),
         // The host has renewed the token once by then, and gives another one to the next request when there is one.
         401 => Answer::Busy(Trouble::unauthenticated()),
-        403 => parse_forbidden(error),
+        403 => parse_forbidden(error, settings),
         _ => Answer::Refused(said(error)),
     }
 }
@@ -149,7 +149,7 @@ pub(crate) fn parse_failure(failure: Failure, settings: &Settings) -> Answer {
 }
 
 /// A 403 has many meanings; the reasons tell them apart.
-fn parse_forbidden(error: &Value) -> Answer {
+fn parse_forbidden(error: &Value, settings: &Settings) -> Answer {
     // Drive writes the first, the other APIs write the second.
     let entries = list(error, "errors").iter().chain(list(error, "details"));
     let reasons: Vec<&str> = entries.filter_map(|entry| entry["reason"].as_str()).collect();
@@ -165,11 +165,11 @@ fn parse_forbidden(error: &Value) -> Answer {
     } else if any(&["SERVICE_DISABLED", "accessNotConfigured"]) {
         Answer::Barred(problem::api_disabled(text(error, "message")))
     } else if any(&["ACCESS_TOKEN_SCOPE_INSUFFICIENT", "insufficientPermissions", "insufficientScopes"]) {
-        Answer::Barred(problem::scope_missing())
+        Answer::Barred(problem::scope_missing(settings))
     } else if any(&["storageQuotaExceeded"]) {
         Answer::Barred(problem::storage_full())
     } else {
-        Answer::Barred(problem::forbidden(&said(error)))
+        Answer::Barred(problem::forbidden(&said(error), settings))
     }
 }
 
@@ -191,7 +191,7 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Answer {
         let response = Response { status, headers: vec![], body: body.as_bytes().to_vec() };
-        parse_response(&response, context().now)
+        parse_response(&response, context().now, &crate::tests::settings())
     }
 
     fn refusal(status: u16) -> String {
@@ -273,7 +273,9 @@ mod tests {
         ] {
             let headers = vec![Header { name: "Retry-After".into(), value: value.into() }];
             let response = Response { status, headers, body: body.into_bytes() };
-            let (Answer::Doubtful(trouble) | Answer::Busy(trouble)) = parse_response(&response, context().now) else {
+            let (Answer::Doubtful(trouble) | Answer::Busy(trouble)) =
+                parse_response(&response, context().now, &crate::tests::settings())
+            else {
                 panic!("{status}")
             };
             assert_eq!(trouble.retry_after_ms, expected, "{status} {value}");

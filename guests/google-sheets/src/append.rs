@@ -15,6 +15,10 @@ use crate::{event_id, mark, tab};
 const FIELDS: &str = "userEnteredValue,userEnteredFormat.numberFormat";
 /// The same with the notes of corrections.
 const FIELDS_WITH_NOTES: &str = "userEnteredValue,userEnteredFormat.numberFormat,note";
+/// The same in a spreadsheet that a person made: columns of others stand between ours there, whose formats a row would take away
+/// by giving none. Ours have theirs as a column.
+const VALUES: &str = "userEnteredValue";
+const VALUES_WITH_NOTES: &str = "userEnteredValue,note";
 /// What stands in the first cell of a row that says that another one does not count.
 pub(crate) const WITHDRAWN: &str = "withdrawn";
 /// A guess for the buffer; a longer request makes it grow.
@@ -29,6 +33,7 @@ pub(crate) fn render_append(
     batch: &Batch,
     mark: &Mark,
     rejected: &[Rejection],
+    is_of_person: bool,
 ) -> Vec<u8> {
     let mut json = Vec::with_capacity(1_024 + batch.rows.len() * order.len() * CELL_BYTES);
     json.extend_from_slice(br#"{"requests":["#);
@@ -52,7 +57,15 @@ pub(crate) fn render_append(
         }
     }
     json.extend_from_slice(br#"],"fields":"#);
-    render_text(if batch.corrections.is_empty() { FIELDS } else { FIELDS_WITH_NOTES }, &mut json);
+    // That a moment is a guess is said by its format, in whatever sheet.
+    let has_guess = batch.rows.iter().flat_map(|row| &row.cells).any(|cell| matches!(cell, Cell::Estimated(_)));
+    let fields = match (is_of_person && !has_guess, batch.corrections.is_empty()) {
+        (false, true) => FIELDS,
+        (false, false) => FIELDS_WITH_NOTES,
+        (true, true) => VALUES,
+        (true, false) => VALUES_WITH_NOTES,
+    };
+    render_text(fields, &mut json);
     json.extend_from_slice(b"}}]}");
     json
 }
@@ -163,7 +176,8 @@ mod tests {
         let order = [Some(2), None, Some(1), Some(0)];
         let columns = [column("a"), column("b"), column(event_id::KEY)];
         let mark = Mark { id: Some(1), batch: "b".into(), ask: false, doubt: None, deletes: Vec::new(), refusal: None };
-        let request = render_append(7, &order, &columns, &batch, &mark, &[Rejection { row: 2, reason: String::new() }]);
+        let request =
+            render_append(7, &order, &columns, &batch, &mark, &[Rejection { row: 2, reason: String::new() }], false);
         let request: serde_json::Value = serde_json::from_slice(&request).unwrap();
         let append = &request["requests"][1]["appendCells"];
         assert_eq!(append["fields"], FIELDS_WITH_NOTES);
@@ -183,7 +197,7 @@ mod tests {
         assert_eq!(append["rows"], expected);
 
         let plain = Batch { corrections: vec![], ..batch };
-        let request = String::from_utf8(render_append(7, &order, &columns, &plain, &mark, &[])).unwrap();
+        let request = String::from_utf8(render_append(7, &order, &columns, &plain, &mark, &[], false)).unwrap();
         assert!(!request.contains("note"), "{request}");
     }
 }

@@ -65,6 +65,17 @@ pub(crate) fn render_cell(cell: &Cell, kind: ColumnKind, json: &mut Vec<u8>) {
     }
 }
 
+/// The format of cells of such a column, as `NumberFormat`; none where a number or a text stands for itself.
+pub(crate) fn number_format(kind: ColumnKind) -> Option<&'static str> {
+    match kind {
+        ColumnKind::Date => Some(DATE),
+        ColumnKind::Time => Some(TIME),
+        ColumnKind::DateTime => Some(DATE_TIME),
+        ColumnKind::Duration => Some(DURATION),
+        ColumnKind::Text | ColumnKind::Number | ColumnKind::Flag => None,
+    }
+}
+
 fn render_moment(moment: Instant, kind: ColumnKind, [date, time, date_time]: [&str; 3], json: &mut Vec<u8>) {
     match kind {
         ColumnKind::Date => render_number(serial::date(moment), Some(date), json),

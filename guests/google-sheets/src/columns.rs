@@ -11,7 +11,7 @@ use crate::state::{Grid, Placed, Tab};
 pub(crate) const KEY: &str = "punchcard.column";
 
 /// Columns of the sheet beyond which nothing is written: each row carries a cell for every column before the last.
-const WIDEST: usize = 1_000;
+pub(crate) const WIDEST: u32 = 1_000;
 
 /// Metadata on a column.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,7 +80,7 @@ pub(crate) fn plan_extension<'a>(tab: &Tab, columns: &'a [Column]) -> Extension<
             Some(_) => {}
         }
     }
-    if tab.width as usize + extension.added.len() > WIDEST {
+    if tab.width as usize + extension.added.len() > WIDEST as usize {
         extension.added.clear();
     }
     extension
@@ -105,7 +105,7 @@ pub(crate) fn plan_order(tab: &Tab, columns: &[Column]) -> Option<Vec<Option<usi
     let mut order = Vec::new();
     for (index, column) in columns.iter().enumerate() {
         let at = tab.columns.iter().find(|placed| placed.key == column.key)?.at as usize;
-        if at >= WIDEST {
+        if at >= WIDEST as usize {
             return None;
         }
         if order.len() <= at {

@@ -9,7 +9,7 @@ use crate::call::{Call, Next};
 use crate::pause::unanswered;
 use crate::state::{Asked, Look, State};
 use crate::tab::parse_applied;
-use crate::{append, cell, columns, finding, mark, pause, problem, request};
+use crate::{append, cell, columns, destination, finding, mark, pause, problem, request};
 
 /// Cells beyond which nothing is appended. Google's own limit is 10 million; other sinks and devices may write too.
 const CELLS: u64 = 9_800_000;
@@ -46,6 +46,13 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Next, Error> {
             return Ok(Next::Do(directive));
         }
         state.mark = None;
+        if call.settings.existing().is_some()
+            && let Some(full) = &mut state.spreadsheet
+        {
+            full.full = false;
+            let title = destination::title(&full.name, full.volume);
+            return Ok(Next::Do(pause::hold(problem::full(&title))));
+        }
         finding::leave_full(state, call)?;
         return Ok(Next::Plan);
     }
@@ -53,7 +60,8 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Next, Error> {
     let (tab, url) = (tab.id, request::sheets_url(call.settings, &spreadsheet.id, ":batchUpdate"));
     let mark = mark::prepare(state, call)?;
     state.asked = Asked::Append;
-    let body = append::render_append(tab, &order, call.columns, call.batch, &mark, &rejected);
+    let is_of_person = call.settings.existing().is_some();
+    let body = append::render_append(tab, &order, call.columns, call.batch, &mark, &rejected, is_of_person);
     Ok(Next::Do(Directive::Send(request::post(url, body))))
 }
 

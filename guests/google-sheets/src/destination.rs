@@ -16,7 +16,11 @@ pub(crate) const NONCE: &str = "punchcard-nonce";
 
 /// What the spreadsheet for rows that are delivered now is found by.
 pub(crate) fn name(settings: &Settings, now: Instant) -> String {
-    if settings.yearly {
+    if let Some(id) = settings.existing() {
+        // No title is like this: it is what a person finds it by, too.
+        return format!("docs.google.com/spreadsheets/d/{id}");
+    }
+    if settings.is_yearly() {
         format!("{} {}", settings.spreadsheet, serial::year(now))
     } else {
         settings.spreadsheet.clone()
@@ -91,7 +95,7 @@ mod tests {
     fn each_year_has_a_name_of_its_own_unless_the_settings_say_no() {
         let now = Instant { unix_micros: 1_798_761_599_000_000, utc_offset_minutes: 600 };
         assert_eq!(name(&settings(), now), "Time clock 2027");
-        assert_eq!(name(&Settings { yearly: false, ..settings() }, now), "Time clock");
+        assert_eq!(name(&Settings { yearly: Some(false), ..settings() }, now), "Time clock");
         assert_eq!(title("Time clock", 1), "Time clock");
         assert_eq!(title("Time clock", 2), "Time clock (2)");
     }

@@ -16,7 +16,7 @@ use crate::call::{Call, Next};
 use crate::destination::{self, choose};
 use crate::member::text;
 use crate::pause::unanswered;
-use crate::state::{Asked, Finding, Intent, Look, Loss, Spreadsheet, Stage, Stamp, State};
+use crate::state::{Asked, Finding, Intent, Look, Loss, Spreadsheet, Stage, Stamp, State, StrayDue};
 use crate::{draw, listing, pause, problem, request, stray};
 
 /// Until the first look after a creation.
@@ -75,6 +75,10 @@ fn begin(name: String, above: u32, intent: Intent, call: Call) -> Result<Finding
 /// What a search needs next; begins one where rows have to go elsewhere than before.
 pub(crate) fn plan(state: &mut State, call: Call) -> Result<Option<Directive>, Error> {
     let name = destination::name(call.settings, call.context.now);
+    if let Some(id) = call.settings.existing() {
+        take_existing(state, call, &name, id);
+        return Ok(None);
+    }
     match &mut state.finding {
         // The settings or the year changed meanwhile.
         Some(finding) if finding.name != name && finding.intent != Intent::Find => {
@@ -117,6 +121,22 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Option<Directive>, E
         }
     };
     Ok(Some(Directive::Send(request)))
+}
+
+/// A spreadsheet that the settings name is neither looked for nor made.
+fn take_existing(state: &mut State, call: Call, name: &str, id: &str) {
+    state.finding = None;
+    // Where a batch is in doubt, there it is finished.
+    let stays = state.mark.is_some() && state.spreadsheet.is_some();
+    if stays || state.spreadsheet.as_ref().is_some_and(|current| current.name == name) {
+        return;
+    }
+    log::info(&format!("going on in the spreadsheet {name}"));
+    if !state.strays.is_empty() {
+        state.strays.clear();
+        state.stray_due = StrayDue::Notice;
+    }
+    go_to(state, call, name.to_owned(), id.to_owned(), 1, false);
 }
 
 /// Takes in a listing.
@@ -222,6 +242,12 @@ fn adopt(state: &mut State, call: Call, id: String, volume: u32, fresh: bool) ->
     }
     let verb = if fresh { "created" } else { "going on in" };
     log::info(&format!("{verb} the spreadsheet \"{}\"", destination::title(&finding.name, volume)));
+    go_to(state, call, finding.name, id, volume, fresh);
+    Next::Plan
+}
+
+/// Rows go there.
+fn go_to(state: &mut State, call: Call, name: String, id: String, volume: u32, fresh: bool) {
     state.left.retain(|left| *left != id);
     if let Some(old) = state.spreadsheet.take().filter(|old| old.lost == Some(Loss::Deleted) && old.id != id) {
         state.left.push(old.id);
@@ -229,7 +255,7 @@ fn adopt(state: &mut State, call: Call, id: String, volume: u32, fresh: bool) ->
         state.left.drain(..too_many);
     }
     state.spreadsheet = Some(Spreadsheet {
-        name: finding.name,
+        name,
         volume,
         id,
         link: None,
@@ -249,5 +275,4 @@ fn adopt(state: &mut State, call: Call, id: String, volume: u32, fresh: bool) ->
     state.mark.take_if(|mark| fresh || mark.id.is_some());
     state.spent.clear();
     state.failures = 0;
-    Next::Plan
 }

@@ -11,7 +11,8 @@
 //! a crash, a trap, another signal, is taken in as an answer that never came, and planning goes on from there.
 //!
 //! What it deliberately does not know: tokens, clocks, connections, how batches are formed, and any spreadsheet that it
-//! did not create: the scope `drive.file` shows it no other.
+//! neither created nor was told of: the scope `drive.file` shows it no other. In one that a person made (`spreadsheet-id`) the
+//! tab's columns are matched by their titles once (`header`), and from then on known by their metadata as everywhere.
 //!
 //! What always holds:
 //! - An id of a mark is used for one batch only, and is in the state before a request with it leaves.
@@ -32,6 +33,7 @@ mod destination;
 mod event_id;
 mod finding;
 mod guard;
+mod header;
 mod listing;
 mod look;
 mod mark;
@@ -77,7 +79,11 @@ impl Connector for GoogleSheets {
     }
 
     fn needs(settings: &Settings) -> Needs {
-        let urls = vec![settings.sheets_url.clone(), settings.drive_url.clone()];
+        let mut urls = vec![settings.sheets_url.clone()];
+        // One that a person made is neither looked for nor made.
+        if settings.existing().is_none() {
+            urls.push(settings.drive_url.clone());
+        }
         Needs { urls, slots: Vec::new(), authorization: true }
     }
 

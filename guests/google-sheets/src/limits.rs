@@ -140,7 +140,7 @@ mod tests {
                 deletes: vec![i32::MAX; 25],
                 refusal: None,
             };
-            let size = append::render_append(i32::MAX, &order, &columns, &batch, &mark, &[]).len();
+            let size = append::render_append(i32::MAX, &order, &columns, &batch, &mark, &[], false).len();
             assert!(size <= 1_850_000, "{kinds:?}: {size}");
             assert!(size >= 1_000_000 || limits.rows_per_batch == 10_000, "{kinds:?}: {size}");
         }

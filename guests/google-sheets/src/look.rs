@@ -16,7 +16,7 @@ use crate::columns::{self, Found};
 use crate::member::{list, number, text};
 use crate::pause::unanswered;
 use crate::state::{Asked, Grid, Look, Loss, Spreadsheet, State, Tab};
-use crate::{destination, finding, guard, pause, problem, request, tab};
+use crate::{destination, finding, guard, header, pause, problem, request, tab};
 
 /// Seconds after which a spreadsheet is looked at again before a batch. A person who moves columns meanwhile finds rows of
 /// so long in the old places; a look before each batch would be two requests more for each.
@@ -29,9 +29,10 @@ pub(crate) fn refresh(state: &mut State, call: Call) {
     let now = unix_seconds(call);
     let Some(spreadsheet) = &mut state.spreadsheet else { return };
     let is_old = |at: i64, after: i64| !(0..after).contains(&now.saturating_sub(at));
+    let is_of_person = call.settings.existing().is_some();
     if is_old(spreadsheet.looked_at, OLD_AFTER_S) {
         spreadsheet.look = Look::Due;
-    } else if spreadsheet.look == Look::Settled && is_old(spreadsheet.shown_at, SHOWN_FOR_S) {
+    } else if !is_of_person && spreadsheet.look == Look::Settled && is_old(spreadsheet.shown_at, SHOWN_FOR_S) {
         spreadsheet.look = Look::Bin;
     }
 }
@@ -49,6 +50,10 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Option<Directive> {
         spreadsheet.adding = None;
         spreadsheet.look = Look::Tabs;
     }
+    // Drive shows no file that a person made: whether it is in the bin can't be known.
+    if call.settings.existing().is_some() && spreadsheet.look == Look::Due {
+        spreadsheet.look = Look::Tabs;
+    }
     let request = match &spreadsheet.look {
         Look::Settled => return None,
         Look::Due | Look::Bin => {
@@ -64,6 +69,10 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Option<Directive> {
             let data = if spreadsheet.fresh { ",data(rowData(values(userEnteredValue)))" } else { "" };
             let fields = request::encode(&format!("spreadsheetUrl,sheets({properties}{data})"));
             request::get(request::sheets_url(call.settings, &spreadsheet.id, &format!("?fields={fields}")))
+        }
+        Look::Header => {
+            state.asked = Asked::Header;
+            header::request(call.settings, &spreadsheet.id)
         }
         Look::Columns(_) => {
             state.asked = Asked::Columns;
@@ -110,6 +119,9 @@ pub(crate) fn absorb_tabs(state: &mut State, call: Call, answer: Answer) -> Next
     };
     let shown = match shown {
         Ok(shown) => shown,
+        Err(Answer::Missing) if call.settings.existing().is_some() => {
+            return Next::Do(pause::hold(problem::not_shown(call.settings)));
+        }
         Err(Answer::Missing) => return absorb_loss(state, Loss::Deleted),
         Err(Answer::TooLarge) if spreadsheet.fresh => {
             // Somebody filled it.
@@ -207,13 +219,25 @@ pub(crate) fn absorb_columns(state: &mut State, call: Call, answer: Answer) -> N
         }
     }
     let title = destination::title(&spreadsheet.name, spreadsheet.volume);
-    let Some(grid) = tab::choose(&grids, &tabs, spreadsheet.tab.as_ref().map(|tab| tab.id), call.settings) else {
-        if spreadsheet.tab.is_some() {
+    let known = spreadsheet.tab.as_ref().filter(|tab| !tab.columns.is_empty()).map(|tab| tab.id);
+    let Some(grid) = tab::choose(&grids, &tabs, known, call.settings) else {
+        if known.is_some() {
             return Next::Do(pause::hold(problem::tab_deleted(&call.settings.tab, &title)));
         }
-        if grids.iter().any(|grid| tab::same_title(&grid.title, &call.settings.tab)) {
+        let titled = grids.iter().find(|grid| tab::same_title(&grid.title, &call.settings.tab));
+        if let Some(grid) = titled.filter(|_| call.settings.existing().is_some()) {
+            let ids: Vec<i32> = found.iter().filter(|found| found.tab == grid.id).map(|found| found.id).collect();
+            let guard = guard::id(grid.id, grid.columns, &ids, &taken);
+            let name = call.settings.tab.clone();
+            spreadsheet.tab =
+                Some(Tab { name, id: grid.id, width: grid.columns, columns: Vec::new(), guard, extending: None });
+            spreadsheet.look = Look::Header;
+            return Next::Plan;
+        }
+        if titled.is_some() {
             return Next::Do(pause::hold(problem::tab_taken(&call.settings.tab, &title)));
         }
+        spreadsheet.tab = None;
         settle(spreadsheet, call);
         return Next::Plan;
     };

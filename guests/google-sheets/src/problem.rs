@@ -17,6 +17,56 @@ pub(crate) fn lost(loss: Loss, title: &str) -> Problem {
     }
 }
 
+/// Of a spreadsheet of a person's that Google does not show.
+pub(crate) fn not_shown(settings: &Settings) -> Problem {
+    problem(
+        "sheet is not there",
+        format!(
+            "Google does not show the spreadsheet. Restore it if it was deleted, or compare what plugins.toml names with the \
+             browser's address. {}",
+            share(settings)
+        ),
+    )
+}
+
+/// How to let the device into a spreadsheet.
+fn share(settings: &Settings) -> String {
+    let whom = settings.account.as_deref().unwrap_or("the account of the grant");
+    format!(
+        "Share it with {whom}, as an editor. Then `punchcard sinks retry SINK`, or wait some minutes. The rows wait on the device."
+    )
+}
+
+/// Of a spreadsheet of a person's that has no room.
+pub(crate) fn full(title: &str) -> Problem {
+    problem(
+        "sheet is full",
+        format!(
+            "{title} has as many cells as Google allows. Delete what nobody needs, or name another one in plugins.toml. The rows \
+             wait on the device."
+        ),
+    )
+}
+
+pub(crate) fn not_made_here(title: &str) -> Problem {
+    problem(
+        "sheet is a person's",
+        format!("The device makes no other in the place of {title}. Make one, share it, and name it in plugins.toml."),
+    )
+}
+
+/// Of a tab with two columns of one title.
+pub(crate) fn title_twice(column: &str, tab: &str, title: &str) -> Problem {
+    problem(
+        "title stands twice",
+        format!(
+            "Two columns of the tab \"{tab}\" of the spreadsheet \"{title}\" have the title \"{}\". Give one of them another \
+             one.",
+            fragment(column, 100)
+        ),
+    )
+}
+
 fn deleted(name: &str) -> Problem {
     problem(
         "sheet was deleted",
@@ -145,7 +195,15 @@ pub(crate) fn api_disabled(said: &str) -> Problem {
     )
 }
 
-pub(crate) fn scope_missing() -> Problem {
+pub(crate) fn scope_missing(settings: &Settings) -> Problem {
+    if settings.existing().is_some() {
+        return problem(
+            "permission is missing",
+            "The grant's `scopes` in plugins.toml need `https://www.googleapis.com/auth/spreadsheets`, which Google's device flow \
+             does not give."
+                .to_owned(),
+        );
+    }
     problem(
         "permission is missing",
         "The sign-in did not include the permission to keep files in Google Drive. Sign out with `punchcard \
@@ -162,7 +220,13 @@ pub(crate) fn storage_full() -> Problem {
     )
 }
 
-pub(crate) fn forbidden(said: &str) -> Problem {
+pub(crate) fn forbidden(said: &str, settings: &Settings) -> Problem {
+    if settings.existing().is_some() {
+        return problem(
+            "sheet is not shared",
+            format!("Google says: \"{}\". {}", fragment(said, QUOTE_CHARACTERS), share(settings)),
+        );
+    }
     problem(
         "access was refused",
         format!(
@@ -176,10 +240,13 @@ pub(crate) fn out_of_reach(said: &str, settings: &Settings) -> Problem {
     problem(
         "address not granted",
         format!(
-            "{} The sink's `reach` in plugins.toml needs \"{}\" and \"{}\", and so does the `audience` of its grant.",
+            "{} The sink's `reach` in plugins.toml needs \"{}\"{}, and so does the `audience` of its grant.",
             sentence(said, QUOTE_CHARACTERS),
             settings.sheets_url,
-            settings.drive_url
+            match settings.existing() {
+                Some(_) => String::new(),
+                None => format!(" and \"{}\"", settings.drive_url),
+            }
         ),
     )
 }
@@ -212,6 +279,7 @@ mod tests {
     #[test]
     fn headlines_fit_a_panel_of_one_line() {
         let settings = crate::tests::settings();
+        let existing = Settings { spreadsheet_id: Some("1A".to_owned()), ..settings.clone() };
         for problem in [
             deleted("a"),
             in_the_bin("a"),
@@ -227,9 +295,15 @@ mod tests {
             in_doubt(),
             api_disabled("Google Drive API has not been used"),
             api_disabled("Google Sheets API has not been used"),
-            scope_missing(),
+            scope_missing(&settings),
+            scope_missing(&existing),
             storage_full(),
-            forbidden("a"),
+            forbidden("a", &settings),
+            forbidden("a", &existing),
+            not_shown(&existing),
+            full("a"),
+            not_made_here("a"),
+            title_twice("a", "b", "c"),
             out_of_reach("a", &settings),
             unsendable("a"),
             secret_missing("a"),

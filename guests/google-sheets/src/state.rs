@@ -77,6 +77,10 @@ pub(crate) enum Asked {
     Tabs,
     /// Which of them, and which of their columns, are whose.
     Columns,
+    /// What stands at the top of a tab that a person made.
+    Header,
+    /// To take such a tab over.
+    Adoption,
     /// To add the tab.
     Setup,
     /// To add columns or change titles.
@@ -191,6 +195,8 @@ stored_names!(Asked {
     Trashed = "trashed",
     Tabs = "tabs",
     Columns = "columns",
+    Header = "header",
+    Adoption = "adoption",
     Setup = "setup",
     Extension = "extension",
     Mark = "mark",

@@ -8,7 +8,7 @@ use punchcard_sdk::{Context, Error};
 use crate::answer::{Answer, parse_failure, parse_response};
 use crate::call::{Call, Next};
 use crate::state::{Asked, Look, State};
-use crate::{Settings, delivery, event_id, finding, look, mark, reading, stray, tab};
+use crate::{Settings, delivery, destination, event_id, finding, header, look, mark, problem, reading, stray, tab};
 
 /// One step.
 ///
@@ -24,8 +24,13 @@ pub(crate) fn step(
     let columns = event_id::columns(settings, &batch.columns);
     let call = Call { settings, batch, columns: &columns, context };
     state.restamp(context);
+    if signal == Signal::CreateAnew && settings.existing().is_some() {
+        interrupt(state, call);
+        state.created_anew = Some(batch.id.clone());
+        return Ok(Directive::Notice(Some(problem::not_made_here(&destination::name(settings, context.now)))));
+    }
     let next = match signal {
-        Signal::Responded(response) => absorb(state, call, parse_response(&response, context.now)),
+        Signal::Responded(response) => absorb(state, call, parse_response(&response, context.now, settings)),
         Signal::Failed(failure) => absorb(state, call, parse_failure(failure, settings)),
         signal => {
             interrupt(state, call);
@@ -49,6 +54,8 @@ fn absorb(state: &mut State, call: Call, answer: Answer) -> Next {
         Asked::Trashed => look::absorb_trashed(state, call, answer),
         Asked::Tabs => look::absorb_tabs(state, call, answer),
         Asked::Columns => look::absorb_columns(state, call, answer),
+        Asked::Header => header::absorb(state, call, answer),
+        Asked::Adoption => header::absorb_adoption(state, call, answer),
         Asked::Setup => tab::absorb_setup(state, call, answer),
         Asked::Extension => tab::absorb_extension(state, call, answer),
         Asked::Mark => mark::absorb(state, call, answer),
@@ -62,7 +69,7 @@ fn absorb(state: &mut State, call: Call, answer: Answer) -> Next {
 fn interrupt(state: &mut State, call: Call) {
     match std::mem::take(&mut state.asked) {
         Asked::File => finding::doubt(state, call),
-        Asked::Setup | Asked::Extension => state.look_again(Look::Tabs),
+        Asked::Adoption | Asked::Setup | Asked::Extension => state.look_again(Look::Tabs),
         Asked::Append => mark::doubt(state, call),
         // Reading leaves nothing in doubt.
         Asked::Nothing
@@ -70,6 +77,7 @@ fn interrupt(state: &mut State, call: Call) {
         | Asked::Trashed
         | Asked::Tabs
         | Asked::Columns
+        | Asked::Header
         | Asked::Mark
         | Asked::Rows
         | Asked::Strays => {}
@@ -115,6 +123,11 @@ fn plan(state: &mut State, call: Call) -> Result<Directive, Error> {
 }
 
 fn plan_once(state: &mut State, call: Call) -> Result<Next, Error> {
+    // The wish for another spreadsheet, where the settings name the one: it was answered with a notice.
+    let is_answered = call.batch.rows.is_empty() && state.created_anew.as_ref() == Some(&call.batch.id);
+    if is_answered && call.settings.existing().is_some() {
+        return Ok(Next::Finish);
+    }
     if state.reading.is_some() {
         return reading::plan(state, call).map(Next::Do);
     }

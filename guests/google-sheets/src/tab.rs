@@ -13,7 +13,7 @@ use crate::draw::Purpose;
 use crate::member::text;
 use crate::pause::unanswered;
 use crate::state::{Asked, Grid, Look, Placed, State, Tab};
-use crate::{Settings, columns, destination, draw, event_id, guard, pause, problem, request};
+use crate::{Settings, cell, columns, destination, draw, event_id, guard, pause, problem, request};
 
 /// Key of the metadata on a tab.
 pub(crate) const KEY: &str = "punchcard.tab";
@@ -77,7 +77,7 @@ pub(crate) fn plan(state: &mut State, call: Call) -> Result<Option<Next>, Error>
                 spreadsheet.look = Look::Tabs;
                 return Ok(Some(Next::Plan));
             };
-            (Asked::Extension, render_extension(tab, &extension, first))
+            (Asked::Extension, render_extension(tab, &extension, first, call))
         }
     };
     let url = request::sheets_url(call.settings, &spreadsheet.id, ":batchUpdate");
@@ -153,18 +153,18 @@ pub(crate) fn absorb_extension(state: &mut State, call: Call, answer: Answer) ->
     }
 }
 
-fn placed(column: &Column, at: u32) -> Placed {
+pub(crate) fn placed(column: &Column, at: u32) -> Placed {
     Placed { key: column.key.clone(), title: Some(column.title.clone()), at }
 }
 
-fn applied(state: &mut State) -> Next {
+pub(crate) fn applied(state: &mut State) -> Next {
     state.failures = 0;
     state.refusals = 0;
     Next::Plan
 }
 
 /// What the sheet looks like now is seen by looking.
-fn not_applied(state: &mut State, call: Call, answer: Answer, what: &str) -> Next {
+pub(crate) fn not_applied(state: &mut State, call: Call, answer: Answer, what: &str) -> Next {
     match answer {
         Answer::Done(_) | Answer::TooLarge => {
             state.look_again(Look::Tabs);
@@ -209,14 +209,14 @@ fn render_setup(id: i32, call: Call, blank: Option<&Grid>) -> Vec<String> {
         request::quote(title)
     ));
     requests.push(metadata(None, KEY, title, &format!(r#"{{"sheetId":{id}}}"#)));
-    requests.extend(render_columns(id, 0, &columns, None));
+    requests.extend(render_columns(id, 0, &columns, None, call.settings));
     if let Some(blank) = blank {
         requests.push(format!(r#"{{"deleteSheet":{{"sheetId":{}}}}}"#, blank.id));
     }
     requests
 }
 
-fn render_extension(tab: &Tab, extension: &columns::Extension, first: i32) -> Vec<String> {
+fn render_extension(tab: &Tab, extension: &columns::Extension, first: i32, call: Call) -> Vec<String> {
     let mut requests = Vec::new();
     if !extension.added.is_empty() {
         requests.push(format!(
@@ -224,7 +224,7 @@ fn render_extension(tab: &Tab, extension: &columns::Extension, first: i32) -> Ve
             tab.id,
             extension.added.len()
         ));
-        requests.extend(render_columns(tab.id, tab.width, &extension.added, Some(first)));
+        requests.extend(render_columns(tab.id, tab.width, &extension.added, Some(first), call.settings));
         let place = format!(r#"{{"dimensionRange":{}}}"#, column_range(tab.id, tab.width));
         requests.push(metadata(Some(tab.guard), guard::KEY, &tab.width.to_string(), &place));
     }
@@ -235,7 +235,13 @@ fn render_extension(tab: &Tab, extension: &columns::Extension, first: i32) -> Ve
 }
 
 /// What makes columns of the grid columns of ours: header, width, metadata, that of the first with this id.
-fn render_columns(tab: i32, start: u32, columns: &[&Column], first: Option<i32>) -> Vec<String> {
+pub(crate) fn render_columns(
+    tab: i32,
+    start: u32,
+    columns: &[&Column],
+    first: Option<i32>,
+    settings: &Settings,
+) -> Vec<String> {
     let titles: Vec<&String> = columns.iter().map(|column| &column.title).collect();
     let mut requests = vec![render_header(tab, start, &titles, true)];
     for (at, column) in (start..).zip(columns) {
@@ -253,11 +259,23 @@ fn render_columns(tab: i32, start: u32, columns: &[&Column], first: Option<i32>)
         }
         let id = first.filter(|_| at == start);
         requests.push(metadata(id, columns::KEY, &column.key, &format!(r#"{{"dimensionRange":{range}}}"#)));
+        // Rows bring their formats along, but not into a sheet of a person's.
+        if settings.existing().is_some() {
+            requests.extend(render_format(tab, at, column.kind));
+        }
     }
     requests
 }
 
-fn column_range(tab: i32, at: u32) -> String {
+/// What gives a column the format of its kind, where it needs one. Its title is text, and looks as before.
+pub(crate) fn render_format(tab: i32, at: u32, kind: ColumnKind) -> Option<String> {
+    let format = cell::number_format(kind)?;
+    let range = format!(r#"{{"sheetId":{tab},"startColumnIndex":{at},"endColumnIndex":{}}}"#, at + 1);
+    let cell = format!(r#"{{"userEnteredFormat":{{"numberFormat":{format}}}}}"#);
+    Some(format!(r#"{{"repeatCell":{{"range":{range},"cell":{cell},"fields":"userEnteredFormat.numberFormat"}}}}"#))
+}
+
+pub(crate) fn column_range(tab: i32, at: u32) -> String {
     format!(r#"{{"sheetId":{tab},"dimension":"COLUMNS","startIndex":{at},"endIndex":{}}}"#, at + 1)
 }
 

@@ -3,6 +3,7 @@
 mod creation;
 mod doubt;
 mod event_id;
+mod existing;
 mod fault;
 mod forgotten;
 mod reading;
@@ -32,8 +33,11 @@ pub(crate) fn context() -> Context {
 pub(crate) fn settings() -> Settings {
     Settings {
         spreadsheet: "Time clock".into(),
+        spreadsheet_id: None,
+        spreadsheet_url: None,
+        account: None,
         tab: "Punches".into(),
-        yearly: true,
+        yearly: Some(true),
         event_ids: false,
         sheets_url: "https://sheets.googleapis.com".into(),
         drive_url: "https://www.googleapis.com/drive".into(),

@@ -67,6 +67,28 @@ pub mod auth_policy {
     });
 }
 
+/// The world of auth policies of version 0.2 of the contract. Its types are those of version 0.1, so that a guest has one of each;
+/// its HTTP has one failure more.
+pub mod auth_policy_0_2 {
+    wit_bindgen::generate!({
+        path: "../../wit/v0.2",
+        // A name of its own: that of the macro which exports is made of it.
+        inline: "
+            package punchcard:sdk;
+            world auth-policy-newer {
+                include punchcard:plugin/auth-policy@0.2.0;
+            }
+        ",
+        with: {
+            "punchcard:plugin/types@0.2.0": super::shared::punchcard::plugin::types,
+        },
+        additional_derives: [PartialEq],
+        generate_all,
+        pub_export_macro: true,
+        default_bindings_module: "punchcard_sdk::bindings::auth_policy_0_2",
+    });
+}
+
 /// The world of sensors.
 pub mod sensor {
     wit_bindgen::generate!({

@@ -44,10 +44,12 @@ mod reader;
 
 pub mod answer;
 pub mod backoff;
+pub mod oauth;
 pub mod quote;
 pub mod retry_after;
 
 pub mod auth_policy;
+pub mod auth_policy_0_2;
 pub mod connector;
 pub mod formatter;
 pub mod sensor;

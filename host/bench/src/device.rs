@@ -202,6 +202,17 @@ impl Host {
         found.await.with_context(|| format!("the host did not come to {what}; it said:\n{}", self.heard.join("\n")))
     }
 
+    /// Has it look at its repositories of plugins, and take nothing from them.
+    pub(crate) async fn look_for_updates(&self) -> Result<()> {
+        let question = Question::Update { plugin: None, version: None, from: None, check: true };
+        match ask(&self.state, &question).await? {
+            Answer::Updated(reports) if !reports.is_empty() && reports.iter().all(|report| report.error.is_none()) => {
+                Ok(())
+            }
+            answer => bail!("the host did not look at its repositories: {answer:?}"),
+        }
+    }
+
     /// Waits until it has delivered so many rows to `google` and has nothing more to do.
     pub(crate) async fn await_delivered(&self, device: &Device, rows: u32) -> Result<()> {
         let arrived = timeout(DELIVERY_PATIENCE, async {

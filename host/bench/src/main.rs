@@ -26,7 +26,10 @@ mod panel;
 mod reload;
 mod start;
 
-use anyhow::{Result, bail};
+use std::fs::File;
+use std::io::Write as _;
+
+use anyhow::{Context as _, Result, bail};
 
 use sample::Measurement;
 use surroundings::Surroundings;
@@ -34,11 +37,14 @@ use surroundings::Surroundings;
 fn main() -> Result<()> {
     let Some(figure) = std::env::args().nth(1) else { bail!("which figure? `punchcard-bench FIGURE`") };
     let surroundings = Surroundings::of_environment()?;
+    let mut results = File::from(rustix::io::dup(std::io::stdout()).context("cannot keep the standard output")?);
+    // What else is printed, as by the publisher of plugins, is no measurement.
+    rustix::stdio::dup2_stdout(std::io::stderr()).context("cannot be told from what others print")?;
     let runtime = tokio::runtime::Runtime::new()?;
     // On a thread of the runtime, as in the host.
     let measured = runtime.block_on(runtime.spawn(async move { measure(&figure, &surroundings).await }))??;
     for measurement in measured {
-        println!("{}", serde_json::to_string(&measurement)?);
+        writeln!(results, "{}", serde_json::to_string(&measurement)?)?;
     }
     Ok(())
 }
@@ -47,6 +53,7 @@ async fn measure(figure: &str, surroundings: &Surroundings) -> Result<Vec<Measur
     Ok(match figure {
         "ready_ms" | "idle_rss_mb" | "idle_own_mb" | "idle_cpu_percent" => start::measure(surroundings).await?,
         "idle_rss_pulley_mb" => vec![start::measure_interpreted(surroundings).await?],
+        "idle_updates_mb" => vec![start::measure_updates(surroundings).await?],
         "reload_ms" | "reload_press_ratio" => reload::measure(surroundings).await?,
         "hostile_press_ms" => vec![hostile::measure(surroundings).await?],
         "compile_press_ratio" => vec![compile::measure(surroundings).await?],

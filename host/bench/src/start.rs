@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use tokio::time::sleep;
 
 use crate::device::{Device, Host};
+use crate::folder;
 use crate::sample::{Measurement, Stopwatch};
 use crate::surroundings::Surroundings;
 
@@ -17,6 +18,8 @@ const STARTS: usize = 15;
 /// Of these starts, how many are waited for until they are idle.
 const IDLE_STARTS: usize = 3;
 const IDLE_AFTER: Duration = Duration::from_secs(5);
+/// The plugin that a repository offers.
+const UPDATED: &str = "timeclock";
 
 pub(crate) async fn measure(surroundings: &Surroundings) -> Result<Vec<Measurement>> {
     let device = Device::prepare(surroundings, false).await?;
@@ -56,6 +59,40 @@ pub(crate) async fn measure_interpreted(surroundings: &Surroundings) -> Result<M
         host.stop().await?;
     }
     Ok(Measurement::new("idle_rss_pulley_mb", "MB", resident))
+}
+
+/// How much more memory of its own it takes where a repository of plugins is named and was looked at.
+pub(crate) async fn measure_updates(surroundings: &Surroundings) -> Result<Measurement> {
+    let device = Device::prepare(surroundings, false).await?;
+    let publisher = folder::make()?;
+    let at = publisher.path().to_str().context("a path is no text")?;
+    let plugin = surroundings.programs.guest(UPDATED);
+    let plugin = plugin.to_str().context("a path is no text")?;
+    for arguments in [&["init"][..], &["add", plugin, "--version", "1.0.0"], &["sign"]] {
+        let program = ["punchcard-publisher", "--folder", at];
+        punchcard_publisher::run(program.iter().chain(arguments)).await?;
+    }
+    let without = device.configuration()?;
+    let repository = format!(
+        "[repositories.workshop]\nfolder = \"{at}/repository\"\nroot = \"{at}/repository/metadata/1.root.json\"\n\
+         plugins = [\"{UPDATED}\"]\nupdates = \"off\"\n"
+    );
+    let mut more = Vec::new();
+    for _ in 0..IDLE_STARTS {
+        let mut own = Vec::new();
+        for configuration in [without.clone(), format!("{without}\n{repository}")] {
+            device.configure(&configuration)?;
+            let host = device.start_to_destination().await?;
+            if configuration != without {
+                host.look_for_updates().await?;
+            }
+            sleep(IDLE_AFTER).await;
+            own.push(host.memory_mb("RssAnon")?);
+            host.stop().await?;
+        }
+        more.push(own[1] - own[0]);
+    }
+    Ok(Measurement::new("idle_updates_mb", "MB", more))
 }
 
 /// What it takes once it has nothing more to do.

@@ -57,6 +57,7 @@ impl Recognizer {
         let timing = Timing { bounce_ms, hold_ms: debounce_ms };
         let does = match &input.action {
             Action::Press(presses) if presses.long.is_none() && presses.double.is_none() => Does::Press,
+            Action::SignIn(_) => Does::Press,
             Action::Press(presses) => Does::TimedPress(TimedPress {
                 bounce_ms,
                 long_ms: presses.long.as_ref().map(|(after, _)| milliseconds(*after)),

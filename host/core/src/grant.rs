@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
 use crate::backoff::plan_wait;
+use crate::config::grant::SignIn;
 use crate::http::AuthRequest;
 use crate::pace::{Departure, Pace};
 use crate::plugin::Problem;
@@ -110,6 +111,8 @@ enum Phase {
         until_ms: u64,
     },
     Resting,
+    /// It was not started yet, and nobody wants to sign in.
+    Unwanted,
 }
 
 /// The keeper of one grant.
@@ -129,6 +132,9 @@ pub struct Keeper {
     /// Failures of a signal that somebody gave.
     repeats: u32,
     idle_steps: Pace,
+    sign_in: SignIn,
+    /// A person wants to sign in, and nobody is yet.
+    is_wanted: bool,
 }
 
 impl Default for Keeper {
@@ -143,11 +149,35 @@ impl Default for Keeper {
             failures: 0,
             repeats: 0,
             idle_steps: Pace::new(IDLE_STEPS),
+            sign_in: SignIn::AtStart,
+            is_wanted: false,
         }
     }
 }
 
 impl Keeper {
+    /// A keeper that asks for a person as the grant's `sign-in` says.
+    #[must_use]
+    pub fn new(sign_in: SignIn) -> Self {
+        Self { sign_in, ..Self::default() }
+    }
+
+    /// The storage holds no token. The policy of a grant on request is not even started then before a person wants to sign in.
+    pub fn note_no_token(&mut self) {
+        if self.sign_in == SignIn::OnRequest && self.phase == Phase::Due(Signal::Started) {
+            self.standing = GrantStatus::SignedOut;
+            self.phase = Phase::Unwanted;
+        }
+    }
+
+    /// Whether the policy asks for a person whom nobody wants to ask.
+    #[must_use]
+    pub fn is_unwanted(&self, status: &Status) -> bool {
+        self.sign_in == SignIn::OnRequest
+            && !self.is_wanted
+            && matches!(status, Status::AwaitingPerson(_) | Status::AwaitingBrowser(_))
+    }
+
     /// Where the grant stands.
     #[must_use]
     pub fn standing(&self) -> &GrantStatus {
@@ -156,6 +186,11 @@ impl Keeper {
 
     /// A person asked for something.
     pub fn ask(&mut self, signal: Signal) {
+        match signal {
+            Signal::SignIn => self.is_wanted = true,
+            Signal::SignOut { .. } => self.is_wanted = false,
+            _ => {}
+        }
         if !self.waiting.contains(&signal) {
             self.waiting.push_back(signal);
         }
@@ -194,7 +229,9 @@ impl Keeper {
             }
             Phase::Waiting { .. } => self.phase = Phase::Due(Signal::Elapsed),
             Phase::Failed { .. } => self.phase = Phase::Due(Signal::Started),
-            Phase::Resting => {}
+            // Whatever is asked, the first signal is `started`.
+            Phase::Unwanted if !self.waiting.is_empty() => self.phase = Phase::Due(Signal::Started),
+            Phase::Resting | Phase::Unwanted => {}
         }
         if self.phase == Phase::Resting {
             match self.waiting.pop_front() {
@@ -227,7 +264,14 @@ impl Keeper {
                 self.note_refusal_heard();
             }
         }
+        let is_unwanted = self.is_unwanted(&status);
+        let give_up = Signal::SignOut { revoke: false };
+        if is_unwanted && !self.waiting.contains(&give_up) {
+            // What the policy remembers of this try would otherwise come up again.
+            self.waiting.push_front(give_up);
+        }
         self.standing = match (status, token) {
+            _ if is_unwanted => GrantStatus::SignedOut,
             (Status::SignedOut, _) => GrantStatus::SignedOut,
             (Status::AwaitingPerson(prompt), _) => {
                 let until_ms = now_ms.saturating_add(u64::from(prompt.expires_in_seconds) * 1_000);
@@ -248,6 +292,9 @@ impl Keeper {
             (Status::Renewing, _) => GrantStatus::Renewing,
             (Status::Blocked(problem), _) => GrantStatus::Blocked(problem),
         };
+        if matches!(self.standing, GrantStatus::Authorized { .. }) {
+            self.is_wanted = false;
+        }
         self.note_lease();
         match next {
             Directive::Send(request) => {

@@ -3,6 +3,8 @@
 //! Without this comparison a part that can never work would look well until its first request is refused, which may be
 //! after somebody has signed in for it; and a field that nothing sends would be missed when the hours are added up.
 
+mod scope;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
@@ -64,6 +66,7 @@ pub fn unmet_by_sink(
         // Also where the connector could do without: what plugins.toml authorizes is authorized.
         unmet.extend(unmet_urls(plugin, needs, &grant.audience, &Part::GrantAudience(grant_name.clone())));
         unmet.extend(unmet_slots(plugin, needs, grant_name, grant));
+        unmet.extend(scope::unmet_scope(name, sink, grant_name, grant));
     }
     unmet
 }
@@ -150,7 +153,7 @@ pub fn unmet_by_events(name: &SinkName, configuration: &Configuration, fields: &
         .iter()
         .filter_map(|(input, made)| match &made.action {
             Action::Press(presses) => Some(presses.each().map(move |press| (input, press))),
-            Action::Turn(_) => None,
+            Action::Turn(_) | Action::SignIn(_) => None,
         })
         .flatten()
         .filter(|(_, press)| sink.events.contains(&press.event))

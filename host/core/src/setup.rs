@@ -18,7 +18,7 @@ pub const PACKAGED_PLUGINS: &str = "/usr/lib/punchcard";
 pub const PLUGINS: [&str; 3] = ["device-flow", "google-sheets", "timeclock"];
 
 /// Those that it names in comments.
-const MORE_PLUGINS: [&str; 2] = ["readings", "webhook"];
+const MORE_PLUGINS: [&str; 3] = ["service-account", "readings", "webhook"];
 
 const TEMPLATE: &str = include_str!("setup/plugins.toml");
 

@@ -8,7 +8,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
-use url::{Url, form_urlencoded};
+use url::{Host, Url, form_urlencoded};
 
 use crate::plugin::auth::{Prompt, Refusal, Visit};
 use crate::printable::{is_hidden, steers};
@@ -35,6 +35,7 @@ const LETTERS_TO_BEGIN: usize = 8;
 pub struct OpenVisit {
     asked: Visit,
     address: String,
+    on_loopback: bool,
     begin: String,
     destination: String,
     state: Secret,
@@ -64,6 +65,12 @@ pub enum NoAnswer {
     /// Its `state` is another one, or none.
     #[error("it does not belong to this sign-in; begin again at the device's address")]
     Stranger,
+    /// It is no address of this visit.
+    #[error(
+        "it is not the address to which the browser was sent back; copy all of what stands in its address bar at the end, \
+         which begins with http:// and this device's address"
+    )]
+    OtherAddress,
     /// It came too late.
     #[error("the time for this sign-in is over; begin again at the device's address")]
     Late,
@@ -73,6 +80,17 @@ pub enum NoAnswer {
     /// It is no answer of RFC 6749 §4.1.2.
     #[error("it is no answer of an authorization server: `{0}` is missing, doubled or too long")]
     Malformed(&'static str),
+}
+
+/// Whether an address of the device is one for browsers of the device alone (RFC 8252 §7.3).
+#[must_use]
+pub fn is_on_loopback(address: &Url) -> bool {
+    match address.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
 }
 
 /// Why a visit can't begin: what a policy asked for can't be done.
@@ -117,6 +135,7 @@ impl OpenVisit {
         if let Some(own) = names.find(|name| OWN.contains(&name.as_str())) {
             return Err(refused(format!("names the parameter `{own}`, which is the host's")));
         }
+        let on_loopback = is_on_loopback(address);
         let address = address.as_str().trim_end_matches('/').to_owned();
         let [begin, state, verifier] = entropy;
         let [state, verifier] = [state, verifier].map(|bytes| Secret::new(URL_SAFE_NO_PAD.encode(bytes)));
@@ -136,12 +155,19 @@ impl OpenVisit {
         Ok(Self {
             asked: asked.clone(),
             address,
+            on_loopback,
             begin: begin[..LETTERS_TO_BEGIN].iter().map(letter).collect(),
             destination: destination.into(),
             state,
             verifier,
             until_ms: now_ms.saturating_add(u64::from(asked.expires_in_seconds) * 1_000),
         })
+    }
+
+    /// Whether the browser comes back to a loopback address.
+    #[must_use]
+    pub fn is_on_loopback(&self) -> bool {
+        self.on_loopback
     }
 
     /// Whether a policy that asks for this asks for the visit that is under way.
@@ -181,6 +207,28 @@ impl OpenVisit {
             return Err(NoAnswer::Late);
         }
         Ok(&self.destination)
+    }
+
+    /// The authorization request: where a browser is sent. It holds the visit's `state`, and is for the person alone.
+    #[must_use]
+    pub fn destination(&self) -> &str {
+        &self.destination
+    }
+
+    /// What a person pasted: the address to which their browser was sent back, and where it reached nobody.
+    ///
+    /// # Errors
+    /// When it is another address, or not the answer to this visit.
+    pub fn parse_pasted(&self, text: &str, now_ms: u64) -> Result<Answer, NoAnswer> {
+        let text = text.trim();
+        let (address, query) = text.split_once('?').ok_or(NoAnswer::OtherAddress)?;
+        // As text, for it is the host's own. A browser shows no more and no less, but for `http://`, which some leave out.
+        let own = format!("{}{RETURN_PATH}", self.address);
+        let is_own = address == own || own.strip_prefix("http://") == Some(address);
+        if !is_own || text.len() > LONGEST_URL {
+            return Err(NoAnswer::OtherAddress);
+        }
+        self.parse_answer(query.split('#').next().unwrap_or_default(), now_ms)
     }
 
     /// What a browser came back with: the query of its URL.
@@ -349,6 +397,37 @@ mod tests {
         assert_eq!(code(&format!("state={STATE}&{iss}&code=c"), 601_000), Err(NoAnswer::Late));
         let without = plan(&Visit { issuer: None, ..asked() }).ok().unwrap();
         assert!(without.parse_answer(&format!("state={STATE}&code=c"), 2_000).is_ok());
+    }
+
+    #[test]
+    fn a_pasted_address_is_taken_only_where_it_is_the_visit_s_own() {
+        let visit = plan(&asked()).ok().unwrap();
+        let answer = format!("state={STATE}&iss=https%3A%2F%2Fid.example&code=c");
+        let is_taken = |text: &str| visit.parse_pasted(text, 2_000).map(drop);
+        for text in [
+            format!("http://door.local:8737/return?{answer}"),
+            format!("  http://door.local:8737/return?{answer}#top\r\n"),
+            format!("door.local:8737/return?{answer}"),
+        ] {
+            assert_eq!(is_taken(&text), Ok(()), "{text}");
+        }
+        for text in [
+            String::new(),
+            "c".to_owned(),
+            answer.clone(),
+            format!("?{answer}"),
+            format!("http://evil.example/return?{answer}"),
+            format!("http://door.local:8738/return?{answer}"),
+            format!("https://door.local:8737/return?{answer}"),
+            format!("http://door.local:8737/other?{answer}"),
+            format!("http://door.local:8737@evil.example/return?{answer}"),
+            format!("http://me@door.local:8737/return?{answer}"),
+            format!("http://door.local:8737/return?{answer}&x={}", "x".repeat(8_192)),
+        ] {
+            assert_eq!(is_taken(&text), Err(NoAnswer::OtherAddress), "{text}");
+        }
+        let other = format!("http://door.local:8737/return?state={STATE}x&code=c");
+        assert_eq!(is_taken(&other), Err(NoAnswer::Stranger));
     }
 
     #[test]

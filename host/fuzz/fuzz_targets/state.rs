@@ -3,6 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use punchcard_sdk::auth_policy_0_2::AuthPolicy as AuthPolicy0_2;
 use punchcard_sdk::state::{parse_state, render_state};
 use punchcard_sdk::{AuthPolicy, Connector, Formatter};
 
@@ -30,5 +31,8 @@ fuzz_target!(|bytes: &[u8]| {
     }
     {
         try_state!(bytes, device_flow::DeviceFlow, AuthPolicy);
+    }
+    {
+        try_state!(bytes, web_flow::WebFlow, AuthPolicy0_2);
     }
 });

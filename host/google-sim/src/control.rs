@@ -24,7 +24,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::call::{Answer, Call};
+use crate::drive::File;
 use crate::fault::Fault;
+use crate::oauth::ACCOUNT;
 use crate::schema::{DISCOVERY, Mismatch};
 use crate::sheets::SheetTable;
 use crate::switch::Switches;
@@ -58,6 +60,11 @@ pub enum FileAction {
     Untrash,
     /// Into a shared drive.
     Share,
+    /// With this account, as an editor.
+    ShareWith {
+        /// Its e-mail address.
+        account: String,
+    },
     /// For good.
     Delete,
     /// Another name.
@@ -230,6 +237,9 @@ impl World {
             FileAction::Trash => file.trashed_at = file.trashed_at.or(Some(now)),
             FileAction::Untrash => file.trashed_at = None,
             FileAction::Share => file.is_shared = true,
+            FileAction::ShareWith { account } => {
+                file.shared_with.insert(account.clone());
+            }
             FileAction::Rename { name } => file.name.clone_from(name),
             FileAction::Copy => {
                 let copy = file.copied(now);
@@ -242,6 +252,11 @@ impl World {
         }
         file.touch(now);
         Ok(id.to_owned())
+    }
+
+    /// A spreadsheet of a person's, which no app made. Returns its id.
+    pub(crate) fn create_as_person(&mut self, name: &str, now: Timestamp) -> String {
+        self.drive.insert(File::of_person(ACCOUNT, name, now))
     }
 
     /// A batch without token and quota.

@@ -94,6 +94,17 @@ impl Direct {
         Ok(())
     }
 
+    /// From now on the device is this service account, and may see sheets that were shared with it.
+    pub fn sign_in_as_service(&mut self, email: &str) {
+        let scopes = ["https://www.googleapis.com/auth/spreadsheets"];
+        self.authorization = format!("Bearer {}", self.world.oauth.let_in(email, &scopes, self.now));
+    }
+
+    /// Makes a spreadsheet as a person with the account [`ACCOUNT`] would, with one blank tab. Returns its id.
+    pub fn create_as_person(&mut self, name: &str) -> String {
+        self.world.create_as_person(name, self.now)
+    }
+
     fn post_form(&mut self, path: &str, form: &[(&str, &str)]) -> Result<Value, SignInError> {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let call = Call {

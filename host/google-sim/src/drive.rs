@@ -1,6 +1,7 @@
 //! Drive: files of one or more accounts, each seen only by the Cloud project that created it.
 //!
-//! That is what the scope `drive.file` means: a file of another project answers 404, not 403. A spreadsheet's cells
+//! That is what the scope `drive.file` means: a file of another project answers 404, not 403. With the scope of all sheets an
+//! app sees what its account has, and what was shared with it. A spreadsheet's cells
 //! live inside its file, so that deleting the file deletes them.
 
 mod body;
@@ -126,6 +127,9 @@ impl Drive {
         caller: &Caller,
         now: Timestamp,
     ) -> Result<Answer, Refusal> {
+        if !caller.has_storage {
+            return Err(Refusal::storage_quota());
+        }
         let mut file = File::new(caller, now);
         body::perform_create(&mut file, text)?;
         if file.mime_type == SPREADSHEET {

@@ -1,4 +1,4 @@
-//! A strict stand-in for Google's device flow, Drive and Sheets, for tests and for looking at.
+//! A strict stand-in for Google's sign-in (device flow, code flow, service accounts), Drive and Sheets, for tests and for looking at.
 //!
 //! One origin, on loopback where nobody asks for another address, answers what `oauth2.googleapis.com`, `www.googleapis.com/drive/v3` and
 //! `sheets.googleapis.com/v4` answer to a device, with Google's shapes, limits and refusals. Requests are compared with
@@ -56,7 +56,7 @@ pub use control::{Action, ControlError, FileAction};
 pub use direct::{Direct, DirectAnswer, SignInError};
 pub use fault::{Effect, Fault};
 pub use journal::Entry;
-pub use oauth::{ACCOUNT, ClientKind, Decision, OauthClient, Publishing, UnknownCode};
+pub use oauth::{ACCOUNT, AccountChange, ClientKind, Decision, KeyError, OauthClient, Publishing, UnknownCode};
 pub use sheets::{SheetTable, TabTable};
 pub use sim::{Config, GoogleSim, StartError};
 pub use switch::{

@@ -1,13 +1,15 @@
-//! Google's authorization server: the device flow, tokens, revocation, and the page on which a person consents.
+//! Google's authorization server: device flow, code flow, service accounts, tokens, revocation, and the page on which a person consents.
 //!
 //! It knows clients, accounts and scopes, and nothing of files. Tokens are opaque texts that appear in answers only:
 //! nothing here logs or lists them.
 
 mod client;
+mod code;
 mod consent;
 mod device;
 mod form;
 mod metadata;
+mod service_account;
 mod token;
 
 use std::collections::{BTreeSet, HashMap};
@@ -19,9 +21,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 pub use self::client::{ClientKind, OauthClient, Publishing};
+use self::code::Code;
 pub use self::consent::{Decision, UnknownCode};
 use self::device::Device;
 pub(crate) use self::form::Form;
+use self::service_account::ServiceAccount;
+pub use self::service_account::{AccountChange, KeyError};
 use self::token::{Access, Refresh};
 use crate::call::{Answer, Call};
 use crate::switch::Switches;
@@ -35,8 +40,11 @@ pub(crate) struct Oauth {
     base_url: String,
     settings: OauthSettings,
     clients: Vec<OauthClient>,
+    service_accounts: Vec<ServiceAccount>,
     /// By device code.
     devices: HashMap<String, Device>,
+    /// By code.
+    codes: HashMap<String, Code>,
     /// By token.
     access: HashMap<String, Access>,
     /// By token.
@@ -62,6 +70,18 @@ pub(crate) struct Caller {
     /// The Cloud project of the client: `drive.file` opens what any client of it created.
     pub(crate) project: u64,
     pub(crate) scopes: BTreeSet<String>,
+    /// Whether its account can have files of its own, as a service account can't.
+    pub(crate) has_storage: bool,
+}
+
+/// The scopes that let an app see files which it did not make.
+const WHOLE: [&str; 2] = ["https://www.googleapis.com/auth/drive", "https://www.googleapis.com/auth/spreadsheets"];
+
+impl Caller {
+    /// Whether it sees every file of its account, and all that were shared with it.
+    pub(crate) fn sees_all(&self) -> bool {
+        WHOLE.iter().any(|scope| self.scopes.contains(*scope))
+    }
 }
 
 /// What a fault makes the token endpoint do.
@@ -75,7 +95,16 @@ pub(crate) enum Forced {
 
 impl Oauth {
     pub(crate) fn new(base_url: String, settings: OauthSettings, clients: Vec<OauthClient>) -> Self {
-        Self { base_url, settings, clients, devices: HashMap::new(), access: HashMap::new(), refresh: HashMap::new() }
+        Self {
+            base_url,
+            settings,
+            clients,
+            service_accounts: Vec::new(),
+            devices: HashMap::new(),
+            codes: HashMap::new(),
+            access: HashMap::new(),
+            refresh: HashMap::new(),
+        }
     }
 
     /// Whether a path is this server's.
@@ -85,6 +114,7 @@ impl Oauth {
             "/token" => "oauth.token",
             "/revoke" => "oauth.revoke",
             "/device" => "oauth.consent",
+            code::PATH => "oauth.authorization",
             "/.well-known/openid-configuration" => "oauth.metadata",
             _ => return None,
         })
@@ -110,6 +140,11 @@ impl Oauth {
             ("/device", &Method::GET) => self.render_code_entry(call, now),
             ("/device", &Method::POST) => match Form::parse(call) {
                 Ok(form) => self.perform_consent(&form, now),
+                Err(refusal) => refusal.render(),
+            },
+            (code::PATH, &Method::GET) => self.perform_authorization(call, None, now),
+            (code::PATH, &Method::POST) => match Form::parse(call) {
+                Ok(form) => self.perform_authorization(call, Some(&form), now),
                 Err(refusal) => refusal.render(),
             },
             ("/.well-known/openid-configuration", &Method::GET) => self.render_metadata(),

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     fn caller(account: &str) -> Caller {
-        Caller { account: account.to_owned(), project: 1, scopes: BTreeSet::new() }
+        Caller { account: account.to_owned(), project: 1, scopes: BTreeSet::new(), has_storage: true }
     }
 
     fn at(second: i64) -> Timestamp {

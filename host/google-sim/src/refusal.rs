@@ -76,6 +76,25 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", "Requested entity was not found.")
     }
 
+    /// 403 of the Sheets API for a spreadsheet that is there, and that nobody shared with the caller.
+    pub(crate) fn permission_denied() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "PERMISSION_DENIED", "The caller does not have permission")
+            .reason("forbidden", None)
+    }
+
+    /// 403 of the Drive API for whoever has no room: a service account has none at all.
+    pub(crate) fn storage_quota() -> Self {
+        let message =
+            "Service Accounts do not have storage quota. Leverage shared drives, or use OAuth delegation instead.";
+        let mut refusal =
+            Self::new(StatusCode::FORBIDDEN, "PERMISSION_DENIED", message).reason("storageQuotaExceeded", None);
+        refusal.status = None;
+        if let Some(reason) = &mut refusal.reason {
+            reason["domain"] = json!("usageLimits");
+        }
+        refusal
+    }
+
     /// 404 of the Sheets API for a metadata id that is not there.
     pub(crate) fn metadata_not_found(id: i32) -> Self {
         Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", format!("No developer metadata with ID {id}"))

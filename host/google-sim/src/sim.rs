@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::control::{Action, ControlError, FileAction};
 use crate::fault::Fault;
 use crate::journal::Entry;
-use crate::oauth::{ACCOUNT, Decision, Oauth, OauthClient, OauthSettings, UnknownCode};
+use crate::oauth::{ACCOUNT, AccountChange, Decision, KeyError, Oauth, OauthClient, OauthSettings, UnknownCode};
 use crate::quota::Quota;
 use crate::server::{self, Shared};
 use crate::sheets::SheetTable;
@@ -154,6 +154,25 @@ impl GoogleSim {
     /// Decides on the consent page for a person with the account [`ACCOUNT`].
     pub fn consent(&self, user_code: &str, decision: Decision) -> Result<(), UnknownCode> {
         self.shared.with_world(|world, now| world.oauth.decide(user_code, decision, ACCOUNT, now))
+    }
+
+    /// Makes a key for a service account, which is new where there is none of this address. Returns the file that Google's
+    /// console would download.
+    ///
+    /// # Errors
+    /// [`KeyError`] where no key can be made.
+    pub fn make_key(&self, email: &str) -> Result<String, KeyError> {
+        self.shared.with_world(|world, _| world.oauth.make_key(email))
+    }
+
+    /// Does to a service account what somebody would in the console.
+    pub fn change_account(&self, email: &str, change: &AccountChange) {
+        self.shared.with_world(|world, _| world.oauth.change_account(email, change));
+    }
+
+    /// Makes a spreadsheet as a person with the account [`ACCOUNT`] would, with one blank tab. Returns its id.
+    pub fn create_as_person(&self, name: &str) -> String {
+        self.shared.with_world(|world, now| world.create_as_person(name, now))
     }
 
     /// Does to a file what a person would. Returns its id, or its copy's.

@@ -254,11 +254,16 @@ impl World {
         };
         let result = match api {
             Api::Drive => self.drive.perform(&found, call, caller, &self.switches, now),
-            Api::Sheets => self
-                .drive
-                .visible_mut(found.path_value("spreadsheetId"), caller)
-                .ok_or_else(Refusal::entity_not_found)
-                .and_then(|file| sheets::perform(file, &found, call, &self.switches, now)),
+            Api::Sheets => {
+                let id = found.path_value("spreadsheetId");
+                let is_there = self.drive.file(id).is_some();
+                match self.drive.visible_mut(id, caller) {
+                    Some(file) => sheets::perform(file, &found, call, &self.switches, now),
+                    // Whoever may see sheets that it did not make is told of one that it is not let into.
+                    None if is_there && caller.sees_all() => Err(Refusal::permission_denied()),
+                    None => Err(Refusal::entity_not_found()),
+                }
+            }
         };
         result.unwrap_or_else(|refusal| refusal.render(api))
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -209,6 +210,21 @@ impl Device {
     /// When it can't be started.
     pub async fn command(&self, arguments: &[&str]) -> Result<Output> {
         self.program().args(arguments).stdin(Stdio::null()).output().await.context("cannot run the program")
+    }
+
+    /// The same, with this on its standard input.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be started.
+    pub async fn command_with_input(&self, arguments: &[&str], input: &str) -> Result<Output> {
+        let mut command = self.program();
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().context("cannot run the program")?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(input.as_bytes()).await.context("it takes no input")?;
+        }
+        child.wait_with_output().await.context("cannot run the program")
     }
 
     /// The same, which must succeed; what it printed.

@@ -1,13 +1,13 @@
 //! Compiled code, kept beside the state: compiling a plugin takes a Raspberry Pi seconds.
 //!
-//! The key is the component's SHA-256 and the engine's compatibility hash, so that neither another component nor another
-//! engine can meet it. Compiled code is trusted like the host's own: only what a compiler of this host wrote, and what this
-//! host then sealed in its own folder, is loaded, and only when it is, byte for byte, what was sealed. The seal covers the
-//! component's digest and length too. What could not be compiled is remembered, so that it is not tried at each start.
-//! A cache that can't be used is said and gone without.
+//! The key is the component's SHA-256, whether the code is for the interpreter, and the host's version. Code that needs more
+//! than this machine's processor can do, as a card may bring it from another one, the engine refuses by itself, and it is
+//! compiled anew. Compiled code is trusted like the host's own: only what a compiler of this host wrote, and what this host
+//! then sealed in its own folder, is loaded, and only when it is, byte for byte, what was sealed. The seal covers the
+//! component's digest and length too. What could not be compiled is remembered, so that it is not tried at each start. A cache
+//! that can't be used is said and gone without.
 
 use std::fs::File;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Read as _, Seek as _};
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
@@ -181,7 +181,7 @@ impl Cache {
             None => memory_file("code"),
         };
         let code = code.map_err(CompileError::Code)?;
-        compiler.compile(wanted.engine, wanted.bytes, &code)?;
+        compiler.compile(wanted.bytes, &code)?;
         let seal = seal(&code, wanted).map_err(CompileError::Code)?;
         let component = map(wanted.engine, &code).map_err(CompileError::Unusable)?;
         if let Some((folder, temporary)) = &temporary {
@@ -227,9 +227,8 @@ impl Wanted<'_> {
 }
 
 fn stem(engine: &Engine, sha256: &Fingerprint) -> String {
-    let mut hasher = DefaultHasher::new();
-    engine.precompile_compatibility_hash().hash(&mut hasher);
-    format!("{}-{:016x}", hexadecimal(sha256), hasher.finish())
+    let target = if engine.is_pulley() { "pulley" } else { "native" };
+    format!("{}-{target}-{}", hexadecimal(sha256), env!("CARGO_PKG_VERSION"))
 }
 
 fn say_lost(error: &FolderError) {

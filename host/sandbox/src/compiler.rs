@@ -24,6 +24,7 @@ use thiserror::Error;
 use wasmtime::Engine;
 
 use super::cache::memory_file;
+use super::engine;
 use super::text::clip_sentence;
 pub use child::run_as_child;
 use wait::{Ending, wait};
@@ -193,14 +194,20 @@ impl Compiler {
     ///
     /// # Errors
     /// When it can't be compiled.
-    pub(super) fn compile(&self, engine: &Engine, component: &[u8], code: &File) -> Result<(), CompileError> {
+    pub(super) fn compile(&self, component: &[u8], code: &File) -> Result<(), CompileError> {
         match &self.program {
             Some(program) => self.compile_in_child(program, component, code),
-            None => compile(engine, component, code).map_err(|error| match error {
-                child::ChildError::Invalid(reason) => CompileError::Failed(Failure::Invalid(reason)),
-                child::ChildError::Io(error) => CompileError::Code(error),
-            }),
+            None => self.compile_here(component, code),
         }
+    }
+
+    fn compile_here(&self, component: &[u8], code: &File) -> Result<(), CompileError> {
+        let engine = engine::start_for_compiling(self.backend)
+            .map_err(|error| CompileError::Start(io::Error::other(error.to_string())))?;
+        compile(&engine, component, code).map_err(|error| match error {
+            child::ChildError::Invalid(reason) => CompileError::Failed(Failure::Invalid(reason)),
+            child::ChildError::Io(error) => CompileError::Code(error),
+        })
     }
 
     fn compile_in_child(&self, program: &Path, component: &[u8], code: &File) -> Result<(), CompileError> {

@@ -28,12 +28,14 @@ pub(super) fn start_for_compiling(backend: Backend) -> wasmtime::Result<Engine> 
     Engine::new(&config(backend)?)
 }
 
-/// The engine with a pool where there is address space for one: not on boards of 32 bits, and not where a limit is set.
+/// The engine with a pool where there is address space for one: not on boards of 32 bits, and not where a limit is set. It
+/// has no compiler: that is in a child process, and its code stays out of this one's memory.
 ///
 /// # Errors
 /// When it does not work on this machine.
 pub(super) fn start(backend: Backend) -> wasmtime::Result<Engine> {
-    let config = config(backend)?;
+    let mut config = config(backend)?;
+    config.enable_compiler(false);
     if cfg!(target_pointer_width = "64") {
         match Engine::new(config.clone().allocation_strategy(pool())) {
             Ok(engine) => return Ok(engine),

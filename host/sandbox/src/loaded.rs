@@ -148,11 +148,11 @@ fn no_context() -> Context {
 #[cfg(test)]
 mod tests {
     use punchcard_core::name::PluginName;
-    use sha2::{Digest as _, Sha256};
-    use wasmtime::component::{Component, Linker};
+    use wasmtime::component::Linker;
 
     use super::*;
     use crate::Compiler;
+    use crate::cache::fingerprint;
     use crate::confinement::TABLES;
     use crate::engine::CALLS;
 
@@ -173,13 +173,14 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let sandbox = Sandbox::start(folder.path(), Compiler::unconfined()).expect("an engine");
         let component = wat::parse_str(CALLER).expect("a component");
-        let component = Component::from_binary(&sandbox.engine, &component).expect("one that is let in");
+        let sha256 = fingerprint(&component);
+        let compiled = sandbox.cache.compile(&sandbox.engine, &sandbox.compiler, &component, &sha256);
+        let component = compiled.expect("one that is let in");
         let mut linker = Linker::new(&sandbox.engine);
         linker.root().func_wrap("fall", |_, (): ()| -> wasmtime::Result<()> { panic!("a defect") }).expect("defined");
         let instance = linker.instantiate_pre(&component).expect("it imports nothing else");
         let name = PluginName::parse("guest").expect("a name");
         let log = Arc::new(LogRate::new(&name, 60));
-        let sha256 = Sha256::digest(CALLER).into();
         let loaded = Loaded {
             sandbox: Arc::clone(&sandbox),
             sha256,

@@ -74,8 +74,8 @@ pub enum SandboxError {
 pub struct Sandbox {
     pub(super) engine: Engine,
     linker: Linker<Confinement>,
-    compiler: Compiler,
-    cache: Cache,
+    pub(super) compiler: Compiler,
+    pub(super) cache: Cache,
     /// Without it plugins run, and there is nothing to go back to.
     archive: Option<Archive>,
     pub(super) watchdog: Watchdog,

@@ -290,6 +290,24 @@ fn compiled_code_of_another_component_is_not_used_although_it_is_sealed() {
     assert_eq!(loaded.world(), World::Connector);
 }
 
+/// As on a card that comes from another machine: sealed, of this component and this version, and not for this processor.
+#[test]
+fn code_that_does_not_fit_this_machine_is_compiled_anew() {
+    let bench = Bench::new();
+    let bytes = component("formatter", "unreachable");
+    bench.load(&bytes).unwrap_or_else(|error| panic!("{error}"));
+    let elsewhere = Bench::with_backend(Backend::Pulley);
+    elsewhere.load(&bytes).unwrap_or_else(|error| panic!("{error}"));
+    for end in ["cwasm", "sha256"] {
+        let ([here], [there]) = (&files(&bench, end)[..], &files(&elsewhere, end)[..]) else { panic!("one file each") };
+        std::fs::copy(there, here).unwrap();
+    }
+    let [code] = &files(&bench, "cwasm")[..] else { panic!("one file of code") };
+    let foreign = std::fs::read(code).unwrap();
+    bench.load(&bytes).unwrap_or_else(|error| panic!("{error}"));
+    assert_ne!(std::fs::read(code).unwrap(), foreign, "code for another machine was kept");
+}
+
 #[test]
 fn what_stands_in_the_place_of_compiled_code_is_not_waited_for() {
     let bench = Bench::new();

@@ -9,16 +9,17 @@ use punchcard_core::name::SinkName;
 use tokio::sync::oneshot;
 use tracing::info;
 
-use super::control::{Answer, FetchQuestion, Question};
+use super::control::{Answer, FetchQuestion, Question, WayReport};
 use super::delivery::{command, waits_to_look};
 use super::device::{Device, Reload};
 use super::error_chain::chain;
 use super::formatting;
-use super::grant::{FetchError, GrantCommand};
+use super::grant::{FetchError, Grant, GrantCommand};
 use super::part::handle::SinkHandle;
 use super::part::roster::{OnOrOff, Parts};
 use super::report::report;
 use super::update::UpdateAsk;
+use crate::browser::{PasteError, Way};
 use punchcard_ledger::Requeued;
 
 /// Answers a question, or sees to it that what is asked for will be done.
@@ -36,6 +37,17 @@ impl Device {
             Question::Plugin(question) => self.answer_of_plugin(question).await,
             Question::Fetch(question) => self.fetch(&question).await,
             Question::SignIn { grant } => self.ask_grant(&grant, GrantCommand::SignIn),
+            Question::SignInByLoopback { grant } => self.ask_grant(&grant, GrantCommand::SignInByLoopback),
+            Question::Visit { grant } => {
+                let way = self.grant(&grant)?.desk().and_then(|desk| desk.way());
+                let report = |way: Way| WayReport { link: way.link, port: way.at.port(), purpose: way.purpose };
+                Ok(Answer::Visit(way.map(report)))
+            }
+            Question::Paste { grant, address } => {
+                let desk = self.grant(&grant)?.desk().ok_or_else(|| PasteError::Over.to_string())?;
+                desk.paste(&address.0).map_err(|error| error.to_string())?;
+                Ok(Answer::Accepted)
+            }
             Question::SignOut { grant, revoke } => self.ask_grant(&grant, GrantCommand::SignOut { revoke }),
             Question::Retry { sink } => self.retry(&sink),
             Question::DeliverUncompared { sink } => self.deliver_uncompared(&sink).await,
@@ -78,12 +90,15 @@ impl Device {
     }
 
     fn ask_grant(&self, name: &str, ask: GrantCommand) -> Result<Answer, String> {
+        self.grant(name)?.ask(ask);
+        Ok(Answer::Accepted)
+    }
+
+    /// A grant that is on.
+    fn grant(&self, name: &str) -> Result<Arc<Grant>, String> {
         let parts = self.parts()?;
         match parts.grants.iter().find(|(grant, _)| grant.as_str() == name) {
-            Some((_, Ok(grant))) => {
-                grant.ask(ask);
-                Ok(Answer::Accepted)
-            }
+            Some((_, Ok(grant))) => Ok(Arc::clone(grant)),
             Some((_, Err(reason))) => Err(format!("grant `{name}` is off: {reason}")),
             None => Err(unknown("grant", name, parts.grants.keys())),
         }

@@ -44,6 +44,23 @@ pub enum Question {
         /// The grant.
         grant: String,
     },
+    /// The same with a browser, which comes back to a loopback address of the device (RFC 8252 §7.3).
+    SignInByLoopback {
+        /// The grant.
+        grant: String,
+    },
+    /// The way of a person with a browser, where it comes back to a loopback address.
+    Visit {
+        /// The grant.
+        grant: String,
+    },
+    /// What a person pasted: the address at which their browser failed.
+    Paste {
+        /// The grant.
+        grant: String,
+        /// The address.
+        address: Pasted,
+    },
     /// Send a request under a grant.
     Fetch(FetchQuestion),
     /// Sign out.
@@ -144,6 +161,17 @@ pub enum Question {
     },
 }
 
+/// What a person pasted. It holds a code that lets somebody in, so it is shown to nobody.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Pasted(pub String);
+
+impl std::fmt::Debug for Pasted {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "({} bytes)", self.0.len())
+    }
+}
+
 /// What can be asked of the versions of plugins. All but the pins are answered by what a reload came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
@@ -211,6 +239,8 @@ pub enum Answer {
     },
     /// What a reload came to.
     Reloaded(Box<ReloadReport>),
+    /// The way of a person with a browser; none: not yet, or no longer.
+    Visit(Option<WayReport>),
     /// It was done, or will be.
     Accepted,
     /// Everything was so already.
@@ -255,6 +285,24 @@ pub enum Answer {
         /// Why, and what to do.
         reason: String,
     },
+}
+
+/// The way of a person with a browser to an authorization server, and back.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct WayReport {
+    /// Where the browser goes. It holds the visit's `state`: it is for the person who asked.
+    pub link: String,
+    /// The port of the device to which it comes back.
+    pub port: u16,
+    /// What is asked for, in words.
+    pub purpose: String,
+}
+
+impl std::fmt::Debug for WayReport {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("WayReport").field("port", &self.port).finish_non_exhaustive()
+    }
 }
 
 /// Why a question was not answered.

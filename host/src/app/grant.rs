@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use punchcard_core::account::read_account;
 use punchcard_core::config;
+use punchcard_core::config::grant::SignIn;
 use punchcard_core::grant::{GrantStatus, Keeper, LeaseId, Plan};
 use punchcard_core::http::{AuthRequest, Failure};
 use punchcard_core::name::{GrantName, SlotName};
 use punchcard_core::pace::{Departure, Pace};
-use punchcard_core::plugin::auth::{Outcome, Signal, Slot};
+use punchcard_core::plugin::auth::{Outcome, Prompt, Signal, Slot};
 use punchcard_core::reach::Prefix;
 use punchcard_core::redact::Blanker;
 use punchcard_core::request::{Prepared, Reach, Signing, plan_authentication};
@@ -27,6 +28,7 @@ use tracing::{debug, error, warn};
 use super::error_chain::chain;
 use super::known_time::KnownTime;
 use super::timer::{sleep_until, wait_until};
+use crate::browser::Desk;
 use crate::clock::Clock;
 use crate::http::Http;
 use crate::signature::sign;
@@ -35,12 +37,14 @@ use punchcard_ledger::{Ledger, RememberedGrant};
 use punchcard_sandbox::AuthPolicy;
 
 mod reception;
-use reception::Reception;
+use reception::{OpenDesk, Reception};
 mod fetching;
 pub use fetching::FetchError;
 
 /// The slot that a lease is for.
 const ACCESS_TOKEN: &str = "access-token";
+/// The slot of what gets the next one.
+const REFRESH_TOKEN: &str = "refresh-token";
 /// The slot of what says whose account it is.
 const ID_TOKEN: &str = "id-token";
 /// The slots that a person's browser fills.
@@ -58,6 +62,8 @@ const STORE_AGAIN_MS: u64 = 10_000;
 pub(super) enum GrantCommand {
     /// A person wants to sign in, or to try again.
     SignIn,
+    /// The same, with a browser that comes back to a loopback address of the device.
+    SignInByLoopback,
     /// A person wants to sign out.
     SignOut {
         /// And to give the grant up for every device that shares it.
@@ -87,6 +93,11 @@ pub(super) struct Grant {
     pace: Mutex<Pace>,
     /// Whether the only copy of what a server gave is being stored.
     storing: watch::Sender<bool>,
+    sign_in: SignIn,
+    /// What a person's browser calls the device, where plugins.toml says it.
+    browser: Option<String>,
+    /// Where a person's visit is answered, while one is under way.
+    desk: OpenDesk,
 }
 
 impl Grant {
@@ -94,6 +105,21 @@ impl Grant {
     #[must_use]
     pub(super) fn standing(&self) -> watch::Receiver<GrantStatus> {
         self.standing.subscribe()
+    }
+
+    /// Whether nobody is asked to sign in before a person wants it: whoever uses the grant runs without it until then.
+    pub(super) fn is_on_request(&self) -> bool {
+        self.sign_in == SignIn::OnRequest
+    }
+
+    /// Whether a prompt is of a visit by a link that a command prints: nobody before the panel can go there.
+    pub(super) fn is_by_link(&self, prompt: &Prompt) -> bool {
+        self.desk().is_some() && self.browser.as_ref() != Some(&prompt.url)
+    }
+
+    /// The visit of a person with a browser that is under way.
+    pub(super) fn desk(&self) -> Option<Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whenever a person has signed in from now on: that may mend what a sink waits for.
@@ -239,6 +265,8 @@ pub(super) struct GrantKeeper {
     /// Of the policy's own requests.
     requests: Mutex<Pace>,
     reception: Reception,
+    /// A person was asked to sign in, and has not been let in yet.
+    is_awaited: bool,
     time: KnownTime,
     vault: Arc<Vault>,
     ledger: Ledger,
@@ -279,12 +307,15 @@ impl GrantKeeper {
             damage: Mutex::new(None),
             pace: Mutex::new(Pace::new(NonZeroU32::MAX)),
             storing: watch::channel(false).0,
+            sign_in: configured.sign_in,
+            browser: configured.browser.as_ref().map(|it| it.address.as_str().trim_end_matches('/').to_owned()),
+            desk: OpenDesk::default(),
         });
         let keeper = Self {
             grant: Arc::clone(&grant),
             asks: inbox,
             stopping: false,
-            keeper: Keeper::default(),
+            keeper: Keeper::new(configured.sign_in),
             policy,
             settings: configured.settings.to_json(),
             reach_key: format!("grants.{name}.reach"),
@@ -292,7 +323,8 @@ impl GrantKeeper {
             configured: secrets,
             unerased: Vec::new(),
             requests: Mutex::new(Pace::new(POLICY_REQUESTS)),
-            reception: Reception::new(name.clone(), configured.browser.clone(), clock.clone()),
+            reception: Reception::new(name.clone(), configured.browser.clone(), Arc::clone(&grant.desk), clock.clone()),
+            is_awaited: false,
             time,
             vault,
             ledger,
@@ -305,6 +337,10 @@ impl GrantKeeper {
     /// Keeps the grant until it is told to stop.
     pub(super) async fn run(mut self) {
         let Some(mut state) = self.recall().await else { return };
+        if !self.has_token() {
+            self.keeper.note_no_token();
+            self.publish();
+        }
         loop {
             while let Ok(ask) = self.asks.try_recv() {
                 self.take(ask);
@@ -345,6 +381,10 @@ impl GrantKeeper {
     fn take(&mut self, ask: GrantCommand) {
         match ask {
             GrantCommand::SignIn => self.keeper.ask(Signal::SignIn),
+            GrantCommand::SignInByLoopback => {
+                self.reception.listen_on_loopback();
+                self.keeper.ask(Signal::SignIn);
+            }
             GrantCommand::SignOut { revoke } => self.keeper.ask(Signal::SignOut { revoke }),
             GrantCommand::Refused(lease) => {
                 if self.keeper.refuse(lease) {
@@ -402,7 +442,10 @@ impl GrantKeeper {
         match self.try_step(state, signal).await {
             Ok(outcome) => {
                 let token = self.grant.token().map(|(version, _)| version);
-                let status = self.reception.receive(outcome.status, &self.reach).await;
+                let status = match self.keeper.is_unwanted(&outcome.status) {
+                    true => outcome.status,
+                    false => self.reception.receive(outcome.status, &self.reach).await,
+                };
                 let request = self.keeper.stepped(status, outcome.next, token, self.clock.monotonic_ms());
                 self.publish();
                 request
@@ -515,6 +558,13 @@ impl GrantKeeper {
         Ok(())
     }
 
+    /// Whether the storage holds a token of the grant.
+    fn has_token(&self) -> bool {
+        let slots = self.grant.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_token = |slot: Slot| slot.name == ACCESS_TOKEN || slot.name == REFRESH_TOKEN;
+        slots.iter().flat_map(Slots::filled).any(is_token)
+    }
+
     /// All secrets that a server of this grant could echo.
     fn secrets(&self) -> Vec<Secret> {
         self.configured.values().cloned().chain(self.grant.secrets()).collect()
@@ -541,13 +591,18 @@ impl GrantKeeper {
         self.publish();
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
         let standing = self.keeper.standing().clone();
         let is_authorized = matches!(standing, GrantStatus::Authorized { .. });
         let is_blocked = matches!(standing, GrantStatus::Blocked(_));
-        let mut was_awaited = false;
+        // Between a person's answer and the lease there may be a request.
+        let was_awaited = self.is_awaited;
+        self.is_awaited = match &standing {
+            GrantStatus::AwaitingPerson { .. } => true,
+            GrantStatus::Authorized { .. } | GrantStatus::SignedOut => false,
+            _ => was_awaited,
+        };
         let is_news = self.grant.standing.send_if_modified(|current| {
-            was_awaited = matches!(current, GrantStatus::AwaitingPerson { .. });
             let news = *current != standing;
             *current = standing;
             news
@@ -586,8 +641,16 @@ impl Grant {
             damage: Mutex::new(None),
             pace: Mutex::new(Pace::new(NonZeroU32::MIN)),
             storing: watch::channel(false).0,
+            sign_in: SignIn::AtStart,
+            browser: None,
+            desk: OpenDesk::default(),
         };
         (grant, inbox)
+    }
+
+    /// The same of a grant on request, whom nobody asks anything.
+    pub(super) fn idle_on_request(name: &str) -> Self {
+        Self { sign_in: SignIn::OnRequest, ..Self::idle(name).0 }
     }
 }
 

@@ -17,7 +17,7 @@ use punchcard_core::config::people::People;
 use punchcard_core::event::{Event, Field, NewEvent, Value};
 use punchcard_core::gesture::{Gesture, Recognizer};
 use punchcard_core::input::{Edge, Motion, Turn};
-use punchcard_core::name::{ChoiceName, InputName};
+use punchcard_core::name::{ChoiceName, GrantName, InputName};
 use punchcard_core::plugin::Problem;
 use punchcard_core::scene::{Choosing, Chosen, PanelState};
 use tokio::sync::{mpsc, watch};
@@ -27,6 +27,7 @@ use ulid::Ulid;
 
 use super::display::Display;
 use super::error_chain::chain;
+use super::grant::GrantCommand;
 use super::known_time::KnownTime;
 use super::part::roster::Parts;
 use super::timer::wait_until;
@@ -73,6 +74,8 @@ pub(super) struct Intake {
     troubles: Troubles,
     /// Events that wait for others.
     sharing: JoinSet<Accepted>,
+    /// The parts as they stand, once it runs: a press may be a wish to sign in to one of them.
+    parts: Option<watch::Receiver<Arc<Parts>>>,
     /// What was chosen since the start, for the next one.
     chosen: watch::Sender<BTreeMap<ChoiceName, String>>,
 }
@@ -106,7 +109,8 @@ impl Intake {
         let people = People::default();
         let (chosen, newest) = watch::channel(BTreeMap::new());
         tokio::spawn(remember_chosen(ledger.clone(), newest));
-        let mut intake = Self { inputs, choices, people, ledger, clock, time, display, troubles, sharing, chosen };
+        let mut intake =
+            Self { inputs, choices, people, ledger, clock, time, display, troubles, sharing, parts: None, chosen };
         intake.adopt(configuration).await;
         intake
     }
@@ -147,6 +151,7 @@ impl Intake {
     /// `parts`: the configuration in force, whenever it is another.
     pub(super) async fn run(mut self, mut reported: mpsc::Receiver<Message>, mut parts: watch::Receiver<Arc<Parts>>) {
         let mut adopted = Arc::clone(&parts.borrow_and_update().configuration);
+        self.parts = Some(parts.clone());
         let mut waiting = Waiting::new();
         let mut listening = true;
         loop {
@@ -315,8 +320,13 @@ impl Intake {
                 self.choose(&turn.choice, steps);
                 return None;
             }
+            (Gesture::Press, Action::SignIn(grant)) => {
+                self.sign_in(input, &grant);
+                return None;
+            }
             (Gesture::Press | Gesture::LongPress | Gesture::DoublePress, Action::Turn(_))
-            | (Gesture::Turn(_), Action::Press(_)) => return None,
+            | (Gesture::LongPress | Gesture::DoublePress, Action::SignIn(_))
+            | (Gesture::Turn(_), Action::Press(_) | Action::SignIn(_)) => return None,
         };
         if !press.share_commit_for.is_zero() {
             self.share(input, &press, None);
@@ -329,6 +339,19 @@ impl Intake {
         }
         let event = self.form(input, &press, None);
         Some(Pressed { input: input.clone(), event, badge: None })
+    }
+
+    /// A person wants to sign in. The panel shows how, or what is wrong.
+    fn sign_in(&self, input: &InputName, name: &GrantName) {
+        let parts = self.parts.as_ref().map(|parts| Arc::clone(&parts.borrow()));
+        match parts.as_ref().and_then(|parts| parts.grants.get(name)) {
+            Some(Ok(grant)) => {
+                info!(%input, grant = %name, "a person wants to sign in");
+                grant.ask(GrantCommand::SignIn);
+            }
+            Some(Err(reason)) => warn!(%input, grant = %name, reason, "nobody can sign in: the grant is off"),
+            None => warn!(%input, grant = %name, "nobody can sign in yet: the device is still starting"),
+        }
     }
 
     /// Turns the choice of an encoder.

@@ -329,6 +329,7 @@ mod tests {
                 name: "google".into(),
                 account: None,
                 provider: None,
+                on_request: false,
                 standing: GrantStanding::Authorized { seconds_left: None, scopes: Vec::new() },
             }],
             sinks: vec![SinkReport {

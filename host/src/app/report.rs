@@ -77,6 +77,7 @@ pub(super) async fn report(device: &Device) -> Report {
                     .grants
                     .get(name)
                     .and_then(|grant| grant.settings.text("provider").map(ToOwned::to_owned)),
+                on_request: part.as_ref().is_ok_and(|grant| grant.is_on_request()),
                 account: part.as_ref().ok().and_then(|grant| grant.account()),
                 standing: grant_standing(part, now_ms),
             })

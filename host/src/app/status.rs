@@ -122,6 +122,9 @@ pub struct GrantReport {
     pub name: String,
     /// Whom its settings name as `provider`, where they do.
     pub provider: Option<String>,
+    /// Nobody is asked to sign in before a person wants it.
+    #[serde(default)]
+    pub on_request: bool,
     /// Whose account it is, where the server said.
     #[serde(default)]
     pub account: Option<String>,

@@ -13,6 +13,8 @@ use super::{DeviceArguments, printable, sleep, small_runtime};
 use crate::app::control::{Answer, Question, ask};
 use crate::app::status::{GrantStanding, Report};
 
+mod web;
+
 /// How often the host is asked how the sign-in goes.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Looks after which what the host says is its answer, even if it is what it said before.
@@ -25,6 +27,13 @@ pub(super) struct SignInArguments {
     /// Ask for it and return at once; the panel and `status` show the code.
     #[arg(long)]
     no_wait: bool,
+    /// Print a link for a browser, which comes back to this machine. For grants of plugins that sign in with one, such as
+    /// web-flow.
+    #[arg(long)]
+    web: bool,
+    /// Where the browser can't come back: paste the address at which it failed. It is read from the standard input, a line.
+    #[arg(long, requires = "web", conflicts_with = "no_wait")]
+    paste: bool,
 }
 
 #[derive(Debug, Args)]
@@ -43,8 +52,20 @@ pub(super) struct SignOutArguments {
 pub(super) fn sign_in(device: &DeviceArguments, arguments: &SignInArguments) -> Result<Exit, Failure> {
     let grant = choose(&fetch(device)?, arguments.grant.as_deref())?;
     let before = standing(device, &grant)?;
-    request(device, &Question::SignIn { grant: grant.clone() })?;
-    if arguments.no_wait {
+    let question = match arguments.web {
+        true => Question::SignInByLoopback { grant: grant.clone() },
+        false => Question::SignIn { grant: grant.clone() },
+    };
+    request(device, &question)?;
+    let way = if arguments.web { web::await_way(device, &grant)? } else { None };
+    if let Some(way) = &way {
+        web::explain(&grant, way, arguments.paste)?;
+        if arguments.paste {
+            web::take_paste(device, &grant)?;
+        } else if arguments.no_wait {
+            return Ok(Exit::Success);
+        }
+    } else if arguments.no_wait {
         print_line("It will be done; the panel and `punchcard status` show the code.")?;
         return Ok(Exit::Success);
     }
@@ -57,10 +78,12 @@ pub(super) fn sign_in(device: &DeviceArguments, arguments: &SignInArguments) -> 
         let now = standing(device, &grant)?;
         asked |= now != before && !(signed_in(&now) && signed_in(&before)) || looks >= SETTLED;
         match now {
-            GrantStanding::AwaitingPerson { user_code, url, .. } => {
+            GrantStanding::AwaitingPerson { .. } if way.is_some() => {}
+            GrantStanding::AwaitingPerson { user_code, url, purpose, .. } => {
                 if shown.as_ref() != Some(&user_code) {
                     let (url, code) = (printable(&url), printable(&user_code));
-                    print_line(format_args!("Go to {} and enter {}", url.bold(), code.bold()))?;
+                    let purpose = printable(&purpose);
+                    print_line(format_args!("Go to {} and enter {}, to let it {purpose}", url.bold(), code.bold()))?;
                     shown = Some(user_code);
                 }
             }

@@ -150,8 +150,8 @@ impl<L: Lines> Source for Watched<L> {
             return Err(error);
         }
         // What the levels are now is known after the newest edge: the kernel drops the oldest ones. A gap is nothing to warn
-        // of. The kernel numbers an edge when it happens and reads the level a little later, so that each contact that
-        // bounces within that time makes one.
+        // of. Edges of lines that were asked for together are numbered when they happen, and the level is read a little
+        // later, so that each contact that bounces within that time makes one.
         if lost > 0 {
             debug!(input = %control.input(), lost, "edges of an input came faster than the kernel could read them");
             control.find(&lines.are_closed()?, now_ms()).into_iter().for_each(send);

@@ -217,6 +217,16 @@ impl Bench {
         self.device.command(arguments).await.unwrap()
     }
 
+    /// The same, with this on its standard input.
+    pub(crate) async fn command_with_input(&self, arguments: &[&str], input: &str) -> Output {
+        self.device.command_with_input(arguments, input).await.unwrap()
+    }
+
+    /// Presses a key of which nothing is recorded.
+    pub(crate) async fn press_key(&mut self, key: &str) {
+        self.device.press(key).await.unwrap();
+    }
+
     /// The same, which must succeed; what it printed.
     pub(crate) async fn printed(&self, arguments: &[&str]) -> String {
         self.device.printed(arguments).await.unwrap()

@@ -206,6 +206,7 @@ async fn what_a_policy_may_not_ask_of_a_browser_and_a_device_without_one_are_sai
     let report = bench.until("it says so", |report| report["grants"][0]["status"] == "blocked").await;
     let said = report["grants"][0].to_string();
     assert!(said.contains("add `browser = { listen = ") && said.contains("to grants.id"), "{said}");
+    assert!(said.contains("`punchcard sign-in id --web` prints a link"), "{said}");
     bench.stop().await;
 
     let browser = format!("browser = {{ listen = \"127.0.0.1:{}\" }}", free_port());

@@ -8,7 +8,10 @@ mod tap;
 
 mod browser;
 mod credential;
+mod on_request;
+mod service_account;
 mod sign_in;
+mod web_flow;
 
 mod delivery;
 mod event_id;

@@ -10,6 +10,7 @@ pub(super) const GUEST_SIZE: &str = "guest_kb";
 
 /// The figure of the host's program.
 pub(super) const PROGRAM_SIZE: &str = "program_mb";
+pub(super) const UPDATES_SIZE: &str = "program_updates_kb";
 
 /// Something that is measured.
 #[derive(Debug)]
@@ -61,12 +62,17 @@ const fn language(name: &'static str, what: &'static str, most_us: f64) -> Figur
 }
 
 /// Everything that is measured, in the order of the table.
-pub(super) const FIGURES: [Figure; 32] = [
+pub(super) const FIGURES: [Figure; 34] = [
     figure("ready_ms", "host ready, three plugins, warm cache", Target::AtMost(60.0)),
     figure("idle_rss_mb", "resident when idle", Target::AtMost(25.0)),
     figure("idle_own_mb", "of that, not pages of files", Target::AtMost(8.0)),
     figure("idle_rss_pulley_mb", "resident when idle, with plugins that are interpreted", Target::AtMost(25.0)),
     figure("idle_cpu_percent", "computing time when idle, of one processor", Target::AtMost(1.0)),
+    figure(
+        "idle_updates_mb",
+        "its own memory where a repository of plugins was looked at, and not without",
+        Target::None,
+    ),
     figure("reload_ms", "a sink with changed settings runs again", Target::AtMost(50.0)),
     figure("compile_press_ratio", "press to recorded, p99, while a plugin is compiled", Target::AtMost(1.2)),
     figure(
@@ -90,6 +96,7 @@ pub(super) const FIGURES: [Figure; 32] = [
     figure("panel_frame_ms", "a full frame of 128×64 on a bus of 400 kHz", Target::AtMost(30.0)),
     figure("panel_line_ms", "a step of a line that scrolls, on the same", Target::AtMost(5.0)),
     figure(PROGRAM_SIZE, "size of the host's program", Target::None),
+    figure(UPDATES_SIZE, "of that, code that knows The Update Framework (tough)", Target::None),
     figure(GUEST_SIZE, "size of a guest", Target::AtMost(200.0)),
     outage(
         "outage_press_ratio",
@@ -130,6 +137,11 @@ impl Measurement {
     /// Of a program of so many bytes.
     pub(super) fn of_program(bytes: u64) -> Self {
         Self::of_size(PROGRAM_SIZE, bytes as f64 / 1e6, "MB")
+    }
+
+    /// Of so many bytes of its code.
+    pub(super) fn of_updates(bytes: u64) -> Self {
+        Self::of_size(UPDATES_SIZE, bytes as f64 / 1e3, "KB")
     }
 
     fn of_size(figure: &str, value: f64, unit: &str) -> Self {

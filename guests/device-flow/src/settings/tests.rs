@@ -138,7 +138,7 @@ fn point_30_scopes_that_google_s_device_flow_refuses_are_refused_here_with_what_
          https://www.googleapis.com/auth/drive.file, with which a device reaches the files that it made itself; it \
          accepts email, openid, profile, https://www.googleapis.com/auth/drive.appdata, \
          https://www.googleapis.com/auth/drive.file, https://www.googleapis.com/auth/youtube, \
-         https://www.googleapis.com/auth/youtube.readonly"
+         https://www.googleapis.com/auth/youtube.readonly; the plugin web-flow takes others"
     );
     let text = refusal(
         r#"{"provider":"google","client-id":"c.apps.googleusercontent.com",

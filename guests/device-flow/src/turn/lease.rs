@@ -1,20 +1,14 @@
 //! A lease that was given: held until it is renewed, ends, or is refused by a service.
 
 use punchcard_sdk::auth_policy::Directive;
+use punchcard_sdk::oauth::renewal::plan_replacement;
 
 use super::Turn;
-use crate::pace::HOUR;
 use crate::problem::Cause;
 use crate::scope::missing_scopes;
 use crate::slot::{ACCESS_TOKEN, DEVICE_CODE, ID_TOKEN, REFRESH_TOKEN};
 use crate::state::{Phase, Refused};
-use crate::token::{GAP_MIN, Grant, HeldLease, Token};
-
-/// How long a lease has to have been given before another is asked for, after so many refused ones in a row.
-/// Milliseconds.
-fn plan_replacement(refused: u32) -> u64 {
-    GAP_MIN.saturating_mul(1 << refused.saturating_sub(1).min(20)).min(HOUR)
-}
+use crate::token::{Grant, HeldLease, Token};
 
 impl Turn<'_> {
     /// The person has agreed, by all that is known; what exactly was granted comes with a lease.
@@ -110,18 +104,5 @@ impl Turn<'_> {
             return self.wait_until(earliest);
         }
         self.renew()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::pace::SECOND;
-
-    #[test]
-    fn pauses_after_refused_leases_grow_up_to_an_hour() {
-        for (refused, seconds) in [(0, 30), (1, 30), (2, 60), (3, 120), (7, 1_920), (8, 3_600), (u32::MAX, 3_600)] {
-            assert_eq!(plan_replacement(refused), seconds * SECOND, "{refused}");
-        }
     }
 }

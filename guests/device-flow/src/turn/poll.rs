@@ -111,7 +111,7 @@ impl Turn<'_> {
     fn poll_again(&mut self, code: Code, silence: Silence) -> Directive {
         self.state.failures = self.state.failures.saturating_add(1);
         if self.state.failures == 1 {
-            self.warn(&format!("a poll told nothing: {}", silence.cause.problem(self.settings).advice));
+            self.warn(&format!("a poll told nothing: {}", silence.cause.problem(&self.settings.subject()).advice));
         }
         self.state.trouble = Some(silence.cause);
         self.show_code(code, silence.retry_after_ms.unwrap_or(0))

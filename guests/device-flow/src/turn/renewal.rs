@@ -4,38 +4,21 @@
 //! contract has no signal by which a request could ask for a lease that has lapsed. For Google that is one small
 //! request in about 50 minutes, which also keeps the grant from dying of disuse (six months). A lease that lasts long,
 //! or for which the server named no end, is renewed weekly.
-//!
-//! No refusal erases the refresh token. `invalid_grant` (RFC 6749 §5.2) means that a person has to sign in again; any
-//! other refusal means so when it comes twice, for servers differ in what they call a token that was used or revoked,
-//! and in whether they call it anything; but where the server does not let the account or the client in, it is asked
-//! again.
 
 use punchcard_sdk::auth_policy::{Directive, Request};
 use punchcard_sdk::backoff::plan_retry;
+use punchcard_sdk::oauth::renewal::{DOUBTS_MAX, Verdict, is_testing_end, judge_refusal};
 
 use super::Turn;
 use crate::answer::{Answer, Refusal, Silence};
 use crate::form::{plain, post_authenticated, secret};
 use crate::metadata::Errand;
-use crate::pace::{HOUR, MINUTE};
+use crate::pace::HOUR;
 use crate::problem::Cause;
-use crate::refusal::{Reason, is_restriction};
 use crate::settings::Endpoints;
 use crate::slot::REFRESH_TOKEN;
 use crate::state::Phase;
 use crate::token::{is_not_its_form, parse_token};
-
-/// Refusals in a row after which a refresh token counts as of no use, where their words don't say for certain.
-const DOUBTS_MAX: u32 = 2;
-
-/// Google ends the grants of clients in Testing after seven days. Seconds since the sign-in at which a refusal is taken
-/// for that.
-const TESTING_ENDS: std::ops::RangeInclusive<i64> = 13 * 43_200..=16 * 43_200;
-
-/// Whether a refusal so long after the sign-in means that the OAuth client is in Testing.
-pub(crate) fn is_testing_end(signed_in_at: Option<i64>, now_s: i64) -> bool {
-    signed_in_at.is_some_and(|at| TESTING_ENDS.contains(&now_s.saturating_sub(at)))
-}
 
 impl Turn<'_> {
     /// Whether there is something to renew with, as far as it is known.
@@ -81,41 +64,28 @@ impl Turn<'_> {
     }
 
     fn renewal_refused(&mut self, refusal: Refusal) -> Directive {
-        let Refusal { reason, description, retry_after_ms, .. } = refusal;
-        let restricted = |code: &str, description| Cause::Restricted { code: code.to_owned(), description };
-        match reason {
-            Reason::Busy(cause) => self.retry(Silence { cause, retry_after_ms }),
-            Reason::SlowDown => self.retry(Silence { cause: Cause::RateLimited, retry_after_ms }),
-            Reason::Stop(Cause::Denied) => self.block(restricted("access_denied", description)),
-            Reason::InvalidGrant if is_restriction(&description) => {
-                self.block(restricted("invalid_grant", description))
-            }
-            Reason::Stop(Cause::Refused { code, .. }) if is_restriction(&description) => {
-                self.block(restricted(&code, description))
-            }
-            Reason::Stop(cause) if cause.is_restriction() => self.block(cause),
-            // It would be refused for every token.
-            Reason::Stop(Cause::FormRefused) => self.block(Cause::FormRefused),
-            Reason::InvalidGrant => self.grant_ended(),
-            Reason::Stop(cause) | Reason::Unsaid(cause) => self.doubt(cause, retry_after_ms),
-            Reason::Pending | Reason::ExpiredToken => self.doubt(Cause::OddAnswer("error".to_owned()), retry_after_ms),
+        match judge_refusal(refusal) {
+            Verdict::Again(silence) => self.retry(silence),
+            Verdict::Blocked(cause) => self.block(cause),
+            Verdict::Ended => self.grant_ended(),
+            Verdict::Doubted(silence) => self.doubt(silence),
         }
     }
 
     /// A refusal that does not say for certain that the refresh token is of no use, unless it comes twice.
-    fn doubt(&mut self, cause: Cause, retry_after_ms: Option<u64>) -> Directive {
+    fn doubt(&mut self, silence: Silence) -> Directive {
         self.state.doubts = self.state.doubts.saturating_add(1);
         if self.state.doubts < DOUBTS_MAX {
-            // Not at once: what a server's restart makes it say should have passed.
-            return self.retry(Silence { cause, retry_after_ms: Some(retry_after_ms.unwrap_or(0).max(MINUTE)) });
+            return self.retry(silence);
         }
+        let cause = silence.cause;
         self.succeed();
         if cause == Cause::FlowRefused {
             return self.never_renew();
         }
         self.warn(&format!(
             "{} It refused the renewal twice; a person has to sign in again.",
-            cause.problem(self.settings).advice
+            cause.problem(&self.settings.subject()).advice
         ));
         self.give_up_token()
     }
@@ -150,7 +120,7 @@ impl Turn<'_> {
                  enable refresh tokens for the client at the server, and then `punchcard sign-in`",
             );
         }
-        let lasts = self.state.lease.as_ref().is_some_and(|lease| lease.current(&[], self.now_ms).is_some());
+        let lasts = self.state.lease.as_ref().is_some_and(|lease| lease.seconds_left(self.now_ms).is_some());
         if lasts { self.hold_lease() } else { self.sign_in_anew() }
     }
 
@@ -160,28 +130,5 @@ impl Turn<'_> {
         self.state.mendings = self.state.mendings.saturating_add(1);
         let wait_for = plan_retry(self.state.mendings.saturating_add(6), HOUR, None, self.chance);
         self.wait_until(self.now_ms.saturating_add(wait_for))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_about_seven_days_after_the_sign_in_means_testing() {
-        let hour = 3_600;
-        for (age, testing) in [
-            (6 * 24 * hour, false),
-            (6 * 24 * hour + 12 * hour - 1, false),
-            (6 * 24 * hour + 12 * hour, true),
-            (7 * 24 * hour, true),
-            (8 * 24 * hour, true),
-            (8 * 24 * hour + 1, false),
-            (-7 * 24 * hour, false),
-        ] {
-            assert_eq!(is_testing_end(Some(1_000_000), 1_000_000 + age), testing, "{age}");
-        }
-        assert!(!is_testing_end(None, 7 * 24 * hour));
-        assert!(!is_testing_end(Some(i64::MIN), i64::MAX));
     }
 }

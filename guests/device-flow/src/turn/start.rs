@@ -120,7 +120,7 @@ impl Turn<'_> {
 
     fn has_lease(&self) -> bool {
         self.state.lease.as_ref().is_some_and(|lease| {
-            Some(lease.slot_version) == self.slot_version(ACCESS_TOKEN) && lease.current(&[], self.now_ms).is_some()
+            Some(lease.slot_version) == self.slot_version(ACCESS_TOKEN) && lease.seconds_left(self.now_ms).is_some()
         })
     }
 }

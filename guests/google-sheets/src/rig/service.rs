@@ -118,7 +118,7 @@ impl Google {
         });
         self.requests.push((kind, request.url.clone(), body));
         assert!(request.authorized);
-        assert_eq!(request.idempotent, !matches!(kind, "create" | "setup" | "extend" | "append"), "{kind}");
+        assert_eq!(request.idempotent, !matches!(kind, "create" | "setup" | "adopt" | "extend" | "append"), "{kind}");
         if let Some(position) = self.scripted.iter().position(|(asked, ..)| *asked == kind)
             && let Some((_, status, body)) = self.scripted.remove(position)
         {
@@ -185,11 +185,13 @@ fn kind(request: &Request) -> &'static str {
         (Method::Post, url) if url.contains("/v3/files?") => "create",
         (Method::Get, url) if url.contains("/v3/files/") => "trashed",
         (Method::Get, url) if url.contains("/developerMetadata/") => "mark",
+        (Method::Get, url) if url.contains("majorDimension=COLUMNS") => "header",
         (Method::Get, url) if url.contains("/values/") => "rows",
         (Method::Post, url) if url.ends_with("/developerMetadata:search") && body().contains("batch") => "marks",
         (Method::Post, url) if url.ends_with("/developerMetadata:search") => "columns",
         (Method::Post, url) if url.ends_with(":batchUpdate") && body().contains("addSheet") => "setup",
         (Method::Post, url) if url.ends_with(":batchUpdate") && body().contains("appendCells") => "append",
+        (Method::Post, url) if url.ends_with(":batchUpdate") && body().contains("punchcard.tab") => "adopt",
         (Method::Post, url) if url.ends_with(":batchUpdate") => "extend",
         (Method::Get, url) if url.contains("/v4/spreadsheets/") => "tabs",
         (_, url) => panic!("{url}"),

@@ -30,6 +30,7 @@ pub(crate) struct Spreadsheet {
     pub(crate) blank: Option<Grid>,
     /// The id of the tab that is being added.
     pub(crate) adding: Option<i32>,
+    /// While it has no columns, one that a person made and that is being taken over.
     pub(crate) tab: Option<Tab>,
 }
 
@@ -53,6 +54,8 @@ pub(crate) enum Look {
     Tabs,
     /// Its columns are to be asked for.
     Columns(Vec<Grid>),
+    /// What stands at the top of the tab is to be asked for.
+    Header,
     /// Nothing is to be asked.
     Settled,
 }
@@ -118,6 +121,7 @@ impl Stored for Look {
             Self::Due => "due".into(),
             Self::Bin => "bin".into(),
             Self::Tabs => "tabs".into(),
+            Self::Header => "header".into(),
             Self::Settled => "settled".into(),
             Self::Columns(grids) => variant("columns", grids.store()),
         }
@@ -127,6 +131,7 @@ impl Stored for Look {
         match value.as_str() {
             Some("bin") => Self::Bin,
             Some("tabs") => Self::Tabs,
+            Some("header") => Self::Header,
             Some("settled") => Self::Settled,
             None if value["columns"].is_array() => Self::Columns(Stored::load(&value["columns"], is_sound)),
             text => {
@@ -150,7 +155,7 @@ mod tests {
     #[test]
     fn each_look_is_loaded_as_it_was_stored() {
         let grid = Grid { id: 7, title: "a".into(), columns: 3, rows: 9 };
-        for look in [Look::Due, Look::Bin, Look::Tabs, Look::Settled, Look::Columns(vec![grid])] {
+        for look in [Look::Due, Look::Bin, Look::Tabs, Look::Header, Look::Settled, Look::Columns(vec![grid])] {
             assert_eq!(load(&look.store()), Some(look));
         }
         for value in ["columns", "settle", ""] {

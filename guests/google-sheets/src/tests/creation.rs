@@ -274,7 +274,7 @@ fn each_year_has_its_spreadsheet() {
 #[test]
 fn without_years_there_is_one_spreadsheet() {
     let (mut google, mut host) = (Google::default(), Host::new(1));
-    host.settings.yearly = false;
+    host.settings.yearly = Some(false);
     host.settle(&mut google);
     host.epoch_ms += 50 * 86_400_000;
     let batch = host.batch(1);

@@ -19,6 +19,16 @@ const FILLED_BY_HOST: [&str; 6] =
 
 const MOST_SECRETS: usize = 16;
 
+/// When a person is asked to sign in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SignIn {
+    /// As soon as nobody is signed in: the grant is required.
+    #[default]
+    AtStart,
+    /// When a person wants it. Until then whoever uses the grant runs without it.
+    OnRequest,
+}
+
 /// A grant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grant {
@@ -35,6 +45,8 @@ pub struct Grant {
     pub ca: Option<PathBuf>,
     /// `browser`: where a person's browser reaches the device, for a policy that signs in with one.
     pub browser: Option<Browser>,
+    /// `sign-in = "at-start" | "on-request"`: when a person is asked to sign in.
+    pub sign_in: SignIn,
     /// `secrets`: slots that are filled from outside. None of those that the host fills.
     pub secrets: BTreeMap<SlotName, SecretSource>,
 }
@@ -47,6 +59,9 @@ pub(super) fn parse_grant(node: &Node<'_, '_>, declared: &Declared<'_>) -> Optio
     let settings = table.optional("settings", Settings::default(), parse_settings);
     let ca = table.optional("ca", None, |node| parse_path(node).map(Some));
     let browser = table.optional("browser", None, |node| parse_browser(node).map(Some));
+    let sign_in = table.optional("sign-in", SignIn::default(), |node| {
+        node.word(&[("at-start", SignIn::AtStart), ("on-request", SignIn::OnRequest)])
+    });
     let secrets = table.optional("secrets", BTreeMap::new(), parse_secrets);
     table.finish()?;
     Some(Grant {
@@ -56,6 +71,7 @@ pub(super) fn parse_grant(node: &Node<'_, '_>, declared: &Declared<'_>) -> Optio
         settings: settings?,
         ca: ca?,
         browser: browser?,
+        sign_in: sign_in?,
         secrets: secrets?,
     })
 }
@@ -79,4 +95,38 @@ fn parse_secrets(node: &Node<'_, '_>) -> Option<BTreeMap<SlotName, SecretSource>
         });
     }
     secrets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SignIn;
+    use crate::config::input::Action;
+    use crate::config::parse_configuration;
+    use crate::name::{GrantName, InputName};
+
+    fn text(sign_in: &str, asked_for: &str) -> String {
+        format!(
+            "device.name = 'door'\nplugins.flow = 'flow.wasm'\n[grants.id]\nplugin = 'flow'\nreach = ['https://id.example']\n\
+             audience = ['https://id.example']\n{sign_in}\n[inputs.ask]\ndriver = 'gpio'\nline = 17\nsign-in = '{asked_for}'\n"
+        )
+    }
+
+    #[test]
+    fn a_person_is_asked_at_the_start_unless_it_is_on_request() {
+        for (written, expected) in [
+            ("", SignIn::AtStart),
+            ("sign-in = 'at-start'", SignIn::AtStart),
+            ("sign-in = 'on-request'", SignIn::OnRequest),
+        ] {
+            let configuration = parse_configuration(&text(written, "id")).unwrap();
+            let id = GrantName::parse("id").unwrap();
+            assert_eq!(configuration.grants[&id].sign_in, expected, "{written}");
+            let ask = InputName::parse("ask").unwrap();
+            assert_eq!(configuration.inputs[&ask].action, Action::SignIn(id));
+        }
+        for (sign_in, asked_for, said) in [("sign-in = 'never'", "id", "on-request"), ("", "other", "in [grants]")] {
+            let errors = format!("{:?}", parse_configuration(&text(sign_in, asked_for)).unwrap_err());
+            assert!(errors.contains(said), "{errors}");
+        }
+    }
 }

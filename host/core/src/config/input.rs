@@ -40,6 +40,7 @@ impl Input {
         let (presses, turned) = match &self.action {
             Action::Press(presses) => (Some(presses), None),
             Action::Turn(turn) => (None, Some(&turn.choice)),
+            Action::SignIn(_) => (None, None),
         };
         let fields = presses.into_iter().flat_map(|presses| presses.each()).flat_map(|press| &press.fields);
         let used = fields.filter_map(|(_, value)| match value {
@@ -144,7 +145,7 @@ fn parse_input(node: &Node<'_, '_>, declared: &Declared<'_>, kinds: &mut Kinds, 
 
 fn usual_debounce(driver: Option<RawDriver>, is_terminal: bool, action: Option<&Action>) -> u32 {
     match (driver, action) {
-        (Some(RawDriver::Keyboard), Some(Action::Press(_))) if is_terminal => 700,
+        (Some(RawDriver::Keyboard), Some(Action::Press(_) | Action::SignIn(_))) if is_terminal => 700,
         (Some(RawDriver::Reader | RawDriver::Pn532), _) => 3_000,
         _ => 30,
     }

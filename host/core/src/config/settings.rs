@@ -25,6 +25,12 @@ impl Settings {
     pub fn text(&self, key: &str) -> Option<&str> {
         self.0.get(key)?.as_str()
     }
+
+    /// The texts of this key, if it has a list of them. The same holds of them.
+    #[must_use]
+    pub fn texts(&self, key: &str) -> Option<Vec<&str>> {
+        self.0.get(key)?.as_array()?.iter().map(Value::as_str).collect()
+    }
 }
 
 pub(super) fn parse_settings(node: &Node<'_, '_>) -> Option<Settings> {

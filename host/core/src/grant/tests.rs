@@ -284,3 +284,59 @@ fn a_blocked_grant_says_why() {
     keeper.stepped(Status::Blocked(problem.clone()), Directive::Rest, None, 0);
     assert_eq!(keeper.standing(), &GrantStatus::Blocked(problem));
 }
+
+fn on_request() -> Keeper {
+    let mut keeper = Keeper::new(SignIn::OnRequest);
+    keeper.note_no_token();
+    keeper
+}
+
+#[test]
+fn a_policy_on_request_is_not_started_before_a_person_wants_it_unless_there_is_a_token() {
+    let mut keeper = on_request();
+    assert_eq!((keeper.plan(0), keeper.standing()), (Plan::Rest, &GrantStatus::SignedOut));
+    keeper.ask(Signal::SignIn);
+    assert_eq!(keeper.plan(1), Plan::Step(Signal::Started));
+    keeper.stepped(Status::SignedOut, Directive::Rest, None, 1);
+    assert_eq!(keeper.plan(2), Plan::Step(Signal::SignIn));
+    keeper.stepped(Status::AwaitingPerson(prompt()), Directive::Rest, None, 2);
+    assert!(matches!(keeper.standing(), GrantStatus::AwaitingPerson { .. }));
+    assert_eq!(keeper.plan(3), Plan::Rest);
+
+    let mut with_token = Keeper::new(SignIn::OnRequest);
+    assert_eq!(with_token.plan(0), Plan::Step(Signal::Started));
+    let mut at_start = Keeper::new(SignIn::AtStart);
+    at_start.note_no_token();
+    assert_eq!(at_start.plan(0), Plan::Step(Signal::Started));
+}
+
+#[test]
+fn a_policy_that_asks_for_a_person_whom_nobody_wants_gives_its_try_up() {
+    let mut keeper = Keeper::new(SignIn::OnRequest);
+    keeper.plan(0);
+    for now_ms in 1..3 {
+        keeper.stepped(Status::AwaitingPerson(prompt()), Directive::Wait(5_000), None, now_ms);
+        assert_eq!(keeper.standing(), &GrantStatus::SignedOut);
+        assert_eq!(keeper.plan(now_ms), Plan::Step(Signal::SignOut { revoke: false }));
+    }
+    keeper.stepped(Status::SignedOut, Directive::Rest, None, 4);
+    assert_eq!(keeper.plan(5), Plan::Rest);
+}
+
+#[test]
+fn the_wish_to_sign_in_ends_with_the_sign_in_or_with_another_wish() {
+    for ends_by_sign_in in [true, false] {
+        let mut keeper = on_request();
+        keeper.ask(Signal::SignIn);
+        keeper.plan(0);
+        if ends_by_sign_in {
+            keeper.stepped(authorized(None), Directive::Rest, Some(1), 0);
+        } else {
+            keeper.ask(Signal::SignOut { revoke: false });
+        }
+        assert!(keeper.is_unwanted(&Status::AwaitingPerson(prompt())));
+    }
+    let mut keeper = on_request();
+    keeper.ask(Signal::SignIn);
+    assert!(!keeper.is_unwanted(&Status::AwaitingPerson(prompt())));
+}

@@ -1,6 +1,6 @@
 //! One file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -26,6 +26,8 @@ pub(crate) struct File {
     pub(crate) version: u64,
     /// Whether a person moved it to a shared drive.
     pub(crate) is_shared: bool,
+    /// Accounts with which a person shared it, as editors.
+    pub(crate) shared_with: BTreeSet<String>,
     pub(crate) account: String,
     /// The Cloud project that created it; `None` if a person did, whose files no app sees.
     pub(crate) project: Option<u64>,
@@ -46,10 +48,19 @@ impl File {
             trashed_at: None,
             version: 1,
             is_shared: false,
+            shared_with: BTreeSet::new(),
             account: caller.account.clone(),
             project: Some(caller.project),
             spreadsheet: None,
         }
+    }
+
+    /// A spreadsheet that a person with this account makes in a browser.
+    pub(crate) fn of_person(account: &str, name: &str, now: Timestamp) -> Self {
+        let (account, scopes) = (account.to_owned(), BTreeSet::new());
+        let file = Self::new(&Caller { account, project: 0, scopes, has_storage: true }, now);
+        let (name, mime_type) = (name.to_owned(), super::SPREADSHEET.to_owned());
+        Self { name, mime_type, project: None, spreadsheet: Some(Spreadsheet::new()), ..file }
     }
 
     /// A person's copy: another id, the same content with all its developer metadata, and no app's.
@@ -62,12 +73,15 @@ impl File {
             trashed_at: None,
             version: 1,
             project: None,
+            shared_with: BTreeSet::new(),
             ..self.clone()
         }
     }
 
     pub(crate) fn is_visible_to(&self, caller: &Caller) -> bool {
-        self.project == Some(caller.project) && self.account == caller.account
+        let is_its_own = self.project == Some(caller.project) && self.account == caller.account;
+        let is_let_in = self.account == caller.account || self.shared_with.contains(&caller.account);
+        is_its_own || caller.sees_all() && is_let_in
     }
 
     /// Notes a change.

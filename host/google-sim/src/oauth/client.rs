@@ -22,6 +22,8 @@ pub struct OauthClient {
 pub enum ClientKind {
     /// "TVs and Limited Input devices".
     LimitedInput,
+    /// "Desktop app": the code flow, with a browser that comes back to a loopback address.
+    Desktop,
     /// Anything else: the device flow refuses it.
     Web,
 }
@@ -45,6 +47,11 @@ impl OauthClient {
     /// Its secret.
     pub const OTHER_SECRET: &str = "GOCSPX-another-app";
 
+    /// The client of a desktop app, in the project of the first one.
+    pub const DESKTOP_ID: &str = "punchcard-desktop.apps.googleusercontent.com";
+    /// Its secret.
+    pub const DESKTOP_SECRET: &str = "GOCSPX-punchcard-desktop";
+
     /// A published client for devices, in project 123456789012.
     pub fn device(id: &str, secret: &str) -> Self {
         Self {
@@ -64,9 +71,10 @@ impl OauthClient {
         include_str!("../../device.toml").replace("FORMAT", format).replace("ORIGIN", origin)
     }
 
-    /// The clients that are there when nothing else is said: [`Self::DEMO_ID`] and [`Self::OTHER_ID`].
+    /// The clients that are there when nothing else is said: [`Self::DEMO_ID`], [`Self::OTHER_ID`] and [`Self::DESKTOP_ID`].
     pub fn defaults() -> Vec<Self> {
         let other = Self { project: 210_987_654_321, ..Self::device(Self::OTHER_ID, Self::OTHER_SECRET) };
-        vec![Self::device(Self::DEMO_ID, Self::DEMO_SECRET), other]
+        let desktop = Self { kind: ClientKind::Desktop, ..Self::device(Self::DESKTOP_ID, Self::DESKTOP_SECRET) };
+        vec![Self::device(Self::DEMO_ID, Self::DEMO_SECRET), other, desktop]
     }
 }

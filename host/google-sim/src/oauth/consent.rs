@@ -4,6 +4,8 @@
 //! `user_code` and `decision` (`allow` or `deny`), and `account` for another one than [`super::ACCOUNT`], decides. The
 //! status is 200 where the page says what was wished, 400 where it says what was wrong.
 
+use std::collections::BTreeSet;
+
 use hyper::StatusCode;
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -107,13 +109,12 @@ fn render_entry(problem: Option<&str>) -> Markup {
 }
 
 fn render_choice(device: &Device) -> Markup {
-    let meaning = |scope: &str| DEVICE_SCOPES.iter().find(|(name, _)| *name == scope).map(|(_, text)| *text);
     render_page(
         "Allow access?",
         &html! {
             h1 { (device.client_id) " wants access to your account" }
             p { "This allows the device that shows the code " strong { (device.user_code) } " to:" }
-            ul { @for scope in &device.scopes { li { (meaning(scope).unwrap_or(scope)) " (" code { (scope) } ")" } } }
+            (render_scopes(&device.scopes))
             form method="post" action="/device" {
                 input type="hidden" name="user_code" value=(device.user_code);
                 p { label { "Account " input name="account" value=(ACCOUNT) autocomplete="off"; } }
@@ -123,6 +124,12 @@ fn render_choice(device: &Device) -> Markup {
             }
         },
     )
+}
+
+/// What a person allows.
+pub(super) fn render_scopes(scopes: &BTreeSet<String>) -> Markup {
+    let meaning = |scope: &str| DEVICE_SCOPES.iter().find(|(name, _)| *name == scope).map(|(_, text)| *text);
+    html! { ul { @for scope in scopes { li { (meaning(scope).unwrap_or(scope)) " (" code { (scope) } ")" } } } }
 }
 
 fn render_outcome(decision: Decision) -> Markup {

@@ -125,6 +125,7 @@ impl Oauth {
     pub(super) fn forget_expired(&mut self, now: Timestamp) {
         let hour = Duration::from_secs(3600);
         self.devices.retain(|_, device| now < later(device.expires_at, hour));
+        self.codes.retain(|_, code| now < later(code.expires_at, hour));
         self.access.retain(|_, access| now < later(access.expires_at, hour));
     }
 }

@@ -3,6 +3,7 @@
 use hyper::StatusCode;
 use serde_json::json;
 
+use super::code::PATH;
 use super::{Oauth, render_json};
 use crate::call::Answer;
 
@@ -11,7 +12,8 @@ impl Oauth {
         let base = &self.base_url;
         let body = json!({
             "issuer": base,
-            "authorization_endpoint": format!("{base}/o/oauth2/v2/auth"),
+            "authorization_endpoint": format!("{base}{PATH}"),
+            "authorization_response_iss_parameter_supported": true,
             "device_authorization_endpoint": format!("{base}/device/code"),
             "token_endpoint": format!("{base}/token"),
             "revocation_endpoint": format!("{base}/revoke"),

@@ -25,6 +25,7 @@ const TESTING_LIVE_FOR: Duration = Duration::from_secs(7 * 86_400);
 const IDENTITY_SCOPES: &[&str] = &["email", "openid", "profile"];
 
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+const ASSERTION_GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// An access token's rights.
 pub(crate) struct Access {
@@ -85,7 +86,13 @@ impl Oauth {
         now: Timestamp,
     ) -> Result<Answer, OauthRefusal> {
         let grant_type = form.need("grant_type")?;
-        if grant_type != DEVICE_GRANT && grant_type != "refresh_token" {
+        if grant_type == ASSERTION_GRANT {
+            return match forced {
+                Some(Forced::RateLimit) => Err(OauthRefusal::rate_limit()),
+                _ => self.perform_assertion(form, now),
+            };
+        }
+        if ![DEVICE_GRANT, "refresh_token", "authorization_code"].contains(&grant_type) {
             let description = format!("Invalid grant_type: {grant_type}");
             return Err(OauthRefusal::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", description));
         }
@@ -100,10 +107,10 @@ impl Oauth {
         if forced == Some(Forced::RateLimit) {
             return Err(OauthRefusal::rate_limit());
         }
-        let body = if grant_type == DEVICE_GRANT {
-            self.perform_device_grant(form.need("device_code")?, &client, forced, switches, now)?
-        } else {
-            self.perform_refresh(form, &client, forced, switches, now)?
+        let body = match grant_type {
+            DEVICE_GRANT => self.perform_device_grant(form.need("device_code")?, &client, forced, switches, now)?,
+            "authorization_code" => self.perform_code(form, &client, now)?,
+            _ => self.perform_refresh(form, &client, forced, switches, now)?,
         };
         Ok(render_json(StatusCode::OK, &body))
     }
@@ -149,7 +156,22 @@ impl Oauth {
             return Err(OauthRefusal::new(StatusCode::FORBIDDEN, "org_internal", "Forbidden"));
         }
         device.state = DeviceState::Claimed;
-        let caller = Caller { account, project: client.project, scopes: device.scopes.clone() };
+        let caller = Caller { account, project: client.project, scopes: device.scopes.clone(), has_storage: true };
+        Ok(self.issue(&caller, client, true, now))
+    }
+
+    /// What a sign-in brings.
+    pub(super) fn issue(
+        &mut self,
+        caller: &Caller,
+        client: &OauthClient,
+        wants_refresh: bool,
+        now: Timestamp,
+    ) -> Value {
+        let mut body = self.issue_access(caller, client, now);
+        if !wants_refresh {
+            return body;
+        }
         let lives_for = lives_for(client, &caller.scopes);
         let refresh = Refresh {
             client_id: client.id.clone(),
@@ -158,12 +180,16 @@ impl Oauth {
             used_at: now,
             expires_at: lives_for.map(|span| later(now, span)),
         };
-        let mut body = self.issue_access(&caller, client, now);
         body["refresh_token"] = json!(self.issue_refresh(refresh));
         if let Some(lives_for) = lives_for {
             body["refresh_token_expires_in"] = json!(lives_for.as_secs() - 1);
         }
-        Ok(body)
+        body
+    }
+
+    /// Whether an account has let a client in for good.
+    pub(super) fn has_refresh_token(&self, client_id: &str, account: &str) -> bool {
+        self.refresh.values().any(|refresh| refresh.client_id == client_id && refresh.caller.account == account)
     }
 
     fn perform_refresh(

@@ -128,12 +128,13 @@ pub(crate) async fn poll(sim: &GoogleSim, id: &str, secret: &str, device_code: &
 }
 
 pub(crate) async fn refresh(sim: &GoogleSim, token: &str) -> Reply {
-    let form = [
-        ("client_id", OauthClient::DEMO_ID),
-        ("client_secret", OauthClient::DEMO_SECRET),
-        ("refresh_token", token),
-        ("grant_type", "refresh_token"),
-    ];
+    refresh_as(sim, (OauthClient::DEMO_ID, OauthClient::DEMO_SECRET), token).await
+}
+
+/// The same for another client: its id and its secret.
+pub(crate) async fn refresh_as(sim: &GoogleSim, (id, secret): (&str, &str), token: &str) -> Reply {
+    let form =
+        [("client_id", id), ("client_secret", secret), ("refresh_token", token), ("grant_type", "refresh_token")];
     post_form(sim, "/token", &form).await
 }
 

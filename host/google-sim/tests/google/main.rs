@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod code_flow;
+#[cfg(test)]
 mod consent;
 #[cfg(test)]
 mod control;
@@ -20,6 +22,7 @@ mod metadata;
 mod program;
 #[cfg(test)]
 mod recorded;
+mod service_account;
 #[cfg(test)]
 mod sheets;
 #[cfg(test)]

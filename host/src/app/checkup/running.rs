@@ -8,7 +8,7 @@ use punchcard_core::plugin::Problem;
 
 use super::super::control::{Answer, ControlError};
 use super::super::error_chain::chain;
-use super::super::status::{GrantStanding, Report, SensorReport, SensorStanding, SinkReport, StageReport};
+use super::super::status::{GrantReport, GrantStanding, Report, SensorReport, SensorStanding, SinkReport, StageReport};
 
 /// What to do about a part of which no more is known.
 const LOOK: &str = "`punchcard status` and `punchcard logs` say more";
@@ -66,7 +66,7 @@ pub(super) fn judge_report(report: &Report) -> Vec<Finding> {
         });
     }
     findings.extend(report.sensors.iter().map(judge_sensor));
-    findings.extend(report.grants.iter().map(|grant| judge_grant(&grant.name, &grant.standing)));
+    findings.extend(report.grants.iter().map(judge_grant));
     findings.extend(report.sinks.iter().flat_map(judge_sink));
     findings
 }
@@ -83,12 +83,17 @@ fn judge_sensor(sensor: &SensorReport) -> Finding {
     }
 }
 
-fn judge_grant(name: &str, standing: &GrantStanding) -> Finding {
+fn judge_grant(grant: &GrantReport) -> Finding {
+    let name = &grant.name;
     let check = format!("account {name}");
-    match standing {
+    match &grant.standing {
         GrantStanding::Starting => Finding::unknown(&check, "its plugin has not answered yet"),
         GrantStanding::Authorized { .. } => Finding::good(&check, "signed in"),
         GrantStanding::Renewing => Finding::good(&check, "signed in, and renewing its token"),
+        GrantStanding::SignedOut if grant.on_request => {
+            let remedy = format!("`punchcard sign-in {name}`, when it is wanted");
+            Finding::unknown(&check, "nobody is signed in, and it is signed in to on request").with_remedy(&remedy)
+        }
         GrantStanding::SignedOut => Finding::bad(&check, "nobody is signed in", &format!("`punchcard sign-in {name}`")),
         // Its code is for whoever stands before the panel.
         GrantStanding::AwaitingPerson { url, .. } => {
@@ -209,11 +214,22 @@ mod tests {
             (GrantStanding::Failing { reason: "it trapped".into() }, Verdict::Bad, "its plugin fails: it trapped"),
             (GrantStanding::Off { reason: "no file".into() }, Verdict::Bad, "off: no file"),
         ] {
-            let found = judge_grant("google", &standing);
+            let grant =
+                GrantReport { name: "google".into(), provider: None, account: None, on_request: false, standing };
+            let found = judge_grant(&grant);
             assert_eq!((found.verdict, found.seen.as_str()), (verdict, seen));
             assert!(!format!("{found:?}").contains("GQVQ"), "{found:?}");
             assert_eq!(found.remedy.is_some(), verdict == Verdict::Bad);
         }
+        let standing = GrantStanding::SignedOut;
+        let found = judge_grant(&GrantReport {
+            name: "google".into(),
+            provider: None,
+            account: None,
+            on_request: true,
+            standing,
+        });
+        assert_eq!(found.verdict, Verdict::Unknown, "nobody has wanted it yet: {found:?}");
     }
 
     #[test]

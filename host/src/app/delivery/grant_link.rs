@@ -1,6 +1,7 @@
 //! A sink's way to its grant: by name, for the grant may be replaced, off, or back again while the sink runs.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use punchcard_core::grant::{GrantStatus, LeaseId};
 use punchcard_core::name::GrantName;
@@ -17,6 +18,8 @@ pub(in crate::app) struct GrantLink {
     name: GrantName,
     parts: watch::Receiver<Arc<Parts>>,
     creation: Arc<tokio::sync::Mutex<()>>,
+    /// That nobody is signed in on request, the last request has heard: the next one waits, as the contract says.
+    told: Arc<AtomicBool>,
 }
 
 impl GrantLink {
@@ -26,7 +29,7 @@ impl GrantLink {
         parts: watch::Receiver<Arc<Parts>>,
         creation: Arc<tokio::sync::Mutex<()>>,
     ) -> Self {
-        Self { name, parts, creation }
+        Self { name, parts, creation, told: Arc::default() }
     }
 
     /// The grant, where it runs at this moment.
@@ -44,16 +47,30 @@ impl GrantLink {
         loop {
             let grant = self.grant().await;
             tokio::select! {
-                (lease, token) = grant.lease(clock) => return (Arc::clone(&grant), lease, token),
+                (lease, token) = grant.lease(clock) => {
+                    self.told.store(false, Ordering::Relaxed);
+                    return (Arc::clone(&grant), lease, token);
+                }
                 _ = self.other_than(Some(&grant)) => {}
             }
         }
     }
 
     /// Waits until the grant is signed out that was not so before. Where nobody is signed in from the beginning, whoever waits
-    /// for a lease waits for a person.
+    /// for a lease waits for a person; but of a grant on request, that is said once, and at once.
     pub(super) async fn signed_out(&self) {
-        let mut standing = self.grant().await.standing();
+        let grant = self.grant().await;
+        let mut standing = grant.standing();
+        if grant.is_on_request() && !self.told.load(Ordering::Relaxed) {
+            let is_without = |now: &GrantStatus| {
+                matches!(now, GrantStatus::SignedOut | GrantStatus::AwaitingPerson { .. } | GrantStatus::Blocked(_))
+            };
+            if standing.wait_for(is_without).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            self.told.store(true, Ordering::Relaxed);
+            return;
+        }
         let is_out = |standing: &GrantStatus| *standing == GrantStatus::SignedOut;
         let was_in = standing.wait_for(|now| !is_out(now) && *now != GrantStatus::Starting).await.is_ok();
         if !was_in || standing.wait_for(is_out).await.is_err() {
@@ -166,6 +183,28 @@ mod tests {
         assert!(!is_heard().await);
         grant.show(GrantStatus::SignedOut);
         assert!(is_heard().await);
+    }
+
+    #[tokio::test]
+    async fn of_a_grant_on_request_it_is_said_at_once_that_nobody_is_signed_in_and_once() {
+        let name = GrantName::parse("door").unwrap();
+        let grant = Arc::new(Grant::idle_on_request("door"));
+        let mut parts = Parts::none_yet(Arc::new(Configuration::default()));
+        parts.grants.insert(name.clone(), Ok(Arc::clone(&grant)));
+        let (_running, parts) = watch::channel(Arc::new(parts));
+        let link = GrantLink::new(name, parts, Arc::default());
+        let is_heard = async || {
+            tokio::select! {
+                biased;
+                () = link.signed_out() => true,
+                () = ready(()) => false,
+            }
+        };
+        grant.show(GrantStatus::Starting);
+        assert!(!is_heard().await, "nothing is known yet");
+        grant.show(GrantStatus::SignedOut);
+        assert!(is_heard().await);
+        assert!(!is_heard().await, "the request that is repeated waits");
     }
 
     #[tokio::test]

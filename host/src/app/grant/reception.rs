@@ -1,34 +1,46 @@
 //! A grant's reception for a person with a browser: a visit that its policy asks for is opened, kept while the policy asks for
 //! the same one, and closed when it asks for another thing.
 
-use std::sync::Arc;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use punchcard_core::config::browser::Browser;
 use punchcard_core::name::GrantName;
 use punchcard_core::plugin::Problem;
 use punchcard_core::plugin::auth::{Status, Visit};
 use punchcard_core::reach::Prefix;
-use punchcard_core::visit::{Answer, OpenVisit};
+use punchcard_core::visit::{Answer, OpenVisit, is_on_loopback};
 use tokio::sync::mpsc;
 
-use crate::browser::Pages;
+use crate::browser::{Desk, Listener, Pages};
 use crate::clock::{Clock, entropy};
+
+/// The desk of the visit that is under way, for those who ask the grant.
+pub(super) type OpenDesk = Arc<Mutex<Option<Desk>>>;
 
 /// A reception. It is closed at first.
 pub(super) struct Reception {
     grant: GrantName,
     browser: Option<Browser>,
     pages: Option<Pages>,
+    desk: OpenDesk,
+    /// A person wants the browser to come back to a loopback address (RFC 8252 §7.3), until somebody is let in or turned away.
+    on_loopback: bool,
     to_keeper: mpsc::Sender<Answer>,
     answers: mpsc::Receiver<Answer>,
     clock: Clock,
 }
 
 impl Reception {
-    pub(super) fn new(grant: GrantName, browser: Option<Browser>, clock: Clock) -> Self {
+    pub(super) fn new(grant: GrantName, browser: Option<Browser>, desk: OpenDesk, clock: Clock) -> Self {
         // One visit, one answer.
         let (to_keeper, answers) = mpsc::channel(1);
-        Self { grant, browser, pages: None, to_keeper, answers, clock }
+        Self { grant, browser, pages: None, desk, on_loopback: false, to_keeper, answers, clock }
+    }
+
+    /// The next visit, or the one that is under way, comes back to a loopback address.
+    pub(super) fn listen_on_loopback(&mut self) {
+        self.on_loopback = true;
     }
 
     /// What a person came back with.
@@ -45,6 +57,8 @@ impl Reception {
     pub(super) async fn receive(&mut self, status: Status, reach: &[Prefix]) -> Status {
         let Status::AwaitingBrowser(visit) = status else {
             self.close();
+            // While a policy looks for its server, or hears what came of the visit before, the wish holds.
+            self.on_loopback &= !matches!(status, Status::Authorized(_));
             return status;
         };
         match self.open(&visit, reach).await {
@@ -58,22 +72,19 @@ impl Reception {
 
     /// Ends the visit that is open. What a person came back with from it, and nobody has heard yet, belongs to no other one.
     fn close(&mut self) {
+        *self.desk.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.pages = None;
         while self.answers.try_recv().is_ok() {}
     }
 
     async fn open(&mut self, visit: &Visit, reach: &[Prefix]) -> Result<Status, String> {
-        let browser = self.browser.clone().ok_or_else(|| {
-            format!(
-                "the plugin signs in with a browser, and plugins.toml does not say where one reaches this device; add \
-                 `browser = {{ listen = \"0.0.0.0:8737\", address = \"http://NAME.local:8737\" }}` to grants.{}",
-                self.grant
-            )
-        })?;
+        let wants_loopback = self.on_loopback;
+        let browser = self.browser.clone().filter(|browser| !wants_loopback || is_on_loopback(&browser.address));
         let now_ms = self.clock.monotonic_ms();
         let kept = self.pages.as_ref().and_then(|pages| {
             pages.with_visit(|open| {
-                open.is_for(visit).then(|| {
+                let suits = open.is_for(visit) && (!wants_loopback || open.is_on_loopback());
+                suits.then(|| {
                     open.prolong(visit, now_ms);
                     open.prompt()
                 })
@@ -84,19 +95,32 @@ impl Reception {
         }
         // Its port is free before the next one is asked for.
         self.close();
-        let chance = [entropy(), entropy(), entropy()];
-        let open =
-            OpenVisit::plan(visit, &browser.address, reach, chance, now_ms).map_err(|error| error.to_string())?;
-        let prompt = open.prompt();
-        let clock = self.clock.clone();
-        let pages = Pages::open(browser.listen, open, self.to_keeper.clone(), Arc::new(move || clock.monotonic_ms()));
-        let pages = pages.await.map_err(|error| {
+        let grant = &self.grant;
+        let listen = match (&browser, wants_loopback) {
+            (Some(browser), _) => browser.listen,
+            // Any port is fine there (RFC 8252 §7.3), and one that is free is always found.
+            (None, true) => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            (None, false) => {
+                return Err(format!(
+                    "the plugin signs in with a browser: `punchcard sign-in {grant} --web` prints a link. To show it on the \
+                     panel, add `browser = {{ listen = \"0.0.0.0:8737\", address = \"http://NAME.local:8737\" }}` to \
+                     grants.{grant}"
+                ));
+            }
+        };
+        let listener = Listener::bind(listen).await.map_err(|error| {
             format!(
-                "the device can't listen at {} for the browser: {error}; free that port, or name another in \
-                 `grants.{}.browser`, then `punchcard sign-in {}`",
-                browser.listen, self.grant, self.grant
+                "the device can't listen at {listen} for the browser: {error}; free that port, or name another in \
+                 `grants.{grant}.browser`, then `punchcard sign-in {grant}`"
             )
         })?;
+        let address = browser.map_or_else(|| listener.url().clone(), |browser| browser.address);
+        let chance = [entropy(), entropy(), entropy()];
+        let open = OpenVisit::plan(visit, &address, reach, chance, now_ms).map_err(|error| error.to_string())?;
+        let prompt = open.prompt();
+        let clock = self.clock.clone();
+        let pages = Pages::open(listener, open, self.to_keeper.clone(), Arc::new(move || clock.monotonic_ms()));
+        *self.desk.lock().unwrap_or_else(PoisonError::into_inner) = Some(pages.desk());
         self.pages = Some(pages);
         Ok(Status::AwaitingPerson(prompt))
     }

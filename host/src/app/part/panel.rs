@@ -38,11 +38,14 @@ pub(super) async fn show_grant(grant: Arc<Grant>, display: Display) {
     loop {
         let now = standing.borrow_and_update().clone();
         let (prompt, problem) = match now {
+            grant::GrantStatus::AwaitingPerson { prompt, .. } if grant.is_by_link(&prompt) => (None, None),
             grant::GrantStatus::AwaitingPerson { prompt, .. } => (Some(prompt), None),
             grant::GrantStatus::Blocked(problem) => (None, Some(problem)),
             grant::GrantStatus::Failing { reason } => {
                 (None, Some(Problem { headline: "sign-in fails".into(), advice: reason }))
             }
+            // It is no problem that nobody has wanted it yet; `status` says it.
+            grant::GrantStatus::SignedOut if grant.is_on_request() => (None, None),
             grant::GrantStatus::SignedOut => {
                 let advice = format!("`punchcard sign-in {}` signs in again", grant.name);
                 (None, Some(Problem { headline: "signed out".into(), advice }))

@@ -10,7 +10,7 @@ use super::super::table::Table;
 use super::Kinds;
 use super::trigger::RawDriver;
 use crate::event::Value;
-use crate::name::{ChoiceName, EventKind, FieldName};
+use crate::name::{ChoiceName, EventKind, FieldName, GrantName};
 use crate::printable::steers;
 
 const MOST_FIELDS: usize = 32;
@@ -36,6 +36,8 @@ pub enum Action {
     Press(Box<Presses>),
     /// `turn`: another item of a choice.
     Turn(TurnAction),
+    /// `sign-in`: a person wants to sign in to this grant.
+    SignIn(GrantName),
 }
 
 /// What presses of one button mean.
@@ -118,7 +120,7 @@ pub(super) fn parse_action(
     }
     // What a device of the kernel's says of a key has its end.
     let is_terminal = driver == Some(RawDriver::Keyboard) && !table.has("device");
-    match table.exactly_one(&["press", "turn"])? {
+    match table.exactly_one(&["press", "turn", "sign-in"])? {
         ("press", node) => {
             let once = parse_press(&node, declared, kinds);
             let long = table.optional("long-press", None, |node| match is_terminal {
@@ -131,6 +133,7 @@ pub(super) fn parse_action(
             });
             Some(Action::Press(Box::new(Presses { once: once?, long: long?, double: double? })))
         }
+        ("sign-in", node) => declared.grant(&node, GrantName::parse).map(Action::SignIn),
         (_, node) => parse_turn(&node, declared, false).map(Action::Turn),
     }
 }

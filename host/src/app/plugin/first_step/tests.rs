@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bare_component::{ALLOCATES, component_that_returns};
+use punchcard_core::config::grant::SignIn;
 use punchcard_core::config::limit::Limits;
 use punchcard_core::config::settings::Settings;
 use punchcard_sandbox::{Compiler, Plugin, Sandbox};
@@ -94,6 +95,7 @@ impl Bench {
             settings: Settings::default(),
             ca: None,
             browser: None,
+            sign_in: SignIn::AtStart,
             secrets: BTreeMap::new(),
         };
         self.examiner.try_for_grant(&GrantName::parse("service").unwrap(), &grant, &new, &old).await

@@ -4,22 +4,22 @@
 //! error. A page of HTML says, whatever its status is, that something in the network answers in place of the server.
 //! Nothing is taken from an answer that is not a JSON object of moderate size.
 
-use punchcard_sdk::Instant;
-use punchcard_sdk::answer::{Form, content, form, in_place_of};
-use punchcard_sdk::http::{Failure, Response};
-use punchcard_sdk::quote::{self, quote, says};
-use punchcard_sdk::retry_after::parse_retry_after;
+use crate::Instant;
+use crate::answer::{Form, content, form, in_place_of};
+use crate::http::{Failure, Response};
+use crate::quote::{self, quote, says};
+use crate::retry_after::parse_retry_after;
 use serde_json::{Map, Value};
 
-use crate::problem::Cause;
-use crate::refusal::{Reason, description, error_member, fragment, known_error, refine, unknown_error};
+use crate::oauth::problem::Cause;
+use crate::oauth::refusal::{Reason, description, error_member, fragment, known_error, refine, unknown_error};
 
 /// Longer answers are not looked at, in bytes. Real ones stay below a tenth of it.
-pub(crate) const BODY_MAX: usize = 256 * 1024;
+pub const BODY_MAX: usize = 256 * 1024;
 
 /// What an endpoint answered.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Answer {
+pub enum Answer {
     /// A JSON object without an error, and a status that means success.
     Members(Map<String, Value>),
     /// An error that the server named, or a refusal without words.
@@ -30,29 +30,29 @@ pub(crate) enum Answer {
 
 /// Nothing was learnt: no answer, 5xx, or not the server's. Asking again is right.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Silence {
+pub struct Silence {
     /// Why, for a person.
-    pub(crate) cause: Cause,
+    pub cause: Cause,
     /// How long the server wishes to be left alone, in milliseconds.
-    pub(crate) retry_after_ms: Option<u64>,
+    pub retry_after_ms: Option<u64>,
 }
 
 /// An error that the server named, or a refusal without words.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Refusal {
+pub struct Refusal {
     /// Which.
-    pub(crate) reason: Reason,
+    pub reason: Reason,
     /// The server's own words, without a full stop. Perhaps none.
-    pub(crate) description: String,
+    pub description: String,
     /// The interval that came along, in seconds.
-    pub(crate) interval: Option<u64>,
+    pub interval: Option<u64>,
     /// How long the server wishes to be left alone, in milliseconds.
-    pub(crate) retry_after_ms: Option<u64>,
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Answer {
     /// Reads an answer.
-    pub(crate) fn read(response: &Response, now: Instant) -> Self {
+    pub fn read(response: &Response, now: Instant) -> Self {
         let retry_after_ms = parse_retry_after(response, now);
         let silence = |cause| Self::Silence(Silence { cause, retry_after_ms });
         let status = response.status;
@@ -105,14 +105,14 @@ fn quoted_text(response: &Response) -> String {
 
 impl Cause {
     /// Something else than the server has answered.
-    pub(crate) fn foreign(response: &Response) -> Self {
+    pub fn foreign(response: &Response) -> Self {
         Self::Foreign(in_place_of("the sign-in server", response))
     }
 }
 
 impl Silence {
     /// An answer in which there is nothing to read.
-    pub(crate) fn of(response: &Response, now: Instant) -> Self {
+    pub fn of(response: &Response, now: Instant) -> Self {
         let is_page = form(response) == Form::Html;
         let cause = if is_page { Cause::foreign(response) } else { Cause::Trouble(response.status) };
         Self { cause, retry_after_ms: parse_retry_after(response, now) }
@@ -122,7 +122,7 @@ impl Silence {
     ///
     /// # Errors
     /// The cause of a failure that will not pass by itself.
-    pub(crate) fn from_failure(failure: &Failure) -> Result<Self, Cause> {
+    pub fn from_failure(failure: &Failure) -> Result<Self, Cause> {
         let cause = match failure {
             Failure::Denied(said) => return Err(Cause::NotInReach(quote::fragment(said, 600))),
             Failure::Invalid(reason) => return Err(Cause::NotSendable(fragment(reason))),
@@ -138,12 +138,12 @@ impl Silence {
 }
 
 /// Whether the status says that the server can't answer now.
-pub(crate) fn is_overloaded(status: u16) -> bool {
+pub fn is_overloaded(status: u16) -> bool {
     matches!(status, 408 | 429 | 500..)
 }
 
 /// A JSON object of moderate size.
-pub(crate) fn parse_object(response: &Response) -> Option<Map<String, Value>> {
+pub fn parse_object(response: &Response) -> Option<Map<String, Value>> {
     if response.body.len() > BODY_MAX {
         return None;
     }
@@ -154,12 +154,12 @@ pub(crate) fn parse_object(response: &Response) -> Option<Map<String, Value>> {
 }
 
 /// A text member that is not empty.
-pub(crate) fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+pub fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     members.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
 /// Whole seconds, from a number or a text that holds one. None below zero, and for anything else.
-pub(crate) fn parse_seconds(value: &Value) -> Option<u64> {
+pub fn parse_seconds(value: &Value) -> Option<u64> {
     match value {
         Value::Number(number) => number.as_u64().or_else(|| {
             let seconds = number.as_f64().filter(|seconds| *seconds >= 0.0)?;
@@ -179,7 +179,7 @@ pub(crate) fn parse_seconds(value: &Value) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use punchcard_sdk::http::Header;
+    use crate::http::Header;
 
     use super::*;
 

@@ -13,7 +13,7 @@ const LENGTH_MAX: usize = 1024;
 /// An absolute `https` or `http` URL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub(crate) struct Address {
+pub struct Address {
     text: String,
     /// Where the path begins, which may be the end.
     path_at: usize,
@@ -21,46 +21,53 @@ pub(crate) struct Address {
 
 /// Why a text is not an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(crate) enum AddressError {
+pub enum AddressError {
+    /// It begins with neither https:// nor http://.
     #[error("it begins with neither https:// nor http://")]
     Scheme,
+    /// It has no host, or one with characters that no host has.
     #[error("it has no host, or one with characters that no host has")]
     Host,
+    /// Its port is not a number from 1 to 65535.
     #[error("its port is not a number from 1 to 65535")]
     Port,
+    /// It holds a user or password.
     #[error("it holds a user or password")]
     User,
+    /// It holds a fragment (#).
     #[error("it holds a fragment (#)")]
     Fragment,
+    /// It holds a character that a URL can't hold.
     #[error("it holds a character that a URL can't hold")]
     Character,
+    /// It is longer than 1,024 characters.
     #[error("it is longer than {LENGTH_MAX} characters")]
     Length,
 }
 
 impl Address {
     /// The URL as it was written.
-    pub(crate) fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.text
     }
 
     /// Whether TLS protects what is sent there.
-    pub(crate) fn is_https(&self) -> bool {
+    pub fn is_https(&self) -> bool {
         self.text.starts_with("https://")
     }
 
     /// Scheme, host and port: `https://example.org:8443`.
-    pub(crate) fn origin(&self) -> &str {
+    pub fn origin(&self) -> &str {
         &self.text[..self.path_at]
     }
 
     /// What follows the origin; empty, or begins with `/` or `?`.
-    pub(crate) fn path(&self) -> &str {
+    pub fn path(&self) -> &str {
         &self.text[self.path_at..]
     }
 
     /// Whether it holds a query.
-    pub(crate) fn has_query(&self) -> bool {
+    pub fn has_query(&self) -> bool {
         self.text.contains('?')
     }
 }

@@ -4,14 +4,14 @@
 //! services do, or write it in their own way. A name is understood wherever it stands if it is known, and nothing else
 //! is guessed.
 
-use punchcard_sdk::quote::{self, quote, says};
+use crate::quote::{self, quote, says};
 use serde_json::{Map, Value};
 
-use crate::problem::Cause;
+use crate::oauth::problem::Cause;
 
 /// The errors of RFC 6749 §5.2, RFC 8628 §3.5 and other servers, by what is to be done about them.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Reason {
+pub enum Reason {
     /// `authorization_pending`.
     Pending,
     /// `slow_down`.
@@ -36,13 +36,13 @@ const NAME_MAX: usize = 60;
 const DESCRIPTION_MAX: usize = 200;
 
 /// Reads the error that a body names, if it is a known one.
-pub(crate) fn known_error(members: &Map<String, Value>) -> Option<Reason> {
+pub fn known_error(members: &Map<String, Value>) -> Option<Reason> {
     names(members).find_map(parse_name)
 }
 
 /// The name of an error that is not a known one, as far as the server calls it an error. A status in words is none: it
 /// is what frameworks put there by themselves.
-pub(crate) fn unknown_error(members: &Map<String, Value>) -> Option<String> {
+pub fn unknown_error(members: &Map<String, Value>) -> Option<String> {
     let error = error_member(members)?;
     let name = match error {
         Value::String(name) => name.clone(),
@@ -57,7 +57,7 @@ pub(crate) fn unknown_error(members: &Map<String, Value>) -> Option<String> {
 }
 
 /// What the server says of its error, without a full stop. Empty: nothing.
-pub(crate) fn description(members: &Map<String, Value>) -> String {
+pub fn description(members: &Map<String, Value>) -> String {
     let text = |members: &Map<String, Value>, names: &[&str]| {
         names.iter().find_map(|name| members.get(*name)?.as_str().filter(|text| !text.trim().is_empty()).map(fragment))
     };
@@ -68,13 +68,13 @@ pub(crate) fn description(members: &Map<String, Value>) -> String {
 }
 
 /// A text of others as a part of a sentence: short, on one line, without the full stop at its end.
-pub(crate) fn fragment(text: &str) -> String {
+pub fn fragment(text: &str) -> String {
     quote::fragment(text, DESCRIPTION_MAX)
 }
 
 /// Whether a server says that it does not let this account or this client in, whatever the name of the error is:
 /// Keycloak writes `invalid_grant` for an account that is disabled, and lets its tokens in again once it is enabled.
-pub(crate) fn is_restriction(description: &str) -> bool {
+pub fn is_restriction(description: &str) -> bool {
     let any = |known: &[&str]| known.iter().any(|word| says(description, word));
     any(&["account", "user", "client", "application"])
         && any(&["restricted", "disabled", "suspended", "locked", "blocked", "deactivated"])
@@ -82,7 +82,7 @@ pub(crate) fn is_restriction(description: &str) -> bool {
 
 /// What an error is by its description, where servers have one name for several. Keycloak calls a wrong secret
 /// `unauthorized_client`; oidc-provider calls a grant that a client may not use `invalid_request`.
-pub(crate) fn refine(reason: Reason, description: &str) -> Reason {
+pub fn refine(reason: Reason, description: &str) -> Reason {
     let has = |word: &str| says(description, word);
     match reason {
         Reason::Stop(Cause::FlowRefused) if has("credential") || has("secret") => Reason::Stop(Cause::ClientRefused),
@@ -94,7 +94,7 @@ pub(crate) fn refine(reason: Reason, description: &str) -> Reason {
 }
 
 /// What the server calls an error, if it does: RFC 6749's member, or that of Google's quota on codes.
-pub(crate) fn error_member(members: &Map<String, Value>) -> Option<&Value> {
+pub fn error_member(members: &Map<String, Value>) -> Option<&Value> {
     ["error", "error_code", "errorCode"].iter().find_map(|name| members.get(*name).filter(|error| !error.is_null()))
 }
 

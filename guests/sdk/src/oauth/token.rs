@@ -1,14 +1,13 @@
 //! The answer that grants access: RFC 6749 §5.1. The tokens themselves are in the host's slots before it is seen here.
 
-use punchcard_sdk::auth_policy::Lease;
-use punchcard_sdk::backoff::Chance;
-use punchcard_sdk::quote::quote;
+use crate::backoff::Chance;
+use crate::quote::quote;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::answer::{parse_seconds, text};
-use crate::pace::{DAY, SECOND};
-use crate::problem::Cause;
+use crate::oauth::answer::{parse_seconds, text};
+use crate::oauth::pace::{DAY, SECOND};
+use crate::oauth::problem::Cause;
 
 /// A longer validity is taken for this one, in seconds: a year.
 const LIFETIME_MAX: u64 = 365 * 24 * 60 * 60;
@@ -21,44 +20,47 @@ const SCOPES_MAX: usize = 64;
 const SCOPE_LENGTH_MAX: usize = 256;
 
 /// However short a lease is, renewals are at least this far apart, in milliseconds.
-pub(crate) const GAP_MIN: u64 = 30 * SECOND;
+pub const GAP_MIN: u64 = 30 * SECOND;
 
 /// An idle grant is renewed at least this often, in milliseconds.
 const IDLE_MAX: u64 = 7 * DAY;
 
 /// What an answer says of its token.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Token {
+pub struct Token {
     /// Seconds; None: the server did not say.
-    pub(crate) lifetime: Option<u64>,
+    pub lifetime: Option<u64>,
     /// None: as before (RFC 6749 §5.1).
-    pub(crate) scopes: Option<Vec<String>>,
+    pub scopes: Option<Vec<String>>,
 }
 
 /// What was granted, as long as it lasts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Grant {
-    pub(crate) scopes: Vec<String>,
+pub struct Grant {
+    /// What it allows.
+    pub scopes: Vec<String>,
     /// By the device's clock, in seconds since 1970. None: the state was lost, and the tokens were not.
-    pub(crate) signed_in_at: Option<i64>,
+    pub signed_in_at: Option<i64>,
 }
 
 /// How long the access token may be used. Instants in milliseconds on the monotonic clock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct HeldLease {
-    pub(crate) granted_at_ms: u64,
+pub struct HeldLease {
+    /// When it was given.
+    pub granted_at_ms: u64,
     /// None: the server did not say.
-    pub(crate) ends_at_ms: Option<u64>,
-    pub(crate) renew_at_ms: u64,
+    pub ends_at_ms: Option<u64>,
+    /// When another is to be asked for.
+    pub renew_at_ms: u64,
     /// The version of the slot `access-token` that it is about.
-    pub(crate) slot_version: u64,
+    pub slot_version: u64,
 }
 
 /// Reads an answer that grants access.
 ///
 /// # Errors
 /// Why it can't be used.
-pub(crate) fn parse_token(members: &Map<String, Value>) -> Result<Token, Cause> {
+pub fn parse_token(members: &Map<String, Value>) -> Result<Token, Cause> {
     // The host took the token out and left the slot's name in its place.
     if text(members, ACCESS_TOKEN).is_none() {
         return Err(Cause::OddAnswer(ACCESS_TOKEN.to_owned()));
@@ -81,7 +83,7 @@ pub(crate) fn parse_token(members: &Map<String, Value>) -> Result<Token, Cause> 
 }
 
 /// Whether an answer that could not be used is perhaps not the server's: it grants nothing, and names no error.
-pub(crate) fn is_not_its_form(cause: &Cause) -> bool {
+pub fn is_not_its_form(cause: &Cause) -> bool {
     matches!(cause, Cause::OddAnswer(member) if member == ACCESS_TOKEN)
 }
 
@@ -110,7 +112,9 @@ fn plan_renewal(lifetime: Option<u64>, chance: Chance) -> u64 {
 }
 
 impl HeldLease {
-    pub(crate) fn new(lifetime: Option<u64>, slot_version: u64, now_ms: u64, chance: Chance) -> Self {
+    /// A lease that is given now, for so many seconds, of this version of the slot `access-token`.
+    #[must_use]
+    pub fn new(lifetime: Option<u64>, slot_version: u64, now_ms: u64, chance: Chance) -> Self {
         Self {
             granted_at_ms: now_ms,
             ends_at_ms: lifetime.map(|seconds| now_ms.saturating_add(seconds * SECOND)),
@@ -119,16 +123,16 @@ impl HeldLease {
         }
     }
 
-    /// The lease as the host knows it. None: over.
-    pub(crate) fn current(&self, scopes: &[String], now_ms: u64) -> Option<Lease> {
-        let expires_in_seconds = match self.ends_at_ms {
-            None => None,
+    /// The whole seconds that are left of it, where the server said when it ends. None: it is over.
+    #[must_use]
+    pub fn seconds_left(&self, now_ms: u64) -> Option<Option<u32>> {
+        match self.ends_at_ms {
+            None => Some(None),
             Some(ends_at_ms) => match ends_at_ms.saturating_sub(now_ms) / SECOND {
-                0 => return None,
-                seconds => Some(u32::try_from(seconds).unwrap_or(u32::MAX)),
+                0 => None,
+                seconds => Some(Some(u32::try_from(seconds).unwrap_or(u32::MAX))),
             },
-        };
-        Some(Lease { expires_in_seconds, scopes: scopes.to_vec() })
+        }
     }
 }
 
@@ -215,12 +219,12 @@ mod tests {
     #[test]
     fn a_lease_lasts_to_its_last_whole_second() {
         let lease = HeldLease::new(Some(10), 1, 5_000, Chance::from_entropy(&[]));
-        let remaining = |now_ms| lease.current(&[], now_ms).map(|lease| lease.expires_in_seconds);
+        let remaining = |now_ms| lease.seconds_left(now_ms);
         assert_eq!(remaining(5_000), Some(Some(10)));
         assert_eq!(remaining(14_000), Some(Some(1)));
         assert_eq!(remaining(14_001), None);
         assert_eq!(remaining(99_000), None);
         let endless = HeldLease::new(None, 1, 5_000, Chance::from_entropy(&[]));
-        assert_eq!(endless.current(&[], u64::MAX).unwrap().expires_in_seconds, None);
+        assert_eq!(endless.seconds_left(u64::MAX), Some(None));
     }
 }

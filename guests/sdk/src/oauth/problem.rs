@@ -3,16 +3,49 @@
 //! A [`Cause`] is kept in the state; its words are made when they are shown. Every text that came from a server or the
 //! host is cut and freed of control characters and of its full stop when the cause is made.
 
-use punchcard_sdk::Problem;
-use punchcard_sdk::quote::{says, sentence};
+use crate::Problem;
+use crate::quote::{says, sentence};
 use serde::{Deserialize, Serialize};
 
-use crate::settings::Settings;
+/// Of whom a problem is said.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Whether the server is Google.
+    pub is_google: bool,
+    /// The client's id.
+    pub client_id: &'a str,
+    /// The scopes that are asked for.
+    pub scopes: &'a [String],
+    /// How a person signs in.
+    pub flow: &'a Flow,
+}
+
+/// The words for what differs between the ways in which a person signs in. Each is a whole sentence, but for the headlines, of
+/// at most 21 characters.
+#[derive(Debug)]
+pub struct Flow {
+    /// What to do to try again.
+    pub again: &'static str,
+    /// Nobody came in time: headline and sentence.
+    pub expired: (&'static str, &'static str),
+    /// That nothing was heard until then.
+    pub unheard: &'static str,
+    /// A person said no.
+    pub denied: &'static str,
+    /// What a person brought is of no use: headline and sentence.
+    pub spent: (&'static str, &'static str),
+    /// Google's name for the type of the client; no sentence.
+    pub client_type: &'static str,
+    /// The server does not let the client sign in so: headline and sentence.
+    pub refused: (&'static str, &'static str),
+    /// Too many try to sign in; without its full stop.
+    pub busy: &'static str,
+}
 
 /// Why there is no access.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Cause {
+pub enum Cause {
     /// Nobody entered the code in time: the local deadline, or `expired_token` (RFC 8628 §3.5).
     CodeExpired,
     /// The code ran out while the token endpoint did not answer as it should: why.
@@ -97,7 +130,7 @@ pub(crate) enum Cause {
 impl Cause {
     /// Whether nothing may be asked of the server again before a person says so, not even after a restart: someone
     /// decided, or a code ran out (RFC 8628 §3.5).
-    pub(crate) fn needs_person(&self) -> bool {
+    pub fn needs_person(&self) -> bool {
         matches!(
             self,
             Self::CodeExpired
@@ -112,13 +145,13 @@ impl Cause {
     }
 
     /// Whether it ends a code, and says nothing of a refresh token from before it.
-    pub(crate) fn is_about_code(&self) -> bool {
+    pub fn is_about_code(&self) -> bool {
         matches!(self, Self::CodeExpired | Self::CodeUnheard(_) | Self::Denied | Self::CodeRefused)
     }
 
     /// Whether the server does not let this account or this client in, which somebody may mend there: the tokens may be
     /// good again then.
-    pub(crate) fn is_restriction(&self) -> bool {
+    pub fn is_restriction(&self) -> bool {
         matches!(
             self,
             Self::Restricted { .. }
@@ -131,21 +164,21 @@ impl Cause {
     }
 
     /// The words for panel and `status`.
-    pub(crate) fn problem(&self, settings: &Settings) -> Problem {
-        let (headline, advice) = self.words(settings);
+    pub fn problem(&self, subject: &Subject<'_>) -> Problem {
+        let (headline, advice) = self.words(subject);
         Problem { headline: headline.to_owned(), advice }
     }
 
     #[expect(clippy::too_many_lines, reason = "one line for each cause")]
-    fn words(&self, settings: &Settings) -> (&'static str, String) {
-        const AGAIN: &str = "Sign in again at the device to get a new code.";
-        let google = settings.is_google();
+    fn words(&self, subject: &Subject<'_>) -> (&'static str, String) {
+        let Subject { is_google: google, client_id, scopes: asked, flow } = *subject;
+        let again = flow.again;
         match self {
-            Self::CodeExpired => ("code expired", format!("Nobody entered the code in time. {AGAIN}")),
+            Self::CodeExpired => (flow.expired.0, format!("{} {again}", flow.expired.1)),
             Self::CodeUnheard(cause) => {
-                let advice = cause.words(settings).1;
+                let advice = cause.words(subject).1;
                 let what = advice.strip_suffix(BY_ITSELF).unwrap_or(&advice).trim_end();
-                ("sign-in unanswered", format!("{what} Until the code expired, nothing else was heard. {AGAIN}"))
+                ("sign-in unanswered", format!("{what} {} {again}", flow.unheard))
             }
             Self::Restricted { code, description } => (
                 "account restricted",
@@ -155,10 +188,8 @@ impl Cause {
                     after_colon(description)
                 ),
             ),
-            Self::Denied => ("access was refused", format!("The person who entered the code refused access. {AGAIN}")),
-            Self::CodeRefused => {
-                ("code not accepted", format!("The server does not know the code, or it was used already. {AGAIN}"))
-            }
+            Self::Denied => ("access was refused", format!("{} {again}", flow.denied)),
+            Self::CodeRefused => (flow.spent.0, format!("{} {again}", flow.spent.1)),
             Self::ScopesMissing(scopes) => (
                 "permission missing",
                 format!(
@@ -180,10 +211,12 @@ impl Cause {
             ),
             Self::ClientRefused if google => (
                 "client id refused",
-                "Google does not accept the client (invalid_client). In the Google console the OAuth client must be of \
-                 the type `TVs and Limited Input devices`; `client-id` and the secret `client-secret` in plugins.toml \
-                 must be those of this client."
-                    .to_owned(),
+                format!(
+                    "Google does not accept the client (invalid_client). In the Google console the OAuth client must be \
+                     of the type `{}`; `client-id` and the secret `client-secret` in plugins.toml must be those of this \
+                     client.",
+                    flow.client_type
+                ),
             ),
             Self::ClientRefused => (
                 "client id refused",
@@ -196,14 +229,14 @@ impl Cause {
                 format!(
                     "The client {} was deleted at the server (deleted_client): restore it there, or make another one \
                      and write its id as `client-id` and its secret as `client-secret` in plugins.toml.",
-                    settings.client_id
+                    client_id
                 ),
             ),
             Self::ClientDisabled => (
                 "client was disabled",
                 format!(
                     "The client {} is disabled at the server (disabled_client): enable it there. {BY_ITSELF}",
-                    settings.client_id
+                    client_id
                 ),
             ),
             Self::OrganisationOnly => (
@@ -217,20 +250,15 @@ impl Cause {
                 format!(
                     "The account's administrator does not allow this access (admin_policy_enforced): ask them to trust \
                      the client {}, or sign in with another account.",
-                    settings.client_id
+                    client_id
                 ),
             ),
-            Self::FlowRefused => (
-                "device flow refused",
-                "The server does not let this client get tokens in this way: enable the device authorization grant for \
-                 it, and refresh tokens."
-                    .to_owned(),
-            ),
+            Self::FlowRefused => (flow.refused.0, flow.refused.1.to_owned()),
             Self::ScopeRefused => (
                 "scope refused",
                 format!(
-                    "The server does not grant `{}` to devices (invalid_scope): change `scopes` in plugins.toml.",
-                    settings.scopes.join(" ")
+                    "The server does not grant `{}` to this client (invalid_scope): change `scopes` in plugins.toml.",
+                    asked.join(" ")
                 ),
             ),
             Self::TokenRefused => (
@@ -240,10 +268,7 @@ impl Cause {
                      {BY_ITSELF}"
                 ),
             ),
-            Self::RateLimited => (
-                "too many sign-ins",
-                format!("The server gives out no more codes for now (rate_limit_exceeded). {BY_ITSELF}"),
-            ),
+            Self::RateLimited => ("too many sign-ins", format!("{} (rate_limit_exceeded). {BY_ITSELF}", flow.busy)),
             Self::Refused { code, description } => (
                 "sign-in failed",
                 format!(
@@ -366,11 +391,22 @@ fn certificate_advice(reason: &str) -> String {
 mod tests {
     use super::*;
 
-    fn settings(server: &str) -> Settings {
-        serde_json::from_str(&format!(
-            r#"{{{server},"client-id":"the-client.apps.googleusercontent.com","scopes":["email"]}}"#
-        ))
-        .unwrap()
+    const FLOW: Flow = Flow {
+        again: "Sign in again.",
+        expired: ("code expired", "Nobody came in time."),
+        unheard: "Nothing else was heard.",
+        denied: "A person said no.",
+        spent: ("code not accepted", "It was used already."),
+        client_type: "Desktop app",
+        refused: ("flow refused", "Enable it."),
+        busy: "There are too many",
+    };
+
+    /// What is said of a client of Google's, or of another server's.
+    fn problem(cause: &Cause, is_google: bool) -> Problem {
+        let scopes = ["email".to_owned()];
+        let client_id = "the-client.apps.googleusercontent.com";
+        cause.problem(&Subject { is_google, client_id, scopes: &scopes, flow: &FLOW })
     }
 
     #[test]
@@ -411,9 +447,9 @@ mod tests {
             Cause::IssuerDiffers("https://example.org".into()),
             Cause::MetadataLack("issuer".into()),
         ];
-        for server in [r#""provider":"google""#, r#""issuer":"https://example.org""#] {
+        for is_google in [true, false] {
             for cause in &causes {
-                let Problem { headline, advice } = cause.problem(&settings(server));
+                let Problem { headline, advice } = problem(cause, is_google);
                 assert!((1..=21).contains(&headline.chars().count()), "{headline}");
                 assert!(advice.ends_with(['.', '?']) && !advice.contains("  ") && !advice.contains(".."), "{advice}");
             }
@@ -422,21 +458,19 @@ mod tests {
 
     #[test]
     fn advice_names_what_to_change() {
-        let google = settings(r#""provider":"google""#);
-        let other = settings(r#""issuer":"https://example.org""#);
-        for (cause, settings, words) in [
-            (Cause::ClientRefused, &google, "TVs and Limited Input devices"),
-            (Cause::ClientRefused, &other, "client-authentication"),
-            (Cause::AdminPolicy, &google, "the client the-client"),
-            (Cause::ScopeRefused, &google, "`email`"),
-            (Cause::ScopesMissing(vec!["a".into(), "b".into()]), &google, "include a, b:"),
-            (Cause::Refused { code: "odd".into(), description: "very odd".into() }, &other, "`odd`: very odd."),
-            (Cause::Refused { code: "odd".into(), description: String::new() }, &other, "`odd`."),
-            (Cause::SlotEmpty("client-secret".into()), &other, "`client-secret`"),
-            (Cause::NotInReach("https://a.example".into()), &other, "https://a.example"),
-            (Cause::IssuerDiffers("https://a.example/".into()), &other, "`https://a.example/`"),
+        for (cause, is_google, words) in [
+            (Cause::ClientRefused, true, "`Desktop app`"),
+            (Cause::ClientRefused, false, "client-authentication"),
+            (Cause::AdminPolicy, true, "the client the-client"),
+            (Cause::ScopeRefused, true, "`email`"),
+            (Cause::ScopesMissing(vec!["a".into(), "b".into()]), true, "include a, b:"),
+            (Cause::Refused { code: "odd".into(), description: "very odd".into() }, false, "`odd`: very odd."),
+            (Cause::Refused { code: "odd".into(), description: String::new() }, false, "`odd`."),
+            (Cause::SlotEmpty("client-secret".into()), false, "`client-secret`"),
+            (Cause::NotInReach("https://a.example".into()), false, "https://a.example"),
+            (Cause::IssuerDiffers("https://a.example/".into()), false, "`https://a.example/`"),
         ] {
-            let advice = cause.problem(settings).advice;
+            let advice = problem(&cause, is_google).advice;
             assert!(advice.contains(words), "{advice}");
         }
     }
