@@ -1,17 +1,22 @@
 //! A sink whose settings change while the host runs: how long until it runs again, and whether a press waits meanwhile.
 //!
 //! A run is one change of plugins.toml and the answer to `punchcard reload`, which comes when the sink was stopped and
-//! started anew. A press during one is sent in the same moment as the question.
+//! started anew. A press during one is sent in the same moment as the question. Before each press there is time for what came
+//! before it to be delivered, as there is between the presses of any hand.
+
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use punchcard::app::control::{Answer, Question, ask};
 use punchcard::app::status::ActionName;
+use tokio::time::sleep;
 
 use crate::device::Device;
 use crate::sample::{Measurement, Stopwatch, milliseconds, quantile};
 use crate::surroundings::Surroundings;
 
 const RELOADS: usize = 300;
+const PAUSE: Duration = Duration::from_millis(10);
 /// What is in the settings, and what stands there every other time. It means the same.
 const SETTINGS: [&str; 2] = [r#"layout = "punches""#, r#"project-field = "project", layout = "punches""#];
 
@@ -21,7 +26,9 @@ pub(crate) async fn measure(surroundings: &Surroundings) -> Result<Vec<Measureme
     let mut host = device.start_to_destination().await?;
     let (mut reloads, mut meanwhile, mut idle) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..RELOADS {
+        sleep(PAUSE).await;
         idle.push(milliseconds(host.press().await?));
+        sleep(PAUSE).await;
         device.configure(&text.replace(SETTINGS[0], SETTINGS[(run + 1) % 2]))?;
         let watch = Stopwatch::start();
         let (answer, pressed) = tokio::join!(ask(device.state(), &Question::Reload), host.press());

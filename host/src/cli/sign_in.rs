@@ -146,9 +146,11 @@ fn choose(report: &Report, named: Option<&str>) -> Result<String, Failure> {
     let names: Vec<&str> = report.grants.iter().map(|grant| grant.name.as_str()).collect();
     match (named, &names[..]) {
         (Some(name), _) if names.contains(&name) => Ok(name.to_owned()),
+        (_, []) => Err(Failure::general(
+            "plugins.toml has no grant to sign in to, or the device is still starting: try again in a moment",
+        )),
         (Some(name), _) => Err(Failure::general(format!("there is no grant `{name}`; there is {}", names.join(", ")))),
         (None, [only]) => Ok((*only).to_owned()),
-        (None, []) => Err(Failure::general("plugins.toml has no grant to sign in to, or the device is still starting")),
         (None, _) => Err(Failure::general(format!("say which grant: {}", names.join(", ")))),
     }
 }

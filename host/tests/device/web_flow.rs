@@ -33,6 +33,7 @@ async fn device(more: &str) -> Bench {
     fs::write(&secret, OauthClient::DESKTOP_SECRET).unwrap();
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
     bench.start().await;
+    bench.until("the grant runs", |report| report["grants"][0]["status"].is_string()).await;
     bench
 }
 

@@ -163,7 +163,7 @@ fn member_objection(from: &str, on: &str, kind: Kind) -> Option<&'static str> {
     match (from, on) {
         (HOST, CORE | LEDGER | SANDBOX | PANEL | I2C | CHIPS | REPOSITORY) => None,
         (LEDGER | SANDBOX | PANEL | REPOSITORY, CORE) | (PUBLISHER, CORE | REPOSITORY) => None,
-        (BENCH, HOST | LEDGER | SANDBOX | CORE | PANEL | CHIPS | SIMULATOR | RIG | POWER_CUT) => None,
+        (BENCH, HOST | LEDGER | SANDBOX | CORE | PANEL | CHIPS | SIMULATOR | RIG | POWER_CUT | PUBLISHER) => None,
         (FAULTS, SIMULATOR | RIG | PUBLISHER) | (RIG, SIMULATOR) | (VIRTUAL_PI, CHIPS | CORE | PANEL) => None,
         (FAULTS | RIG | VIRTUAL_PI, _) => Some("it tries the program from outside"),
         (HOST, SIMULATOR | POWER_CUT | RIG | BARE_COMPONENT | PUBLISHER) if kind == Kind::Test => None,
@@ -238,6 +238,7 @@ mod tests {
             (BENCH, RIG, Kind::Run, true),
             (BENCH, CHIPS, Kind::Run, true),
             (BENCH, POWER_CUT, Kind::Run, true),
+            (BENCH, PUBLISHER, Kind::Run, true),
             (HOST, SDK, Kind::Test, false),
             (HOST, "timeclock", Kind::Test, false),
             (CORE, HOST, Kind::Test, false),

@@ -227,16 +227,14 @@ impl Cause {
             Self::ClientDeleted => (
                 "client was deleted",
                 format!(
-                    "The client {} was deleted at the server (deleted_client): restore it there, or make another one \
-                     and write its id as `client-id` and its secret as `client-secret` in plugins.toml.",
-                    client_id
+                    "The client {client_id} was deleted at the server (deleted_client): restore it there, or make another one \
+                     and write its id as `client-id` and its secret as `client-secret` in plugins.toml."
                 ),
             ),
             Self::ClientDisabled => (
                 "client was disabled",
                 format!(
-                    "The client {} is disabled at the server (disabled_client): enable it there. {BY_ITSELF}",
-                    client_id
+                    "The client {client_id} is disabled at the server (disabled_client): enable it there. {BY_ITSELF}"
                 ),
             ),
             Self::OrganisationOnly => (
@@ -249,8 +247,7 @@ impl Cause {
                 "blocked by an admin",
                 format!(
                     "The account's administrator does not allow this access (admin_policy_enforced): ask them to trust \
-                     the client {}, or sign in with another account.",
-                    client_id
+                     the client {client_id}, or sign in with another account."
                 ),
             ),
             Self::FlowRefused => (flow.refused.0, flow.refused.1.to_owned()),
