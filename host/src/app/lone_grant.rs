@@ -8,10 +8,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use punchcard_core::config::grant::SignIn;
 use punchcard_core::config::{Configuration, parse_configuration};
 use punchcard_core::grant::GrantStatus;
 use punchcard_core::http::{Request, Response};
-use punchcard_core::name::{GrantName, SlotName};
+use punchcard_core::name::{GrantName, PluginName, SlotName};
 use punchcard_core::secret::Secret;
 use punchcard_ledger::{CheckpointInterval, Ledger, OpenError, RememberedGrant, Setup};
 use punchcard_sandbox::{Compiler, Sandbox};
@@ -89,6 +90,14 @@ pub enum LoneGrantError {
     /// The imported token is of no use. Nothing was changed.
     #[error("the token of the file does not work, and nothing was changed: {0}")]
     NotProved(String),
+    /// The grant's policy signs in with something else.
+    #[error("grant `{grant}` is of the plugin `{plugin}`, which signs in with no refresh token; nothing was changed")]
+    NotUsed {
+        /// Which.
+        grant: GrantName,
+        /// Its policy's.
+        plugin: PluginName,
+    },
 }
 
 /// What the renewal of an imported token has shown.
@@ -173,6 +182,8 @@ pub async fn import(path: &Path, state: &Path, name: &str, token: Secret) -> Res
     let failed = |error| LoneGrantError::Machine(chain(error));
     bench.ledger.declare_grant(&bench.name, plugin).await.map_err(failed)?;
     bench.ledger.store_grant(&bench.name, RememberedGrant::default()).await.map_err(failed)?;
+    // That the other program was let in is known, and not when.
+    bench.ledger.note_granted(&bench.name, None).await.map_err(failed)?;
     vault.replace(&bench.name, slots)?;
     bench.ledger.close().await;
     Ok(proof)
@@ -193,6 +204,10 @@ impl Bench {
         let name = find_grant(&configuration, name)?;
         let plugin = configuration.grants[&name].plugin.clone();
         configuration.plugins.retain(|known, _| *known == plugin);
+        // Nobody sees a code here: no sign-in is begun.
+        if let Some(grant) = configuration.grants.get_mut(&name) {
+            grant.sign_in = SignIn::OnRequest;
+        }
         let configuration = Arc::new(configuration);
         let device = &configuration.device;
         let clock = Clock::open(device.name.as_str(), device.time_zone.clone(), device.trust_clock)?;
@@ -258,9 +273,21 @@ impl Bench {
             () = tokio::time::sleep(PROVED_WITHIN) => Err(format!("no answer within {} s", PROVED_WITHIN.as_secs())),
         };
         let account = work.grant.account();
+        let is_used = work.grant.has_sent_refresh_token();
+        let proved = proved.map_err(|reason| match work.grant.standing_at(self.clock.monotonic_ms()) {
+            // What helps a grant that is signed out does not help a file.
+            GrantStatus::SignedOut if is_used => {
+                "the server does not take it; it was taken back, or has ended".to_owned()
+            }
+            _ => reason,
+        });
         work.end().await;
         let slots = vault.load(&self.name)?.slots;
         ledger.close().await;
+        if !is_used {
+            let plugin = self.configuration.grants[&self.name].plugin.clone();
+            return Err(LoneGrantError::NotUsed { grant: self.name.clone(), plugin });
+        }
         let scopes = proved.map_err(LoneGrantError::NotProved)?;
         let kept = slots.filled().into_iter().filter_map(|slot| {
             let name = SlotName::parse(&slot.name).ok()?;

@@ -328,6 +328,7 @@ mod tests {
             grants: vec![GrantReport {
                 name: "google".into(),
                 account: None,
+                granted_at: None,
                 provider: None,
                 on_request: false,
                 standing: GrantStanding::Authorized { seconds_left: None, scopes: Vec::new() },

@@ -128,6 +128,9 @@ pub struct GrantReport {
     /// Whose account it is, where the server said.
     #[serde(default)]
     pub account: Option<String>,
+    /// When a person let the device in, in Unix microseconds, where that is known.
+    #[serde(default)]
+    pub granted_at: Option<i64>,
     /// Where it stands.
     #[serde(flatten)]
     pub standing: GrantStanding,

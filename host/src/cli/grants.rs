@@ -16,6 +16,7 @@ use super::exit::{Exit, Failure};
 use super::output::{print, print_line, say_line};
 use super::replay::refuse;
 use super::status::unexpected;
+use super::time::render_rfc_3339_in;
 use super::{DeviceArguments, printable, small_runtime};
 use crate::app::configuration::Source;
 use crate::app::control::{Answer, ControlError, Question, ask};
@@ -30,13 +31,18 @@ pub(super) struct GrantsArguments {
 
 #[derive(Debug, Subcommand)]
 enum GrantsCommand {
-    /// Say whose account a grant is, what it allows, how it stands and where it is used. No token is shown.
+    /// Say whose account a grant is, what it allows, since when, how it stands and where it is used. No token is shown.
     Show {
         /// The grant; when not given, each.
         grant: Option<String>,
         /// As JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Print what of a grant is not secret, as JSON: for a file that may be given away. No token is in it, and no secret.
+    Export {
+        /// The grant.
+        grant: String,
     },
     /// Take a sign-in over from another program's file: google-auth's and gspread's authorized_user, gcloud's, oauth2client's
     /// storage and multi-store, yup-oauth2's. It is proved by one renewal; when that fails, nothing is changed. The device has to
@@ -55,6 +61,7 @@ enum GrantsCommand {
 pub(super) fn grants(device: &DeviceArguments, arguments: &GrantsArguments) -> Result<Exit, Failure> {
     match &arguments.command {
         GrantsCommand::Show { grant, json } => show(device, grant.as_deref(), *json),
+        GrantsCommand::Export { grant } => export(device, grant),
         GrantsCommand::Import { grant, file, entry } => take_over(device, grant, file, entry.as_deref()),
     }
 }
@@ -64,17 +71,22 @@ fn read_configuration(device: &DeviceArguments) -> Result<Configuration, Failure
     parse_configuration(&source.text).map_err(|diagnostics| refuse(&source, &diagnostics))
 }
 
+/// What the running host says of its grants; nothing where none runs.
+fn reports(device: &DeviceArguments) -> Result<Vec<GrantReport>, Failure> {
+    match small_runtime()?.block_on(ask(&device.state, &Question::Status)) {
+        Ok(Answer::Status(report)) => Ok(report.grants),
+        Ok(other) => Err(unexpected(other)),
+        Err(ControlError::NoHost { .. }) => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn show(device: &DeviceArguments, named: Option<&str>, json: bool) -> Result<Exit, Failure> {
     let configuration = read_configuration(device)?;
     if let Some(name) = named {
         find(&configuration, name)?;
     }
-    let reports = match small_runtime()?.block_on(ask(&device.state, &Question::Status)) {
-        Ok(Answer::Status(report)) => report.grants,
-        Ok(other) => return Err(unexpected(other)),
-        Err(ControlError::NoHost { .. }) => Vec::new(),
-        Err(error) => return Err(error.into()),
-    };
+    let reports = reports(device)?;
     let names = configuration.grants.keys().filter(|name| named.is_none_or(|named| name.as_str() == named));
     let shown: Vec<Value> = names
         .map(|name| {
@@ -87,6 +99,19 @@ fn show(device: &DeviceArguments, named: Option<&str>, json: bool) -> Result<Exi
     } else {
         print(shown.iter().map(render).collect::<String>())?;
     }
+    Ok(Exit::Success)
+}
+
+/// Of what `show` says, that which still holds tomorrow.
+fn export(device: &DeviceArguments, named: &str) -> Result<Exit, Failure> {
+    let configuration = read_configuration(device)?;
+    let name = find(&configuration, named)?;
+    let reports = reports(device)?;
+    let mut exported = describe(&configuration, &name, reports.iter().find(|report| report.name == named));
+    if let Some(members) = exported.as_object_mut() {
+        members.retain(|member, _| !matches!(member.as_str(), "status" | "seconds-left"));
+    }
+    print_line(serde_json::to_string_pretty(&exported).map_err(Failure::general)?)?;
     Ok(Exit::Success)
 }
 
@@ -103,15 +128,19 @@ fn describe(configuration: &Configuration, name: &GrantName, report: Option<&Gra
     // The standing has nothing to hide: it is what `status` shows.
     let mut standing = serde_json::to_value(report).unwrap_or_default();
     let mut take = |key: &str| standing.as_object_mut().and_then(|standing| standing.remove(key)).unwrap_or_default();
+    let zone = &configuration.device.time_zone;
+    let granted_at = report.and_then(|report| report.granted_at).map(|at| render_rfc_3339_in(zone, at));
     json!({
         "grant": name.as_str(),
         "plugin": grant.plugin.as_str(),
         "account": take("account"),
+        "granted-at": granted_at,
         "status": take("status"),
         "client-id": settings.get("client-id").cloned().unwrap_or_default(),
         "asked-scopes": settings.get("scopes").cloned().unwrap_or_default(),
         "scopes": take("scopes"),
         "seconds-left": take("seconds-left"),
+        "reach": grant.reach.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "audience": grant.audience.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "sinks": sinks,
     })
@@ -132,6 +161,7 @@ fn render(shown: &Value) -> String {
     };
     let lines = [
         ("account", text("account", "not known")),
+        ("signed in since", text("granted-at", "not known")),
         ("status", text("status", "not known: no host runs")),
         ("policy", text("plugin", "")),
         ("client", text("client-id", "not in the settings")),
@@ -143,7 +173,7 @@ fn render(shown: &Value) -> String {
     ];
     let mut shown = format!("{}\n", text("grant", ""));
     for (what, says) in lines {
-        shown.push_str(&format!("  {what:<14} {says}\n"));
+        shown.push_str(&format!("  {what:<15} {says}\n"));
     }
     shown
 }

@@ -214,8 +214,14 @@ mod tests {
             (GrantStanding::Failing { reason: "it trapped".into() }, Verdict::Bad, "its plugin fails: it trapped"),
             (GrantStanding::Off { reason: "no file".into() }, Verdict::Bad, "off: no file"),
         ] {
-            let grant =
-                GrantReport { name: "google".into(), provider: None, account: None, on_request: false, standing };
+            let grant = GrantReport {
+                name: "google".into(),
+                provider: None,
+                account: None,
+                granted_at: None,
+                on_request: false,
+                standing,
+            };
             let found = judge_grant(&grant);
             assert_eq!((found.verdict, found.seen.as_str()), (verdict, seen));
             assert!(!format!("{found:?}").contains("GQVQ"), "{found:?}");
@@ -226,6 +232,7 @@ mod tests {
             name: "google".into(),
             provider: None,
             account: None,
+            granted_at: None,
             on_request: true,
             standing,
         });
