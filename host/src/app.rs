@@ -31,6 +31,7 @@ pub mod replay;
 
 mod delivery;
 mod grant;
+pub mod lone_grant;
 mod reconcile;
 
 mod alerting;

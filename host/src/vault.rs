@@ -270,6 +270,18 @@ impl Vault {
         Ok(loaded)
     }
 
+    /// Stores these in the place of everything that is there, all of it together, as [`Self::store`] does.
+    ///
+    /// # Errors
+    /// As [`Self::store`]. Then the slots are as they were.
+    pub fn replace(&self, grant: &GrantName, secrets: Vec<(SlotName, Secret)>) -> Result<Loaded, VaultError> {
+        let mut turn = self.take_turn();
+        let mut loaded = self.read(grant)?;
+        loaded.slots.replace(secrets);
+        self.write(&mut turn, grant, &loaded.slots)?;
+        Ok(loaded)
+    }
+
     /// Erases these slots, durably. Those that are not filled are left out of account.
     ///
     /// # Errors

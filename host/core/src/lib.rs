@@ -48,6 +48,8 @@ pub mod output;
 pub mod reconcile;
 pub mod slowness;
 
+pub mod account;
+pub mod credential_file;
 pub mod grant;
 
 pub mod backoff;
@@ -57,6 +59,7 @@ pub mod wear;
 
 pub mod http;
 pub mod needs;
+pub mod pagination;
 pub mod reach;
 pub mod redact;
 pub mod request;

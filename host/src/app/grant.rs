@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use punchcard_core::account::read_account;
 use punchcard_core::config;
 use punchcard_core::config::grant::SignIn;
 use punchcard_core::grant::{GrantStatus, Keeper, LeaseId, Plan};
@@ -37,11 +39,15 @@ use punchcard_sandbox::AuthPolicy;
 
 mod reception;
 use reception::{OpenDesk, Reception};
+mod fetching;
+pub use fetching::FetchError;
 
 /// The slot that a lease is for.
 const ACCESS_TOKEN: &str = "access-token";
 /// The slot of what gets the next one.
 const REFRESH_TOKEN: &str = "refresh-token";
+/// The slot of what says whose account it is.
+const ID_TOKEN: &str = "id-token";
 /// The slots that a person's browser fills.
 const AUTHORIZATION_CODE: &str = "authorization-code";
 const CODE_VERIFIER: &str = "code-verifier";
@@ -85,6 +91,10 @@ pub(super) struct Grant {
     /// None until the storage has been read.
     slots: Mutex<Option<Slots>>,
     damage: Mutex<Option<String>>,
+    /// When a person let the device in, in Unix microseconds, where that is known.
+    granted_at: Mutex<Option<i64>>,
+    /// A request of its policy bore the refresh token.
+    has_sent_refresh_token: AtomicBool,
     pace: Mutex<Pace>,
     /// Whether the only copy of what a server gave is being stored.
     storing: watch::Sender<bool>,
@@ -181,6 +191,22 @@ impl Grant {
     pub(super) fn secrets(&self) -> Vec<Secret> {
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.iter().flat_map(Slots::secrets).cloned().collect()
+    }
+
+    /// Whose account it is, where the server said.
+    pub(super) fn account(&self) -> Option<String> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        read_account(slots.as_ref()?.get(&SlotName::parse(ID_TOKEN).ok()?)?)
+    }
+
+    /// When a person let the device in, in Unix microseconds, where that is known.
+    pub(super) fn granted_at(&self) -> Option<i64> {
+        *self.granted_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether its policy has used the refresh token. One that signs in with a key never does.
+    pub(super) fn has_sent_refresh_token(&self) -> bool {
+        self.has_sent_refresh_token.load(Ordering::Relaxed)
     }
 
     /// That the token storage's file was set aside, where it was and nobody has signed in since.
@@ -294,6 +320,8 @@ impl GrantKeeper {
             refused: Mutex::new(None),
             slots: Mutex::new(None),
             damage: Mutex::new(None),
+            granted_at: Mutex::new(None),
+            has_sent_refresh_token: AtomicBool::new(false),
             pace: Mutex::new(Pace::new(NonZeroU32::MAX)),
             storing: watch::channel(false).0,
             sign_in: configured.sign_in,
@@ -420,6 +448,8 @@ impl GrantKeeper {
 
     async fn try_recall(&mut self) -> Result<Vec<u8>, String> {
         let remembered = self.ledger.grant(&self.grant.name).await.map_err(chain)?;
+        let granted_at = self.ledger.granted_at(&self.grant.name).await.map_err(chain)?;
+        *self.grant.granted_at.lock().unwrap_or_else(PoisonError::into_inner) = granted_at;
         self.unerased = remembered.forget;
         self.erase()?;
         self.hold(self.vault.load(&self.grant.name).map_err(chain)?);
@@ -436,13 +466,25 @@ impl GrantKeeper {
                     false => self.reception.receive(outcome.status, &self.reach).await,
                 };
                 let request = self.keeper.stepped(status, outcome.next, token, self.clock.monotonic_ms());
-                self.publish();
+                if self.publish() {
+                    self.note_granted().await;
+                }
                 request
             }
             Err(reason) => {
                 self.fail(reason, self.clock.monotonic_ms());
                 None
             }
+        }
+    }
+
+    /// Keeps when a person let the device in. Nothing hangs on it: where the disk refuses, it is not known later.
+    async fn note_granted(&self) {
+        let now = self.time.now(&self.clock);
+        let at = now.is_known().then_some(now.wall.unix_micros);
+        *self.grant.granted_at.lock().unwrap_or_else(PoisonError::into_inner) = at;
+        if let Err(error) = self.ledger.note_granted(&self.grant.name, at).await {
+            warn!(grant = %self.grant.name, reason = chain(error), "when a person signed in is not kept");
         }
     }
 
@@ -477,6 +519,9 @@ impl GrantKeeper {
     async fn try_perform(&mut self, request: &AuthRequest) -> Result<Signal, Failure> {
         let prepared = self.prepare(request).await?;
         depart(&self.requests, &self.clock).await;
+        if request.bears(REFRESH_TOKEN) {
+            self.grant.has_sent_refresh_token.store(true, Ordering::Relaxed);
+        }
         let mut known: Vec<Secret> = self.secrets();
         known.extend(prepared.minted().iter().cloned());
         let (answer, brought) = match self.http.perform(&prepared).await {
@@ -580,7 +625,8 @@ impl GrantKeeper {
         self.publish();
     }
 
-    fn publish(&mut self) {
+    /// Says where the grant stands. Returns whether a person has just let the device in.
+    fn publish(&mut self) -> bool {
         let standing = self.keeper.standing().clone();
         let is_authorized = matches!(standing, GrantStatus::Authorized { .. });
         let is_blocked = matches!(standing, GrantStatus::Blocked(_));
@@ -602,9 +648,11 @@ impl GrantKeeper {
         if is_news && is_blocked {
             self.policy.tally().note_hold();
         }
-        if was_awaited && is_authorized {
+        let is_granted = was_awaited && is_authorized;
+        if is_granted {
             self.grant.sign_ins.send_modify(|count| *count += 1);
         }
+        is_granted
     }
 }
 
@@ -628,6 +676,8 @@ impl Grant {
             refused: Mutex::new(None),
             slots: Mutex::new(None),
             damage: Mutex::new(None),
+            granted_at: Mutex::new(None),
+            has_sent_refresh_token: AtomicBool::new(false),
             pace: Mutex::new(Pace::new(NonZeroU32::MIN)),
             storing: watch::channel(false).0,
             sign_in: SignIn::AtStart,

@@ -327,6 +327,8 @@ mod tests {
             plugins: Vec::new(),
             grants: vec![GrantReport {
                 name: "google".into(),
+                account: None,
+                granted_at: None,
                 provider: None,
                 on_request: false,
                 standing: GrantStanding::Authorized { seconds_left: None, scopes: Vec::new() },

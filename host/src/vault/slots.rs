@@ -83,6 +83,12 @@ impl Slots {
         new
     }
 
+    /// Has these in the place of all that is there.
+    pub(super) fn replace(&mut self, secrets: Vec<(SlotName, Secret)>) {
+        self.contents.clear();
+        self.fill(secrets);
+    }
+
     /// Whether anything is gone.
     pub(super) fn forget(&mut self, slots: &[SlotName]) -> bool {
         let before = self.contents.len();
@@ -150,6 +156,16 @@ mod tests {
             r#"{"format":1,"last-version":3,"slots":{"access-token":{"secret":"B","version":3}}}"#
         );
         assert!(Slots::parse(&file).is_ok_and(|parsed| parsed == slots));
+    }
+
+    #[test]
+    fn what_takes_the_place_of_everything_is_newer_than_all_that_was_there() {
+        let mut slots = Slots::empty(0);
+        let secret = |text: &str| Secret::new(text.to_owned());
+        let slot = |name| SlotName::parse(name).unwrap();
+        slots.fill(vec![(slot("refresh-token"), secret("R")), (slot("access-token"), secret("A"))]);
+        slots.replace(vec![(slot("refresh-token"), secret("R"))]);
+        assert_eq!(slots.filled(), [Slot { name: "refresh-token".to_owned(), version: 3 }]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod bench;
 mod tap;
 
 mod browser;
+mod credential;
 mod on_request;
 mod sealed;
 mod service_account;

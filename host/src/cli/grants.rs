@@ -1,0 +1,243 @@
+//! `punchcard grants`: what the device is let into, and taking a sign-in over from another program.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use punchcard_core::config::{Configuration, parse_configuration};
+use punchcard_core::credential_file::{CredentialFile, LARGEST_CREDENTIAL_FILE, choose_sign_in, parse_credential_file};
+use punchcard_core::name::GrantName;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::exit::{Exit, Failure};
+use super::output::{print, print_line, say_line};
+use super::replay::refuse;
+use super::status::unexpected;
+use super::time::render_rfc_3339_in;
+use super::{DeviceArguments, printable, small_runtime};
+use crate::app::configuration::Source;
+use crate::app::control::{Answer, ControlError, Question, ask};
+use crate::app::lone_grant::import;
+use crate::app::status::GrantReport;
+
+#[derive(Debug, Args)]
+pub(super) struct GrantsArguments {
+    #[command(subcommand)]
+    command: GrantsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum GrantsCommand {
+    /// Say whose account a grant is, what it allows, since when, how it stands and where it is used. No token is shown.
+    Show {
+        /// The grant; when not given, each.
+        grant: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what of a grant is not secret, as JSON: for a file that may be given away. No token is in it, and no secret.
+    Export {
+        /// The grant.
+        grant: String,
+    },
+    /// Take a sign-in over from another program's file: google-auth's and gspread's authorized_user, gcloud's, oauth2client's
+    /// storage and multi-store, yup-oauth2's. It is proved by one renewal; when that fails, nothing is changed. The device has to
+    /// be stopped.
+    Import {
+        /// The grant.
+        grant: String,
+        /// The file, of at most 1 MiB.
+        file: PathBuf,
+        /// Which of the sign-ins in the file.
+        #[arg(long, value_name = "NAME")]
+        entry: Option<String>,
+    },
+}
+
+pub(super) fn grants(device: &DeviceArguments, arguments: &GrantsArguments) -> Result<Exit, Failure> {
+    match &arguments.command {
+        GrantsCommand::Show { grant, json } => show(device, grant.as_deref(), *json),
+        GrantsCommand::Export { grant } => export(device, grant),
+        GrantsCommand::Import { grant, file, entry } => take_over(device, grant, file, entry.as_deref()),
+    }
+}
+
+fn read_configuration(device: &DeviceArguments) -> Result<Configuration, Failure> {
+    let source = Source::read(&device.config).map_err(|error| Failure::with(Exit::Configuration, error))?;
+    parse_configuration(&source.text).map_err(|diagnostics| refuse(&source, &diagnostics))
+}
+
+/// What the running host says of its grants; nothing where none runs.
+fn reports(device: &DeviceArguments) -> Result<Vec<GrantReport>, Failure> {
+    match small_runtime()?.block_on(ask(&device.state, &Question::Status)) {
+        Ok(Answer::Status(report)) => Ok(report.grants),
+        Ok(other) => Err(unexpected(other)),
+        Err(ControlError::NoHost { .. }) => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn show(device: &DeviceArguments, named: Option<&str>, json: bool) -> Result<Exit, Failure> {
+    let configuration = read_configuration(device)?;
+    if let Some(name) = named {
+        find(&configuration, name)?;
+    }
+    let reports = reports(device)?;
+    let names = configuration.grants.keys().filter(|name| named.is_none_or(|named| name.as_str() == named));
+    let shown: Vec<Value> = names
+        .map(|name| {
+            let report = reports.iter().find(|report| report.name == name.as_str());
+            describe(&configuration, name, report)
+        })
+        .collect();
+    if json {
+        print_line(serde_json::to_string_pretty(&shown).map_err(Failure::general)?)?;
+    } else {
+        print(shown.iter().map(render).collect::<String>())?;
+    }
+    Ok(Exit::Success)
+}
+
+/// Of what `show` says, that which still holds tomorrow.
+fn export(device: &DeviceArguments, named: &str) -> Result<Exit, Failure> {
+    let configuration = read_configuration(device)?;
+    let name = find(&configuration, named)?;
+    let reports = reports(device)?;
+    let mut exported = describe(&configuration, &name, reports.iter().find(|report| report.name == named));
+    if let Some(members) = exported.as_object_mut() {
+        members.retain(|member, _| !matches!(member.as_str(), "status" | "seconds-left"));
+    }
+    print_line(serde_json::to_string_pretty(&exported).map_err(Failure::general)?)?;
+    Ok(Exit::Success)
+}
+
+/// Everything of a grant that is not secret.
+fn describe(configuration: &Configuration, name: &GrantName, report: Option<&GrantReport>) -> Value {
+    let grant = &configuration.grants[name];
+    let settings: Value = serde_json::from_str(&grant.settings.to_json()).unwrap_or_default();
+    let sinks: Vec<String> = configuration
+        .sinks
+        .iter()
+        .filter(|(_, sink)| sink.grant() == Some(name))
+        .map(|(sink, _)| sink.to_string())
+        .collect();
+    // The standing has nothing to hide: it is what `status` shows.
+    let mut standing = serde_json::to_value(report).unwrap_or_default();
+    let mut take = |key: &str| standing.as_object_mut().and_then(|standing| standing.remove(key)).unwrap_or_default();
+    let zone = &configuration.device.time_zone;
+    let granted_at = report.and_then(|report| report.granted_at).map(|at| render_rfc_3339_in(zone, at));
+    json!({
+        "grant": name.as_str(),
+        "plugin": grant.plugin.as_str(),
+        "account": take("account"),
+        "granted-at": granted_at,
+        "status": take("status"),
+        "client-id": settings.get("client-id").cloned().unwrap_or_default(),
+        "asked-scopes": settings.get("scopes").cloned().unwrap_or_default(),
+        "scopes": take("scopes"),
+        "seconds-left": take("seconds-left"),
+        "reach": grant.reach.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "audience": grant.audience.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "sinks": sinks,
+    })
+}
+
+fn render(shown: &Value) -> String {
+    let text = |key: &str, otherwise: &str| match &shown[key] {
+        Value::String(text) => printable(text),
+        Value::Array(texts) if !texts.is_empty() => {
+            let texts: Vec<String> = texts.iter().filter_map(Value::as_str).map(printable).collect();
+            texts.join(", ")
+        }
+        _ => otherwise.to_owned(),
+    };
+    let ends = match shown["seconds-left"].as_u64() {
+        Some(seconds) => format!("in {seconds} s, and is renewed before"),
+        None => "not known".to_owned(),
+    };
+    let lines = [
+        ("account", text("account", "not known")),
+        ("signed in since", text("granted-at", "not known")),
+        ("status", text("status", "not known: no host runs")),
+        ("policy", text("plugin", "")),
+        ("client", text("client-id", "not in the settings")),
+        ("asks for", text("asked-scopes", "nothing that the settings name")),
+        ("allows", text("scopes", "not known")),
+        ("token ends", ends),
+        ("token goes to", text("audience", "")),
+        ("used by sinks", text("sinks", "none")),
+    ];
+    let mut shown = format!("{}\n", text("grant", ""));
+    for (what, says) in lines {
+        shown.push_str(&format!("  {what:<15} {says}\n"));
+    }
+    shown
+}
+
+fn find(configuration: &Configuration, name: &str) -> Result<GrantName, Failure> {
+    let found = configuration.grants.keys().find(|grant| grant.as_str() == name);
+    found.cloned().ok_or_else(|| {
+        let known: Vec<&str> = configuration.grants.keys().map(GrantName::as_str).collect();
+        Failure::general(format!("there is no grant `{}`; there is {}", printable(name), known.join(", ")))
+    })
+}
+
+fn take_over(device: &DeviceArguments, grant: &str, path: &Path, entry: Option<&str>) -> Result<Exit, Failure> {
+    let configuration = read_configuration(device)?;
+    let name = find(&configuration, grant)?;
+    let shown = path.display();
+    let content = read_file(path)?;
+    let of_file = |error: String| Failure::general(printable(&format!("{shown} can't be imported: {error}")));
+    let sign_ins = match parse_credential_file(&content).map_err(|error| of_file(error.to_string()))? {
+        CredentialFile::SignIns(sign_ins) => sign_ins,
+        CredentialFile::Client { client_id } => {
+            return Err(Failure::general(printable(&format!(
+                "{shown} is of the client alone, and nobody is signed in by it: set `client-id = \"{client_id}\"` in the settings \
+                 of grant `{name}`, put its `client_secret` into the file that `secrets.client-secret` names, and \
+                 `punchcard sign-in {name}`"
+            ))));
+        }
+    };
+    let client = configuration.grants[&name].settings.text("client-id");
+    let sign_in = choose_sign_in(sign_ins, client, entry).map_err(|error| of_file(error.to_string()))?;
+    let proof =
+        small_runtime()?.block_on(import(&device.config, &device.state, name.as_str(), sign_in.refresh_token))?;
+    let account = proof.account.or(sign_in.account).map_or_else(
+        || "an account that neither the file nor the server names".to_owned(),
+        |account| printable(&account),
+    );
+    let scopes = if proof.scopes.is_empty() { sign_in.scopes } else { proof.scopes };
+    let scopes = if scopes.is_empty() { "not said".to_owned() } else { printable(&scopes.join(", ")) };
+    print_line(format_args!("Grant `{name}` is signed in as {account}. It allows: {scopes}."))?;
+    print_line(format_args!(
+        "Delete {shown} now: whoever has it is signed in as well, and where the server gave a new token it no longer works."
+    ))?;
+    Ok(Exit::Success)
+}
+
+/// Reads a file of secrets, and says where others can.
+fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let failed = |error: std::io::Error| Failure::general(format!("can't read {}: {error}", path.display()));
+    let metadata = path.metadata().map_err(failed)?;
+    // Opening a pipe could wait for ever.
+    if !metadata.is_file() {
+        return Err(Failure::general(format!("{} is no file", path.display())));
+    }
+    if metadata.mode() & 0o077 != 0 {
+        say_line(format_args!(
+            "Others on this machine can read {}, and with it sign in as you: `chmod 600` it, or delete it when it is imported.",
+            path.display()
+        ));
+    }
+    let mut content = Zeroizing::new(Vec::new());
+    File::open(path)
+        .map_err(failed)?
+        .take(LARGEST_CREDENTIAL_FILE as u64 + 1)
+        .read_to_end(&mut content)
+        .map_err(failed)?;
+    Ok(content)
+}
