@@ -10,7 +10,7 @@
 //! `tokio::task::spawn_blocking` where that matters.
 
 mod slots;
-pub use slots::Slots;
+pub use slots::{Accounts, Slots};
 
 mod replacement;
 
@@ -262,9 +262,23 @@ impl Vault {
     /// # Errors
     /// As [`Self::load`], and when the file can't be replaced.
     pub fn store(&self, grant: &GrantName, secrets: Vec<(SlotName, Secret)>) -> Result<Loaded, VaultError> {
+        self.store_as(grant, secrets, None)
+    }
+
+    /// The same, and with it whose account the grant is from now on, where that is given.
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub fn store_as(
+        &self,
+        grant: &GrantName,
+        secrets: Vec<(SlotName, Secret)>,
+        accounts: Option<Accounts>,
+    ) -> Result<Loaded, VaultError> {
         let mut turn = self.take_turn();
         let mut loaded = self.read(grant)?;
-        if loaded.slots.fill(secrets) || turn.doubtful.contains(grant) {
+        let has_changed = accounts.is_some_and(|accounts| loaded.slots.set_accounts(accounts));
+        if loaded.slots.fill(secrets) || has_changed || turn.doubtful.contains(grant) {
             self.write(&mut turn, grant, &loaded.slots)?;
         }
         Ok(loaded)

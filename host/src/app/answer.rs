@@ -48,6 +48,7 @@ impl Device {
                 desk.paste(&address.0).map_err(|error| error.to_string())?;
                 Ok(Answer::Accepted)
             }
+            Question::AcceptAccount { grant } => self.ask_grant(&grant, GrantCommand::AcceptAccount),
             Question::SignOut { grant, revoke } => self.ask_grant(&grant, GrantCommand::SignOut { revoke }),
             Question::Retry { sink } => self.retry(&sink),
             Question::DeliverUncompared { sink } => self.deliver_uncompared(&sink).await,

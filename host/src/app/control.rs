@@ -63,6 +63,11 @@ pub enum Question {
     },
     /// Send a request under a grant.
     Fetch(FetchQuestion),
+    /// Go on with the account that was signed in with, though it was another one before.
+    AcceptAccount {
+        /// The grant.
+        grant: String,
+    },
     /// Sign out.
     SignOut {
         /// The grant.

@@ -9,13 +9,14 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use punchcard_core::account::read_account;
+use punchcard_core::account::{Change, judge_account, read_account};
 use punchcard_core::config;
 use punchcard_core::config::grant::SignIn;
 use punchcard_core::grant::{GrantStatus, Keeper, LeaseId, Plan};
 use punchcard_core::http::{AuthRequest, Failure};
 use punchcard_core::name::{GrantName, SlotName};
 use punchcard_core::pace::{Departure, Pace};
+use punchcard_core::plugin::Problem;
 use punchcard_core::plugin::auth::{Outcome, Prompt, Signal, Slot};
 use punchcard_core::reach::Prefix;
 use punchcard_core::redact::Blanker;
@@ -33,7 +34,7 @@ use crate::browser::Desk;
 use crate::clock::Clock;
 use crate::http::Http;
 use crate::signature::sign;
-use crate::vault::{Loaded, Slots, Vault};
+use crate::vault::{Accounts, Loaded, Slots, Vault};
 use punchcard_ledger::{Ledger, RememberedGrant};
 use punchcard_sandbox::AuthPolicy;
 
@@ -70,6 +71,8 @@ pub(super) enum GrantCommand {
         /// And to give the grant up for every device that shares it.
         revoke: bool,
     },
+    /// A person accepts the account that was signed in with.
+    AcceptAccount,
     /// A server answered 401.
     Refused(LeaseId),
     /// End, once the request that is under way is answered.
@@ -193,10 +196,21 @@ impl Grant {
         slots.iter().flat_map(Slots::secrets).cloned().collect()
     }
 
-    /// Whose account it is, where the server said.
+    /// Whose account it is, where a server has said.
     pub(super) fn account(&self) -> Option<String> {
+        let Accounts { accepted, other } = self.accounts();
+        other.or(accepted).map(|account| account.name().to_owned())
+    }
+
+    /// The account that the device used before, where a person has not accepted that it is another one now.
+    pub(super) fn account_before(&self) -> Option<String> {
+        let Accounts { accepted, other } = self.accounts();
+        accepted.filter(|_| other.is_some()).map(|account| account.name().to_owned())
+    }
+
+    fn accounts(&self) -> Accounts {
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        read_account(slots.as_ref()?.get(&SlotName::parse(ID_TOKEN).ok()?)?)
+        slots.as_ref().map(|slots| slots.accounts().clone()).unwrap_or_default()
     }
 
     /// When a person let the device in, in Unix microseconds, where that is known.
@@ -408,8 +422,32 @@ impl GrantKeeper {
                     self.publish();
                 }
             }
+            GrantCommand::AcceptAccount => self.accept_account(),
             GrantCommand::Stop => self.stopping = true,
         }
+    }
+
+    /// A person accepts the account that was signed in with. Where that can't be stored, nothing has changed.
+    fn accept_account(&mut self) {
+        let Accounts { other: Some(account), .. } = self.grant.accounts() else { return };
+        let accounts = Accounts { accepted: Some(account), other: None };
+        match self.vault.store_as(&self.grant.name, Vec::new(), Some(accounts)) {
+            Ok(loaded) => self.hold(loaded),
+            Err(error) => error!(grant = %self.grant.name, reason = chain(error), "the account can't be stored"),
+        }
+        self.publish();
+    }
+
+    /// Whose account the answer says it is, where it does. The policy has no use for the token that says so, and may forget it.
+    fn judge_account(&self, brought: &[(SlotName, Secret)]) -> Option<Accounts> {
+        let (_, token) = brought.iter().find(|(slot, _)| slot.as_str() == ID_TOKEN)?;
+        let Accounts { accepted, .. } = self.grant.accounts();
+        Some(match judge_account(accepted.as_ref(), read_account(token).as_ref()) {
+            Change::Same => Accounts { accepted, other: None },
+            Change::Accept(account) => Accounts { accepted: Some(account), other: None },
+            Change::Another(account) => Accounts { accepted, other: Some(account) },
+            Change::Unknown => return None,
+        })
     }
 
     /// What a person's browser brought. It is durable before the policy hears of it.
@@ -560,8 +598,10 @@ impl GrantKeeper {
     }
 
     async fn try_to_store(&mut self, brought: &[(SlotName, Secret)]) {
+        // Together with the tokens: after a power cut nobody would know that they are of another account.
+        let accounts = self.judge_account(brought);
         loop {
-            match self.vault.store(&self.grant.name, brought.to_vec()) {
+            match self.vault.store_as(&self.grant.name, brought.to_vec(), accounts.clone()) {
                 Ok(loaded) => {
                     self.hold(loaded);
                     // A code is no sign-in yet.
@@ -625,11 +665,25 @@ impl GrantKeeper {
         self.publish();
     }
 
+    fn say_other_account(&self, before: &str) -> Problem {
+        let name = &self.grant.name;
+        let now = self.grant.account().unwrap_or_default();
+        let advice = format!(
+            "the device is signed in as {now}; before, it was {before}, whose files it can't use now. If that is meant: `punchcard \
+             grants accept {name}`. Otherwise sign in as {before}: `punchcard sign-in {name}`"
+        );
+        Problem { headline: "other account".into(), advice }
+    }
+
     /// Says where the grant stands. Returns whether a person has just let the device in.
     fn publish(&mut self) -> bool {
-        let standing = self.keeper.standing().clone();
-        let is_authorized = matches!(standing, GrantStatus::Authorized { .. });
+        let mut standing = self.keeper.standing().clone();
         let is_blocked = matches!(standing, GrantStatus::Blocked(_));
+        // The policy is none the wiser, and goes on renewing; but nothing is done in the name of the other account.
+        if let (GrantStatus::Authorized { .. }, Some(before)) = (&standing, self.grant.account_before()) {
+            standing = GrantStatus::Blocked(self.say_other_account(&before));
+        }
+        let is_authorized = matches!(standing, GrantStatus::Authorized { .. });
         // Between a person's answer and the lease there may be a request.
         let was_awaited = self.is_awaited;
         self.is_awaited = match &standing {

@@ -328,6 +328,7 @@ mod tests {
             grants: vec![GrantReport {
                 name: "google".into(),
                 account: None,
+                account_before: None,
                 granted_at: None,
                 provider: None,
                 on_request: false,

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::exit::{Exit, Failure};
 use super::output::{print, print_line, say_line};
+use super::question::confirm;
 use super::replay::refuse;
 use super::status::unexpected;
 use super::time::render_rfc_3339_in;
@@ -44,6 +45,15 @@ enum GrantsCommand {
         /// The grant.
         grant: String,
     },
+    /// Go on with the account that was signed in with, though the device used another one before. Its sinks then make what they
+    /// need in that account.
+    Accept {
+        /// The grant.
+        grant: String,
+        /// Don't ask.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Take a sign-in over from another program's file: google-auth's and gspread's authorized_user, gcloud's, oauth2client's
     /// storage and multi-store, yup-oauth2's. It is proved by one renewal; when that fails, nothing is changed. The device has to
     /// be stopped.
@@ -62,6 +72,7 @@ pub(super) fn grants(device: &DeviceArguments, arguments: &GrantsArguments) -> R
     match &arguments.command {
         GrantsCommand::Show { grant, json } => show(device, grant.as_deref(), *json),
         GrantsCommand::Export { grant } => export(device, grant),
+        GrantsCommand::Accept { grant, yes } => accept(device, grant, *yes),
         GrantsCommand::Import { grant, file, entry } => take_over(device, grant, file, entry.as_deref()),
     }
 }
@@ -115,16 +126,47 @@ fn export(device: &DeviceArguments, named: &str) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
+fn accept(device: &DeviceArguments, named: &str, is_meant: bool) -> Result<Exit, Failure> {
+    let configuration = read_configuration(device)?;
+    let name = find(&configuration, named)?;
+    let reports = reports(device)?;
+    let report = reports.iter().find(|report| report.name == named);
+    let Some(report) = report else { return Err(Failure::general("the device does not run; start it first")) };
+    let now = printable(report.account.as_deref().unwrap_or_default());
+    let Some(before) = &report.account_before else {
+        print_line(format_args!("Grant `{name}` has no other account than before; nothing was done."))?;
+        return Ok(Exit::Success);
+    };
+    if !is_meant {
+        let sinks = sinks_of(&configuration, &name).join(", ");
+        say_line(format_args!(
+            "Grant `{name}` was {}, and is {now} now. Its sinks ({sinks}) go on there; a spreadsheet of the other account that was \
+             not shared with {now} is out of reach, and a new one is made where they need it.",
+            printable(before)
+        ));
+        if !confirm("Go on with it? [y/N] ", &["y", "yes"])? {
+            print_line("Nothing was done.")?;
+            return Ok(Exit::Failure);
+        }
+    }
+    match small_runtime()?.block_on(ask(&device.state, &Question::AcceptAccount { grant: named.to_owned() }))? {
+        Answer::Accepted => {}
+        other => return Err(unexpected(other)),
+    }
+    print_line(format_args!("Grant `{name}` goes on as {now}."))?;
+    Ok(Exit::Success)
+}
+
+fn sinks_of(configuration: &Configuration, name: &GrantName) -> Vec<String> {
+    let of_grant = configuration.sinks.iter().filter(|(_, sink)| sink.grant() == Some(name));
+    of_grant.map(|(sink, _)| sink.to_string()).collect()
+}
+
 /// Everything of a grant that is not secret.
 fn describe(configuration: &Configuration, name: &GrantName, report: Option<&GrantReport>) -> Value {
     let grant = &configuration.grants[name];
     let settings: Value = serde_json::from_str(&grant.settings.to_json()).unwrap_or_default();
-    let sinks: Vec<String> = configuration
-        .sinks
-        .iter()
-        .filter(|(_, sink)| sink.grant() == Some(name))
-        .map(|(sink, _)| sink.to_string())
-        .collect();
+    let sinks = sinks_of(configuration, name);
     // The standing has nothing to hide: it is what `status` shows.
     let mut standing = serde_json::to_value(report).unwrap_or_default();
     let mut take = |key: &str| standing.as_object_mut().and_then(|standing| standing.remove(key)).unwrap_or_default();

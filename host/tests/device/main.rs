@@ -6,6 +6,7 @@
 mod bench;
 mod tap;
 
+mod account;
 mod browser;
 mod credential;
 mod on_request;
