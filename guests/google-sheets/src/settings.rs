@@ -56,8 +56,8 @@ impl<'de> Deserialize<'de> for Settings {
 
 impl Settings {
     fn read(value: &Value) -> Result<Self, String> {
-        let keys = value.as_object().into_iter().flat_map(|object| object.keys());
-        for key in keys.filter(|key| !KEYS.contains(&key.as_str())) {
+        let mut keys = value.as_object().into_iter().flat_map(|object| object.keys());
+        if let Some(key) = keys.find(|key| !KEYS.contains(&key.as_str())) {
             return Err(format!("unknown field `{key}`"));
         }
         let is_flag = |key: &str| matches!(key, "yearly" | "event-ids");
@@ -155,13 +155,11 @@ impl Settings {
         if self.yearly == Some(true) {
             return invalid("`yearly` is for spreadsheets that the device makes; remove it");
         }
-        if let Some(url) = &self.spreadsheet_url {
-            if parse_address(url).is_none_or(|id| !is_id(id)) {
-                return invalid(
-                    "`spreadsheet-url` is no address of a Google spreadsheet, which begins with \
-                     https://docs.google.com/spreadsheets/d/",
-                );
-            }
+        if self.spreadsheet_url.as_ref().is_some_and(|url| parse_address(url).is_none_or(|id| !is_id(id))) {
+            return invalid(
+                "`spreadsheet-url` is no address of a Google spreadsheet, which begins with \
+                 https://docs.google.com/spreadsheets/d/",
+            );
         }
         if self.spreadsheet_id.as_ref().is_some_and(|id| !is_id(id)) {
             return invalid(

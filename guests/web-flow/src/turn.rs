@@ -135,7 +135,7 @@ impl<'a> Turn<'a> {
     /// An answer, for the phase that asked.
     fn learnt(&mut self, answer: Answer) -> Directive {
         match self.state.phase.clone() {
-            Phase::Exchanging(exchange) => self.exchange_answered(exchange, answer),
+            Phase::Exchanging(exchange) => self.exchange_answered(&exchange, answer),
             Phase::Renewing => self.renewal_answered(answer),
             Phase::Revoking(_) => self.revocation_failed("there was no answer"),
             _ => self.go_on(),

@@ -87,26 +87,26 @@ impl Turn<'_> {
     }
 
     /// What the server answered to a code.
-    pub(super) fn exchange_answered(&mut self, exchange: Exchange, answer: Answer) -> Directive {
+    pub(super) fn exchange_answered(&mut self, exchange: &Exchange, answer: Answer) -> Directive {
         let refusal = match answer {
             Answer::Members(members) => {
                 return match parse_token(&members) {
                     Ok(token) => self.sign_in_granted(token),
                     Err(cause) if is_not_its_form(&cause) => {
-                        self.exchange_again(&exchange, Silence { cause, retry_after_ms: None })
+                        self.exchange_again(exchange, Silence { cause, retry_after_ms: None })
                     }
                     Err(cause) => self.block(cause),
                 };
             }
-            Answer::Silence(silence) => return self.exchange_again(&exchange, silence),
+            Answer::Silence(silence) => return self.exchange_again(exchange, silence),
             Answer::Refusal(refusal) => refusal,
         };
         let retry_after_ms = refusal.retry_after_ms;
         match refusal.reason {
             Reason::Busy(cause) | Reason::Unsaid(cause) => {
-                self.exchange_again(&exchange, Silence { cause, retry_after_ms })
+                self.exchange_again(exchange, Silence { cause, retry_after_ms })
             }
-            Reason::SlowDown => self.exchange_again(&exchange, Silence { cause: Cause::RateLimited, retry_after_ms }),
+            Reason::SlowDown => self.exchange_again(exchange, Silence { cause: Cause::RateLimited, retry_after_ms }),
             Reason::InvalidGrant if is_restriction(&refusal.description) => {
                 self.block(Cause::Restricted { code: "invalid_grant".to_owned(), description: refusal.description })
             }

@@ -22,6 +22,7 @@ mod metadata;
 mod program;
 #[cfg(test)]
 mod recorded;
+#[cfg(test)]
 mod service_account;
 #[cfg(test)]
 mod sheets;
