@@ -155,7 +155,9 @@ async fn a_token_goes_to_the_audience_alone_and_what_is_refused_is_a_status() {
         let out = said(&bench, &["fetch", "--grant", "google", &files]).await;
         assert_eq!(out.status, Some(6), "{host}: {}", out.error);
         assert!(out.error.contains("`punchcard sign-in google`"), "{host}: {}", out.error);
-        bench.stop().await;
+        if host == "a host" {
+            bench.stop().await;
+        }
     }
 }
 
@@ -220,8 +222,7 @@ type Query = axum::extract::Query<BTreeMap<String, String>>;
 async fn with_service() -> (Bench, String, Service) {
     let (origin, service) = Service::start().await;
     let mut bench = Bench::new().await;
-    let audience = format!("audience = [\"{}\"", bench.sim.base_url());
-    bench.reconfigure(&audience, &format!("{audience}, \"{origin}\""));
+    bench.reconfigure("audience = [", &format!("audience = [\"{origin}\", "));
     bench.start().await;
     bench.sign_in().await;
     (bench, origin, service)
@@ -301,7 +302,7 @@ async fn what_a_grant_is_can_be_shown_and_given_away_without_a_secret() {
         for value in [&shown, &exported] {
             assert_eq!((&value["grant"], &value["plugin"]), (&json!("google"), &json!("device-flow")), "{value}");
             assert_eq!((&value["client-id"], &value["sinks"]), (&json!(CLIENT), &json!(["timesheet"])), "{value}");
-            assert_eq!(value["audience"], json!([bench.sim.base_url()]), "{value}");
+            assert_eq!(value["audience"], json!([format!("{}/", bench.sim.base_url())]), "{value}");
             let (scopes, since) = match host {
                 "a host" => (json!([DRIVE_FILE]), true),
                 _ => (Value::Null, false),
@@ -407,7 +408,7 @@ async fn what_can_not_be_proved_changes_nothing() {
     let table = [
         (files_of_others("1//s3cret").remove(0).1, "nothing was changed"),
         (other_client, "the file is of the client `other.apps.googleusercontent.com`"),
-        (format!(r#"{{"installed":{{"client_id":"{CLIENT}","client_secret":"s3cret"}}}}"#), "is of the client alone"),
+        (r#"{"installed":{"client_id":"x","client_secret":"s3cret"}}"#.to_owned(), "it is of the client `x`"),
         (r#"{"type":"service_account","private_key":"s3cret"}"#.to_owned(), "the key of a service account"),
         (r#"{"token":"s3cret","refresh_token":null,"client_id":"x"}"#.to_owned(), "no refresh token is in it"),
         (r#"{"file_version":3,"data":"s3cret"}"#.to_owned(), "none of the files that are known"),
@@ -424,10 +425,11 @@ async fn what_can_not_be_proved_changes_nothing() {
     let refused = bench.command(&["grants", "import", "google", &folder]).await;
     assert!(String::from_utf8(refused.stderr).unwrap().contains("is no file"));
     bench.sim.act(Action::ExpireAccessTokens);
+    let asked = bench.sim.count("oauth.deviceCode");
     bench.start().await;
     bench.press("one").await;
     bench.settle().await;
-    assert_eq!(bench.sim.count("oauth.deviceCode"), 1, "nobody was asked but for the first time");
+    assert_eq!(bench.sim.count("oauth.deviceCode"), asked, "the sign-in of before holds");
 }
 
 #[tokio::test(flavor = "multi_thread")]
