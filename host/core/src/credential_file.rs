@@ -32,6 +32,8 @@ pub enum CredentialFile {
     Client {
         /// Its id.
         client_id: String,
+        /// Its secret, where it is in the file and can be one.
+        client_secret: Option<Secret>,
     },
     /// Sign-ins of people.
     SignIns(Vec<ImportedSignIn>),
@@ -134,8 +136,10 @@ fn parse_object(members: &Map<String, Value>) -> Result<CredentialFile, Credenti
         return Err(CredentialFileError::ServiceAccount);
     }
     let client = ["installed", "web"].iter().find_map(|kind| members.get(*kind)?.as_object());
-    if let Some(client_id) = client.and_then(|client| text(client, "client_id")) {
-        return Ok(CredentialFile::Client { client_id: client_id.to_owned() });
+    if let Some((client, client_id)) = client.and_then(|client| Some((client, text(client, "client_id")?))) {
+        let secret = text(client, "client_secret").filter(|secret| is_token(secret));
+        let client_secret = secret.map(|secret| Secret::new(secret.to_owned()));
+        return Ok(CredentialFile::Client { client_id: client_id.to_owned(), client_secret });
     }
     match members.get("file_version").and_then(Value::as_u64) {
         Some(1) => return parse_multistore(members),

@@ -96,6 +96,8 @@ pub(super) struct Grant {
     damage: Mutex<Option<String>>,
     /// When a person let the device in, in Unix microseconds, where that is known.
     granted_at: Mutex<Option<i64>>,
+    /// When its policy goes on by itself, in milliseconds of the monotonic clock; 0 while it is at work, `None` where it rests.
+    goes_on_at_ms: Mutex<Option<u64>>,
     /// A request of its policy bore the refresh token.
     has_sent_refresh_token: AtomicBool,
     pace: Mutex<Pace>,
@@ -335,6 +337,7 @@ impl GrantKeeper {
             slots: Mutex::new(None),
             damage: Mutex::new(None),
             granted_at: Mutex::new(None),
+            goes_on_at_ms: Mutex::new(Some(0)),
             has_sent_refresh_token: AtomicBool::new(false),
             pace: Mutex::new(Pace::new(NonZeroU32::MAX)),
             storing: watch::channel(false).0,
@@ -504,6 +507,8 @@ impl GrantKeeper {
                     false => self.reception.receive(outcome.status, &self.reach).await,
                 };
                 let request = self.keeper.stepped(status, outcome.next, token, self.clock.monotonic_ms());
+                let goes_on_at_ms = if request.is_some() { Some(0) } else { self.keeper.goes_on_at_ms() };
+                *self.grant.goes_on_at_ms.lock().unwrap_or_else(PoisonError::into_inner) = goes_on_at_ms;
                 if self.publish() {
                     self.note_granted().await;
                 }
@@ -731,6 +736,7 @@ impl Grant {
             slots: Mutex::new(None),
             damage: Mutex::new(None),
             granted_at: Mutex::new(None),
+            goes_on_at_ms: Mutex::new(Some(0)),
             has_sent_refresh_token: AtomicBool::new(false),
             pace: Mutex::new(Pace::new(NonZeroU32::MIN)),
             storing: watch::channel(false).0,

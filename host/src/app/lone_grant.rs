@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use punchcard_core::config::grant::SignIn;
 use punchcard_core::config::{Configuration, parse_configuration};
@@ -30,6 +29,7 @@ use super::material::Materials;
 use super::part::grant::GrantPart;
 use super::plugin::{Plugins, Versions};
 use super::state_folder::{self, StateFolderError};
+use super::timer::sleep_until;
 use super::trouble::Troubles;
 use crate::clock::{Clock, ClockError};
 use crate::http::{self, Http, Trust};
@@ -39,8 +39,8 @@ use crate::vault::{Vault, VaultError};
 const VAULT: &str = "vault";
 /// Where an import is proved, in the state folder: a ledger and a token storage of its own, gone afterwards.
 const PROOF: &str = "import";
-/// How long a renewal may take that proves an import.
-const PROVED_WITHIN: Duration = Duration::from_secs(90);
+/// Milliseconds that a renewal may take that proves an import.
+const PROVED_WITHIN_MS: u64 = 90_000;
 /// The slot of what is imported.
 const REFRESH_TOKEN: &str = "refresh-token";
 
@@ -138,7 +138,7 @@ impl LoneGrant {
     /// # Errors
     /// When a host runs, and all that keeps the grant from running.
     pub async fn start(path: &Path, state: &Path, name: &str) -> Result<Self, LoneGrantError> {
-        let bench = Bench::open(path, state, name).await?;
+        let bench = Bench::open(path, state, name, None).await?;
         let vault = Arc::new(Vault::open(&state.join(VAULT))?);
         let declared = bench.ledger.declare_grant(&bench.name, &bench.configuration.grants[&bench.name].plugin).await;
         declared.map_err(|error| LoneGrantError::Machine(chain(error)))?;
@@ -167,7 +167,8 @@ impl LoneGrant {
 /// # Errors
 /// When a host runs, and when the proof fails; then nothing was changed.
 pub async fn import(path: &Path, state: &Path, name: &str, token: Secret) -> Result<Proof, LoneGrantError> {
-    let bench = Bench::open(path, state, name).await?;
+    // Where the token is of no use nobody is asked to sign in: nobody would see the code.
+    let bench = Bench::open(path, state, name, Some(SignIn::OnRequest)).await?;
     let machine = |error: std::io::Error| LoneGrantError::Machine(format!("the import can't be proved: {error}"));
     let folder = state.join(PROOF);
     // One that was killed may have left its own.
@@ -197,16 +198,16 @@ fn remove(folder: &Path) -> std::io::Result<()> {
 }
 
 impl Bench {
-    async fn open(path: &Path, state: &Path, name: &str) -> Result<Self, LoneGrantError> {
+    /// `sign_in`: in place of what plugins.toml says.
+    async fn open(path: &Path, state: &Path, name: &str, sign_in: Option<SignIn>) -> Result<Self, LoneGrantError> {
         let source = Source::read(path)?;
         let mut configuration = parse_configuration(&source.text)
             .map_err(|diagnostics| LoneGrantError::Configuration(source.render(&diagnostics)))?;
         let name = find_grant(&configuration, name)?;
         let plugin = configuration.grants[&name].plugin.clone();
         configuration.plugins.retain(|known, _| *known == plugin);
-        // Nobody sees a code here: no sign-in is begun.
-        if let Some(grant) = configuration.grants.get_mut(&name) {
-            grant.sign_in = SignIn::OnRequest;
+        if let (Some(sign_in), Some(grant)) = (sign_in, configuration.grants.get_mut(&name)) {
+            grant.sign_in = sign_in;
         }
         let configuration = Arc::new(configuration);
         let device = &configuration.device;
@@ -262,6 +263,7 @@ impl Bench {
         vault.store(&self.name, vec![(slot, token)])?;
         let work = self.work(ledger.clone(), Arc::clone(&vault));
         let mut standing = work.grant.standing();
+        let until_ms = self.clock.monotonic_ms() + PROVED_WITHIN_MS;
         let authorized = standing.wait_for(|now| matches!(now, GrantStatus::Authorized { .. }));
         let proved = tokio::select! {
             biased;
@@ -269,8 +271,8 @@ impl Bench {
                 Ok(GrantStatus::Authorized { scopes, .. }) => Ok(scopes.clone()),
                 _ => Err("its policy has ended".to_owned()),
             },
-            reason = work.grant.needs_person() => Err(reason),
-            () = tokio::time::sleep(PROVED_WITHIN) => Err(format!("no answer within {} s", PROVED_WITHIN.as_secs())),
+            reason = work.grant.needs_person(until_ms) => Err(reason),
+            () = sleep_until(&self.clock, until_ms) => Err(format!("no answer within {} s", PROVED_WITHIN_MS / 1000)),
         };
         let account = work.grant.account();
         let is_used = work.grant.has_sent_refresh_token();

@@ -6,13 +6,17 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use punchcard_core::config::grant::Grant;
+use punchcard_core::config::secret::SecretSource;
 use punchcard_core::config::{Configuration, parse_configuration};
 use punchcard_core::credential_file::{CredentialFile, LARGEST_CREDENTIAL_FILE, choose_sign_in, parse_credential_file};
 use punchcard_core::name::GrantName;
+use punchcard_core::secret::Secret;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::exit::{Exit, Failure};
+use super::init::write_secret;
 use super::output::{print, print_line, say_line};
 use super::question::confirm;
 use super::replay::refuse;
@@ -20,9 +24,13 @@ use super::status::unexpected;
 use super::time::render_rfc_3339_in;
 use super::{DeviceArguments, printable, small_runtime};
 use crate::app::configuration::Source;
+use crate::app::error_chain::chain;
 use crate::app::control::{Answer, ControlError, Question, ask};
 use crate::app::lone_grant::import;
 use crate::app::status::GrantReport;
+
+/// The slot of a client's secret.
+const CLIENT_SECRET: &str = "client-secret";
 
 #[derive(Debug, Args)]
 pub(super) struct GrantsArguments {
@@ -56,7 +64,7 @@ enum GrantsCommand {
     },
     /// Take a sign-in over from another program's file: google-auth's and gspread's authorized_user, gcloud's, oauth2client's
     /// storage and multi-store, yup-oauth2's. It is proved by one renewal; when that fails, nothing is changed. The device has to
-    /// be stopped.
+    /// be stopped. Of client_secret.json the secret goes to the file that `secrets.client-secret` of the grant names.
     Import {
         /// The grant.
         grant: String,
@@ -236,12 +244,9 @@ fn take_over(device: &DeviceArguments, grant: &str, path: &Path, entry: Option<&
     let of_file = |error: String| Failure::general(printable(&format!("{shown} can't be imported: {error}")));
     let sign_ins = match parse_credential_file(&content).map_err(|error| of_file(error.to_string()))? {
         CredentialFile::SignIns(sign_ins) => sign_ins,
-        CredentialFile::Client { client_id } => {
-            return Err(Failure::general(printable(&format!(
-                "{shown} is of the client alone, and nobody is signed in by it: set `client-id = \"{client_id}\"` in the settings \
-                 of grant `{name}`, put its `client_secret` into the file that `secrets.client-secret` names, and \
-                 `punchcard sign-in {name}`"
-            ))));
+        CredentialFile::Client { client_id, client_secret } => {
+            let client = (client_id.as_str(), client_secret.as_ref());
+            return take_client(device, (&name, &configuration.grants[&name]), client, path);
         }
     };
     let client = configuration.grants[&name].settings.text("client-id");
@@ -258,6 +263,45 @@ fn take_over(device: &DeviceArguments, grant: &str, path: &Path, entry: Option<&
     print_line(format_args!(
         "Delete {shown} now: whoever has it is signed in as well, and where the server gave a new token it no longer works."
     ))?;
+    Ok(Exit::Success)
+}
+
+/// Puts a client's secret where the grant looks for it. Nobody is signed in by it.
+fn take_client(
+    device: &DeviceArguments,
+    (name, grant): (&GrantName, &Grant),
+    (id, secret): (&str, Option<&Secret>),
+    path: &Path,
+) -> Result<Exit, Failure> {
+    let shown = path.display();
+    let refused = |reason: String| Err(Failure::general(printable(&format!("{shown} can't be imported: {reason}"))));
+    match grant.settings.text("client-id") {
+        Some(configured) if configured == id => {}
+        _ => return refused(format!("it is of the client `{id}`; set `client-id` in the settings of grant `{name}` to that first")),
+    }
+    let Some(secret) = secret else {
+        return refused("no secret is in it; in the console, add one to the client, and download the JSON at once".to_owned());
+    };
+    let source = grant.secrets.iter().find(|(slot, _)| slot.as_str() == CLIENT_SECRET).map(|(_, source)| source);
+    let file = match source {
+        Some(SecretSource::File(file)) => device.config.parent().unwrap_or(Path::new("")).join(file),
+        Some(SecretSource::Credential(credential)) => {
+            let credential = credential.as_str();
+            return refused(format!(
+                "its secret is a systemd credential: put `client_secret` where `LoadCredential={credential}:…` of the unit says"
+            ));
+        }
+        None => {
+            let secrets = "secrets = { client-secret = { file = \"client-secret\" } }";
+            return refused(format!("grant `{name}` names no place for its secret; add `{secrets}` to it"));
+        }
+    };
+    write_secret(&file, secret, &device.state).map_err(|error| {
+        let file = file.display();
+        Failure::general(printable(&format!("{}; where {file} has another secret, move it away first", chain(error))))
+    })?;
+    print_line(format_args!("The client's secret is in {}, for the device alone.", file.display()))?;
+    print_line(format_args!("Delete {shown} now, and `punchcard sign-in {name}`: nobody is signed in by it."))?;
     Ok(Exit::Success)
 }
 

@@ -12,7 +12,9 @@ const OAUTH2CLIENT: &str = r#"{"access_token": "ya29.s3cret", "client_id": "me.a
 /// `entry|client|token|scopes|account` of each sign-in; `client ID`; or the error.
 fn told(content: &[u8]) -> String {
     match parse_credential_file(content) {
-        Ok(CredentialFile::Client { client_id }) => format!("client {client_id}"),
+        Ok(CredentialFile::Client { client_id, client_secret }) => {
+            format!("client {client_id}|{}", client_secret.as_ref().map_or("-", Secret::reveal))
+        }
         Ok(CredentialFile::SignIns(sign_ins)) => {
             let tell = |sign_in: &ImportedSignIn| {
                 let (client, account) = (sign_in.client_id.as_deref(), sign_in.account.as_deref());
@@ -43,9 +45,15 @@ fn each_program_s_file_is_read() {
                 "token_uri":"https://oauth2.googleapis.com/token","client_secret":"GOCSPX-s3cret",
                 "redirect_uris":["http://localhost"]}}}}"#
             ),
-            format!("client {ME}"),
+            format!("client {ME}|GOCSPX-s3cret"),
         ),
-        (format!(r#"{{"web":{{"client_id":"{ME}","client_secret":"GOCSPX-s3cret"}}}}"#), format!("client {ME}")),
+        (
+            format!(r#"{{"web":{{"client_id":"{ME}","client_secret":"GOCSPX-s3cret"}}}}"#),
+            format!("client {ME}|GOCSPX-s3cret"),
+        ),
+        // Google shows the secret only once; and what is none is none.
+        (format!(r#"{{"installed":{{"client_id":"{ME}"}}}}"#), format!("client {ME}|-")),
+        (format!(r#"{{"installed":{{"client_id":"{ME}","client_secret":"a b"}}}}"#), format!("client {ME}|-")),
         // gcloud auth application-default login.
         (
             format!(

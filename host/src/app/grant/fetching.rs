@@ -3,6 +3,8 @@
 //! A sink's requests are in `delivery::sending`, and wait for a person as long as it takes. A person who asks does not: where
 //! there is no lease and none is on its way, that is said.
 
+use std::sync::PoisonError;
+
 use punchcard_core::grant::{GrantStatus, LeaseId};
 use punchcard_core::http::{Failure, Request, Response};
 use punchcard_core::redact::{Blanker, RawResponse};
@@ -87,7 +89,7 @@ impl Grant {
         tokio::select! {
             biased;
             leased = self.lease(clock) => Ok(leased),
-            reason = self.needs_person() => Err(FetchError::Refused(reason)),
+            reason = self.needs_person(until_ms) => Err(FetchError::Refused(reason)),
             () = sleep_until(clock, until_ms) => {
                 let within = RENEWED_WITHIN_MS / 1000;
                 Err(FetchError::Unanswered(format!("grant `{}` was not renewed within {within} s; try again", self.name)))
@@ -95,11 +97,16 @@ impl Grant {
         }
     }
 
-    /// Waits until the grant can't go on by itself, and says why.
-    pub(in crate::app) async fn needs_person(&self) -> String {
+    /// Waits until the grant can't go on by itself before this time of the monotonic clock, and says why.
+    pub(in crate::app) async fn needs_person(&self, before_ms: u64) -> String {
         let mut standing = self.standing();
         loop {
-            if let Some(reason) = why_not(&standing.borrow_and_update(), self.name.as_str()) {
+            let reason = why_not(&standing.borrow_and_update(), self.name.as_str());
+            let goes_on_at_ms = *self.goes_on_at_ms.lock().unwrap_or_else(PoisonError::into_inner);
+            // A policy that was refused a young token says so, and asks for another one a little later.
+            let is_blocked = matches!(*standing.borrow(), GrantStatus::Blocked(_));
+            let is_on_its_way = is_blocked && goes_on_at_ms.is_some_and(|at_ms| at_ms < before_ms);
+            if let Some(reason) = reason.filter(|_| !is_on_its_way) {
                 return reason;
             }
             if standing.changed().await.is_err() {
