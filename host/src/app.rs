@@ -32,6 +32,7 @@ pub mod replay;
 
 mod delivery;
 mod grant;
+pub mod lone_grant;
 mod reconcile;
 
 mod alerting;

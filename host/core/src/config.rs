@@ -36,6 +36,7 @@ pub mod people;
 pub mod plugin;
 pub mod repository;
 pub mod runtime;
+pub mod vault;
 
 pub mod prefix;
 pub mod secret;
@@ -73,6 +74,7 @@ use sensor::{Lent, Sensor};
 use sink::Sink;
 use syntax::Damage;
 use table::Table;
+use vault::Sealing;
 
 /// The longest text that is read, in bytes.
 pub const MAX_BYTES: usize = 1024 * 1024;
@@ -107,6 +109,8 @@ pub struct Configuration {
     pub history: History,
     /// `[runtime]`: its `backend`.
     pub backend: Backend,
+    /// `[vault]`. `None`: tokens are stored as they are.
+    pub vault: Option<Sealing>,
     /// `[notify]`
     pub notify: Option<Notify>,
     /// `[metrics]`: its `listen`.
@@ -163,6 +167,7 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
     let limits = root.optional("limits", Limits::default(), limit::parse_limits).unwrap_or_default();
     let history = root.optional("history", History::default(), history::parse_history);
     let backend = root.optional("runtime", Backend::default(), runtime::parse_runtime);
+    let vault = root.optional("vault", None, |node| vault::parse_vault(node).map(Some));
     let notify = root.optional("notify", None, |node| notify::parse_notify(node).map(Some));
     let metrics = root.optional("metrics", None, |node| metrics::parse_metrics(node).map(Some));
     let people = root.optional("people", People::default(), people::parse_people);
@@ -195,6 +200,7 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
         sinks,
         history: history.unwrap_or_default(),
         backend: backend.unwrap_or_default(),
+        vault: vault.flatten(),
         notify: notify.flatten(),
         metrics: metrics.flatten(),
         places: Places::default(),

@@ -49,6 +49,8 @@ pub mod output;
 pub mod reconcile;
 pub mod slowness;
 
+pub mod account;
+pub mod credential_file;
 pub mod grant;
 
 pub mod backoff;
@@ -58,6 +60,7 @@ pub mod wear;
 
 pub mod http;
 pub mod needs;
+pub mod pagination;
 pub mod reach;
 pub mod redact;
 pub mod request;

@@ -157,6 +157,14 @@ impl GoogleSim {
         self.shared.with_world(|world, now| world.oauth.decide(user_code, decision, ACCOUNT, now))
     }
 
+    /// The same for a person with another account.
+    ///
+    /// # Errors
+    /// As [`Self::consent`].
+    pub fn consent_as(&self, account: &str, user_code: &str, decision: Decision) -> Result<(), UnknownCode> {
+        self.shared.with_world(|world, now| world.oauth.decide(user_code, decision, account, now))
+    }
+
     /// Makes a key for a service account, which is new where there is none of this address. Returns the file that Google's
     /// console would download.
     ///

@@ -331,6 +331,9 @@ mod tests {
             plugins: Vec::new(),
             grants: vec![GrantReport {
                 name: "google".into(),
+                account: None,
+                account_before: None,
+                granted_at: None,
                 provider: None,
                 on_request: false,
                 standing: GrantStanding::Authorized { seconds_left: None, scopes: Vec::new() },

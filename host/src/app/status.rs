@@ -166,6 +166,15 @@ pub struct GrantReport {
     /// Nobody is asked to sign in before a person wants it.
     #[serde(default)]
     pub on_request: bool,
+    /// Whose account it is, where the server said.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// Whose it was before, while nobody has accepted that it is another one now.
+    #[serde(default)]
+    pub account_before: Option<String>,
+    /// When a person let the device in, in Unix microseconds, where that is known.
+    #[serde(default)]
+    pub granted_at: Option<i64>,
     /// Where it stands.
     #[serde(flatten)]
     pub standing: GrantStanding,

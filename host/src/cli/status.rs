@@ -84,7 +84,7 @@ fn render_report(report: &Report, zone: &TimeZone) -> String {
         line(&format!("choice {}", listing.name), render_listing(listing, zone));
     }
     for grant in &report.grants {
-        line(&format!("grant {}", grant.name), render_grant(&grant.name, &grant.standing));
+        line(&format!("grant {}", grant.name), render_grant(&grant.name, grant.account.as_deref(), &grant.standing));
     }
     for sink in &report.sinks {
         line(&format!("sink {}", sink.name), render_counts(sink, zone));
@@ -136,7 +136,7 @@ fn render_listing(listing: &ListingReport, zone: &TimeZone) -> String {
     }
 }
 
-fn render_grant(name: &str, standing: &GrantStanding) -> String {
+fn render_grant(name: &str, account: Option<&str>, standing: &GrantStanding) -> String {
     match standing {
         GrantStanding::Starting => "starting".into(),
         GrantStanding::SignedOut => format!("{}; `punchcard sign-in {name}` signs in", "signed out".yellow()),
@@ -148,7 +148,10 @@ fn render_grant(name: &str, standing: &GrantStanding) -> String {
             render_span(*seconds_left),
             printable(purpose)
         ),
-        GrantStanding::Authorized { .. } => "signed in".green().to_string(),
+        GrantStanding::Authorized { .. } => match account {
+            Some(account) => format!("{} as {}", "signed in".green(), printable(account)),
+            None => "signed in".green().to_string(),
+        },
         GrantStanding::Renewing => "renewing its token".into(),
         GrantStanding::Blocked { problem } => render_problem(problem),
         GrantStanding::Failing { reason } => format!("{}: {}; it is tried again", "fails".red(), printable(reason)),
@@ -215,10 +218,10 @@ mod tests {
         };
         let off = StageReport::Off { reason: hostile() };
         let said = [
-            render_grant("g", &prompt),
-            render_grant("g", &GrantStanding::Blocked { problem: problem() }),
-            render_grant("g", &GrantStanding::Failing { reason: hostile() }),
-            render_grant("g", &GrantStanding::Off { reason: hostile() }),
+            render_grant("g", None, &prompt),
+            render_grant("g", None, &GrantStanding::Blocked { problem: problem() }),
+            render_grant("g", None, &GrantStanding::Failing { reason: hostile() }),
+            render_grant("g", None, &GrantStanding::Off { reason: hostile() }),
             render_stage("s", &StageReport::Waiting { problem: Some(problem()) }).unwrap_or_default(),
             render_stage("s", &StageReport::Held { problem: Some(problem()) }).unwrap_or_default(),
             render_stage("s", &StageReport::Failing { reason: hostile() }).unwrap_or_default(),

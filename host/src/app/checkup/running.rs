@@ -233,14 +233,30 @@ mod tests {
             (GrantStanding::Failing { reason: "it trapped".into() }, Verdict::Bad, "its plugin fails: it trapped"),
             (GrantStanding::Off { reason: "no file".into() }, Verdict::Bad, "off: no file"),
         ] {
-            let grant = GrantReport { name: "google".into(), provider: None, on_request: false, standing };
+            let grant = GrantReport {
+                name: "google".into(),
+                provider: None,
+                account: None,
+                account_before: None,
+                granted_at: None,
+                on_request: false,
+                standing,
+            };
             let found = judge_grant(&grant);
             assert_eq!((found.verdict, found.seen.as_str()), (verdict, seen));
             assert!(!format!("{found:?}").contains("GQVQ"), "{found:?}");
             assert_eq!(found.remedy.is_some(), verdict == Verdict::Bad);
         }
         let standing = GrantStanding::SignedOut;
-        let found = judge_grant(&GrantReport { name: "google".into(), provider: None, on_request: true, standing });
+        let found = judge_grant(&GrantReport {
+            name: "google".into(),
+            provider: None,
+            account: None,
+            account_before: None,
+            granted_at: None,
+            on_request: true,
+            standing,
+        });
         assert_eq!(found.verdict, Verdict::Unknown, "nobody has wanted it yet: {found:?}");
     }
 
