@@ -88,8 +88,10 @@ pub(crate) fn parse_page(body: &[u8]) -> Option<Page> {
 pub(crate) fn sort(tasks: &mut [Task]) {
     let tops = tasks.iter().filter(|task| task.parent.is_none());
     let places: BTreeMap<String, String> = tops.map(|task| (task.id.clone(), task.position.clone())).collect();
-    tasks.sort_by_cached_key(|task| match task.parent.as_ref().and_then(|parent| Some((parent, places.get(parent)?))) {
-        Some((parent, place)) => (place.clone(), parent.clone(), true, task.position.clone()),
-        None => (task.position.clone(), task.id.clone(), false, String::new()),
+    tasks.sort_by_cached_key(|task| {
+        match task.parent.as_ref().and_then(|parent| Some((parent, places.get(parent)?))) {
+            Some((parent, place)) => (place.clone(), parent.clone(), true, task.position.clone()),
+            None => (task.position.clone(), task.id.clone(), false, String::new()),
+        }
     });
 }

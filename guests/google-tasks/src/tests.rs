@@ -59,7 +59,11 @@ fn open_tasks_of_all_pages_are_listed_in_the_order_of_the_phone() {
     ]);
     assert_eq!(texts(done), ["First", "Second", "Of second", "Orphan"]);
     assert_eq!(asked.len(), 2);
-    assert!(asked[0].starts_with("https://tasks.googleapis.com/tasks/v1/lists/L1/tasks?maxResults=100&"), "{}", asked[0]);
+    assert!(
+        asked[0].starts_with("https://tasks.googleapis.com/tasks/v1/lists/L1/tasks?maxResults=100&"),
+        "{}",
+        asked[0]
+    );
     assert!(!asked[0].contains("pageToken") && asked[1].ends_with("&pageToken=p%2F2"), "{asked:?}");
 }
 
@@ -75,7 +79,12 @@ fn an_empty_list_is_one_and_another_form_is_none() {
 fn a_list_of_ten_thousand_items_is_read_until_there_are_enough() {
     let page = |number: usize| {
         let items: Vec<String> = (0..100)
-            .map(|task| format!(r#"{{"id":"{number}-{task}","title":"{}","position":"{number:03}{task:03}"}}"#, "ä".repeat(10_000)))
+            .map(|task| {
+                format!(
+                    r#"{{"id":"{number}-{task}","title":"{}","position":"{number:03}{task:03}"}}"#,
+                    "ä".repeat(10_000)
+                )
+            })
             .collect();
         format!(r#"{{"items":[{}],"nextPageToken":"{number}"}}"#, items.join(","))
     };

@@ -10,8 +10,8 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::bindings::listing::exports::punchcard::plugin::item_list::{self as wit, Guest, Outcome};
 pub use crate::bindings::listing::exports::punchcard::plugin::item_list::Item;
+use crate::bindings::listing::exports::punchcard::plugin::item_list::{self as wit, Guest, Outcome};
 use crate::bindings::listing::punchcard::plugin::http as wit_http;
 use crate::http::{Header, Method, Request, Response};
 use crate::settings::parse_settings;

@@ -46,7 +46,9 @@ impl Settings {
             || self.spreadsheet_id.len() > LONGEST_ID
             || !self.spreadsheet_id.bytes().all(is_id)
         {
-            return invalid("`spreadsheet-id` is no id; it stands in the spreadsheet's address between `/d/` and `/edit`");
+            return invalid(
+                "`spreadsheet-id` is no id; it stands in the spreadsheet's address between `/d/` and `/edit`",
+            );
         }
         let tab = self.tab.chars().count();
         if !(1..=LONGEST_TAB).contains(&tab) || self.tab.chars().any(char::is_control) {

@@ -61,8 +61,8 @@ pub use journal::Entry;
 pub use oauth::{ACCOUNT, AccountChange, ClientKind, Decision, KeyError, OauthClient, Publishing, UnknownCode};
 pub use sheets::{SheetTable, TabTable};
 pub use sim::{Config, GoogleSim, StartError};
-pub use tasks::TaskAction;
 pub use switch::{
     DuplicateMetadata, ExpiredCode, FormattedCells, MissingMetadata, RefreshTokens, Switches, TrashedWrites,
     UnknownParameters,
 };
+pub use tasks::TaskAction;

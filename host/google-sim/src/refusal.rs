@@ -105,7 +105,8 @@ impl Refusal {
 
     /// 404 of the Tasks API for a list that is not there, or another account's.
     pub(crate) fn task_list_not_found() -> Self {
-        let mut refusal = Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", "Task list not found.").reason("notFound", None);
+        let mut refusal =
+            Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", "Task list not found.").reason("notFound", None);
         refusal.status = None;
         refusal
     }

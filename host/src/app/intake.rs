@@ -118,8 +118,20 @@ impl Intake {
         let people = People::default();
         let (chosen, newest) = watch::channel(BTreeMap::new());
         tokio::spawn(remember_chosen(ledger.clone(), newest));
-        let mut intake =
-            Self { inputs, choices, arriving, people, ledger, clock, time, display, troubles, sharing, parts: None, chosen };
+        let mut intake = Self {
+            inputs,
+            choices,
+            arriving,
+            people,
+            ledger,
+            clock,
+            time,
+            display,
+            troubles,
+            sharing,
+            parts: None,
+            chosen,
+        };
         intake.adopt(configuration).await;
         intake
     }

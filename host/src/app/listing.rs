@@ -184,11 +184,7 @@ impl Listings {
                 warn!(choice = %self.choice, error = chain(error), "a list is lost with a restart");
             }
         }
-        self.standing.send_replace(ListingStatus {
-            list: Some(Arc::clone(&list)),
-            is_fetched: true,
-            failure: None,
-        });
+        self.standing.send_replace(ListingStatus { list: Some(Arc::clone(&list)), is_fetched: true, failure: None });
         self.lists.send_if_modified(|lists| {
             let known = lists.get(&self.choice).is_some_and(|known| {
                 known.items == list.items && known.settings == list.settings && known.plugin == list.plugin

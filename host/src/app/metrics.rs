@@ -30,7 +30,8 @@ use super::part::handle::SinkHandle;
 use super::part::roster::OnOrOff;
 use super::report::report;
 use super::status::{
-    GrantReport, GrantStanding, InputReport, ListingReport, ListingStanding, Report, SensorReport, SensorStanding, SinkReport, StageReport,
+    GrantReport, GrantStanding, InputReport, ListingReport, ListingStanding, Report, SensorReport, SensorStanding,
+    SinkReport, StageReport,
 };
 
 /// What has the problem when nobody can ask.

@@ -24,8 +24,8 @@ use super::status::unexpected;
 use super::time::render_rfc_3339_in;
 use super::{DeviceArguments, printable, small_runtime};
 use crate::app::configuration::Source;
-use crate::app::error_chain::chain;
 use crate::app::control::{Answer, ControlError, Question, ask};
+use crate::app::error_chain::chain;
 use crate::app::lone_grant::import;
 use crate::app::status::GrantReport;
 
@@ -277,10 +277,16 @@ fn take_client(
     let refused = |reason: String| Err(Failure::general(printable(&format!("{shown} can't be imported: {reason}"))));
     match grant.settings.text("client-id") {
         Some(configured) if configured == id => {}
-        _ => return refused(format!("it is of the client `{id}`; set `client-id` in the settings of grant `{name}` to that first")),
+        _ => {
+            return refused(format!(
+                "it is of the client `{id}`; set `client-id` in the settings of grant `{name}` to that first"
+            ));
+        }
     }
     let Some(secret) = secret else {
-        return refused("no secret is in it; in the console, add one to the client, and download the JSON at once".to_owned());
+        return refused(
+            "no secret is in it; in the console, add one to the client, and download the JSON at once".to_owned(),
+        );
     };
     let source = grant.secrets.iter().find(|(slot, _)| slot.as_str() == CLIENT_SECRET).map(|(_, source)| source);
     let file = match source {

@@ -13,7 +13,10 @@ use super::plugin::render_repository;
 use super::time::{render_local_in, render_span};
 use super::{DeviceArguments, printable, small_runtime};
 use crate::app::control::{Answer, Question, ask};
-use crate::app::status::{GrantStanding, ListingReport, ListingStanding, ReadingReport, Report, SensorReport, SensorStanding, SinkReport, StageReport};
+use crate::app::status::{
+    GrantStanding, ListingReport, ListingStanding, ReadingReport, Report, SensorReport, SensorStanding, SinkReport,
+    StageReport,
+};
 
 pub(super) fn status(device: &DeviceArguments, json: bool) -> Result<Exit, Failure> {
     let report = fetch(device)?;

@@ -40,7 +40,12 @@ impl Service {
     ///
     /// # Errors
     /// What to do in place of reading it.
-    pub fn read<'r>(&self, response: &'r Response, tries: &mut Tries, context: &Context) -> Result<&'r [u8], Directive> {
+    pub fn read<'r>(
+        &self,
+        response: &'r Response,
+        tries: &mut Tries,
+        context: &Context,
+    ) -> Result<&'r [u8], Directive> {
         let is_own = form(response) == Form::Object;
         let advice = match response.status {
             200..=299 if is_own => {

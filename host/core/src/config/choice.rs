@@ -111,9 +111,8 @@ fn parse_listing(node: &Node<'_, '_>, declared: &Declared<'_>, grants: &BTreeMap
     let settings = table.optional("settings", Settings::default(), parse_settings);
     let every = table.optional("every", USUALLY_EVERY, |node| node.span(EVERY_SECONDS));
     let reach = table.required("reach", parse_prefixes);
-    let authorize = table.optional("authorize", None, |node| {
-        parse_authorization(node, declared, grants, reach.as_deref()).map(Some)
-    });
+    let authorize = table
+        .optional("authorize", None, |node| parse_authorization(node, declared, grants, reach.as_deref()).map(Some));
     table.finish()?;
     Some(Listing { plugin: plugin?, settings: settings?, every: every?, reach: reach?, authorize: authorize? })
 }

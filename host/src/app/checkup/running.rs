@@ -9,7 +9,8 @@ use punchcard_core::plugin::Problem;
 use super::super::control::{Answer, ControlError};
 use super::super::error_chain::chain;
 use super::super::status::{
-    GrantReport, GrantStanding, ListingReport, ListingStanding, Report, SensorReport, SensorStanding, SinkReport, StageReport,
+    GrantReport, GrantStanding, ListingReport, ListingStanding, Report, SensorReport, SensorStanding, SinkReport,
+    StageReport,
 };
 
 /// What to do about a part of which no more is known.

@@ -38,7 +38,8 @@ impl ListingPart {
     /// # Errors
     /// All that keeps it from running.
     pub(in crate::app) async fn assemble(materials: &Materials, choice: &ChoiceName) -> Result<Self, Vec<Fault>> {
-        let Some(configuration) = materials.configuration.choices.get(choice).and_then(|choice| choice.listing()) else {
+        let Some(configuration) = materials.configuration.choices.get(choice).and_then(|choice| choice.listing())
+        else {
             return Err(Vec::new());
         };
         let plugin = &configuration.plugin;
