@@ -24,6 +24,7 @@ mod watch;
 mod intake;
 mod known_time;
 
+mod listing;
 mod sensor;
 
 mod formatting;
@@ -31,6 +32,7 @@ pub mod replay;
 
 mod delivery;
 mod grant;
+pub mod lone_grant;
 mod reconcile;
 
 mod alerting;

@@ -18,6 +18,8 @@ mod check;
 mod comparison;
 mod doctor;
 mod events;
+mod fetch;
+mod grants;
 mod init;
 mod logs;
 mod panel;
@@ -103,6 +105,11 @@ enum Command {
     Restore(restore::RestoreArguments),
     /// Sign in, or try again after a problem: shows the code and waits.
     SignIn(sign_in::SignInArguments),
+    /// Say of each grant whose account it is, what it allows and where it is used, or take a sign-in over from another program.
+    Grants(grants::GrantsArguments),
+    /// Send one request to an API under a grant, and print the answer. The token is added here and never shown; it goes where the
+    /// grant's `audience` says, and nowhere else.
+    Fetch(fetch::FetchArguments),
     /// Forget the tokens of a grant on this device.
     SignOut(sign_in::SignOutArguments),
     /// Show what the panel shows.
@@ -153,6 +160,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Backup(arguments) => backup::backup(device, arguments),
         Command::Restore(arguments) => restore::restore(device, arguments),
         Command::SignIn(arguments) => sign_in::sign_in(device, arguments),
+        Command::Grants(arguments) => grants::grants(device, arguments),
+        Command::Fetch(arguments) => fetch::fetch(device, arguments),
         Command::SignOut(arguments) => sign_in::sign_out(device, arguments),
         Command::Panel { png, scale } => panel::panel(device, png.as_deref(), *scale),
     }

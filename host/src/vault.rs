@@ -3,18 +3,22 @@
 //! It knows neither what a slot is for nor who asks. Always: a file has mode 0600, in a folder of mode 0700 that nothing
 //! but this module opens; it is replaced whole, so that what one answer brought is stored together or not at all; the
 //! version of a slot grows with every new content and is not used again, not even after the slot was forgotten. A file
-//! that can't be believed is set aside and reported once, and counts as empty: the device signs in again.
+//! that can't be believed is set aside and reported once, and counts as empty: the device signs in again. Where a person gives
+//! it a key, the files are sealed; one that is sealed with a key that is not there is left alone, and is an error.
 //!
 //! The calls block for as long as the disk takes for a few kilobytes and their fsync. Async callers use
 //! `tokio::task::spawn_blocking` where that matters.
 
 mod slots;
-pub use slots::Slots;
+pub use slots::{Accounts, Slots};
 
 mod replacement;
 
 mod damage;
 pub use damage::Damage;
+
+mod seal;
+pub use seal::{Sealer, TooShort};
 
 mod copy;
 pub use copy::{CopyError, read_copies, write_copies};
@@ -42,6 +46,7 @@ use zeroize::Zeroizing;
 use damage::{Facts, plan_distrust};
 pub use replacement::Step;
 use replacement::perform_replacement;
+use seal::Unopened;
 
 /// No file of slots is larger, in bytes.
 const LARGEST: u64 = 1024 * 1024;
@@ -90,6 +95,32 @@ pub enum VaultError {
         /// Why.
         source: io::Error,
     },
+    /// The file is sealed, and there is no key.
+    #[error(
+        "the tokens of grant `{grant}` are sealed, and plugins.toml names no key; write `key` in [vault]. If the key is lost, remove \
+         the file {grant}.json in the folder `vault` of the state, and sign in again"
+    )]
+    Sealed {
+        /// Whose.
+        grant: GrantName,
+    },
+    /// The file is sealed with another key.
+    #[error(
+        "the tokens of grant `{grant}` are sealed with another key than the one of [vault]; give the device the key with which they \
+         were sealed. If it is lost, remove the file {grant}.json in the folder `vault` of the state, and sign in again"
+    )]
+    OtherKey {
+        /// Whose.
+        grant: GrantName,
+    },
+    /// What should be stored can't be sealed.
+    #[error("the tokens of grant `{grant}` can't be sealed: {reason}")]
+    Seal {
+        /// Whose.
+        grant: GrantName,
+        /// Why.
+        reason: String,
+    },
     /// What should be stored is larger than a file may be.
     #[error("the tokens of grant `{grant}` are longer than {LARGEST} bytes together")]
     TooLarge {
@@ -109,7 +140,20 @@ pub struct Loaded {
 /// The token storage.
 pub struct Vault {
     folder: Dir,
+    sealing: Sealing,
     turn: Mutex<Access>,
+}
+
+/// How files are stored, and what opens those that are sealed.
+#[derive(Default)]
+pub enum Sealing {
+    /// As they are.
+    #[default]
+    None,
+    /// Sealed; those that are not are sealed when the storage is opened.
+    Sealed(Sealer),
+    /// As they are; those that are sealed are opened when the storage is.
+    Unsealed(Sealer),
 }
 
 /// Held over every reading and writing: a change is made of both.
@@ -127,6 +171,15 @@ impl Vault {
     /// # Errors
     /// When the folder can't be made or opened, or is somebody else's.
     pub fn open(path: &Path) -> Result<Self, VaultError> {
+        Self::open_with(path, Sealing::None)
+    }
+
+    /// The same, with files that are sealed or shall be. Each is replaced whole by the other form, so that a crash leaves the one or
+    /// the other. One that can't be read, or was sealed with another key, stays as it is, and [`Self::load`] says so.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and when a file can't be replaced.
+    pub fn open_with(path: &Path, sealing: Sealing) -> Result<Self, VaultError> {
         let failed = |source| VaultError::Folder { path: path.to_owned(), source };
         let new = !path.exists();
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
@@ -155,7 +208,42 @@ impl Vault {
         }
         // What was there before may have been renamed by a host that was killed before it could make that durable.
         replacement::sync(&folder).map_err(failed)?;
-        Ok(Self { folder, turn: Mutex::default() })
+        let vault = Self { folder, sealing, turn: Mutex::default() };
+        if !matches!(vault.sealing, Sealing::None) {
+            vault.convert().map_err(|error| match error {
+                ConvertError::Folder(source) => failed(source),
+                ConvertError::Grant(error) => error,
+            })?;
+        }
+        Ok(vault)
+    }
+
+    /// Brings each file into the form in which the storage writes, and empties what was set aside in the clear: that it was there
+    /// keeps versions growing.
+    fn convert(&self) -> Result<(), ConvertError> {
+        let wants_sealed = matches!(self.sealing, Sealing::Sealed(_));
+        let mut turn = self.take_turn();
+        let mut names = Vec::new();
+        for entry in self.folder.entries().map_err(ConvertError::Folder)? {
+            names.extend(entry.map_err(ConvertError::Folder)?.file_name().into_string().ok());
+        }
+        for name in names {
+            if let Some(grant) = grant_of(&name) {
+                let Ok(content) = self.folder.read(&name).map(Zeroizing::new) else { continue };
+                if seal::is_sealed(&content) == wants_sealed {
+                    continue;
+                }
+                if let Ok(Loaded { slots, damage: None }) = self.read(&grant) {
+                    self.write(&mut turn, &grant, &slots).map_err(ConvertError::Grant)?;
+                }
+            } else if wants_sealed && damage::is_set_aside(&name) {
+                let content = self.folder.read(&name).map(Zeroizing::new).map_err(ConvertError::Folder)?;
+                if !content.is_empty() && !seal::is_sealed(&content) {
+                    perform_replacement(&self.folder, &name, b"").map_err(|(_, error)| ConvertError::Folder(error))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What is stored of a grant. Nothing, if it never signed in.
@@ -174,11 +262,37 @@ impl Vault {
     /// # Errors
     /// As [`Self::load`], and when the file can't be replaced.
     pub fn store(&self, grant: &GrantName, secrets: Vec<(SlotName, Secret)>) -> Result<Loaded, VaultError> {
+        self.store_as(grant, secrets, None)
+    }
+
+    /// The same, and with it whose account the grant is from now on, where that is given.
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub fn store_as(
+        &self,
+        grant: &GrantName,
+        secrets: Vec<(SlotName, Secret)>,
+        accounts: Option<Accounts>,
+    ) -> Result<Loaded, VaultError> {
         let mut turn = self.take_turn();
         let mut loaded = self.read(grant)?;
-        if loaded.slots.fill(secrets) || turn.doubtful.contains(grant) {
+        let has_changed = accounts.is_some_and(|accounts| loaded.slots.set_accounts(accounts));
+        if loaded.slots.fill(secrets) || has_changed || turn.doubtful.contains(grant) {
             self.write(&mut turn, grant, &loaded.slots)?;
         }
+        Ok(loaded)
+    }
+
+    /// Stores these in the place of everything that is there, all of it together, as [`Self::store`] does.
+    ///
+    /// # Errors
+    /// As [`Self::store`]. Then the slots are as they were.
+    pub fn replace(&self, grant: &GrantName, secrets: Vec<(SlotName, Secret)>) -> Result<Loaded, VaultError> {
+        let mut turn = self.take_turn();
+        let mut loaded = self.read(grant)?;
+        loaded.slots.replace(secrets);
+        self.write(&mut turn, grant, &loaded.slots)?;
         Ok(loaded)
     }
 
@@ -225,7 +339,7 @@ impl Vault {
             None => {
                 let mut content = Zeroizing::new(Vec::new());
                 self.folder.open(&name).map_err(failed)?.take(LARGEST).read_to_end(&mut content).map_err(failed)?;
-                match Slots::parse(&content) {
+                match self.open_file(grant, content)?.and_then(|content| Slots::parse(&content)) {
                     Ok(slots) => return Ok(Loaded { slots, damage: None }),
                     Err(reason) => reason,
                 }
@@ -236,8 +350,32 @@ impl Vault {
         Ok(Loaded { slots: Slots::empty(number), damage: Some(damage) })
     }
 
+    /// The slots of a file's content, opened where it is sealed. Within: why it can't be believed.
+    fn open_file(
+        &self,
+        grant: &GrantName,
+        content: Zeroizing<Vec<u8>>,
+    ) -> Result<Result<Zeroizing<Vec<u8>>, String>, VaultError> {
+        if !seal::is_sealed(&content) {
+            return Ok(Ok(content));
+        }
+        let sealer = match &self.sealing {
+            Sealing::None => return Err(VaultError::Sealed { grant: grant.clone() }),
+            Sealing::Sealed(sealer) | Sealing::Unsealed(sealer) => sealer,
+        };
+        match sealer.open(grant, &content) {
+            Ok(content) => Ok(Ok(content)),
+            Err(Unopened::OtherKey) => Err(VaultError::OtherKey { grant: grant.clone() }),
+            Err(Unopened::Damaged(reason)) => Ok(Err(reason)),
+        }
+    }
+
     fn write(&self, turn: &mut Access, grant: &GrantName, slots: &Slots) -> Result<(), VaultError> {
-        let content = slots.render();
+        let mut content = slots.render();
+        if let Sealing::Sealed(sealer) = &self.sealing {
+            let sealed = sealer.seal(grant, &content);
+            content = Zeroizing::new(sealed.map_err(|reason| VaultError::Seal { grant: grant.clone(), reason })?);
+        }
         if content.len() as u64 >= LARGEST {
             return Err(VaultError::TooLarge { grant: grant.clone() });
         }
@@ -250,6 +388,16 @@ impl Vault {
         };
         replaced.map_err(|(step, source)| VaultError::Write { grant: grant.clone(), step, source })
     }
+}
+
+enum ConvertError {
+    Folder(io::Error),
+    Grant(VaultError),
+}
+
+/// Whose file this is, where it is one.
+fn grant_of(name: &str) -> Option<GrantName> {
+    name.strip_suffix(".json").and_then(|grant| GrantName::parse(grant).ok())
 }
 
 /// A grant's name is safe in a file name.

@@ -11,6 +11,8 @@ mod tidiness;
 
 mod contract;
 
+mod manual;
+
 mod source;
 
 use std::fmt;
@@ -62,5 +64,6 @@ pub(crate) fn find_breaches(workspace: &Workspace) -> Result<Vec<Breach>> {
     breaches.extend(contract::find_breaches(&workspace.root)?);
     breaches.extend(layer::find_breaches(&files));
     breaches.extend(tidiness::find_breaches(&files));
+    breaches.extend(manual::find_breaches(&files));
     Ok(breaches)
 }

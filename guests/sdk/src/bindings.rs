@@ -89,6 +89,21 @@ pub mod auth_policy_0_2 {
     });
 }
 
+/// The world of listings, of version 0.2 of the contract. Its `types` are those of 0.1 to the letter.
+pub mod listing {
+    wit_bindgen::generate!({
+        path: "../../wit/v0.2",
+        world: "listing",
+        with: {
+            "punchcard:plugin/types@0.2.0": super::shared::punchcard::plugin::types,
+        },
+        additional_derives: [PartialEq],
+        generate_all,
+        pub_export_macro: true,
+        default_bindings_module: "punchcard_sdk::bindings::listing",
+    });
+}
+
 /// The world of sensors.
 pub mod sensor {
     wit_bindgen::generate!({

@@ -1,6 +1,6 @@
 //! What an author of a Punchcard plugin uses.
 //!
-//! A plugin is a type that implements [`Formatter`], [`Connector`], [`AuthPolicy`] or [`Sensor`] over typed settings and a
+//! A plugin is a type that implements [`Formatter`], [`Connector`], [`AuthPolicy`], [`Sensor`] or [`Listing`] over typed settings and a
 //! typed state, and one line that exports it:
 //!
 //! ```
@@ -52,6 +52,7 @@ pub mod auth_policy;
 pub mod auth_policy_0_2;
 pub mod connector;
 pub mod formatter;
+pub mod listing;
 pub mod sensor;
 
 pub mod log;
@@ -66,6 +67,7 @@ pub use bindings::shared::punchcard::plugin::records::{Cell, Certainty, Column, 
 pub use bindings::shared::punchcard::plugin::types::{Context, Error, Instant, Needs, Problem};
 pub use connector::Connector;
 pub use formatter::{Accepted, Formatter, Verdict, row};
+pub use listing::Listing;
 pub use sensor::Sensor;
 
 /// HTTP as data: what a connector asks for and what came back.

@@ -36,6 +36,7 @@ pub mod people;
 pub mod plugin;
 pub mod repository;
 pub mod runtime;
+pub mod vault;
 
 pub mod prefix;
 pub mod secret;
@@ -73,11 +74,13 @@ use sensor::{Lent, Sensor};
 use sink::Sink;
 use syntax::Damage;
 use table::Table;
+use vault::Sealing;
 
 /// The longest text that is read, in bytes.
 pub const MAX_BYTES: usize = 1024 * 1024;
 
-/// A whole configuration. What refers to a plugin, a choice or a grant refers to one that is in it.
+/// A whole configuration. What refers to a plugin, a choice or a grant refers to one that is in it, but for a choice's list in
+/// what is valid of a text with errors.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Configuration {
     /// `[device]`
@@ -106,6 +109,8 @@ pub struct Configuration {
     pub history: History,
     /// `[runtime]`: its `backend`.
     pub backend: Backend,
+    /// `[vault]`. `None`: tokens are stored as they are.
+    pub vault: Option<Sealing>,
     /// `[notify]`
     pub notify: Option<Notify>,
     /// `[metrics]`: its `listen`.
@@ -162,9 +167,9 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
     let limits = root.optional("limits", Limits::default(), limit::parse_limits).unwrap_or_default();
     let history = root.optional("history", History::default(), history::parse_history);
     let backend = root.optional("runtime", Backend::default(), runtime::parse_runtime);
+    let vault = root.optional("vault", None, |node| vault::parse_vault(node).map(Some));
     let notify = root.optional("notify", None, |node| notify::parse_notify(node).map(Some));
     let metrics = root.optional("metrics", None, |node| metrics::parse_metrics(node).map(Some));
-    let choices = root.parts("choices", ChoiceName::parse, choice::parse_choice);
     let people = root.optional("people", People::default(), people::parse_people);
     let adapter = root.optional("hardware", hardware::Adapter::default(), hardware::parse_hardware);
     let mut seats = input::Seats::new(adapter.unwrap_or_default());
@@ -175,6 +180,7 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
     let plugins = root.parts("plugins", PluginName::parse, |node| plugin::parse_plugin(node, limits));
     let repositories = repository::parse_repositories(&mut root, &declared);
     let grants = root.parts("grants", GrantName::parse, |node| grant::parse_grant(node, &declared));
+    let choices = root.parts("choices", ChoiceName::parse, |node| choice::parse_choice(node, &declared, &grants));
     let sinks = root.parts("sinks", SinkName::parse, |node| sink::parse_sink(node, &declared, &kinds, &grants));
     // What is unknown here is reported; it makes no section invalid.
     let _known = root.finish();
@@ -194,6 +200,7 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
         sinks,
         history: history.unwrap_or_default(),
         backend: backend.unwrap_or_default(),
+        vault: vault.flatten(),
         notify: notify.flatten(),
         metrics: metrics.flatten(),
         places: Places::default(),
@@ -212,7 +219,7 @@ pub fn parse_what_is_valid(text: &str) -> (Configuration, Vec<Diagnostic>) {
     (configuration, diagnostics)
 }
 
-/// Leaves out what refers to a part that was left out.
+/// Leaves out what refers to a part that was left out. A choice stays even then: its last list is kept, and its inputs record.
 fn drop_orphans(configuration: &mut Configuration) {
     let Configuration { choices, inputs, sensors, plugins, repositories, grants, sinks, .. } = configuration;
     repositories.retain(|_, repository| {

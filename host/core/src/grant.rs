@@ -248,6 +248,17 @@ impl Keeper {
         Plan::Step(signal.clone())
     }
 
+    /// When the policy goes on by itself, in milliseconds of the monotonic clock; 0: at once. `None`: it rests until somebody
+    /// asks for something, or a request is answered.
+    #[must_use]
+    pub fn goes_on_at_ms(&self) -> Option<u64> {
+        match &self.phase {
+            Phase::Due(_) => Some(0),
+            Phase::Waiting { until_ms } | Phase::Failed { until_ms } => Some(*until_ms),
+            Phase::Resting | Phase::Unwanted => None,
+        }
+    }
+
     /// The policy answered. Its state is durable and what it forgets is erased. `token` is the version of the slot
     /// `access-token`, where that is filled. The request that it wants performed is returned; its answer comes with
     /// [`Keeper::answered`].

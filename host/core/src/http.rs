@@ -137,6 +137,19 @@ pub enum AuthRequest {
     },
 }
 
+impl AuthRequest {
+    /// Whether a field of the form is the content of this slot.
+    #[must_use]
+    pub fn bears(&self, slot: &str) -> bool {
+        match self {
+            Self::Get(_) => false,
+            Self::Post { fields, .. } => {
+                fields.iter().any(|field| matches!(&field.value, FormValue::Secret(named) if named == slot))
+            }
+        }
+    }
+}
+
 /// Any answer, whatever its status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {

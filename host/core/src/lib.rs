@@ -24,6 +24,7 @@ pub mod badge;
 pub mod choice;
 pub mod encoder;
 pub mod gesture;
+pub mod listing;
 pub mod scene;
 
 pub mod alert;
@@ -48,6 +49,8 @@ pub mod output;
 pub mod reconcile;
 pub mod slowness;
 
+pub mod account;
+pub mod credential_file;
 pub mod grant;
 
 pub mod backoff;
@@ -57,6 +60,7 @@ pub mod wear;
 
 pub mod http;
 pub mod needs;
+pub mod pagination;
 pub mod reach;
 pub mod redact;
 pub mod request;

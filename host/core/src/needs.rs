@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
+use crate::config::choice::Listing;
 use crate::config::grant::Grant;
 use crate::config::input::{Action, Press};
 use crate::config::near::{did_you_mean, near};
 use crate::config::sensor::Sensor;
 use crate::config::sink::Sink;
 use crate::config::{Configuration, Part};
-use crate::name::{EventKind, GrantName, InputName, LoanName, PluginName, SinkName, SlotName};
+use crate::name::{ChoiceName, EventKind, GrantName, InputName, LoanName, PluginName, SinkName, SlotName};
 use crate::plugin::Needs;
 use crate::plugin::sensor::Loans;
 use crate::reach::{Prefix, covering, literal_address, without_query};
@@ -71,6 +72,44 @@ pub fn unmet_by_sink(
     unmet
 }
 
+/// What a choice's listing needs, and neither the choice nor the grant that authorises it gives.
+#[must_use]
+pub fn unmet_by_listing(
+    name: &ChoiceName,
+    listing: &Listing,
+    grants: &BTreeMap<GrantName, Grant>,
+    needs: &Needs,
+) -> Vec<UnmetNeed> {
+    let plugin = &listing.plugin;
+    let mut unmet = unmet_urls(plugin, needs, &listing.reach, &Part::ListingReach(name.clone()));
+    if needs.authorization && listing.authorize.is_none() {
+        unmet.push(UnmetNeed {
+            part: Part::Listing(name.clone()),
+            message: format!(
+                "plugin `{plugin}` sends requests that have to be authorized; add `authorize = {{ grant = \"{}\" }}` to \
+                 choices.{name}.items",
+                grants.keys().next().map_or("NAME", GrantName::as_str)
+            ),
+            entry: None,
+        });
+    }
+    if let Some(grant_name) = listing.grant() {
+        match grants.get(grant_name) {
+            Some(grant) => {
+                unmet.extend(unmet_urls(plugin, needs, &grant.audience, &Part::GrantAudience(grant_name.clone())));
+                unmet.extend(unmet_slots(plugin, needs, grant_name, grant));
+            }
+            // It was left out, for it has an error of its own.
+            None => unmet.push(UnmetNeed {
+                part: Part::Listing(name.clone()),
+                message: format!("grant `{grant_name}`, which authorizes it, has an error"),
+                entry: None,
+            }),
+        }
+    }
+    unmet
+}
+
 /// What a version of a plugin needs, as its publisher says, and plugins.toml does not give where the plugin is used. Each is a
 /// fragment such as `https://new.example` in `sinks.sheet.reach`. The component itself has the last word when it is admitted.
 #[must_use]
@@ -85,6 +124,11 @@ pub fn unmet_by_release(plugin: &PluginName, needs: &ReleaseNeeds, configuration
     };
     for (name, sink) in configuration.sinks.iter().filter(|(_, sink)| sink.deliver.plugin == *plugin) {
         compare(&sink.reach, Part::Reach(name.clone()));
+    }
+    for (name, listing) in configuration.choices.iter().filter_map(|(name, choice)| Some((name, choice.listing()?))) {
+        if listing.plugin == *plugin {
+            compare(&listing.reach, Part::ListingReach(name.clone()));
+        }
     }
     for (name, grant) in configuration.grants.iter().filter(|(_, grant)| grant.plugin == *plugin) {
         compare(&grant.reach, Part::GrantReach(name.clone()));

@@ -1,5 +1,5 @@
-//! What plugins say to the host, in the host's own types (`types`, `auth-flow`, `row-format`, `delivery` and `source` of
-//! the contract). The sandbox converts; nobody here knows a component.
+//! What plugins say to the host, in the host's own types (`types`, `auth-flow`, `row-format`, `delivery`, `source` and
+//! `item-list` of the contract). The sandbox converts; nobody here knows a component.
 
 use crate::event::Event;
 use crate::http::{AuthRequest, Failure, Request, Response};
@@ -74,6 +74,8 @@ pub enum World {
     Connector,
     /// Reads a sensor.
     Sensor,
+    /// Fetches what a person chooses from.
+    Listing,
 }
 
 /// Row formatting.
@@ -409,6 +411,55 @@ pub mod auth {
         pub status: Status,
         /// Slots to erase before `next`.
         pub forget: Vec<String>,
+        /// What to do.
+        pub next: Directive,
+    }
+}
+
+/// Fetching a list of items to choose from.
+pub mod item_list {
+    use super::{Failure, Problem, Request, Response};
+
+    /// An item as a plugin says it (`item-list.item`): neither bounded nor printable yet.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct RawItem {
+        /// By which it is known again under another text.
+        pub id: Option<String>,
+        /// What it is called.
+        pub text: String,
+    }
+
+    /// What happened (`item-list.signal`).
+    #[derive(Debug, Clone, PartialEq)]
+    pub enum Signal {
+        /// A fetch begins.
+        Started,
+        /// The answer to the last request.
+        Responded(Response),
+        /// Why there is none.
+        Failed(Failure),
+        /// The wait is over.
+        Elapsed,
+    }
+
+    /// What to do next (`item-list.directive`).
+    #[derive(Debug, Clone, PartialEq)]
+    pub enum Directive {
+        /// Send this.
+        Send(Request),
+        /// Wait for so many milliseconds.
+        Wait(u64),
+        /// The whole list.
+        Done(Vec<RawItem>),
+        /// There is no list this time.
+        Unavailable(Problem),
+    }
+
+    /// The answer to a step (`item-list.outcome`).
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Outcome {
+        /// For the next step of the same fetch.
+        pub state: Vec<u8>,
         /// What to do.
         pub next: Directive,
     }

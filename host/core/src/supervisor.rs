@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::config::choice::Listing;
 use crate::config::grant::Grant;
 use crate::config::input::Input;
 use crate::config::limit::Limits;
@@ -15,7 +16,7 @@ use crate::config::output::Output;
 use crate::config::panel::Panel;
 use crate::config::sensor::Sensor;
 use crate::config::sink::Sink;
-use crate::name::{GrantName, InputName, OutputName, PluginName, SinkName};
+use crate::name::{ChoiceName, GrantName, InputName, OutputName, PluginName, SinkName};
 use crate::secret::Secret;
 
 /// Milliseconds before a part that broke off is started again, the first time. Each further time it is twice as long.
@@ -40,6 +41,8 @@ pub enum PartName {
     Sink(SinkName),
     /// `sensors.NAME`
     Sensor(InputName),
+    /// `choices.NAME.items`
+    Listing(ChoiceName),
 }
 
 impl fmt::Display for PartName {
@@ -51,6 +54,7 @@ impl fmt::Display for PartName {
             Self::Grant(name) => write!(formatter, "grants.{name}"),
             Self::Sink(name) => write!(formatter, "sinks.{name}"),
             Self::Sensor(name) => write!(formatter, "sensors.{name}"),
+            Self::Listing(name) => write!(formatter, "choices.{name}.items"),
         }
     }
 }
@@ -70,6 +74,8 @@ pub enum PartConfiguration {
     Sink(Box<Sink>),
     /// `[sensors.NAME]`
     Sensor(Box<Sensor>),
+    /// `items` of `[choices.NAME]`
+    Listing(Box<Listing>),
 }
 
 /// A component under its limits.

@@ -96,7 +96,7 @@ fn the_designs_example_is_read() {
     assert_eq!((read.panel.size.width(), read.panel.size.height()), (128, 32));
     let project = ChoiceName::parse("project").unwrap();
     assert_eq!(read.choices[&project].label, "Project");
-    assert_eq!(read.choices[&project].items, ["Workshop", "Garden", "Accounts"]);
+    assert_eq!(read.choices[&project].items.fixed(), ["Workshop", "Garden", "Accounts"]);
     let clock = &read.inputs[&InputName::parse("clock").unwrap()];
     assert_eq!(clock.trigger, Trigger::Line { chip: Chip::Header, line: 17, contact: TO_GROUND });
     let Action::Press(presses) = &clock.action else { panic!("it presses") };

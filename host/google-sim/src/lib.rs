@@ -1,7 +1,7 @@
 //! A strict stand-in for Google's sign-in (device flow, code flow, service accounts), Drive and Sheets, for tests and for looking at.
 //!
 //! One origin, on loopback where nobody asks for another address, answers what `oauth2.googleapis.com`, `www.googleapis.com/drive/v3` and
-//! `sheets.googleapis.com/v4` answer to a device, with Google's shapes, limits and refusals. Requests are compared with
+//! `sheets.googleapis.com/v4` answer to a device, and how a list of `tasks.googleapis.com` is read, with Google's shapes, limits and refusals. Requests are compared with
 //! Google's discovery documents; what they do not know is refused. What is unconfirmed about Google is a switch
 //! ([`Switches`]), what goes wrong with Google is a fault ([`Fault`]), and time can be advanced.
 //!
@@ -38,6 +38,8 @@ mod drive;
 
 mod sheets;
 
+mod tasks;
+
 mod quota;
 mod refusal;
 mod schema;
@@ -63,3 +65,4 @@ pub use switch::{
     DuplicateMetadata, ExpiredCode, FormattedCells, MissingMetadata, RefreshTokens, Switches, TrashedWrites,
     UnknownParameters,
 };
+pub use tasks::TaskAction;

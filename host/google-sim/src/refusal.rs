@@ -1,4 +1,4 @@
-//! How Google's APIs say no: one shape for Sheets, a fuller one for Drive.
+//! How Google's APIs say no: one shape for Sheets, a fuller one for Drive and Tasks.
 //!
 //! The bodies are those of recorded answers where there are any. Refusals of the OAuth endpoints have another shape and
 //! live with them.
@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 
 use crate::call::Answer;
 
-/// Which API answers: Drive adds `errors[]`.
+/// Which API answers: Drive and Tasks add `errors[]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Api {
     Sheets,
     Drive,
+    Tasks,
 }
 
 impl Api {
@@ -20,6 +21,7 @@ impl Api {
         match self {
             Self::Sheets => "sheets.googleapis.com",
             Self::Drive => "drive.googleapis.com",
+            Self::Tasks => "tasks.googleapis.com",
         }
     }
 
@@ -27,6 +29,7 @@ impl Api {
         match self {
             Self::Sheets => "Google Sheets API",
             Self::Drive => "Google Drive API",
+            Self::Tasks => "Google Tasks API",
         }
     }
 }
@@ -98,6 +101,14 @@ impl Refusal {
     /// 404 of the Sheets API for a metadata id that is not there.
     pub(crate) fn metadata_not_found(id: i32) -> Self {
         Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", format!("No developer metadata with ID {id}"))
+    }
+
+    /// 404 of the Tasks API for a list that is not there, or another account's.
+    pub(crate) fn task_list_not_found() -> Self {
+        let mut refusal =
+            Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", "Task list not found.").reason("notFound", None);
+        refusal.status = None;
+        refusal
     }
 
     /// 404 of the Drive API.
@@ -222,7 +233,7 @@ impl Refusal {
     /// The answer as `api` words it.
     pub(crate) fn render(&self, api: Api) -> Answer {
         let mut error = json!({ "code": self.code.as_u16(), "message": self.message });
-        if let (Api::Drive, Some(reason)) = (api, &self.reason) {
+        if let (Api::Drive | Api::Tasks, Some(reason)) = (api, &self.reason) {
             let mut reason = reason.clone();
             reason["message"] = json!(self.message);
             error["errors"] = json!([reason]);

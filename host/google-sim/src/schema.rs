@@ -16,10 +16,11 @@ pub(crate) use self::check::Mismatch;
 pub(crate) use self::mask::Mask;
 use crate::refusal::Api;
 
-/// The two documents.
+/// The documents.
 pub(crate) struct Discovery {
     pub(crate) sheets: Document,
     pub(crate) drive: Document,
+    pub(crate) tasks: Document,
 }
 
 impl Discovery {
@@ -27,6 +28,7 @@ impl Discovery {
         match api {
             Api::Sheets => &self.sheets,
             Api::Drive => &self.drive,
+            Api::Tasks => &self.tasks,
         }
     }
 }
@@ -36,6 +38,7 @@ impl Discovery {
 pub(crate) static DISCOVERY: LazyLock<Discovery> = LazyLock::new(|| Discovery {
     sheets: serde_json::from_str(include_str!("../discovery/sheets.v4.json")).expect("sheets.v4.json"),
     drive: serde_json::from_str(include_str!("../discovery/drive.v3.json")).expect("drive.v3.json"),
+    tasks: serde_json::from_str(include_str!("../discovery/tasks.v1.json")).expect("tasks.v1.json"),
 });
 
 /// One API's discovery document.
@@ -267,7 +270,7 @@ mod tests {
             let nested = field.items.iter().chain(&field.additional_properties);
             field.reference.as_deref().into_iter().chain(nested.flat_map(|field| references(field))).collect()
         }
-        for document in [&DISCOVERY.sheets, &DISCOVERY.drive] {
+        for document in [&DISCOVERY.sheets, &DISCOVERY.drive, &DISCOVERY.tasks] {
             for field in document.schemas.values().flat_map(|message| message.properties.values()) {
                 for name in references(field) {
                     assert!(document.schemas.contains_key(name), "{name}");
@@ -310,6 +313,7 @@ mod tests {
             (Api::Sheets, "GET", "/v4/spreadsheets/abc/values:batchGet", "sheets.spreadsheets.values.batchGet", "abc"),
             (Api::Drive, "POST", "/drive/v3/files", "drive.files.create", ""),
             (Api::Drive, "GET", "/drive/v3/files", "drive.files.list", ""),
+            (Api::Tasks, "GET", "/tasks/v1/lists/%40default/tasks", "tasks.tasks.list", "@default"),
             (Api::Drive, "DELETE", "/drive/v3/files/abc", "drive.files.delete", "abc"),
         ];
         for (api, method, path, id, values) in table {

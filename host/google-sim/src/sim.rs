@@ -20,6 +20,7 @@ use crate::quota::Quota;
 use crate::server::{self, Shared};
 use crate::sheets::SheetTable;
 use crate::switch::Switches;
+use crate::tasks::TaskAction;
 use crate::world::World;
 
 /// What the stand-in is started with.
@@ -156,6 +157,14 @@ impl GoogleSim {
         self.shared.with_world(|world, now| world.oauth.decide(user_code, decision, ACCOUNT, now))
     }
 
+    /// The same for a person with another account.
+    ///
+    /// # Errors
+    /// As [`Self::consent`].
+    pub fn consent_as(&self, account: &str, user_code: &str, decision: Decision) -> Result<(), UnknownCode> {
+        self.shared.with_world(|world, now| world.oauth.decide(user_code, decision, account, now))
+    }
+
     /// Makes a key for a service account, which is new where there is none of this address. Returns the file that Google's
     /// console would download.
     ///
@@ -184,6 +193,17 @@ impl GoogleSim {
     /// replies.
     pub fn edit_as_person(&self, id: &str, requests: &Value) -> Result<Vec<Value>, ControlError> {
         self.shared.with_world(|world, now| world.edit_as_person(id, requests, now))
+    }
+
+    /// Does to a list of tasks of the account [`ACCOUNT`] what a person does on a phone.
+    pub fn edit_tasks(&self, list: &str, action: TaskAction) {
+        self.shared.with_world(|world, now| world.tasks.act(ACCOUNT, list, action, now));
+    }
+
+    /// An access token of the account [`ACCOUNT`] and the first client with these scopes, as a person gets one by a way that
+    /// is not simulated. It lives as long as any other.
+    pub fn issue_token(&self, scopes: &[&str]) -> String {
+        self.shared.with_world(|world, now| world.oauth.issue_token(scopes, now))
     }
 
     /// One spreadsheet as formatted texts.

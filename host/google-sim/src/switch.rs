@@ -34,6 +34,12 @@ pub struct Switches {
     pub sheets_enabled: bool,
     /// Whether the Drive API is enabled in the Cloud project.
     pub drive_enabled: bool,
+    /// Whether the Tasks API is enabled in the Cloud project.
+    pub tasks_enabled: bool,
+    /// The most tasks of a page, where that is fewer than are asked for.
+    pub most_tasks_on_a_page: usize,
+    /// Every page of a list of tasks says that the next one is the first: no server should.
+    pub task_pages_in_a_circle: bool,
 }
 
 impl Default for Switches {
@@ -49,6 +55,9 @@ impl Default for Switches {
             unknown_drive_parameters: UnknownParameters::Refused,
             sheets_enabled: true,
             drive_enabled: true,
+            tasks_enabled: true,
+            most_tasks_on_a_page: 100,
+            task_pages_in_a_circle: false,
         }
     }
 }

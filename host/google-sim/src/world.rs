@@ -20,6 +20,7 @@ use crate::refusal::{Api, Refusal, render_no_such_path};
 use crate::schema::{DISCOVERY, Found, Mismatch};
 use crate::sheets;
 use crate::switch::{Switches, UnknownParameters};
+use crate::tasks::Tasks;
 
 /// Bytes of a request's body: beyond them Google refuses it.
 pub(crate) const MOST_BODY_BYTES: usize = 10 * 1024 * 1024;
@@ -28,6 +29,7 @@ pub(crate) const MOST_BODY_BYTES: usize = 10 * 1024 * 1024;
 pub(crate) struct World {
     pub(crate) oauth: Oauth,
     pub(crate) drive: Drive,
+    pub(crate) tasks: Tasks,
     pub(crate) quota: Quota,
     pub(crate) switches: Switches,
     pub(crate) faults: Faults,
@@ -50,6 +52,7 @@ impl World {
         Self {
             oauth,
             drive: Drive::default(),
+            tasks: Tasks::default(),
             quota,
             switches,
             faults: Faults::default(),
@@ -133,7 +136,7 @@ impl World {
                 Some(Api::Sheets) => {
                     quota::refuse(123_456_789_012, use_of(&call), true, now).render(Api::Sheets).into()
                 }
-                Some(Api::Drive) => Refusal::user_rate_limit().render(Api::Drive).into(),
+                Some(api @ (Api::Drive | Api::Tasks)) => Refusal::user_rate_limit().render(api).into(),
                 None => forced(self, Forced::RateLimit),
             },
             Effect::RetryLater { status, after } => {
@@ -225,6 +228,7 @@ impl World {
         let is_enabled = match api {
             Api::Sheets => self.switches.sheets_enabled,
             Api::Drive => self.switches.drive_enabled,
+            Api::Tasks => self.switches.tasks_enabled,
         };
         if !is_enabled {
             return Err(Refusal::service_disabled(api, caller.project));
@@ -235,7 +239,7 @@ impl World {
         if api == Api::Sheets {
             self.quota.take(&caller, use_of(call), now)?;
         }
-        let is_strict = api == Api::Sheets || self.switches.unknown_drive_parameters == UnknownParameters::Refused;
+        let is_strict = api != Api::Drive || self.switches.unknown_drive_parameters == UnknownParameters::Refused;
         let mut violations = document.check_path(&found);
         violations.extend(document.check_query(found.method, &call.query, is_strict));
         if !violations.is_empty() {
@@ -254,6 +258,7 @@ impl World {
         };
         let result = match api {
             Api::Drive => self.drive.perform(&found, call, caller, &self.switches, now),
+            Api::Tasks => self.tasks.perform(&found, call, caller, &self.switches),
             Api::Sheets => {
                 let id = found.path_value("spreadsheetId");
                 let is_there = self.drive.file(id).is_some();
@@ -291,6 +296,9 @@ fn check_body(api: Api, found: &Found<'_>, call: &Call) -> Result<(), Refusal> {
 fn api_of(path: &str) -> Option<Api> {
     if path.starts_with("/v4/") {
         return Some(Api::Sheets);
+    }
+    if path.starts_with("/tasks/") {
+        return Some(Api::Tasks);
     }
     path.starts_with("/drive/").then_some(Api::Drive)
 }

@@ -34,6 +34,37 @@ impl Ledger {
         .await
     }
 
+    /// When a person let the device into the grant's account, in Unix microseconds. `None`: it is not known.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub async fn granted_at(&self, grant: &GrantName) -> Result<Option<i64>, StorageError> {
+        let grant = grant.to_string();
+        self.read(move |reader| {
+            reader.snapshot(|snapshot, _| {
+                let mut find = snapshot.prepare_cached("SELECT granted_at FROM grant_state WHERE grant_name = ?1")?;
+                Ok(find.query_row([grant], |row| row.get(0)).optional()?.flatten())
+            })
+        })
+        .await
+    }
+
+    /// Keeps when a person let the device into the account of a declared grant, in Unix microseconds.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn note_granted(&self, grant: &GrantName, at: Option<i64>) -> Result<(), StorageError> {
+        let grant = grant.to_string();
+        self.write(move |store| {
+            store.transact(|transaction| {
+                let note = "UPDATE grant_state SET granted_at = ?2 WHERE grant_name = ?1";
+                transaction.prepare_cached(note)?.execute((grant, at))?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
     /// Declares which plugin a grant's policy is. Where it was another one, its state is dropped: it means nothing to this
     /// one. What is still to be erased stays so. Returns whether that was so.
     ///

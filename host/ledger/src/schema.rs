@@ -36,6 +36,7 @@ pub(super) const STEPS: &[M<'static>] = &[
     M::up(include_str!("schema/version-3.sql")),
     M::up(include_str!("schema/version-4.sql")),
     M::up(include_str!("schema/version-5.sql")),
+    M::up(include_str!("schema/version-6.sql")),
 ];
 
 /// A ledger that is ready.

@@ -9,11 +9,12 @@ use wasmparser::{Parser, Payload};
 const PACKAGE: &str = "punchcard:plugin/";
 
 /// What each world exports.
-const EXPORTS: [(&str, World); 4] = [
+const EXPORTS: [(&str, World); 5] = [
     ("auth-flow", World::AuthPolicy),
     ("row-format", World::Formatter),
     ("delivery", World::Connector),
     ("source", World::Sensor),
+    ("item-list", World::Listing),
 ];
 
 /// Which world, of which contract.
@@ -37,7 +38,7 @@ pub(crate) fn read_world(bytes: &[u8]) -> Result<(World, ContractVersion)> {
         }
     }
     found.context(
-        "it exports none of the contract's interfaces: row-format, delivery, auth-flow or source of punchcard:plugin",
+        "it exports none of the contract's interfaces: row-format, delivery, auth-flow, source or item-list of punchcard:plugin",
     )
 }
 

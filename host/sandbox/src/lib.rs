@@ -30,6 +30,7 @@ mod watchdog;
 pub mod auth_policy;
 pub mod connector;
 pub mod formatter;
+pub mod listing;
 pub mod sensor;
 
 pub use admission::{AdmissionError, Description};
@@ -43,6 +44,7 @@ pub use contract::contract_versions;
 pub use engine::CALLS;
 pub use file::read_component;
 pub use formatter::Formatter;
+pub use listing::Listing;
 pub use sandbox::{Admitted, LoadError, Plugin, Sandbox, SandboxError, describe};
 pub use sensor::Sensor;
 pub use tally::{Counted, Tally};

@@ -25,7 +25,7 @@ use super::measure::measure;
 use super::tally::Tally;
 use super::text::clip_sentence;
 use super::watchdog::Watchdog;
-use super::{AuthPolicy, Connector, Formatter, Sensor};
+use super::{AuthPolicy, Connector, Formatter, Listing, Sensor};
 
 /// Why a plugin could not be loaded. The others run without it.
 #[derive(Debug, Error)]
@@ -56,6 +56,7 @@ fn describe_world(world: World) -> &'static str {
         World::Formatter => "a formatter",
         World::Connector => "a connector",
         World::Sensor => "a sensor",
+        World::Listing => "a listing",
     }
 }
 
@@ -108,6 +109,8 @@ pub enum Plugin {
     Connector(Connector),
     /// Reads a sensor.
     Sensor(Sensor),
+    /// Fetches a list to choose from.
+    Listing(Listing),
 }
 
 impl Plugin {
@@ -119,6 +122,7 @@ impl Plugin {
             Self::Formatter(_) => World::Formatter,
             Self::Connector(_) => World::Connector,
             Self::Sensor(_) => World::Sensor,
+            Self::Listing(_) => World::Listing,
         }
     }
 
@@ -130,6 +134,7 @@ impl Plugin {
             Self::Formatter(plugin) => plugin.sha256(),
             Self::Connector(plugin) => plugin.sha256(),
             Self::Sensor(plugin) => plugin.sha256(),
+            Self::Listing(plugin) => plugin.sha256(),
         }
     }
 
@@ -141,6 +146,7 @@ impl Plugin {
             Self::Formatter(plugin) => plugin.tally(),
             Self::Connector(plugin) => plugin.tally(),
             Self::Sensor(plugin) => plugin.tally(),
+            Self::Listing(plugin) => plugin.tally(),
         }
     }
 }

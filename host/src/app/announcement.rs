@@ -81,7 +81,11 @@ impl Device {
             match part {
                 PartName::Grant(grant) => panel.set_prompt(grant, None, now_ms),
                 PartName::Sink(sink) => panel.set_standing(sink, None),
-                PartName::Panel | PartName::Inputs(_) | PartName::Outputs | PartName::Sensor(_) => {}
+                PartName::Panel
+                | PartName::Inputs(_)
+                | PartName::Outputs
+                | PartName::Sensor(_)
+                | PartName::Listing(_) => {}
             }
         });
         if matches!(part, PartName::Sensor(_)) {

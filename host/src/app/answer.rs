@@ -9,12 +9,12 @@ use punchcard_core::name::SinkName;
 use tokio::sync::oneshot;
 use tracing::info;
 
-use super::control::{Answer, Question, WayReport};
+use super::control::{Answer, FetchQuestion, Question, WayReport};
 use super::delivery::{command, waits_to_look};
 use super::device::{Device, Reload};
 use super::error_chain::chain;
 use super::formatting;
-use super::grant::{Grant, GrantCommand};
+use super::grant::{FetchError, Grant, GrantCommand};
 use super::part::handle::SinkHandle;
 use super::part::roster::{OnOrOff, Parts};
 use super::report::report;
@@ -35,6 +35,7 @@ impl Device {
             Question::Frame => Ok(self.display.answer()),
             Question::Reload => self.reload().await,
             Question::Plugin(question) => self.answer_of_plugin(question).await,
+            Question::Fetch(question) => self.fetch(&question).await,
             Question::SignIn { grant } => self.ask_grant(&grant, GrantCommand::SignIn),
             Question::SignInByLoopback { grant } => self.ask_grant(&grant, GrantCommand::SignInByLoopback),
             Question::Visit { grant } => {
@@ -47,6 +48,7 @@ impl Device {
                 desk.paste(&address.0).map_err(|error| error.to_string())?;
                 Ok(Answer::Accepted)
             }
+            Question::AcceptAccount { grant } => self.ask_grant(&grant, GrantCommand::AcceptAccount),
             Question::SignOut { grant, revoke } => self.ask_grant(&grant, GrantCommand::SignOut { revoke }),
             Question::Retry { sink } => self.retry(&sink),
             Question::DeliverUncompared { sink } => self.deliver_uncompared(&sink).await,
@@ -100,6 +102,20 @@ impl Device {
             Some((_, Ok(grant))) => Ok(Arc::clone(grant)),
             Some((_, Err(reason))) => Err(format!("grant `{name}` is off: {reason}")),
             None => Err(unknown("grant", name, parts.grants.keys())),
+        }
+    }
+
+    /// Sends a request of a person under a grant.
+    async fn fetch(&self, question: &FetchQuestion) -> Result<Answer, String> {
+        let parts = self.parts()?;
+        let found = parts.grants.iter().find(|(grant, _)| grant.as_str() == question.grant);
+        let (name, standing) = found.ok_or_else(|| unknown("grant", &question.grant, parts.grants.keys()))?;
+        let grant = standing.as_ref().map_err(|reason| format!("grant `{name}` is off: {reason}"))?;
+        let http = self.http.clone()?;
+        match grant.fetch(&question.request(), &http, &self.clock).await {
+            Ok(response) => Ok(Answer::Fetched(response.into())),
+            Err(FetchError::Refused(reason)) => Err(reason),
+            Err(FetchError::Unanswered(reason)) => Ok(Answer::Unanswered { reason }),
         }
     }
 

@@ -19,6 +19,7 @@ use super::fault::Fault;
 use super::material::Materials;
 use super::part::Part;
 use super::part::grant::GrantPart;
+use super::part::listing::ListingPart;
 use super::part::sensor::SensorPart;
 use super::part::sink::SinkPart;
 use super::plugin::{Plugins, Versions};
@@ -33,7 +34,9 @@ pub(super) fn part_names(configuration: &Configuration) -> Vec<PartName> {
     let grants = configuration.grants.keys().cloned().map(PartName::Grant);
     let sinks = configuration.sinks.keys().cloned().map(PartName::Sink);
     let sensors = configuration.sensors.keys().cloned().map(PartName::Sensor);
-    grants.chain(sinks).chain(sensors).collect()
+    let listed = configuration.choices.iter().filter(|(_, choice)| choice.listing().is_some());
+    let listings = listed.map(|(name, _)| PartName::Listing(name.clone()));
+    grants.chain(sinks).chain(sensors).chain(listings).collect()
 }
 
 /// Puts all parts together, side by side. Each comes out as soon as it is done.
@@ -54,6 +57,7 @@ async fn assemble_part(materials: &Materials, name: &PartName) -> Assembled {
         PartName::Grant(name) => Ok(Arc::new(GrantPart::assemble(materials, name).await?)),
         PartName::Sink(name) => Ok(Arc::new(SinkPart::assemble(materials, name).await?)),
         PartName::Sensor(name) => Ok(Arc::new(SensorPart::assemble(materials, name).await?)),
+        PartName::Listing(name) => Ok(Arc::new(ListingPart::assemble(materials, name).await?)),
         PartName::Panel | PartName::Inputs(_) | PartName::Outputs => Err(Vec::new()),
     }
 }

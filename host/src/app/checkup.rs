@@ -23,11 +23,11 @@ use super::configuration::{LAST_VALID, ReadError, Source};
 use super::control::{Answer, Question, ask, is_there};
 use super::device::Options;
 use super::error_chain::chain;
-use super::material::credential_folder;
+use super::material::{credential_folder, read_secret_of};
 use super::status::Report;
 use crate::clock::Clock;
 use crate::machine::Machine;
-use crate::vault::{ConfiguredSecretError, ConfiguredSecrets, read_all_secrets};
+use crate::vault::{ConfiguredSecretError, ConfiguredSecrets, Sealer, read_all_secrets};
 
 /// Where systemd puts the credentials of the package's service (systemd.exec(5)): its user may read them from outside, too.
 const CREDENTIALS_OF_SERVICE: &str = "/run/credentials/punchcard.service";
@@ -115,10 +115,18 @@ pub struct KnownSecrets {
 /// When the vault can't be read.
 pub fn known_secrets(options: &Options) -> std::io::Result<KnownSecrets> {
     let state = &options.state;
-    let mut known = KnownSecrets { secrets: read_all_secrets(&state.join("vault"))?, unread: Vec::new() };
     // Paths in the last valid one are relative to the same folder.
     let folder = options.configuration.parent().unwrap_or(Path::new("."));
     let secrets = ConfiguredSecrets::new(credential_folder().or_else(|| Some(CREDENTIALS_OF_SERVICE.into())));
+    // Without a configuration that can be read, sealed files are named as not opened.
+    let sealing =
+        Source::read(&options.configuration).ok().and_then(|source| parse_what_is_valid(&source.text).0.vault);
+    let sealer = sealing.and_then(|sealing| read_secret_of(&secrets, &sealing.key, folder).ok());
+    let sealer = sealer.and_then(|key| Sealer::new(key).ok());
+    let (found, unopened) = read_all_secrets(&state.join("vault"), sealer.as_ref())?;
+    let unread =
+        unopened.into_iter().map(|name| format!("the tokens in {name}, which are sealed with a key that is not here"));
+    let mut known = KnownSecrets { secrets: found, unread: unread.collect() };
     for path in [options.configuration.clone(), state.join(LAST_VALID)] {
         let text = match Source::read(&path) {
             Ok(source) => source.text,

@@ -173,6 +173,7 @@ pub fn find_restart_needs(started_with: &Configuration, now: &Configuration) -> 
     let table = [
         ("device", started_with.device != now.device),
         ("runtime", started_with.backend != now.backend),
+        ("vault", started_with.vault != now.vault),
         ("limits.answer-mib", answer_bytes(started_with) != answer_bytes(now)),
     ];
     table.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()

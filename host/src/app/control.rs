@@ -13,12 +13,17 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tracing::{debug, warn};
 
+mod fetch;
+pub use fetch::{Bytes, FetchQuestion, Fetched, MethodName};
+
 use super::status::{ReconcileStage, ReloadReport, Report, RepositoryReport};
 
 /// The socket's name in the state folder.
 const FILE_NAME: &str = "control.sock";
-/// The longest question, in bytes.
-const QUESTION_BYTES: u64 = 64 << 10;
+/// The longest question, in bytes: a request with a body of [`FETCH_BODY_BYTES`], as base64.
+const QUESTION_BYTES: u64 = 12 << 20;
+/// The longest body of a request that a person sends, in bytes.
+pub const FETCH_BODY_BYTES: usize = 8 << 20;
 /// How long either side waits for the other.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -55,6 +60,13 @@ pub enum Question {
         grant: String,
         /// The address.
         address: Pasted,
+    },
+    /// Send a request under a grant.
+    Fetch(FetchQuestion),
+    /// Go on with the account that was signed in with, though it was another one before.
+    AcceptAccount {
+        /// The grant.
+        grant: String,
     },
     /// Sign out.
     SignOut {
@@ -206,6 +218,8 @@ impl Question {
             Self::Correct { .. } | Self::Requeue { .. } | Self::Forget { .. } | Self::Plugin(_) | Self::Reload => {
                 Duration::from_secs(600)
             }
+            // Two renewals, and two requests with their time-outs.
+            Self::Fetch(_) => Duration::from_secs(300),
             // Several plugins, on a slow network.
             Self::Update { .. } => Duration::from_secs(3_600),
             _ => PATIENCE,
@@ -263,6 +277,13 @@ pub enum Answer {
     Dropped {
         /// Events and rows.
         count: u64,
+    },
+    /// What a service answered.
+    Fetched(Fetched),
+    /// A service did not answer, or not in time.
+    Unanswered {
+        /// Why.
+        reason: String,
     },
     /// It can't be done.
     Refused {

@@ -19,6 +19,7 @@ use super::trouble::Troubles;
 use super::update::UpdateAsk;
 use crate::clock::Clock;
 use crate::hardware::Hardware;
+use crate::http::Http;
 
 /// What a device is started with.
 #[derive(Debug, Clone)]
@@ -47,6 +48,8 @@ pub(super) struct Device {
     pub(super) parts: watch::Sender<Arc<Parts>>,
     /// Where the supervisor is asked.
     pub(super) supervisor: mpsc::UnboundedSender<Reload>,
+    /// Requests of parts, and of people.
+    pub(super) http: Result<Arc<Http>, String>,
     /// Where new versions are asked for.
     pub(super) updates: mpsc::UnboundedSender<UpdateAsk>,
     /// What repositories offered when they were looked at last.

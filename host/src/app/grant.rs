@@ -6,14 +6,17 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use punchcard_core::account::{Change, judge_account, read_account};
 use punchcard_core::config;
 use punchcard_core::config::grant::SignIn;
 use punchcard_core::grant::{GrantStatus, Keeper, LeaseId, Plan};
 use punchcard_core::http::{AuthRequest, Failure};
 use punchcard_core::name::{GrantName, SlotName};
 use punchcard_core::pace::{Departure, Pace};
+use punchcard_core::plugin::Problem;
 use punchcard_core::plugin::auth::{Outcome, Prompt, Signal, Slot};
 use punchcard_core::reach::Prefix;
 use punchcard_core::redact::Blanker;
@@ -31,17 +34,21 @@ use crate::browser::Desk;
 use crate::clock::Clock;
 use crate::http::Http;
 use crate::signature::sign;
-use crate::vault::{Loaded, Slots, Vault};
+use crate::vault::{Accounts, Loaded, Slots, Vault};
 use punchcard_ledger::{Ledger, RememberedGrant};
 use punchcard_sandbox::AuthPolicy;
 
 mod reception;
 use reception::{OpenDesk, Reception};
+mod fetching;
+pub use fetching::FetchError;
 
 /// The slot that a lease is for.
 const ACCESS_TOKEN: &str = "access-token";
 /// The slot of what gets the next one.
 const REFRESH_TOKEN: &str = "refresh-token";
+/// The slot of what says whose account it is.
+const ID_TOKEN: &str = "id-token";
 /// The slots that a person's browser fills.
 const AUTHORIZATION_CODE: &str = "authorization-code";
 const CODE_VERIFIER: &str = "code-verifier";
@@ -64,6 +71,8 @@ pub(super) enum GrantCommand {
         /// And to give the grant up for every device that shares it.
         revoke: bool,
     },
+    /// A person accepts the account that was signed in with.
+    AcceptAccount,
     /// A server answered 401.
     Refused(LeaseId),
     /// End, once the request that is under way is answered.
@@ -85,6 +94,12 @@ pub(super) struct Grant {
     /// None until the storage has been read.
     slots: Mutex<Option<Slots>>,
     damage: Mutex<Option<String>>,
+    /// When a person let the device in, in Unix microseconds, where that is known.
+    granted_at: Mutex<Option<i64>>,
+    /// When its policy goes on by itself, in milliseconds of the monotonic clock; 0 while it is at work, `None` where it rests.
+    goes_on_at_ms: Mutex<Option<u64>>,
+    /// A request of its policy bore the refresh token.
+    has_sent_refresh_token: AtomicBool,
     pace: Mutex<Pace>,
     /// Whether the only copy of what a server gave is being stored.
     storing: watch::Sender<bool>,
@@ -181,6 +196,33 @@ impl Grant {
     pub(super) fn secrets(&self) -> Vec<Secret> {
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.iter().flat_map(Slots::secrets).cloned().collect()
+    }
+
+    /// Whose account it is, where a server has said.
+    pub(super) fn account(&self) -> Option<String> {
+        let Accounts { accepted, other } = self.accounts();
+        other.or(accepted).map(|account| account.name().to_owned())
+    }
+
+    /// The account that the device used before, where a person has not accepted that it is another one now.
+    pub(super) fn account_before(&self) -> Option<String> {
+        let Accounts { accepted, other } = self.accounts();
+        accepted.filter(|_| other.is_some()).map(|account| account.name().to_owned())
+    }
+
+    fn accounts(&self) -> Accounts {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.as_ref().map(|slots| slots.accounts().clone()).unwrap_or_default()
+    }
+
+    /// When a person let the device in, in Unix microseconds, where that is known.
+    pub(super) fn granted_at(&self) -> Option<i64> {
+        *self.granted_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether its policy has used the refresh token. One that signs in with a key never does.
+    pub(super) fn has_sent_refresh_token(&self) -> bool {
+        self.has_sent_refresh_token.load(Ordering::Relaxed)
     }
 
     /// That the token storage's file was set aside, where it was and nobody has signed in since.
@@ -294,6 +336,9 @@ impl GrantKeeper {
             refused: Mutex::new(None),
             slots: Mutex::new(None),
             damage: Mutex::new(None),
+            granted_at: Mutex::new(None),
+            goes_on_at_ms: Mutex::new(Some(0)),
+            has_sent_refresh_token: AtomicBool::new(false),
             pace: Mutex::new(Pace::new(NonZeroU32::MAX)),
             storing: watch::channel(false).0,
             sign_in: configured.sign_in,
@@ -380,8 +425,32 @@ impl GrantKeeper {
                     self.publish();
                 }
             }
+            GrantCommand::AcceptAccount => self.accept_account(),
             GrantCommand::Stop => self.stopping = true,
         }
+    }
+
+    /// A person accepts the account that was signed in with. Where that can't be stored, nothing has changed.
+    fn accept_account(&mut self) {
+        let Accounts { other: Some(account), .. } = self.grant.accounts() else { return };
+        let accounts = Accounts { accepted: Some(account), other: None };
+        match self.vault.store_as(&self.grant.name, Vec::new(), Some(accounts)) {
+            Ok(loaded) => self.hold(loaded),
+            Err(error) => error!(grant = %self.grant.name, reason = chain(error), "the account can't be stored"),
+        }
+        self.publish();
+    }
+
+    /// Whose account the answer says it is, where it does. The policy has no use for the token that says so, and may forget it.
+    fn judge_account(&self, brought: &[(SlotName, Secret)]) -> Option<Accounts> {
+        let (_, token) = brought.iter().find(|(slot, _)| slot.as_str() == ID_TOKEN)?;
+        let Accounts { accepted, .. } = self.grant.accounts();
+        Some(match judge_account(accepted.as_ref(), read_account(token).as_ref()) {
+            Change::Same => Accounts { accepted, other: None },
+            Change::Accept(account) => Accounts { accepted: Some(account), other: None },
+            Change::Another(account) => Accounts { accepted, other: Some(account) },
+            Change::Unknown => return None,
+        })
     }
 
     /// What a person's browser brought. It is durable before the policy hears of it.
@@ -420,6 +489,8 @@ impl GrantKeeper {
 
     async fn try_recall(&mut self) -> Result<Vec<u8>, String> {
         let remembered = self.ledger.grant(&self.grant.name).await.map_err(chain)?;
+        let granted_at = self.ledger.granted_at(&self.grant.name).await.map_err(chain)?;
+        *self.grant.granted_at.lock().unwrap_or_else(PoisonError::into_inner) = granted_at;
         self.unerased = remembered.forget;
         self.erase()?;
         self.hold(self.vault.load(&self.grant.name).map_err(chain)?);
@@ -436,13 +507,27 @@ impl GrantKeeper {
                     false => self.reception.receive(outcome.status, &self.reach).await,
                 };
                 let request = self.keeper.stepped(status, outcome.next, token, self.clock.monotonic_ms());
-                self.publish();
+                let goes_on_at_ms = if request.is_some() { Some(0) } else { self.keeper.goes_on_at_ms() };
+                *self.grant.goes_on_at_ms.lock().unwrap_or_else(PoisonError::into_inner) = goes_on_at_ms;
+                if self.publish() {
+                    self.note_granted().await;
+                }
                 request
             }
             Err(reason) => {
                 self.fail(reason, self.clock.monotonic_ms());
                 None
             }
+        }
+    }
+
+    /// Keeps when a person let the device in. Nothing hangs on it: where the disk refuses, it is not known later.
+    async fn note_granted(&self) {
+        let now = self.time.now(&self.clock);
+        let at = now.is_known().then_some(now.wall.unix_micros);
+        *self.grant.granted_at.lock().unwrap_or_else(PoisonError::into_inner) = at;
+        if let Err(error) = self.ledger.note_granted(&self.grant.name, at).await {
+            warn!(grant = %self.grant.name, reason = chain(error), "when a person signed in is not kept");
         }
     }
 
@@ -477,6 +562,9 @@ impl GrantKeeper {
     async fn try_perform(&mut self, request: &AuthRequest) -> Result<Signal, Failure> {
         let prepared = self.prepare(request).await?;
         depart(&self.requests, &self.clock).await;
+        if request.bears(REFRESH_TOKEN) {
+            self.grant.has_sent_refresh_token.store(true, Ordering::Relaxed);
+        }
         let mut known: Vec<Secret> = self.secrets();
         known.extend(prepared.minted().iter().cloned());
         let (answer, brought) = match self.http.perform(&prepared).await {
@@ -515,8 +603,10 @@ impl GrantKeeper {
     }
 
     async fn try_to_store(&mut self, brought: &[(SlotName, Secret)]) {
+        // Together with the tokens: after a power cut nobody would know that they are of another account.
+        let accounts = self.judge_account(brought);
         loop {
-            match self.vault.store(&self.grant.name, brought.to_vec()) {
+            match self.vault.store_as(&self.grant.name, brought.to_vec(), accounts.clone()) {
                 Ok(loaded) => {
                     self.hold(loaded);
                     // A code is no sign-in yet.
@@ -580,10 +670,25 @@ impl GrantKeeper {
         self.publish();
     }
 
-    fn publish(&mut self) {
-        let standing = self.keeper.standing().clone();
-        let is_authorized = matches!(standing, GrantStatus::Authorized { .. });
+    fn say_other_account(&self, before: &str) -> Problem {
+        let name = &self.grant.name;
+        let now = self.grant.account().unwrap_or_default();
+        let advice = format!(
+            "the device is signed in as {now}; before, it was {before}, whose files it can't use now. If that is meant: `punchcard \
+             grants accept {name}`. Otherwise sign in as {before}: `punchcard sign-in {name}`"
+        );
+        Problem { headline: "other account".into(), advice }
+    }
+
+    /// Says where the grant stands. Returns whether a person has just let the device in.
+    fn publish(&mut self) -> bool {
+        let mut standing = self.keeper.standing().clone();
         let is_blocked = matches!(standing, GrantStatus::Blocked(_));
+        // The policy is none the wiser, and goes on renewing; but nothing is done in the name of the other account.
+        if let (GrantStatus::Authorized { .. }, Some(before)) = (&standing, self.grant.account_before()) {
+            standing = GrantStatus::Blocked(self.say_other_account(&before));
+        }
+        let is_authorized = matches!(standing, GrantStatus::Authorized { .. });
         // Between a person's answer and the lease there may be a request.
         let was_awaited = self.is_awaited;
         self.is_awaited = match &standing {
@@ -602,9 +707,11 @@ impl GrantKeeper {
         if is_news && is_blocked {
             self.policy.tally().note_hold();
         }
-        if was_awaited && is_authorized {
+        let is_granted = was_awaited && is_authorized;
+        if is_granted {
             self.grant.sign_ins.send_modify(|count| *count += 1);
         }
+        is_granted
     }
 }
 
@@ -628,6 +735,9 @@ impl Grant {
             refused: Mutex::new(None),
             slots: Mutex::new(None),
             damage: Mutex::new(None),
+            granted_at: Mutex::new(None),
+            goes_on_at_ms: Mutex::new(Some(0)),
+            has_sent_refresh_token: AtomicBool::new(false),
             pace: Mutex::new(Pace::new(NonZeroU32::MIN)),
             storing: watch::channel(false).0,
             sign_in: SignIn::AtStart,

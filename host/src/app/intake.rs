@@ -29,14 +29,17 @@ use super::display::Display;
 use super::error_chain::chain;
 use super::grant::GrantCommand;
 use super::known_time::KnownTime;
+use super::listing::Lists;
 use super::part::roster::Parts;
 use super::timer::wait_until;
 use super::trouble::Troubles;
 use crate::clock::{Clock, entropy};
 use crate::input::Message;
+use lists::Arriving;
 use punchcard_ledger::{AcceptError, Ledger, SHARED_COMMIT};
 
 mod badge;
+mod lists;
 
 /// Presses of other inputs that wait while one is saved. More would be a stuck contact, not people.
 const WAITING: usize = 16;
@@ -46,6 +49,8 @@ const SHARING: usize = 4 * SHARED_COMMIT;
 
 /// What has the problem, in `status`, when presses are not recorded.
 const PART: &str = "inputs";
+/// What the panel says in the place of an item, where the list of a choice was never fetched.
+const NO_LIST_YET: &str = "no list yet";
 /// What the panel says of such a press.
 pub(super) const NOT_RECORDED: &str = "NOT recorded";
 /// Why a press of an input is refused that the configuration in force does not have.
@@ -66,6 +71,8 @@ struct Pressed {
 pub(super) struct Intake {
     inputs: BTreeMap<InputName, Control>,
     choices: BTreeMap<ChoiceName, Choice>,
+    /// Lists that are fetched for choices.
+    arriving: Arriving,
     people: People,
     ledger: Ledger,
     clock: Clock,
@@ -104,13 +111,27 @@ impl Intake {
         time: KnownTime,
         display: Display,
         troubles: Troubles,
+        lists: watch::Receiver<Lists>,
     ) -> Self {
+        let arriving = Arriving::new(lists);
         let (inputs, choices, sharing) = (BTreeMap::new(), BTreeMap::new(), JoinSet::new());
         let people = People::default();
         let (chosen, newest) = watch::channel(BTreeMap::new());
         tokio::spawn(remember_chosen(ledger.clone(), newest));
-        let mut intake =
-            Self { inputs, choices, people, ledger, clock, time, display, troubles, sharing, parts: None, chosen };
+        let mut intake = Self {
+            inputs,
+            choices,
+            arriving,
+            people,
+            ledger,
+            clock,
+            time,
+            display,
+            troubles,
+            sharing,
+            parts: None,
+            chosen,
+        };
         intake.adopt(configuration).await;
         intake
     }
@@ -120,17 +141,25 @@ impl Intake {
     async fn adopt(&mut self, configuration: &Configuration) {
         let mut choices = BTreeMap::new();
         for (name, configured) in &configuration.choices {
-            let Some(mut choice) = Choice::new(configured.label.clone(), configured.items.clone()) else { continue };
-            let chosen = match self.choices.get(name) {
-                Some(choice) => Ok(Some(choice.item().to_owned())),
-                None => self.ledger.recall(&memory_key(name)).await,
+            if self.arriving.is_unchanged(name, configured)
+                && let Some(choice) = self.choices.remove(name)
+            {
+                choices.insert(name.clone(), choice);
+                continue;
+            }
+            let items = self.items_of(name, &configured.items).await;
+            let Some(mut choice) = Choice::new(configured.label.clone(), items) else { continue };
+            let lost = match self.choices.get(name).map(|before| before.item().to_owned()) {
+                Some(item) if choice.restore(&item) => None,
+                Some(item) => Some(item),
+                None => self.restore(name, &mut choice).await,
             };
-            match chosen {
-                Ok(Some(item)) if !choice.restore(&item) => {
-                    info!(choice = %name, item, "the item that was chosen last is no longer there");
+            if let Some(item) = lost {
+                info!(choice = %name, item, "the item that was chosen last is no longer there");
+                // Of a list that is fetched it may be one that somebody has ticked off, and another person is at work on.
+                if configured.listing().is_some() {
+                    choice.keep(item);
                 }
-                Ok(_) => {}
-                Err(error) => warn!(choice = %name, error = chain(error), "what was chosen last can't be read"),
             }
             choices.insert(name.clone(), choice);
         }
@@ -144,6 +173,7 @@ impl Intake {
         self.inputs = configuration.inputs.iter().map(control).collect();
         self.choices = choices;
         self.people = configuration.people.clone();
+        self.arriving.adopt(configuration);
         self.show_chosen();
     }
 
@@ -162,6 +192,7 @@ impl Intake {
                 continue;
             }
             let due_ms = self.due_ms();
+            let rests_at_ms = self.arriving.rests_at_ms();
             tokio::select! {
                 // What was pressed by now is a press of the inputs as they were.
                 biased;
@@ -174,6 +205,8 @@ impl Intake {
                 },
                 () = wait_until(&self.clock, due_ms) => waiting.extend(self.elapse(None, &Waiting::new())),
                 Some(accepted) = self.sharing.join_next() => self.tell(&unwind(accepted)),
+                () = self.arriving.changed() => {}
+                () = wait_until(&self.clock, rests_at_ms) => self.take_lists().await,
                 Ok(()) = parts.changed() => {
                     let configuration = Arc::clone(&parts.borrow_and_update().configuration);
                     if configuration.inputs != adopted.inputs
@@ -445,8 +478,15 @@ impl Intake {
     }
 
     fn choose(&mut self, name: &ChoiceName, steps: i32) {
-        let Some(choice) = self.choices.get_mut(name) else { return };
+        let Some(choice) = self.choices.get_mut(name) else {
+            if let Some(label) = self.arriving.awaited(name) {
+                let choosing = Choosing { label: label.to_owned(), item: NO_LIST_YET.to_owned(), index: 0, count: 1 };
+                self.display.note(|panel, now_ms| panel.note_turned(choosing, now_ms));
+            }
+            return;
+        };
         choice.turn(steps);
+        self.arriving.turned(self.clock.monotonic_ms());
         let choosing = Choosing {
             label: choice.label().to_owned(),
             item: choice.item().to_owned(),

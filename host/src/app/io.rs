@@ -130,7 +130,10 @@ impl Io {
             PartConfiguration::Panel(panel, help) => self.start_panel(panel, help, errors),
             PartConfiguration::Inputs(inputs) => self.start_inputs(&step.part, inputs),
             PartConfiguration::Outputs(outputs) => Some(self.start_outputs(outputs)),
-            PartConfiguration::Grant(_) | PartConfiguration::Sink(_) | PartConfiguration::Sensor(_) => None,
+            PartConfiguration::Grant(_)
+            | PartConfiguration::Sink(_)
+            | PartConfiguration::Sensor(_)
+            | PartConfiguration::Listing(_) => None,
         };
         if let Some(running) = started {
             self.running.insert(step.part.clone(), (spec.clone(), running));

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use punchcard_core::config::Configuration;
 use punchcard_core::event::Sequence;
 use punchcard_core::plugin::Problem;
 use thiserror::Error;
@@ -33,6 +34,8 @@ use super::error_chain::chain;
 use super::intake::Intake;
 use super::io::{Io, frame_size};
 use super::known_time::KnownTime;
+use super::listing::Lists;
+use super::material;
 use super::metrics;
 use super::opening::Opening;
 use super::part::Site;
@@ -106,6 +109,7 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     let Some((device, io, pressed)) = opened else { return Ok(()) };
     let io = Arc::new(tokio::sync::Mutex::new(io));
 
+    let (lists, _) = channel::channel(Lists::new());
     let intake = Intake::new(
         &in_force.configuration,
         device.ledger.clone(),
@@ -113,6 +117,7 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
         device.time.clone(),
         device.display.clone(),
         device.troubles.clone(),
+        lists.subscribe(),
     )
     .await;
     let mut intake = tokio::spawn(intake.run(pressed, device.parts.subscribe()));
@@ -130,7 +135,8 @@ pub async fn run(options: &Options) -> Result<(), DeviceError> {
     front.spawn(service::keep(Arc::clone(&device), io.lock().await.sender.clone()));
 
     let mut parts = JoinSet::new();
-    start_parts(&device, options, in_force, &io, Requests { reloads, updates: update_asks }, began, &mut parts);
+    let shared = Requests { reloads, updates: update_asks, lists };
+    start_parts(&device, options, in_force, &io, shared, began, &mut parts);
     let ended = tokio::select! {
         ended = ends.wait(&mut intake, &mut front, device.ledger.accepted()) => ended,
         () = device.ledger.latched() => Err(DeviceError::Unconfirmed),
@@ -217,6 +223,7 @@ async fn open(
         display,
         parts: channel::channel(Arc::new(Parts::none_yet(Arc::new(configuration.clone())))).0,
         supervisor,
+        http: open_http(configuration),
         updates,
         repositories: channel::channel(Vec::new()).0,
         pausing: tokio::sync::Mutex::default(),
@@ -228,6 +235,8 @@ async fn open(
 struct Requests {
     reloads: mpsc::UnboundedReceiver<Reload>,
     updates: mpsc::UnboundedReceiver<UpdateAsk>,
+    /// The lists that are fetched, for the intake.
+    lists: channel::Sender<Lists>,
 }
 
 /// Starts what is behind the sandbox: plugins, and the grants and sinks that they make up. Nothing of it stops a device:
@@ -241,7 +250,7 @@ fn start_parts(
     began: watch::Began,
     tasks: &mut JoinSet<()>,
 ) {
-    let http = open_http(device);
+    let http = device.http.clone();
     let folder = options.configuration.parent().unwrap_or(Path::new(".")).to_owned();
     tasks.spawn(alert(Arc::clone(device), http.clone(), folder.clone()));
     tasks.spawn(metrics::serve(Arc::clone(device)));
@@ -262,7 +271,7 @@ fn start_parts(
     let (said, sayings) = mpsc::unbounded_channel();
     let (delivered, deliveries) = mpsc::unbounded_channel();
     let site = Site {
-        vault: open_vault(options),
+        vault: open_vault(device, options),
         http,
         ledger: device.ledger.clone(),
         clock: device.clock.clone(),
@@ -271,6 +280,7 @@ fn start_parts(
         troubles: device.troubles.clone(),
         buses: Arc::new(Buses::new(options.hardware.clone())),
         polling: Arc::new(Semaphore::new(POLLS)),
+        lists: requests.lists,
         said,
         delivered,
         parts: device.parts.subscribe(),
@@ -289,17 +299,15 @@ fn start_parts(
     tasks.spawn(supervisor.run(in_force));
 }
 
-fn open_vault(options: &Options) -> Result<Arc<Vault>, String> {
-    Vault::open(&options.state.join("vault")).map(Arc::new).map_err(|error| {
-        let reason = format!("the token storage can't be opened: {}", chain(error));
-        error!(reason, "grants are off, with the deliveries that need them");
-        reason
-    })
+fn open_vault(device: &Device, options: &Options) -> Result<Arc<Vault>, String> {
+    let folder = options.configuration.parent().unwrap_or(Path::new("."));
+    let opened = material::open_vault(&device.configuration, folder, &options.state);
+    opened.map(Arc::new).inspect_err(|reason| error!(reason, "grants are off, with the deliveries that need them"))
 }
 
-fn open_http(device: &Device) -> Result<Arc<Http>, String> {
+fn open_http(configuration: &Configuration) -> Result<Arc<Http>, String> {
     // `answer-mib` stands in `[limits]` only, so that all plugins have the same.
-    let largest = device.configuration.plugins.values().map(|plugin| plugin.limits.answer_bytes).max();
+    let largest = configuration.plugins.values().map(|plugin| plugin.limits.answer_bytes).max();
     let mut limits = http::Limits::default();
     limits.largest_answer = largest.unwrap_or(limits.largest_answer);
     Http::open(&limits, &Trust::system(Vec::new())).map(Arc::new).map_err(|error| {

@@ -16,7 +16,7 @@ use super::error_chain::chain;
 use super::fault::Fault;
 use super::plugin::{LoadedPlugin, Plugins};
 use crate::http::{self, Http, Trust};
-use crate::vault::ConfiguredSecrets;
+use crate::vault::{ConfiguredSecrets, Sealer, Sealing, Vault};
 
 /// A configuration and what it names.
 pub(super) struct Materials {
@@ -50,12 +50,37 @@ impl Materials {
 
 /// A secret that plugins.toml, which is in `folder`, names.
 pub(super) fn read_secret(source: &SecretSource, folder: &Path) -> Result<Secret, String> {
-    let secrets = ConfiguredSecrets::new(credential_folder());
+    read_secret_of(&ConfiguredSecrets::new(credential_folder()), source, folder)
+}
+
+/// The same, with these credentials.
+pub(super) fn read_secret_of(
+    secrets: &ConfiguredSecrets,
+    source: &SecretSource,
+    folder: &Path,
+) -> Result<Secret, String> {
     match source {
         SecretSource::Credential(name) => secrets.read_credential(name.as_str()),
         SecretSource::File(path) => secrets.read_file(&folder.join(path)),
     }
     .map_err(chain)
+}
+
+/// Opens the token storage below the folder of the state, sealed where the configuration, which is in `folder`, says so.
+///
+/// # Errors
+/// Why it can't be opened, for a person.
+pub(super) fn open_vault(configuration: &Configuration, folder: &Path, state: &Path) -> Result<Vault, String> {
+    let refused = |error: String| format!("the token storage can't be opened: {error}");
+    let sealing = match &configuration.vault {
+        None => Sealing::None,
+        Some(vault) => {
+            let sealer = Sealer::new(read_secret(&vault.key, folder).map_err(refused)?)
+                .map_err(|error| refused(chain(error)))?;
+            if vault.is_wanted { Sealing::Sealed(sealer) } else { Sealing::Unsealed(sealer) }
+        }
+    };
+    Vault::open_with(&state.join("vault"), sealing).map_err(|error| refused(chain(error)))
 }
 
 /// The folder of this process's credentials, where systemd gave it some.

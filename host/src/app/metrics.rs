@@ -30,7 +30,8 @@ use super::part::handle::SinkHandle;
 use super::part::roster::OnOrOff;
 use super::report::report;
 use super::status::{
-    GrantReport, GrantStanding, InputReport, Report, SensorReport, SensorStanding, SinkReport, StageReport,
+    GrantReport, GrantStanding, InputReport, ListingReport, ListingStanding, Report, SensorReport, SensorStanding,
+    SinkReport, StageReport,
 };
 
 /// What has the problem when nobody can ask.
@@ -235,6 +236,10 @@ fn parts_at_work(report: &Report, wrong: &Wrong) -> Vec<(String, bool)> {
         let works = !matches!(standing, SensorStanding::Off { .. }) && !wrong.has(&part);
         parts.push((part, works));
     }
+    for ListingReport { name, standing, .. } in &report.listings {
+        let works = matches!(standing, ListingStanding::Starting | ListingStanding::Current);
+        parts.push((format!("choices.{name}.items"), works));
+    }
     parts
 }
 
@@ -327,6 +332,9 @@ mod tests {
             plugins: Vec::new(),
             grants: vec![GrantReport {
                 name: "google".into(),
+                account: None,
+                account_before: None,
+                granted_at: None,
                 provider: None,
                 on_request: false,
                 standing: GrantStanding::Authorized { seconds_left: None, scopes: Vec::new() },
@@ -349,6 +357,7 @@ mod tests {
             }],
             inputs: vec![InputReport { name: "knob".into(), error: Some("line 5 is in use".into()) }],
             sensors: vec![SensorReport { name: "air".into(), standing: SensorStanding::Reading, last: None }],
+            listings: Vec::new(),
             simulated_hardware: false,
             repositories: Vec::new(),
         }

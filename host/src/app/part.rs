@@ -4,6 +4,7 @@
 //! or be off, meanwhile.
 
 pub(super) mod grant;
+pub(super) mod listing;
 pub(super) mod sensor;
 pub(super) mod sink;
 
@@ -24,6 +25,7 @@ use tokio::task::JoinSet;
 use super::display::Display;
 use super::formatting::Said;
 use super::known_time::KnownTime;
+use super::listing::Lists;
 use super::sensor::lender::Buses;
 use super::trouble::Troubles;
 use crate::clock::Clock;
@@ -57,6 +59,8 @@ pub(super) struct Site {
     pub(super) buses: Arc<Buses>,
     /// Held while a sensor is polled.
     pub(super) polling: Arc<Semaphore>,
+    /// The lists that are fetched for choices.
+    pub(super) lists: watch::Sender<Lists>,
     /// What formatters say for a person.
     pub(super) said: mpsc::UnboundedSender<Said>,
     /// The sinks that delivered.

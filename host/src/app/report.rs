@@ -13,12 +13,13 @@ use super::error_chain::chain;
 use super::formatting;
 use super::grant::Grant;
 use super::io::input_part;
-use super::part::handle::{SensorHandle, SinkHandle};
+use super::listing::ListingStatus;
+use super::part::handle::{ListingHandle, SensorHandle, SinkHandle};
 use super::part::roster::{OnOrOff, Parts};
 use super::sensor::{LastReading, SensorStatus, sensor_part};
 use super::status::{
-    CallsReport, GrantReport, GrantStanding, InputReport, PluginReport, ProblemReport, ReadingReport, Report,
-    SensorReport, SensorStanding, SinkReport, StageReport,
+    CallsReport, GrantReport, GrantStanding, InputReport, ListingReport, ListingStanding, PluginReport, ProblemReport,
+    ReadingReport, Report, SensorReport, SensorStanding, SinkReport, StageReport,
 };
 use punchcard_ledger::SinkCounts;
 
@@ -78,6 +79,9 @@ pub(super) async fn report(device: &Device) -> Report {
                     .get(name)
                     .and_then(|grant| grant.settings.text("provider").map(ToOwned::to_owned)),
                 on_request: part.as_ref().is_ok_and(|grant| grant.is_on_request()),
+                granted_at: part.as_ref().ok().and_then(|grant| grant.granted_at()),
+                account: part.as_ref().ok().and_then(|grant| grant.account()),
+                account_before: part.as_ref().ok().and_then(|grant| grant.account_before()),
                 standing: grant_standing(part, now_ms),
             })
             .collect(),
@@ -89,6 +93,7 @@ pub(super) async fn report(device: &Device) -> Report {
             .map(|name| InputReport { name: name.to_string(), error: troubled_inputs.remove(&input_part(name)) })
             .collect(),
         sensors: parts.sensors.iter().map(|(name, part)| sensor_report(name.to_string(), part)).collect(),
+        listings: parts.listings.iter().map(|(name, part)| listing_report(name.to_string(), part)).collect(),
         simulated_hardware: device.is_simulated,
         repositories: device.repositories.borrow().clone(),
     }
@@ -123,6 +128,28 @@ fn sensor_report(name: String, part: &OnOrOff<Arc<SensorHandle>>) -> SensorRepor
     };
     let last = last.map(|LastReading { at, fields }| ReadingReport { at: at.map(|at| at.unix_micros), fields });
     SensorReport { name, standing, last }
+}
+
+fn listing_report(name: String, part: &OnOrOff<Arc<ListingHandle>>) -> ListingReport {
+    let (standing, list) = match part {
+        Ok(listing) => {
+            let ListingStatus { list, is_fetched, failure } = listing.standing.borrow().clone();
+            let standing = match failure {
+                Some(reason) => ListingStanding::Stale { reason },
+                None if is_fetched => ListingStanding::Current,
+                None => ListingStanding::Starting,
+            };
+            (standing, list)
+        }
+        Err(reason) => (ListingStanding::Off { reason: reason.clone() }, None),
+    };
+    ListingReport {
+        name,
+        standing,
+        items: list.as_ref().map_or(0, |list| list.items.len()),
+        left_out: list.as_ref().map_or(0, |list| list.left_out),
+        fetched_at: list.and_then(|list| list.at),
+    }
 }
 
 /// A sink that plugins.toml no longer names, where rows of it have not arrived.

@@ -119,6 +119,7 @@ mod tests {
             sinks: Vec::new(),
             inputs: Vec::new(),
             sensors: Vec::new(),
+            listings: Vec::new(),
             simulated_hardware: false,
             repositories: Vec::new(),
         }

@@ -43,6 +43,9 @@ pub struct Report {
     /// Where every sensor stands.
     #[serde(default)]
     pub sensors: Vec<SensorReport>,
+    /// Where the list of every choice stands whose items are fetched.
+    #[serde(default)]
+    pub listings: Vec<ListingReport>,
     /// Nothing of its hardware is there: buses and chips are simulated.
     #[serde(default)]
     pub simulated_hardware: bool,
@@ -104,6 +107,44 @@ pub enum SensorStanding {
     },
 }
 
+/// A choice whose items are fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ListingReport {
+    /// The choice's name.
+    pub name: String,
+    /// Where its list stands.
+    #[serde(flatten)]
+    pub standing: ListingStanding,
+    /// How many items there are to choose from.
+    pub items: usize,
+    /// How many more there were than are turned through.
+    pub left_out: usize,
+    /// When they were fetched, in Unix microseconds, where the time was known. Of a list that did not change since the host was
+    /// started before: when it changed.
+    pub fetched_at: Option<i64>,
+}
+
+/// Where the list of a choice stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum ListingStanding {
+    /// It was not fetched since the host was started.
+    Starting,
+    /// The last fetch brought it.
+    Current,
+    /// The last fetch brought none, or waits. It is tried again; until then the last list stays.
+    Stale {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// It is not fetched.
+    Off {
+        /// Why.
+        reason: String,
+    },
+}
+
 /// What a sensor read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -125,6 +166,15 @@ pub struct GrantReport {
     /// Nobody is asked to sign in before a person wants it.
     #[serde(default)]
     pub on_request: bool,
+    /// Whose account it is, where the server said.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// Whose it was before, while nobody has accepted that it is another one now.
+    #[serde(default)]
+    pub account_before: Option<String>,
+    /// When a person let the device in, in Unix microseconds, where that is known.
+    #[serde(default)]
+    pub granted_at: Option<i64>,
     /// Where it stands.
     #[serde(flatten)]
     pub standing: GrantStanding,

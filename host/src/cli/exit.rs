@@ -27,6 +27,8 @@ pub enum Exit {
     Unconfirmed = 8,
     /// `doctor` has found something that is not as it should be.
     Unwell = 9,
+    /// `fetch`: the service answered with a status of 400 or more, as curl's `--fail` says it.
+    Status = 22,
 }
 
 /// The same, for `--help`. 2 is clap's.
@@ -40,7 +42,8 @@ pub(super) const HELP: &str = "Exit status:
   6  the running host refused
   7  the output could not be written: its disk is full, or its reader has gone
   8  the card did not confirm what was written: start it again
-  9  `doctor` has found something that is not as it should be";
+  9  `doctor` has found something that is not as it should be
+  22 `fetch`: the service answered with a status of 400 or more";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

@@ -24,7 +24,8 @@ use crate::app::control::may_run;
 use crate::app::trial::Board;
 use crate::machine::Machine;
 use conversation::Conversation;
-use destination::{Destination, choose_secret_file, write_secret};
+pub(super) use destination::write_secret;
+use destination::{Destination, choose_secret_file};
 use questions::{Found, ask_all, find_missing};
 
 /// How a Google client is made.

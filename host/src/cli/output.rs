@@ -33,6 +33,15 @@ pub(super) fn print(text: impl Display) -> Result<(), OutputError> {
     print_to(anstream::stdout().lock(), text)
 }
 
+/// Prints bytes as they are, for whatever reads them.
+///
+/// # Errors
+/// When they can't be written.
+pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), OutputError> {
+    let mut output = io::stdout().lock();
+    output.write_all(bytes).and_then(|()| output.flush()).map_err(classify)
+}
+
 /// Prints a line.
 ///
 /// # Errors
@@ -43,10 +52,14 @@ pub(super) fn print_line(text: impl Display) -> Result<(), OutputError> {
 
 fn print_to(mut output: impl Write, text: impl Display) -> Result<(), OutputError> {
     // What waits in a buffer would be lost in silence when the program ends.
-    write!(output, "{text}").and_then(|()| output.flush()).map_err(|error| match error.kind() {
+    write!(output, "{text}").and_then(|()| output.flush()).map_err(classify)
+}
+
+fn classify(error: io::Error) -> OutputError {
+    match error.kind() {
         io::ErrorKind::BrokenPipe => OutputError::Closed,
         _ => OutputError::Write(error),
-    })
+    }
 }
 
 /// Characters of a line where the output is no terminal.

@@ -13,7 +13,10 @@ use super::plugin::render_repository;
 use super::time::{render_local_in, render_span};
 use super::{DeviceArguments, printable, small_runtime};
 use crate::app::control::{Answer, Question, ask};
-use crate::app::status::{GrantStanding, ReadingReport, Report, SensorReport, SensorStanding, SinkReport, StageReport};
+use crate::app::status::{
+    GrantStanding, ListingReport, ListingStanding, ReadingReport, Report, SensorReport, SensorStanding, SinkReport,
+    StageReport,
+};
 
 pub(super) fn status(device: &DeviceArguments, json: bool) -> Result<Exit, Failure> {
     let report = fetch(device)?;
@@ -80,8 +83,11 @@ fn render_report(report: &Report, zone: &TimeZone) -> String {
     for sensor in &report.sensors {
         line(&format!("sensor {}", sensor.name), render_sensor(sensor, zone));
     }
+    for listing in &report.listings {
+        line(&format!("choice {}", listing.name), render_listing(listing, zone));
+    }
     for grant in &report.grants {
-        line(&format!("grant {}", grant.name), render_grant(&grant.name, &grant.standing));
+        line(&format!("grant {}", grant.name), render_grant(&grant.name, grant.account.as_deref(), &grant.standing));
     }
     for sink in &report.sinks {
         line(&format!("sink {}", sink.name), render_counts(sink, zone));
@@ -118,7 +124,22 @@ fn render_sensor(sensor: &SensorReport, zone: &TimeZone) -> String {
     }
 }
 
-fn render_grant(name: &str, standing: &GrantStanding) -> String {
+fn render_listing(listing: &ListingReport, zone: &TimeZone) -> String {
+    let left_out = if listing.left_out > 0 { ", and more that are left out" } else { "" };
+    let at = listing.fetched_at.map_or_else(String::new, |at| format!(" of {}", render_local_in(zone, at)));
+    let list = match listing.items {
+        0 => "no list yet".to_owned(),
+        1 => format!("1 item{at}"),
+        items => format!("{items} items{left_out}{at}"),
+    };
+    match &listing.standing {
+        ListingStanding::Starting | ListingStanding::Current => list,
+        ListingStanding::Stale { reason } => format!("{list}; {}: {}", "no newer one".yellow(), printable(reason)),
+        ListingStanding::Off { reason } => format!("{}: {}", "off".red(), printable(reason)),
+    }
+}
+
+fn render_grant(name: &str, account: Option<&str>, standing: &GrantStanding) -> String {
     match standing {
         GrantStanding::Starting => "starting".into(),
         GrantStanding::SignedOut => format!("{}; `punchcard sign-in {name}` signs in", "signed out".yellow()),
@@ -130,7 +151,10 @@ fn render_grant(name: &str, standing: &GrantStanding) -> String {
             render_span(*seconds_left),
             printable(purpose)
         ),
-        GrantStanding::Authorized { .. } => "signed in".green().to_string(),
+        GrantStanding::Authorized { .. } => match account {
+            Some(account) => format!("{} as {}", "signed in".green(), printable(account)),
+            None => "signed in".green().to_string(),
+        },
         GrantStanding::Renewing => "renewing its token".into(),
         GrantStanding::Blocked { problem } => render_problem(problem),
         GrantStanding::Failing { reason } => format!("{}: {}; it is tried again", "fails".red(), printable(reason)),
@@ -197,10 +221,10 @@ mod tests {
         };
         let off = StageReport::Off { reason: hostile() };
         let said = [
-            render_grant("g", &prompt),
-            render_grant("g", &GrantStanding::Blocked { problem: problem() }),
-            render_grant("g", &GrantStanding::Failing { reason: hostile() }),
-            render_grant("g", &GrantStanding::Off { reason: hostile() }),
+            render_grant("g", None, &prompt),
+            render_grant("g", None, &GrantStanding::Blocked { problem: problem() }),
+            render_grant("g", None, &GrantStanding::Failing { reason: hostile() }),
+            render_grant("g", None, &GrantStanding::Off { reason: hostile() }),
             render_stage("s", &StageReport::Waiting { problem: Some(problem()) }).unwrap_or_default(),
             render_stage("s", &StageReport::Held { problem: Some(problem()) }).unwrap_or_default(),
             render_stage("s", &StageReport::Failing { reason: hostile() }).unwrap_or_default(),

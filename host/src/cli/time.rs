@@ -28,6 +28,12 @@ pub(super) fn render_rfc_3339(at: Instant) -> String {
     }
 }
 
+/// The same of a moment that is known without an offset, in Unix microseconds, to the second.
+pub(super) fn render_rfc_3339_in(zone: &TimeZone, unix_micros: i64) -> String {
+    let moment = jiff::Timestamp::from_microsecond(unix_micros).map(|moment| moment.to_zoned(zone.clone()));
+    moment.map(|moment| moment.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()).unwrap_or_default()
+}
+
 /// A span to the second: `29 min 5 s`.
 pub(super) fn render_span(seconds: u64) -> String {
     match (seconds / 3_600, seconds / 60 % 60, seconds % 60) {
@@ -48,6 +54,7 @@ mod tests {
         assert_eq!(render_rfc_3339(at), "2024-03-01T09:59:59.5+10:00");
         let zone = jiff::tz::TimeZoneDatabase::bundled().get("Australia/Brisbane").unwrap();
         assert_eq!(render_local_in(&zone, at.unix_micros), render_local(at));
+        assert_eq!(render_rfc_3339_in(&zone, at.unix_micros), "2024-03-01T09:59:59+10:00");
     }
 
     #[test]

@@ -8,11 +8,11 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use punchcard_core::name::GrantName;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::{LARGEST, Slots};
+use super::seal::{self, is_sealed};
+use super::{LARGEST, Slots, grant_of};
 
 /// Why tokens could not be copied.
 #[derive(Debug, Error)]
@@ -93,19 +93,21 @@ pub fn write_copies<'a>(folder: &Path, copies: impl IntoIterator<Item = (&'a str
 }
 
 fn is_name(name: &str) -> bool {
-    name.strip_suffix(".json").is_some_and(|grant| GrantName::parse(grant).is_ok())
+    grant_of(name).is_some()
 }
 
 fn look(name: &str, content: &[u8]) -> Result<(), CopyError> {
     let foreign = |reason| CopyError::Foreign { name: name.to_owned(), reason };
-    Slots::parse(content).map(drop).map_err(foreign)
+    // What is sealed goes sealed, and needs the same key where it comes to.
+    let looked = if is_sealed(content) { seal::look(content) } else { Slots::parse(content).map(drop) };
+    looked.map_err(foreign)
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use punchcard_core::name::SlotName;
+    use punchcard_core::name::{GrantName, SlotName};
     use punchcard_core::secret::Secret;
 
     use super::super::Vault;

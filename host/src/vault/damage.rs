@@ -103,6 +103,11 @@ pub(super) fn count(folder: &Dir, name: &str) -> io::Result<u32> {
     Ok(highest)
 }
 
+/// Whether a file of this name is one that was set aside.
+pub(super) fn is_set_aside(entry: &str) -> bool {
+    entry.rsplit_once(".damaged-").is_some_and(|(name, _)| damaged_number(entry, name).is_some())
+}
+
 fn damaged_name(name: &str, number: u32) -> String {
     format!("{name}.damaged-{number}")
 }

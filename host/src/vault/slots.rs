@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use punchcard_core::account::Account;
 use punchcard_core::name::SlotName;
 use punchcard_core::plugin::auth::Slot;
 use punchcard_core::secret::Secret;
@@ -16,6 +17,19 @@ const FORMAT: u32 = 1;
 pub struct Slots {
     last_version: u64,
     contents: BTreeMap<SlotName, Content>,
+    accounts: Accounts,
+}
+
+/// Whose account a grant is. It outlives a sign-out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Accounts {
+    /// The account that a person has let the device use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Account>,
+    /// The one that was signed in with last, where it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<Account>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -30,6 +44,12 @@ struct RawSlots {
     format: u32,
     last_version: u64,
     slots: BTreeMap<SlotName, RawContent>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    accounts: Accounts,
+}
+
+fn is_default(accounts: &Accounts) -> bool {
+    *accounts == Accounts::default()
 }
 
 #[derive(Serialize, Deserialize)]
@@ -47,7 +67,7 @@ struct RawFormat {
 impl Slots {
     /// No slot is filled. `lives` is how many files were lost before this one: versions go on far above theirs.
     pub(super) fn empty(lives: u32) -> Self {
-        Self { last_version: u64::from(lives) << 32, contents: BTreeMap::new() }
+        Self { last_version: u64::from(lives) << 32, contents: BTreeMap::new(), accounts: Accounts::default() }
     }
 
     /// The content of a slot.
@@ -69,6 +89,18 @@ impl Slots {
         self.contents.values().map(|content| &content.secret)
     }
 
+    /// Whose account it is.
+    #[must_use]
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// Whether they are other ones.
+    pub(super) fn set_accounts(&mut self, accounts: Accounts) -> bool {
+        let before = std::mem::replace(&mut self.accounts, accounts);
+        before != self.accounts
+    }
+
     /// Whether anything is new.
     pub(super) fn fill(&mut self, secrets: Vec<(SlotName, Secret)>) -> bool {
         let mut new = false;
@@ -81,6 +113,12 @@ impl Slots {
             new = true;
         }
         new
+    }
+
+    /// Has these in the place of all that is there.
+    pub(super) fn replace(&mut self, secrets: Vec<(SlotName, Secret)>) {
+        self.contents.clear();
+        self.fill(secrets);
     }
 
     /// Whether anything is gone.
@@ -117,7 +155,7 @@ impl Slots {
         if contents.values().any(|content| content.version > raw.last_version) {
             return Err("a slot is newer than the last version that it names".to_owned());
         }
-        Ok(Self { last_version: raw.last_version, contents })
+        Ok(Self { last_version: raw.last_version, contents, accounts: raw.accounts })
     }
 
     /// The file's content.
@@ -127,7 +165,7 @@ impl Slots {
             secret: Zeroizing::new(content.secret.reveal().to_owned()),
         };
         let slots = self.contents.iter().map(|(slot, content)| (slot.clone(), raw(content))).collect();
-        let raw = RawSlots { format: FORMAT, last_version: self.last_version, slots };
+        let raw = RawSlots { format: FORMAT, last_version: self.last_version, slots, accounts: self.accounts.clone() };
         Zeroizing::new(serde_json::json!(raw).to_string().into_bytes())
     }
 }
@@ -150,6 +188,16 @@ mod tests {
             r#"{"format":1,"last-version":3,"slots":{"access-token":{"secret":"B","version":3}}}"#
         );
         assert!(Slots::parse(&file).is_ok_and(|parsed| parsed == slots));
+    }
+
+    #[test]
+    fn what_takes_the_place_of_everything_is_newer_than_all_that_was_there() {
+        let mut slots = Slots::empty(0);
+        let secret = |text: &str| Secret::new(text.to_owned());
+        let slot = |name| SlotName::parse(name).unwrap();
+        slots.fill(vec![(slot("refresh-token"), secret("R")), (slot("access-token"), secret("A"))]);
+        slots.replace(vec![(slot("refresh-token"), secret("R"))]);
+        assert_eq!(slots.filled(), [Slot { name: "refresh-token".to_owned(), version: 3 }]);
     }
 
     #[test]

@@ -397,3 +397,66 @@ proptest! {
         }
     }
 }
+
+fn sealer(text: &str) -> Sealer {
+    Sealer::new(Secret::new(text.to_owned())).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn open(folder: &TempDir, sealing: Sealing) -> Vault {
+    Vault::open_with(&folder.path().join("tokens"), sealing).unwrap()
+}
+
+const OURS: &str = "correct horse battery";
+
+#[test]
+fn tokens_are_sealed_and_unsealed_and_stay_what_they_are() {
+    let (folder, vault) = filled();
+    let before = held(&vault);
+    let file = path(&folder, "google.json");
+    let sealed = open(&folder, Sealing::Sealed(sealer(OURS)));
+    assert_eq!(held(&sealed), before);
+    let content = fs::read_to_string(&file).unwrap();
+    assert!(!content.contains("R1") && !content.contains("refresh-token") && mode(&file) == 0o600, "{content}");
+    sealed.store(&grant(), secrets(&[("refresh-token", "R2")])).unwrap();
+    let again = open(&folder, Sealing::Sealed(sealer(OURS)));
+    assert_eq!(held(&again), expected(&[("access-token", 1, "A1"), ("refresh-token", 3, "R2")]));
+    let opened = open(&folder, Sealing::Unsealed(sealer(OURS)));
+    assert_eq!(held(&opened), held(&open(&folder, Sealing::None)));
+    assert!(fs::read_to_string(&file).unwrap().contains("R2"));
+}
+
+#[test]
+fn tokens_whose_key_is_missing_are_left_alone() {
+    let (folder, _) = filled();
+    let before = held(&open(&folder, Sealing::Sealed(sealer(OURS))));
+    let file = path(&folder, "google.json");
+    let content = fs::read(&file).unwrap();
+    let said = |sealing| open(&folder, sealing).load(&grant()).err().unwrap().to_string();
+    let other = || sealer("another key altogether");
+    assert!(said(Sealing::None).contains("names no key"));
+    for sealing in [Sealing::Sealed(other()), Sealing::Unsealed(other())] {
+        assert!(said(sealing).contains("another key"));
+    }
+    let vault = open(&folder, Sealing::Sealed(other()));
+    assert!(vault.store(&grant(), secrets(&[("refresh-token", "R2")])).is_err(), "they would be lost");
+    assert!(vault.forget(&grant(), &[slot("refresh-token")]).is_err());
+    assert_eq!(fs::read(&file).unwrap(), content);
+    assert_eq!(held(&open(&folder, Sealing::Sealed(sealer(OURS)))), before);
+}
+
+#[test]
+fn what_was_set_aside_in_the_clear_is_emptied_and_counted_on() {
+    let (folder, vault) = filled();
+    fs::write(path(&folder, "google.json"), "1//half-of-a-token").unwrap();
+    assert!(vault.load(&grant()).unwrap().damage.is_some());
+    let sealed = open(&folder, Sealing::Sealed(sealer(OURS)));
+    assert_eq!(fs::read(path(&folder, "google.json.damaged-1")).unwrap(), b"");
+    sealed.store(&grant(), secrets(&[("refresh-token", "R2")])).unwrap();
+    assert_eq!(held(&sealed), expected(&[("refresh-token", (1 << 32) + 1, "R2")]));
+    // A sealed file that is damaged is set aside like any other.
+    let content = fs::read_to_string(path(&folder, "google.json")).unwrap();
+    let at = content.find("content").unwrap() + 30;
+    fs::write(path(&folder, "google.json"), [&content[..at], "AAAA", &content[at + 4..]].concat()).unwrap();
+    let damage = sealed.load(&grant()).unwrap().damage.unwrap();
+    assert!(damage.reason.contains("not what was sealed"), "{}", damage.reason);
+}

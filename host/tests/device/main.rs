@@ -6,8 +6,11 @@
 mod bench;
 mod tap;
 
+mod account;
 mod browser;
+mod credential;
 mod on_request;
+mod sealed;
 mod service_account;
 mod sign_in;
 mod web_flow;
@@ -20,6 +23,7 @@ mod plugin_version;
 
 mod backup;
 mod formatter;
+mod listing;
 mod part;
 mod reconcile;
 mod reload;

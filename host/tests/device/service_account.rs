@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use crate::bench::{Bench, guest};
 
-const ACCOUNT: &str = "recorder@punchcard-demo.iam.gserviceaccount.com";
+pub(crate) const ACCOUNT: &str = "recorder@punchcard-demo.iam.gserviceaccount.com";
 
 /// A device with a key file, for this spreadsheet.
-fn configuration(origin: &str, spreadsheet: &str, scope: &str) -> String {
+pub(crate) fn configuration(origin: &str, spreadsheet: &str, scope: &str) -> String {
     let plugin = |name: &str| Value::from(guest(name).to_str().unwrap()).to_string();
     format!(
         r#"[device]
@@ -61,7 +61,7 @@ sheets-url = "{origin}"
     )
 }
 
-fn write_key(bench: &Bench, file: &str) {
+pub(crate) fn write_key(bench: &Bench, file: &str) {
     let path = bench.folder().join("key.json");
     fs::write(&path, file).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();

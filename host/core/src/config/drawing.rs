@@ -9,7 +9,7 @@ pub fn warn_of_undrawable(configuration: &Configuration, undrawable: impl Fn(&st
     let mut texts = Vec::new();
     for (name, choice) in &configuration.choices {
         texts.push((Part::ChoiceLabel(name.clone()), choice.label.as_str()));
-        let items = choice.items.iter().enumerate();
+        let items = choice.items.fixed().iter().enumerate();
         texts.extend(items.map(|(position, item)| (Part::ChoiceItem(name.clone(), position), item.as_str())));
     }
     let warn = |(part, text): (Part, &str)| {

@@ -19,6 +19,16 @@ pub enum Part {
     ChoiceLabel(ChoiceName),
     /// `choices.NAME.items[N]`, counted from 0.
     ChoiceItem(ChoiceName, usize),
+    /// `choices.NAME.items`, where a plugin fetches them.
+    Listing(ChoiceName),
+    /// `choices.NAME.items.plugin`: it fetches no list.
+    ListingPlugin(ChoiceName),
+    /// `choices.NAME.items.settings`
+    ListingSettings(ChoiceName),
+    /// `choices.NAME.items.reach`
+    ListingReach(ChoiceName),
+    /// `choices.NAME.items.authorize`: its secret can't be read.
+    ListingAuthorization(ChoiceName),
     /// `inputs.NAME`
     Input(InputName),
     /// `sensors.NAME`
@@ -78,6 +88,11 @@ impl fmt::Display for Part {
             Self::Choice(name) => write!(formatter, "choices.{name}"),
             Self::ChoiceLabel(name) => write!(formatter, "choices.{name}.label"),
             Self::ChoiceItem(name, position) => write!(formatter, "choices.{name}.items[{position}]"),
+            Self::Listing(name) => write!(formatter, "choices.{name}.items"),
+            Self::ListingPlugin(name) => write!(formatter, "choices.{name}.items.plugin"),
+            Self::ListingSettings(name) => write!(formatter, "choices.{name}.items.settings"),
+            Self::ListingReach(name) => write!(formatter, "choices.{name}.items.reach"),
+            Self::ListingAuthorization(name) => write!(formatter, "choices.{name}.items.authorize"),
             Self::Input(name) => write!(formatter, "inputs.{name}"),
             Self::Sensor(name) => write!(formatter, "sensors.{name}"),
             Self::SensorPlugin(name) => write!(formatter, "sensors.{name}.plugin"),

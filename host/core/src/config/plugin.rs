@@ -45,7 +45,10 @@ impl Configuration {
             .map(|(name, sink)| (&sink.deliver.plugin, format!("sinks.{name}.deliver"), World::Connector));
         let sensors =
             self.sensors.iter().map(|(name, sensor)| (&sensor.plugin, format!("sensors.{name}"), World::Sensor));
-        let parts = grants.chain(formatters).chain(connectors).chain(sensors);
+        let listings = self.choices.iter().filter_map(|(name, choice)| {
+            Some((&choice.listing()?.plugin, format!("choices.{name}.items"), World::Listing))
+        });
+        let parts = grants.chain(formatters).chain(connectors).chain(sensors).chain(listings);
         parts.filter_map(|(by, part, world)| used(by, part, world)).collect()
     }
 }

@@ -94,7 +94,8 @@ pub fn find_named_secrets(text: &str) -> NamedSecrets {
         let grants = parts("grants").filter_map(|grant| entry(grant, "secrets")).flat_map(entries);
         let sinks = parts("sinks").filter_map(|sink| entry(entry(sink, "authorize")?, "secret"));
         let notify = entry(&root, "notify").and_then(|notify| entry(notify, "url"));
-        for value in grants.chain(sinks).chain(notify) {
+        let vault = entry(&root, "vault").and_then(|vault| entry(vault, "key"));
+        for value in grants.chain(sinks).chain(notify).chain(vault) {
             named.take(value);
         }
     }
@@ -135,6 +136,7 @@ mod tests {
             ("[sinks.hook]\nauthorize = { grant = \"google\" }\nreach = [\"file\"]\n", "", "", true),
             ("[grants.google.secrets]\nclient-secret = \"GOCSPX-1\"\n", "", "GOCSPX-1", true),
             ("[grants.google.secrets.client-secret]\nfile = \"x\"\nmode = 1\n", "x", "", true),
+            ("[vault]\nkey = { credential = \"vault-key\" }\nsealed = 7\n", "vault-key", "", true),
             ("[notify]\nurl = \"https://ntfy.sh/topic\"\n", "", "https://ntfy.sh/topic", true),
             ("[notify]\nurl = { file = \"url\" }\n", "url", "", true),
             ("[grants.google.secrets]\na = { file = \"x\" }\nthis is no TOML\n", "x", "", false),

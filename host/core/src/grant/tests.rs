@@ -44,7 +44,7 @@ fn a_wait_ends_with_elapsed_and_not_before() {
     keeper.stepped(Status::AwaitingPerson(prompt()), Directive::Wait(5_000), None, 1_000);
     let until_ms = 1_801_000;
     assert_eq!(keeper.standing(), &GrantStatus::AwaitingPerson { prompt: prompt(), until_ms });
-    assert_eq!(keeper.plan(5_999), Plan::WaitUntil(6_000));
+    assert_eq!((keeper.plan(5_999), keeper.goes_on_at_ms()), (Plan::WaitUntil(6_000), Some(6_000)));
     assert_eq!(keeper.plan(6_000), Plan::Step(Signal::Elapsed));
 }
 

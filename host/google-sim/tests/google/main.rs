@@ -28,3 +28,5 @@ mod service_account;
 mod sheets;
 #[cfg(test)]
 mod switch;
+#[cfg(test)]
+mod tasks;

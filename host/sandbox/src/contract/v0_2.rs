@@ -1,7 +1,7 @@
 //! `punchcard:plugin@0.2.0`: what wasmtime makes of `wit/v0.2`, and the way from and to the host's own types.
 //!
 //! What this version adds to 0.1 is in its `auth-flow` (assertions, signing in with a browser) and in `http.failure`
-//! (`signed-out`). Its `types` and `records` are those of 0.1 to the letter, so both versions share what is made of them and
+//! (`signed-out`), and the world `listing`. Its `types` and `records` are those of 0.1 to the letter, so both versions share what is made of them and
 //! its conversions.
 
 mod bindings;
@@ -15,6 +15,7 @@ mod connector;
 #[expect(clippy::duplicate_mod, reason = "its types are this version's")]
 mod formatter;
 mod hardware;
+mod listing;
 #[path = "world/sensor.rs"]
 #[expect(clippy::duplicate_mod, reason = "its types are this version's")]
 mod sensor;
@@ -29,7 +30,7 @@ use shared::punchcard::plugin::{hardware as wit_hardware, http, logging};
 /// The version.
 pub(super) const VERSION: Version = Version {
     number: "0.2.0",
-    worlds: &[&auth_policy::SHAPE, &formatter::SHAPE, &connector::SHAPE, &sensor::SHAPE],
+    worlds: &[&auth_policy::SHAPE, &formatter::SHAPE, &connector::SHAPE, &sensor::SHAPE, &listing::SHAPE],
     offer: |linker| {
         logging::add_to_linker::<_, HasSelf<Confinement>>(linker, |state| state)?;
         wit_hardware::add_to_linker::<_, HasSelf<Confinement>>(linker, |state| state)

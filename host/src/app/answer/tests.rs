@@ -98,6 +98,7 @@ impl Bench {
             is_simulated: false,
             parts: watch::channel(Arc::new(parts)).0,
             supervisor: mpsc::unbounded_channel().0,
+            http: Err("no network is here".to_owned()),
             updates: mpsc::unbounded_channel().0,
             repositories: watch::channel(Vec::new()).0,
             pausing: tokio::sync::Mutex::default(),

@@ -8,7 +8,10 @@ use punchcard_core::plugin::Problem;
 
 use super::super::control::{Answer, ControlError};
 use super::super::error_chain::chain;
-use super::super::status::{GrantReport, GrantStanding, Report, SensorReport, SensorStanding, SinkReport, StageReport};
+use super::super::status::{
+    GrantReport, GrantStanding, ListingReport, ListingStanding, Report, SensorReport, SensorStanding, SinkReport,
+    StageReport,
+};
 
 /// What to do about a part of which no more is known.
 const LOOK: &str = "`punchcard status` and `punchcard logs` say more";
@@ -36,8 +39,11 @@ pub(super) fn judge_answer(answer: &Result<Answer, ControlError>, state: &Path) 
 pub(super) fn without_report(configuration: &Configuration) -> Vec<Finding> {
     let sensors = configuration.sensors.keys().map(|name| format!("sensor {name}"));
     let grants = configuration.grants.keys().map(|name| format!("account {name}"));
+    let listed = configuration.choices.iter().filter(|(_, choice)| choice.listing().is_some());
+    let lists = listed.map(|(name, _)| format!("list of {name}"));
     let sinks = configuration.sinks.keys().map(|name| format!("sink {name}"));
     sensors
+        .chain(lists)
         .chain(grants)
         .chain(sinks)
         .map(|check| Finding::unknown(&check, "the device is asked while it runs"))
@@ -66,6 +72,7 @@ pub(super) fn judge_report(report: &Report) -> Vec<Finding> {
         });
     }
     findings.extend(report.sensors.iter().map(judge_sensor));
+    findings.extend(report.listings.iter().map(judge_listing));
     findings.extend(report.grants.iter().map(judge_grant));
     findings.extend(report.sinks.iter().flat_map(judge_sink));
     findings
@@ -78,6 +85,18 @@ fn judge_sensor(sensor: &SensorReport) -> Finding {
         SensorStanding::Reading => Finding::good(&check, "it is read"),
         SensorStanding::Failing { reason } => Finding::of_error(&check, reason, LOOK),
         SensorStanding::Off { reason } => {
+            Finding::bad(&check, &format!("off: {reason}"), "`punchcard check` says more")
+        }
+    }
+}
+
+fn judge_listing(listing: &ListingReport) -> Finding {
+    let check = format!("list of {}", listing.name);
+    match &listing.standing {
+        ListingStanding::Starting => Finding::unknown(&check, "it was not fetched yet"),
+        ListingStanding::Current => Finding::good(&check, &format!("{} items", listing.items)),
+        ListingStanding::Stale { reason } => Finding::of_error(&check, reason, LOOK),
+        ListingStanding::Off { reason } => {
             Finding::bad(&check, &format!("off: {reason}"), "`punchcard check` says more")
         }
     }
@@ -181,6 +200,7 @@ mod tests {
                 sinks: Vec::new(),
                 inputs: Vec::new(),
                 sensors: vec![SensorReport { name: "climate".into(), standing, last: None }],
+                listings: Vec::new(),
                 simulated_hardware: false,
                 repositories: Vec::new(),
             };
@@ -214,14 +234,30 @@ mod tests {
             (GrantStanding::Failing { reason: "it trapped".into() }, Verdict::Bad, "its plugin fails: it trapped"),
             (GrantStanding::Off { reason: "no file".into() }, Verdict::Bad, "off: no file"),
         ] {
-            let grant = GrantReport { name: "google".into(), provider: None, on_request: false, standing };
+            let grant = GrantReport {
+                name: "google".into(),
+                provider: None,
+                account: None,
+                account_before: None,
+                granted_at: None,
+                on_request: false,
+                standing,
+            };
             let found = judge_grant(&grant);
             assert_eq!((found.verdict, found.seen.as_str()), (verdict, seen));
             assert!(!format!("{found:?}").contains("GQVQ"), "{found:?}");
             assert_eq!(found.remedy.is_some(), verdict == Verdict::Bad);
         }
         let standing = GrantStanding::SignedOut;
-        let found = judge_grant(&GrantReport { name: "google".into(), provider: None, on_request: true, standing });
+        let found = judge_grant(&GrantReport {
+            name: "google".into(),
+            provider: None,
+            account: None,
+            account_before: None,
+            granted_at: None,
+            on_request: true,
+            standing,
+        });
         assert_eq!(found.verdict, Verdict::Unknown, "nobody has wanted it yet: {found:?}");
     }
 

@@ -32,18 +32,23 @@ impl GrantLink {
         Self { name, parts, creation, told: Arc::default() }
     }
 
+    /// The grant's name.
+    pub(in crate::app) fn name(&self) -> &GrantName {
+        &self.name
+    }
+
     /// The grant, where it runs at this moment.
-    pub(super) fn now(&self) -> Option<Arc<Grant>> {
+    pub(in crate::app) fn now(&self) -> Option<Arc<Grant>> {
         self.parts.borrow().grants.get(&self.name)?.as_ref().ok().cloned()
     }
 
     /// Waits until the grant runs.
-    pub(super) async fn grant(&self) -> Arc<Grant> {
+    pub(in crate::app) async fn grant(&self) -> Arc<Grant> {
         self.other_than(None).await
     }
 
     /// Waits until there is a lease, and gives the grant and the token with it.
-    pub(super) async fn lease(&self, clock: &Clock) -> (Arc<Grant>, LeaseId, Secret) {
+    pub(in crate::app) async fn lease(&self, clock: &Clock) -> (Arc<Grant>, LeaseId, Secret) {
         loop {
             let grant = self.grant().await;
             tokio::select! {
@@ -146,6 +151,7 @@ mod tests {
     use tokio::sync::{Semaphore, mpsc};
 
     use super::super::super::fixture::Fixture;
+    use super::super::super::listing::Lists;
     use super::super::super::part::Site;
     use super::super::super::sensor::lender::Buses;
     use super::*;
@@ -225,6 +231,7 @@ mod tests {
             troubles: fixture.troubles.clone(),
             buses: Arc::new(Buses::new(Hardware::of_kernel())),
             polling: Arc::new(Semaphore::new(1)),
+            lists: watch::channel(Lists::new()).0,
             said: mpsc::unbounded_channel().0,
             delivered: mpsc::unbounded_channel().0,
             parts: parts.clone(),

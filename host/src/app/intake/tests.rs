@@ -44,8 +44,13 @@ async fn intake() -> (Intake, Fixture) {
     let fixture = Fixture::new();
     let Fixture { clock, ledger, display, troubles, time, .. } = &fixture;
     let (clock, ledger, display) = (clock.clone(), ledger.clone(), display.clone());
-    let intake = Intake::new(&configuration, ledger, clock, time.clone(), display, troubles.clone()).await;
+    let intake = Intake::new(&configuration, ledger, clock, time.clone(), display, troubles.clone(), no_lists()).await;
     (intake, fixture)
+}
+
+/// Nobody fetches lists.
+fn no_lists() -> watch::Receiver<Lists> {
+    watch::channel(Lists::new()).1
 }
 
 fn edge(input: &str, motion: Motion, at_ms: u64) -> Edge {
@@ -364,7 +369,7 @@ async fn what_was_chosen_last_is_what_is_remembered_however_fast_a_knob_is_turne
     for _ in 0..20 {
         let (clock, time) = (clock.clone(), time.clone());
         let (display, troubles) = (display.clone(), troubles.clone());
-        let mut intake = Intake::new(&configuration, ledger.clone(), clock, time, display, troubles).await;
+        let mut intake = Intake::new(&configuration, ledger.clone(), clock, time, display, troubles, no_lists()).await;
         let name = name.clone();
         // In a task, as a device has it: what a task spawns last is begun first.
         let turning = tokio::spawn(async move {

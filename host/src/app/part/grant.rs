@@ -15,7 +15,7 @@ use punchcard_sandbox::{AuthPolicy, Plugin, fingerprint};
 use tokio::task::JoinSet;
 
 use super::super::fault::{Fault, refusal};
-use super::super::grant::{GrantKeeper, Surroundings};
+use super::super::grant::{Grant, GrantKeeper, Surroundings};
 use super::super::material::{Materials, open_http};
 use super::handle::Handle;
 use super::panel::show_grant;
@@ -86,6 +86,17 @@ impl GrantPart {
             _ => Err(faults),
         }
     }
+
+    /// Connections under the authorities of its own `ca`, where it has one.
+    pub(in crate::app) fn http(&self) -> Option<Arc<Http>> {
+        self.ca.as_ref().map(|(http, _)| Arc::clone(http))
+    }
+
+    /// Its keeper, which does nothing before it runs.
+    pub(in crate::app) fn keeper(&self, surroundings: Surroundings) -> (Arc<Grant>, GrantKeeper) {
+        let (policy, secrets) = (self.policy.clone(), self.secrets.clone());
+        GrantKeeper::new(&self.name, &self.configuration, secrets, policy, surroundings)
+    }
 }
 
 impl Part for GrantPart {
@@ -103,16 +114,15 @@ impl Part for GrantPart {
     fn start(&self, site: &Site, tasks: &mut JoinSet<()>) -> Result<Handle, String> {
         let surroundings = Surroundings {
             vault: site.vault.clone()?,
-            http: match &self.ca {
-                Some((http, _)) => Arc::clone(http),
+            http: match self.http() {
+                Some(http) => http,
                 None => site.http.clone()?,
             },
             ledger: site.ledger.clone(),
             clock: site.clock.clone(),
             time: site.time.clone(),
         };
-        let (policy, secrets) = (self.policy.clone(), self.secrets.clone());
-        let (grant, keeper) = GrantKeeper::new(&self.name, &self.configuration, secrets, policy, surroundings);
+        let (grant, keeper) = self.keeper(surroundings);
         tasks.spawn(keeper.run());
         tasks.spawn(show_grant(Arc::clone(&grant), site.display.clone()));
         Ok(Handle::Grant(grant))

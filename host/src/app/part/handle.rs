@@ -13,6 +13,7 @@ use super::super::delivery::command::{DeliveryCommand, Flow};
 use super::super::formatting;
 use super::super::grant;
 use super::super::grant::Grant;
+use super::super::listing::ListingStatus;
 use super::super::reconcile::Progress;
 use super::super::sensor::SensorStatus;
 
@@ -25,6 +26,8 @@ pub(in crate::app) enum Handle {
     Sink(Arc<SinkHandle>),
     /// A sensor.
     Sensor(Arc<SensorHandle>),
+    /// A choice's list.
+    Listing(Arc<ListingHandle>),
 }
 
 impl Handle {
@@ -35,6 +38,9 @@ impl Handle {
             Self::Sink(sink) => sink.stop(),
             Self::Sensor(sensor) => {
                 sensor.stop.send_replace(true);
+            }
+            Self::Listing(listing) => {
+                listing.stop.send_replace(true);
             }
         }
     }
@@ -51,7 +57,7 @@ impl Handle {
         match self {
             // A renewal whose answer is lost may cost the grant, where the server gives a new refresh token with it.
             Self::Grant(_) => Duration::from_secs(65),
-            Self::Sink(_) | Self::Sensor(_) => Duration::from_secs(10),
+            Self::Sink(_) | Self::Sensor(_) | Self::Listing(_) => Duration::from_secs(10),
         }
     }
 }
@@ -59,6 +65,12 @@ impl Handle {
 /// A sensor that runs.
 pub(in crate::app) struct SensorHandle {
     pub(in crate::app) standing: watch::Receiver<SensorStatus>,
+    pub(in crate::app) stop: watch::Sender<bool>,
+}
+
+/// A list that is fetched.
+pub(in crate::app) struct ListingHandle {
+    pub(in crate::app) standing: watch::Receiver<ListingStatus>,
     pub(in crate::app) stop: watch::Sender<bool>,
 }
 

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use punchcard_core::config::Configuration;
-use punchcard_core::name::{GrantName, InputName, SinkName};
+use punchcard_core::name::{ChoiceName, GrantName, InputName, SinkName};
 use punchcard_core::supervisor::PartName;
 
 use super::super::grant::Grant;
 use super::super::status::PluginReport;
-use super::handle::{Handle, SensorHandle, SinkHandle};
+use super::handle::{Handle, ListingHandle, SensorHandle, SinkHandle};
 use punchcard_sandbox::Tally;
 
 /// A part as it stands: it runs, or why it does not.
@@ -27,6 +27,8 @@ pub(in crate::app) struct Parts {
     pub(in crate::app) grants: BTreeMap<GrantName, OnOrOff<Arc<Grant>>>,
     pub(in crate::app) sinks: BTreeMap<SinkName, OnOrOff<Arc<SinkHandle>>>,
     pub(in crate::app) sensors: BTreeMap<InputName, OnOrOff<Arc<SensorHandle>>>,
+    /// The choices whose items are fetched.
+    pub(in crate::app) listings: BTreeMap<ChoiceName, OnOrOff<Arc<ListingHandle>>>,
 }
 
 impl Parts {
@@ -34,8 +36,16 @@ impl Parts {
     pub(in crate::app) fn none_yet(configuration: Arc<Configuration>) -> Self {
         let plugin = |name: &_| PluginReport { name: ToString::to_string(name), ..PluginReport::default() };
         let plugins = configuration.plugins.keys().map(plugin).collect();
-        let (grants, sinks, sensors) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { configuration, starting: true, plugins, tallies: BTreeMap::new(), grants, sinks, sensors }
+        Self {
+            configuration,
+            starting: true,
+            plugins,
+            tallies: BTreeMap::new(),
+            grants: BTreeMap::new(),
+            sinks: BTreeMap::new(),
+            sensors: BTreeMap::new(),
+            listings: BTreeMap::new(),
+        }
     }
 
     /// All of them are off, for this reason.
@@ -47,6 +57,8 @@ impl Parts {
         self.grants = self.configuration.grants.keys().map(|name| (name.clone(), Err(reason.to_owned()))).collect();
         self.sinks = self.configuration.sinks.keys().map(|name| (name.clone(), Err(reason.to_owned()))).collect();
         self.sensors = self.configuration.sensors.keys().map(|name| (name.clone(), Err(reason.to_owned()))).collect();
+        let listed = self.configuration.choices.iter().filter(|(_, choice)| choice.listing().is_some());
+        self.listings = listed.map(|(name, _)| (name.clone(), Err(reason.to_owned()))).collect();
     }
 
     /// Notes how a part stands.
@@ -61,6 +73,9 @@ impl Parts {
             (PartName::Sensor(name), Ok(Handle::Sensor(sensor))) => {
                 self.sensors.insert(name.clone(), Ok(sensor));
             }
+            (PartName::Listing(name), Ok(Handle::Listing(listing))) => {
+                self.listings.insert(name.clone(), Ok(listing));
+            }
             (PartName::Grant(name), Err(reason)) => {
                 self.grants.insert(name.clone(), Err(reason));
             }
@@ -69,6 +84,9 @@ impl Parts {
             }
             (PartName::Sensor(name), Err(reason)) => {
                 self.sensors.insert(name.clone(), Err(reason));
+            }
+            (PartName::Listing(name), Err(reason)) => {
+                self.listings.insert(name.clone(), Err(reason));
             }
             _ => {}
         }
@@ -94,6 +112,9 @@ impl Parts {
             }
             PartName::Sensor(name) => {
                 self.sensors.remove(name);
+            }
+            PartName::Listing(name) => {
+                self.listings.remove(name);
             }
             PartName::Panel | PartName::Inputs(_) | PartName::Outputs => {}
         }

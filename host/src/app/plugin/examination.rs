@@ -10,7 +10,9 @@ use punchcard_core::config::Configuration;
 use punchcard_core::config::sink::Sink;
 use punchcard_core::event::Sequence;
 use punchcard_core::name::{PluginName, SinkName};
-use punchcard_core::needs::{UnmetNeed, unmet_by_events, unmet_by_grant, unmet_by_sensor, unmet_by_sink};
+use punchcard_core::needs::{
+    UnmetNeed, unmet_by_events, unmet_by_grant, unmet_by_listing, unmet_by_sensor, unmet_by_sink,
+};
 use punchcard_core::plugin::PluginError;
 use punchcard_core::row::{Column, ColumnKind};
 use punchcard_ledger::{Ledger, SinkError};
@@ -132,6 +134,20 @@ pub(in crate::app) async fn find_lacks(
                     Err(error) => Err(error),
                 };
                 lacks.push((format!("sensors.{sensor}"), found));
+            }
+        }
+        Plugin::Listing(listing) => {
+            let listed = configuration.choices.iter().filter_map(|(choice, of)| Some((choice, of.listing()?)));
+            for (choice, configured) in listed.filter(|(_, configured)| configured.plugin == *name) {
+                let settings = configured.settings.to_json();
+                let found = match listing.check(&settings).await {
+                    Ok(()) => {
+                        let needs = listing.needs(&settings).await;
+                        needs.map(|needs| unmet_by_listing(choice, configured, &configuration.grants, &needs))
+                    }
+                    Err(error) => Err(error),
+                };
+                lacks.push((format!("choices.{choice}.items"), found));
             }
         }
     }

@@ -63,6 +63,7 @@ pub enum WorldName {
     Formatter,
     Connector,
     Sensor,
+    Listing,
 }
 
 impl From<World> for WorldName {
@@ -72,6 +73,7 @@ impl From<World> for WorldName {
             World::Formatter => Self::Formatter,
             World::Connector => Self::Connector,
             World::Sensor => Self::Sensor,
+            World::Listing => Self::Listing,
         }
     }
 }

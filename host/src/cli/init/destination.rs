@@ -12,7 +12,7 @@ use thiserror::Error;
 
 /// Why something can't be written.
 #[derive(Debug, Error)]
-pub(super) enum DestinationError {
+pub(in crate::cli) enum DestinationError {
     /// There is a file of an earlier `init` that nobody has taken up.
     #[error("{} is there from before; take it up, or remove it, and then run this again", .0.display())]
     Taken(PathBuf),
@@ -110,7 +110,7 @@ pub(super) fn choose_secret_file(folder: &Path, secret: &Secret) -> String {
 
 /// Writes a secret into a file that the owner of the state folder alone can read; where there is no state folder yet, the
 /// owner of the folder that it lies in. One with the same secret is left as it is.
-pub(super) fn write_secret(path: &Path, secret: &Secret, state: &Path) -> Result<(), DestinationError> {
+pub(in crate::cli) fn write_secret(path: &Path, secret: &Secret, state: &Path) -> Result<(), DestinationError> {
     let failed = |source| DestinationError::Write { path: path.to_owned(), source };
     if std::fs::read_to_string(path).is_ok_and(|there| there.trim() == secret.reveal()) {
         return Ok(());

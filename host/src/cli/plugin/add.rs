@@ -103,6 +103,7 @@ pub(super) fn in_words(world: WorldName) -> &'static str {
         WorldName::Formatter => "formatter",
         WorldName::Connector => "connector",
         WorldName::Sensor => "sensor",
+        WorldName::Listing => "listing",
     }
 }
 

@@ -62,6 +62,8 @@ enum TestError {
     NoEvents(&'static str),
     #[error("an auth policy can't be tried without a device")]
     AuthPolicy,
+    #[error("a listing can't be tried without a device; its functions can be called from `cargo test`")]
+    Listing,
     #[error("{call}: {source}")]
     Call { call: &'static str, source: CallError },
 }
@@ -91,6 +93,7 @@ pub(super) fn test(arguments: &TestArguments) -> Result<Exit, Failure> {
         }
         Plugin::Sensor(sensor) => runtime.block_on(sensor::test(&sensor, arguments, &settings)),
         Plugin::AuthPolicy(_) => Err(Failure::general(TestError::AuthPolicy)),
+        Plugin::Listing(_) => Err(Failure::general(TestError::Listing)),
     }
 }
 

@@ -77,8 +77,8 @@ impl fmt::Display for HeaderName {
     }
 }
 
-/// `reach` is the sink's, where that is valid.
-pub(super) fn parse_authorization(
+/// `reach` is that of the sink or the listing, where it is valid.
+pub(in super::super) fn parse_authorization(
     node: &Node<'_, '_>,
     declared: &Declared<'_>,
     grants: &BTreeMap<GrantName, Grant>,
@@ -112,8 +112,9 @@ fn parse_grant_name(
     if let (Some(grant), Some(reach)) = (grants.get(&name), reach)
         && !reach.iter().any(|one| grant.audience.iter().any(|other| overlap(one, other)))
     {
+        let whose = if node.path().starts_with("choices.") { "the listing's" } else { "the sink's" };
         let message =
-            format!("no token of `{name}` could ever be sent: nothing in the sink's `reach` is in its `audience`");
+            format!("no token of `{name}` could ever be sent: nothing in {whose} `reach` is in its `audience`");
         return node.refuse(message);
     }
     Some(name)

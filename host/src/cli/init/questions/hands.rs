@@ -162,7 +162,7 @@ pub(super) fn ask_projects<R: BufRead, W: Write>(
     found: &Found,
 ) -> Result<Vec<String>, ConversationError> {
     let before = found.before.as_ref().and_then(|before| before.choices.values().next());
-    let before = before.map_or_else(Vec::new, |choice| choice.items.clone());
+    let before = before.map_or_else(Vec::new, |choice| choice.items.fixed().to_vec());
     let default = if before.is_empty() { "none".to_owned() } else { before.join(", ") };
     let question = "\nThe projects to choose from, with commas between them; none where there is nothing to choose:";
     // As they are: one of them may have a comma in its name.
