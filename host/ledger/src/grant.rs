@@ -15,6 +15,15 @@ pub struct RememberedGrant {
     pub forget: Vec<String>,
 }
 
+/// How a grant came about, as far as that is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Granted {
+    /// When a person let the device in, in Unix microseconds.
+    pub at: Option<i64>,
+    /// Whose account it is, by the server's word.
+    pub account: Option<String>,
+}
+
 impl Ledger {
     /// What the last step of a grant's policy left.
     ///
@@ -34,31 +43,33 @@ impl Ledger {
         .await
     }
 
-    /// When a person let the device into the grant's account, in Unix microseconds. `None`: it is not known.
+    /// Who let the device into the grant's account, and when.
     ///
     /// # Errors
     /// When the file can't be read.
-    pub async fn granted_at(&self, grant: &GrantName) -> Result<Option<i64>, StorageError> {
+    pub async fn granted(&self, grant: &GrantName) -> Result<Granted, StorageError> {
         let grant = grant.to_string();
         self.read(move |reader| {
             reader.snapshot(|snapshot, _| {
-                let mut find = snapshot.prepare_cached("SELECT granted_at FROM grant_state WHERE grant_name = ?1")?;
-                Ok(find.query_row([grant], |row| row.get(0)).optional()?.flatten())
+                let mut find =
+                    snapshot.prepare_cached("SELECT granted_at, account FROM grant_state WHERE grant_name = ?1")?;
+                let found = find.query_row([grant], |row| Ok(Granted { at: row.get(0)?, account: row.get(1)? }));
+                Ok(found.optional()?.unwrap_or_default())
             })
         })
         .await
     }
 
-    /// Keeps when a person let the device into the account of a declared grant, in Unix microseconds.
+    /// Keeps who let the device into the account of a declared grant, and when.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub async fn note_granted(&self, grant: &GrantName, at: Option<i64>) -> Result<(), StorageError> {
+    pub async fn note_granted(&self, grant: &GrantName, granted: Granted) -> Result<(), StorageError> {
         let grant = grant.to_string();
         self.write(move |store| {
             store.transact(|transaction| {
-                let note = "UPDATE grant_state SET granted_at = ?2 WHERE grant_name = ?1";
-                transaction.prepare_cached(note)?.execute((grant, at))?;
+                let note = "UPDATE grant_state SET granted_at = ?2, account = ?3 WHERE grant_name = ?1";
+                transaction.prepare_cached(note)?.execute((grant, granted.at, granted.account))?;
                 Ok(())
             })
         })

@@ -94,7 +94,7 @@ pub use event::AcceptError;
 pub use event_status::{EventPage, EventStatus, ListedEvent, Stage};
 pub use forget::ForgetError;
 pub use formatting::{CommitError, FormattedCommit, Unformatted};
-pub use grant::RememberedGrant;
+pub use grant::{Granted, RememberedGrant};
 pub use history::{Keep, Pruned};
 pub use known_time::KnownTime;
 pub use moment::Moment;

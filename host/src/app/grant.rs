@@ -34,7 +34,7 @@ use crate::clock::Clock;
 use crate::http::Http;
 use crate::signature::sign;
 use crate::vault::{Loaded, Slots, Vault};
-use punchcard_ledger::{Ledger, RememberedGrant};
+use punchcard_ledger::{Granted, Ledger, RememberedGrant};
 use punchcard_sandbox::AuthPolicy;
 
 mod reception;
@@ -91,8 +91,7 @@ pub(super) struct Grant {
     /// None until the storage has been read.
     slots: Mutex<Option<Slots>>,
     damage: Mutex<Option<String>>,
-    /// When a person let the device in, in Unix microseconds, where that is known.
-    granted_at: Mutex<Option<i64>>,
+    granted: Mutex<Granted>,
     /// When its policy goes on by itself, in milliseconds of the monotonic clock; 0 while it is at work, `None` where it rests.
     goes_on_at_ms: Mutex<Option<u64>>,
     /// A request of its policy bore the refresh token.
@@ -195,15 +194,9 @@ impl Grant {
         slots.iter().flat_map(Slots::secrets).cloned().collect()
     }
 
-    /// Whose account it is, where the server said.
-    pub(super) fn account(&self) -> Option<String> {
-        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        read_account(slots.as_ref()?.get(&SlotName::parse(ID_TOKEN).ok()?)?)
-    }
-
-    /// When a person let the device in, in Unix microseconds, where that is known.
-    pub(super) fn granted_at(&self) -> Option<i64> {
-        *self.granted_at.lock().unwrap_or_else(PoisonError::into_inner)
+    /// When a person let the device in, and whose account it is, where that is known.
+    pub(super) fn granted(&self) -> Granted {
+        self.granted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether its policy has used the refresh token. One that signs in with a key never does.
@@ -282,6 +275,8 @@ pub(super) struct GrantKeeper {
     /// Of the policy's own requests.
     requests: Mutex<Pace>,
     reception: Reception,
+    /// Whose account it is, by the last answer of the server that said it.
+    said_account: Option<String>,
     /// A person was asked to sign in, and has not been let in yet.
     is_awaited: bool,
     time: KnownTime,
@@ -322,7 +317,7 @@ impl GrantKeeper {
             refused: Mutex::new(None),
             slots: Mutex::new(None),
             damage: Mutex::new(None),
-            granted_at: Mutex::new(None),
+            granted: Mutex::default(),
             goes_on_at_ms: Mutex::new(Some(0)),
             has_sent_refresh_token: AtomicBool::new(false),
             pace: Mutex::new(Pace::new(NonZeroU32::MAX)),
@@ -344,6 +339,7 @@ impl GrantKeeper {
             unerased: Vec::new(),
             requests: Mutex::new(Pace::new(POLICY_REQUESTS)),
             reception: Reception::new(name.clone(), configured.browser.clone(), Arc::clone(&grant.desk), clock.clone()),
+            said_account: None,
             is_awaited: false,
             time,
             vault,
@@ -451,8 +447,8 @@ impl GrantKeeper {
 
     async fn try_recall(&mut self) -> Result<Vec<u8>, String> {
         let remembered = self.ledger.grant(&self.grant.name).await.map_err(chain)?;
-        let granted_at = self.ledger.granted_at(&self.grant.name).await.map_err(chain)?;
-        *self.grant.granted_at.lock().unwrap_or_else(PoisonError::into_inner) = granted_at;
+        let granted = self.ledger.granted(&self.grant.name).await.map_err(chain)?;
+        *self.grant.granted.lock().unwrap_or_else(PoisonError::into_inner) = granted;
         self.unerased = remembered.forget;
         self.erase()?;
         self.hold(self.vault.load(&self.grant.name).map_err(chain)?);
@@ -471,9 +467,8 @@ impl GrantKeeper {
                 let request = self.keeper.stepped(status, outcome.next, token, self.clock.monotonic_ms());
                 let goes_on_at_ms = if request.is_some() { Some(0) } else { self.keeper.goes_on_at_ms() };
                 *self.grant.goes_on_at_ms.lock().unwrap_or_else(PoisonError::into_inner) = goes_on_at_ms;
-                if self.publish() {
-                    self.note_granted().await;
-                }
+                let is_granted = self.publish();
+                self.note_granted(is_granted).await;
                 request
             }
             Err(reason) => {
@@ -483,13 +478,23 @@ impl GrantKeeper {
         }
     }
 
-    /// Keeps when a person let the device in. Nothing hangs on it: where the disk refuses, it is not known later.
-    async fn note_granted(&self) {
-        let now = self.time.now(&self.clock);
-        let at = now.is_known().then_some(now.wall.unix_micros);
-        *self.grant.granted_at.lock().unwrap_or_else(PoisonError::into_inner) = at;
-        if let Err(error) = self.ledger.note_granted(&self.grant.name, at).await {
-            warn!(grant = %self.grant.name, reason = chain(error), "when a person signed in is not kept");
+    /// Keeps when a person let the device in, where one just has, and whose account it is. Nothing hangs on it: where the disk
+    /// refuses, it is not known later.
+    async fn note_granted(&mut self, is_granted: bool) {
+        let mut granted = self.grant.granted();
+        let account = self.said_account.take();
+        if is_granted {
+            let now = self.time.now(&self.clock);
+            granted = Granted { at: now.is_known().then_some(now.wall.unix_micros), account };
+        } else if account.is_some() {
+            granted.account = account;
+        }
+        if granted == self.grant.granted() {
+            return;
+        }
+        *self.grant.granted.lock().unwrap_or_else(PoisonError::into_inner) = granted.clone();
+        if let Err(error) = self.ledger.note_granted(&self.grant.name, granted).await {
+            warn!(grant = %self.grant.name, reason = chain(error), "since when and whose the grant is can't be kept");
         }
     }
 
@@ -559,6 +564,11 @@ impl GrantKeeper {
 
     /// Stores what an answer brought, however long that takes: the server may have given up the old refresh token for it.
     async fn store(&mut self, brought: &[(SlotName, Secret)]) {
+        // A policy may have the statement erased at once: nobody else reads it.
+        let statement = brought.iter().find(|(slot, _)| slot.as_str() == ID_TOKEN);
+        if let Some(account) = statement.and_then(|(_, statement)| read_account(statement)) {
+            self.said_account = Some(account);
+        }
         self.grant.storing.send_replace(true);
         self.try_to_store(brought).await;
         self.grant.storing.send_replace(false);
@@ -681,7 +691,7 @@ impl Grant {
             refused: Mutex::new(None),
             slots: Mutex::new(None),
             damage: Mutex::new(None),
-            granted_at: Mutex::new(None),
+            granted: Mutex::default(),
             goes_on_at_ms: Mutex::new(Some(0)),
             has_sent_refresh_token: AtomicBool::new(false),
             pace: Mutex::new(Pace::new(NonZeroU32::MIN)),

@@ -13,7 +13,7 @@ use punchcard_core::grant::GrantStatus;
 use punchcard_core::http::{Request, Response};
 use punchcard_core::name::{GrantName, PluginName, SlotName};
 use punchcard_core::secret::Secret;
-use punchcard_ledger::{CheckpointInterval, Ledger, OpenError, RememberedGrant, Setup};
+use punchcard_ledger::{CheckpointInterval, Granted, Ledger, OpenError, RememberedGrant, Setup};
 use punchcard_sandbox::{Compiler, Sandbox};
 use thiserror::Error;
 use tokio::task::JoinHandle;
@@ -161,12 +161,18 @@ impl LoneGrant {
     }
 }
 
-/// Takes a refresh token of another program into a grant's slots, once a renewal has proved it. The proof has a ledger and a
+/// Takes a refresh token of another program into a grant's slots, with whose it is by that program's word, once a renewal has proved it. The proof has a ledger and a
 /// token storage of its own: until it is done, nothing of the grant is touched.
 ///
 /// # Errors
 /// When a host runs, and when the proof fails; then nothing was changed.
-pub async fn import(path: &Path, state: &Path, name: &str, token: Secret) -> Result<Proof, LoneGrantError> {
+pub async fn import(
+    path: &Path,
+    state: &Path,
+    name: &str,
+    token: Secret,
+    account: Option<String>,
+) -> Result<Proof, LoneGrantError> {
     // Where the token is of no use nobody is asked to sign in: nobody would see the code.
     let bench = Bench::open(path, state, name, Some(SignIn::OnRequest)).await?;
     let machine = |error: std::io::Error| LoneGrantError::Machine(format!("the import can't be proved: {error}"));
@@ -183,8 +189,9 @@ pub async fn import(path: &Path, state: &Path, name: &str, token: Secret) -> Res
     let failed = |error| LoneGrantError::Machine(chain(error));
     bench.ledger.declare_grant(&bench.name, plugin).await.map_err(failed)?;
     bench.ledger.store_grant(&bench.name, RememberedGrant::default()).await.map_err(failed)?;
-    // That the other program was let in is known, and not when.
-    bench.ledger.note_granted(&bench.name, None).await.map_err(failed)?;
+    // When the other program was let in is not known.
+    let granted = Granted { at: None, account: proof.account.clone().or(account) };
+    bench.ledger.note_granted(&bench.name, granted).await.map_err(failed)?;
     vault.replace(&bench.name, slots)?;
     bench.ledger.close().await;
     Ok(proof)
@@ -274,7 +281,6 @@ impl Bench {
             reason = work.grant.needs_person(until_ms) => Err(reason),
             () = sleep_until(&self.clock, until_ms) => Err(format!("no answer within {} s", PROVED_WITHIN_MS / 1000)),
         };
-        let account = work.grant.account();
         let is_used = work.grant.has_sent_refresh_token();
         let proved = proved.map_err(|reason| match work.grant.standing_at(self.clock.monotonic_ms()) {
             // What helps a grant that is signed out does not help a file.
@@ -283,7 +289,9 @@ impl Bench {
             }
             _ => reason,
         });
+        let grant = Arc::clone(&work.grant);
         work.end().await;
+        let account = grant.granted().account;
         let slots = vault.load(&self.name)?.slots;
         ledger.close().await;
         if !is_used {

@@ -78,8 +78,8 @@ pub(super) async fn report(device: &Device) -> Report {
                     .get(name)
                     .and_then(|grant| grant.settings.text("provider").map(ToOwned::to_owned)),
                 on_request: part.as_ref().is_ok_and(|grant| grant.is_on_request()),
-                granted_at: part.as_ref().ok().and_then(|grant| grant.granted_at()),
-                account: part.as_ref().ok().and_then(|grant| grant.account()),
+                granted_at: part.as_ref().ok().and_then(|grant| grant.granted().at),
+                account: part.as_ref().ok().and_then(|grant| grant.granted().account),
                 standing: grant_standing(part, now_ms),
             })
             .collect(),

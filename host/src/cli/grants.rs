@@ -23,10 +23,10 @@ use super::status::unexpected;
 use super::time::render_rfc_3339_in;
 use super::{DeviceArguments, printable, small_runtime};
 use crate::app::configuration::Source;
-use crate::app::error_chain::chain;
 use crate::app::control::{Answer, ControlError, Question, ask};
+use crate::app::error_chain::chain;
 use crate::app::lone_grant::import;
-use crate::app::status::GrantReport;
+use crate::app::status::{GrantReport, GrantStanding};
 
 /// The slot of a client's secret.
 const CLIENT_SECRET: &str = "client-secret";
@@ -137,11 +137,14 @@ fn describe(configuration: &Configuration, name: &GrantName, report: Option<&Gra
     let mut standing = serde_json::to_value(report).unwrap_or_default();
     let mut take = |key: &str| standing.as_object_mut().and_then(|standing| standing.remove(key)).unwrap_or_default();
     let zone = &configuration.device.time_zone;
-    let granted_at = report.and_then(|report| report.granted_at).map(|at| render_rfc_3339_in(zone, at));
+    // Whose it was is history.
+    let report = report.filter(|report| report.standing != GrantStanding::SignedOut);
+    let (account, granted_at) = report.map_or((None, None), |report| (report.account.clone(), report.granted_at));
+    let granted_at = granted_at.map(|at| render_rfc_3339_in(zone, at));
     json!({
         "grant": name.as_str(),
         "plugin": grant.plugin.as_str(),
-        "account": take("account"),
+        "account": account,
         "granted-at": granted_at,
         "status": take("status"),
         "client-id": settings.get("client-id").cloned().unwrap_or_default(),
@@ -209,8 +212,8 @@ fn take_over(device: &DeviceArguments, grant: &str, path: &Path, entry: Option<&
     };
     let client = configuration.grants[&name].settings.text("client-id");
     let sign_in = choose_sign_in(sign_ins, client, entry).map_err(|error| of_file(error.to_string()))?;
-    let proof =
-        small_runtime()?.block_on(import(&device.config, &device.state, name.as_str(), sign_in.refresh_token))?;
+    let (token, of_file) = (sign_in.refresh_token, sign_in.account.clone());
+    let proof = small_runtime()?.block_on(import(&device.config, &device.state, name.as_str(), token, of_file))?;
     let account = proof.account.or(sign_in.account).map_or_else(
         || "an account that neither the file nor the server names".to_owned(),
         |account| printable(&account),
@@ -235,10 +238,16 @@ fn take_client(
     let refused = |reason: String| Err(Failure::general(printable(&format!("{shown} can't be imported: {reason}"))));
     match grant.settings.text("client-id") {
         Some(configured) if configured == id => {}
-        _ => return refused(format!("it is of the client `{id}`; set `client-id` in the settings of grant `{name}` to that first")),
+        _ => {
+            return refused(format!(
+                "it is of the client `{id}`; set `client-id` in the settings of grant `{name}` to that first"
+            ));
+        }
     }
     let Some(secret) = secret else {
-        return refused("no secret is in it; in the console, add one to the client, and download the JSON at once".to_owned());
+        return refused(
+            "no secret is in it; in the console, add one to the client, and download the JSON at once".to_owned(),
+        );
     };
     let source = grant.secrets.iter().find(|(slot, _)| slot.as_str() == CLIENT_SECRET).map(|(_, source)| source);
     let file = match source {

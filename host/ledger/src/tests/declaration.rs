@@ -3,7 +3,7 @@
 use power_cut::{Effort, Recording};
 use punchcard_core::name::GrantName;
 
-use super::super::RememberedGrant;
+use super::super::{Granted, RememberedGrant};
 use super::*;
 
 async fn read(ledger: &Ledger, name: &str) -> Unformatted {
@@ -94,6 +94,13 @@ async fn another_policy_begins_empty_and_what_is_to_be_erased_still_is() {
     ledger.store_grant(&google, of(b"signed in")).await.unwrap();
     assert!(!ledger.declare_grant(&google, &plugin("device-flow")).await.unwrap());
     assert_eq!(ledger.grant(&google).await.unwrap(), of(b"signed in"));
+    assert_eq!(ledger.granted(&google).await.unwrap(), Granted::default());
+    let granted = Granted { at: Some(7), account: Some("me@example.org".to_owned()) };
+    ledger.note_granted(&google, granted.clone()).await.unwrap();
+    assert_eq!(
+        (ledger.granted(&google).await.unwrap(), ledger.grant(&google).await.unwrap()),
+        (granted, of(b"signed in"))
+    );
     assert!(ledger.declare_grant(&google, &plugin("other")).await.unwrap());
     assert_eq!(ledger.grant(&google).await.unwrap(), of(b""));
 }
