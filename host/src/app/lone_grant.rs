@@ -4,7 +4,7 @@
 //! configuration nothing runs but this grant's policy.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use punchcard_core::config::grant::SignIn;
@@ -25,7 +25,7 @@ pub use super::grant::FetchError;
 use super::grant::{Grant, GrantCommand, Surroundings};
 use super::io::frame_size;
 use super::known_time::KnownTime;
-use super::material::Materials;
+use super::material::{Materials, open_vault};
 use super::part::grant::GrantPart;
 use super::plugin::{Plugins, Versions};
 use super::state_folder::{self, StateFolderError};
@@ -36,7 +36,6 @@ use crate::http::{self, Http, Trust};
 use crate::vault::{Vault, VaultError};
 
 /// The token storage's folder in the state folder.
-const VAULT: &str = "vault";
 /// Where an import is proved, in the state folder: a ledger and a token storage of its own, gone afterwards.
 const PROOF: &str = "import";
 /// Milliseconds that a renewal may take that proves an import.
@@ -112,6 +111,8 @@ pub struct Proof {
 /// What a grant is put to work with.
 struct Bench {
     name: GrantName,
+    /// The folder of plugins.toml.
+    home: PathBuf,
     configuration: Arc<Configuration>,
     part: GrantPart,
     clock: Clock,
@@ -139,7 +140,7 @@ impl LoneGrant {
     /// When a host runs, and all that keeps the grant from running.
     pub async fn start(path: &Path, state: &Path, name: &str) -> Result<Self, LoneGrantError> {
         let bench = Bench::open(path, state, name, None).await?;
-        let vault = Arc::new(Vault::open(&state.join(VAULT))?);
+        let vault = Arc::new(bench.open_vault(state)?);
         let declared = bench.ledger.declare_grant(&bench.name, &bench.configuration.grants[&bench.name].plugin).await;
         declared.map_err(|error| LoneGrantError::Machine(chain(error)))?;
         let work = bench.work(bench.ledger.clone(), vault);
@@ -176,7 +177,7 @@ pub async fn import(path: &Path, state: &Path, name: &str, token: Secret) -> Res
     let proved = bench.prove(&folder, token).await;
     remove(&folder).map_err(machine)?;
     let (proof, slots) = proved?;
-    let vault = Vault::open(&state.join(VAULT))?;
+    let vault = bench.open_vault(state)?;
     // The policy begins anew with the token that it finds. With the old one it would do so too: between the two steps nothing
     // is lost.
     let plugin = &bench.configuration.grants[&bench.name].plugin;
@@ -229,7 +230,8 @@ impl Bench {
         // With the version that the device runs, which may be another than its file.
         let versions = Versions::Known(Arc::new(histories));
         let plugins = Plugins::load(&configuration, source.folder(), &sandbox, &BTreeMap::new(), &versions);
-        let folder = source.folder().to_owned();
+        let home = source.folder().to_owned();
+        let folder = home.clone();
         let materials = Materials { configuration: Arc::clone(&configuration), folder, plugins, rows_alone: false };
         let part = GrantPart::assemble(&materials, &name).await.map_err(|faults| {
             let reasons: Vec<String> = faults.into_iter().map(|fault| fault.message).collect();
@@ -237,7 +239,12 @@ impl Bench {
         })?;
         let http = Http::open(&http::Limits::default(), &Trust::system(Vec::new()))
             .map_err(|error| machine(format!("requests can't be made on this machine: {}", chain(error))))?;
-        Ok(Self { name, configuration, part, clock, time, ledger, http: Arc::new(http) })
+        Ok(Self { name, home, configuration, part, clock, time, ledger, http: Arc::new(http) })
+    }
+
+    /// The token storage below a folder, sealed where plugins.toml says so.
+    fn open_vault(&self, folder: &Path) -> Result<Vault, LoneGrantError> {
+        open_vault(&self.configuration, &self.home, folder).map_err(LoneGrantError::Machine)
     }
 
     /// Lets the keeper run, with these.
@@ -258,7 +265,7 @@ impl Bench {
         state_folder::make_private(folder)?;
         let (ledger, _) =
             Ledger::open(folder, setup(&self.clock, &self.configuration)).map_err(LoneGrantError::Ledger)?;
-        let vault = Arc::new(Vault::open(&folder.join(VAULT))?);
+        let vault = Arc::new(self.open_vault(folder)?);
         let slot = SlotName::parse(REFRESH_TOKEN).map_err(|error| LoneGrantError::Machine(error.to_string()))?;
         vault.store(&self.name, vec![(slot, token)])?;
         let work = self.work(ledger.clone(), Arc::clone(&vault));

@@ -27,7 +27,7 @@ use crate::app::configuration::Source;
 use crate::app::control::{Answer, ControlError, Question, ask};
 use crate::app::error_chain::chain;
 use crate::app::lone_grant::import;
-use crate::app::status::GrantReport;
+use crate::app::status::{GrantReport, GrantStanding};
 
 /// The slot of a client's secret.
 const CLIENT_SECRET: &str = "client-secret";
@@ -179,11 +179,14 @@ fn describe(configuration: &Configuration, name: &GrantName, report: Option<&Gra
     let mut standing = serde_json::to_value(report).unwrap_or_default();
     let mut take = |key: &str| standing.as_object_mut().and_then(|standing| standing.remove(key)).unwrap_or_default();
     let zone = &configuration.device.time_zone;
-    let granted_at = report.and_then(|report| report.granted_at).map(|at| render_rfc_3339_in(zone, at));
+    // Whose it was is history.
+    let report = report.filter(|report| report.standing != GrantStanding::SignedOut);
+    let (account, granted_at) = report.map_or((None, None), |report| (report.account.clone(), report.granted_at));
+    let granted_at = granted_at.map(|at| render_rfc_3339_in(zone, at));
     json!({
         "grant": name.as_str(),
         "plugin": grant.plugin.as_str(),
-        "account": take("account"),
+        "account": account,
         "granted-at": granted_at,
         "status": take("status"),
         "client-id": settings.get("client-id").cloned().unwrap_or_default(),
@@ -251,8 +254,8 @@ fn take_over(device: &DeviceArguments, grant: &str, path: &Path, entry: Option<&
     };
     let client = configuration.grants[&name].settings.text("client-id");
     let sign_in = choose_sign_in(sign_ins, client, entry).map_err(|error| of_file(error.to_string()))?;
-    let proof =
-        small_runtime()?.block_on(import(&device.config, &device.state, name.as_str(), sign_in.refresh_token))?;
+    let token = sign_in.refresh_token;
+    let proof = small_runtime()?.block_on(import(&device.config, &device.state, name.as_str(), token))?;
     let account = proof.account.or(sign_in.account).map_or_else(
         || "an account that neither the file nor the server names".to_owned(),
         |account| printable(&account),

@@ -288,7 +288,10 @@ async fn pages_that_go_round_and_answers_without_end_are_an_error() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_grant_is_can_be_shown_and_given_away_without_a_secret() {
-    let mut bench = Bench::signed_in().await;
+    let mut bench = Bench::new().await;
+    bench.reconfigure("scopes = [", "scopes = [\"openid\", \"email\", ");
+    bench.start().await;
+    bench.sign_in().await;
     let secrets = ["access-token", "refresh-token"].map(|slot| secret(&bench, slot));
     let client_secret = google_sim::Config::default().clients.remove(0).secret;
     let mut all = String::new();
@@ -303,23 +306,23 @@ async fn what_a_grant_is_can_be_shown_and_given_away_without_a_secret() {
             assert_eq!((&value["grant"], &value["plugin"]), (&json!("google"), &json!("device-flow")), "{value}");
             assert_eq!((&value["client-id"], &value["sinks"]), (&json!(CLIENT), &json!(["timesheet"])), "{value}");
             assert_eq!(value["audience"], json!([format!("{}/", bench.sim.base_url())]), "{value}");
-            let (scopes, since) = match host {
-                "a host" => (json!([DRIVE_FILE]), true),
-                _ => (Value::Null, false),
-            };
-            assert_eq!((&value["scopes"], value["granted-at"].is_string()), (&scopes, since), "{value}");
+            let is_known = host == "a host";
+            let allowed = value["scopes"].as_array().is_some_and(|scopes| scopes.contains(&json!(DRIVE_FILE)));
+            assert_eq!((allowed, value["granted-at"].is_string()), (is_known, is_known), "{value}");
+            assert_eq!(value["account"] == google_sim::ACCOUNT, is_known, "{value}");
         }
         assert_eq!(shown["status"].is_string(), host == "a host");
         assert!(exported.get("status").is_none() && exported.get("seconds-left").is_none(), "what changes: {exported}");
         assert!(text.contains("signed in since") && text.contains("timesheet"), "{text}");
         if host == "a host" {
-            // Since when is known over a restart, too.
-            let since = shown["granted-at"].clone();
+            // Since when, and whose it is, is known over a restart, too.
+            let since = [shown["granted-at"].clone(), shown["account"].clone()];
             bench.stop().await;
             bench.start().await;
             bench.until("it is signed in", |report| report["grants"][0]["status"] == "authorized").await;
             let again = bench.printed(&["grants", "show", "google", "--json"]).await;
-            assert_eq!(serde_json::from_str::<Value>(&again).unwrap()[0]["granted-at"], since);
+            let again = &serde_json::from_str::<Value>(&again).unwrap()[0];
+            assert_eq!([again["granted-at"].clone(), again["account"].clone()], since);
             bench.stop().await;
         }
     }
@@ -451,4 +454,26 @@ async fn a_grant_that_signs_in_with_a_key_takes_no_token_over() {
     assert!(bench.printed(&["fetch", "--grant", "google", &sheet]).await.contains("Hours of all"));
     bench.start().await;
     assert!(bench.printed(&["fetch", "--grant", "google", &sheet]).await.contains("Hours of all"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_secret_of_a_downloaded_client_goes_where_the_grant_looks_for_it() {
+    let mut bench = Bench::new().await;
+    let (file, secret) = (bench.folder().join("client_secret.json"), bench.folder().join("client-secret"));
+    let demo = fs::read_to_string(&secret).unwrap();
+    let client = json!({ "installed": { "client_id": CLIENT, "client_secret": demo.trim() } });
+    fs::write(&file, client.to_string()).unwrap();
+    let arguments = ["grants", "import", "google", file.to_str().unwrap()];
+    // Nobody's other secret is overwritten.
+    fs::write(&secret, "other").unwrap();
+    let refused = said(&bench, &arguments).await;
+    assert!(refused.status == Some(1) && refused.error.contains("move it away first"), "{}", refused.error);
+    assert_eq!(fs::read_to_string(&secret).unwrap(), "other");
+    fs::remove_file(&secret).unwrap();
+    let taken = said(&bench, &arguments).await;
+    assert!(taken.status == Some(0) && taken.printed.contains("`punchcard sign-in google`"), "{}", taken.error);
+    assert!(!taken.printed.contains(demo.trim()) && !taken.error.contains(demo.trim()));
+    assert_eq!(fs::metadata(&secret).unwrap().permissions().mode() & 0o777, 0o600);
+    bench.start().await;
+    bench.sign_in().await;
 }
