@@ -32,18 +32,8 @@ const SCRIPT: &str = "[[answers]]\nstatus = 503\n[[answers]]\nstatus = 201\nexpe
 
 /// What is missing on this machine, with how it is installed.
 pub(crate) fn find_missing() -> Option<String> {
-    let mut missing: Vec<&str> =
-        TOOLS.iter().filter(|(tool, _)| !process::is_on_path(tool)).map(|(_, package)| *package).collect();
-    let has_venv = Command::new("python3")
-        .args(["-c", "import ensurepip, venv"])
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if !has_venv && !missing.contains(&"python3-venv") {
-        missing.push("python3-venv");
-    }
-    if !missing.is_empty() {
-        return Some(format!("apt-get install {}", missing.join(" ")));
+    if let Some(packages) = process::find_missing(&TOOLS) {
+        return Some(format!("apt-get install {packages}"));
     }
     let library = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output();
     let is_there = library.is_ok_and(|found| Path::new(String::from_utf8_lossy(&found.stdout).trim()).is_dir());

@@ -14,6 +14,8 @@ mod component;
 mod guests;
 mod languages;
 
+mod foreign_servers;
+
 mod rule;
 
 mod test;

@@ -166,6 +166,22 @@ pub(crate) fn is_on_path(program: impl AsRef<OsStr>) -> bool {
     find_on_path(program).is_some()
 }
 
+/// Debian's packages of those tools that are not there, each with its package. Of Python also what makes its virtual environments,
+/// which Debian keeps apart.
+pub(crate) fn find_missing(tools: &[(&str, &'static str)]) -> Option<String> {
+    const VENV: &str = "python3-venv";
+    let mut missing: Vec<&str> =
+        tools.iter().filter(|(tool, _)| !is_on_path(tool)).map(|(_, package)| *package).collect();
+    if tools.iter().any(|(_, package)| *package == VENV) && !missing.contains(&VENV) {
+        let mut python = Command::new("python3");
+        python.args(["-c", "import ensurepip, venv"]).stderr(Stdio::null());
+        if !python.status().is_ok_and(|status| status.success()) {
+            missing.push(VENV);
+        }
+    }
+    (!missing.is_empty()).then(|| missing.join(" "))
+}
+
 /// Where `program` is, by the path.
 pub(crate) fn find_on_path(program: impl AsRef<OsStr>) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
@@ -184,6 +200,13 @@ mod tests {
         for name in ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_TERM_COLOR", "PATH", "RUSTUP_TOOLCHAIN"] {
             assert!(!is_left_by_cargo(name), "{name}");
         }
+    }
+
+    #[test]
+    fn of_tools_that_are_missing_the_packages_are_named() {
+        assert_eq!(find_missing(&[("sh", "dash")]), None);
+        let found = find_missing(&[("sh", "dash"), ("no-such-tool", "one"), ("nor-this", "two")]);
+        assert_eq!(found.as_deref(), Some("one two"));
     }
 
     #[test]

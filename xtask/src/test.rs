@@ -25,7 +25,7 @@ use crate::process::{self, perform};
 use crate::stopwatch::Stopwatch;
 use crate::toolchain::{Source, Toolchain};
 use crate::workspace::Workspace;
-use crate::{demo, faults, guests, languages, program, rule};
+use crate::{demo, faults, foreign_servers, guests, languages, program, rule};
 
 /// How often the host is killed.
 const KILLS: u32 = 20;
@@ -67,6 +67,8 @@ enum Check {
     /// Plugins in Rust, JavaScript and Python, as `punchcard plugin new` begins them, are built and run; needs npm and Python's
     /// venv.
     Languages,
+    /// The program signs in against servers that nobody here wrote; needs npm and Python's venv.
+    ForeignServers,
     /// The documentation builds, and its links lead somewhere.
     Documentation,
     /// Licences, sources and bans of what we depend on; needs cargo-deny.
@@ -214,12 +216,23 @@ impl Inspection {
             }
             Check::Languages => {
                 if let Some(missing) = languages::find_missing() {
-                    let reason = format!("something is missing: {missing}");
-                    return Ok(if self.ci { Verdict::Failed(reason) } else { Verdict::Skipped(reason) });
+                    return Ok(self.judge_missing_tools(&missing));
                 }
                 // As the tests were built: nothing is compiled twice.
                 perform(&mut self.cargo(&["build", "--workspace", "--all-targets", "--locked"]))?;
                 languages::check(&self.workspace)?;
+            }
+            Check::ForeignServers => {
+                if let Some(missing) = foreign_servers::find_missing() {
+                    return Ok(self.judge_missing_tools(&missing));
+                }
+                let installed = foreign_servers::install(&self.workspace)?;
+                self.build_guests()?;
+                // The whole workspace: with one crate, cargo would unite other features, and build all anew.
+                let mut tests = self.cargo(&["test", "--workspace", "--test", "foreign", "--locked"]);
+                // Where the transcripts are is to be seen.
+                tests.args(["--", "--show-output"]).env(foreign_servers::INSTALLED, installed);
+                self.count(tests)?;
             }
             Check::Documentation => {
                 let documentation = ["doc", "--workspace", "--no-deps", "--locked"];
@@ -233,6 +246,11 @@ impl Inspection {
             }
         }
         Ok(Verdict::Passed)
+    }
+
+    fn judge_missing_tools(&self, missing: &str) -> Verdict {
+        let reason = format!("something is missing: {missing}");
+        if self.ci { Verdict::Failed(reason) } else { Verdict::Skipped(reason) }
     }
 
     fn cargo(&self, arguments: &[&str]) -> Command {

@@ -1,6 +1,6 @@
 //! Signs a device in with the key of a service account: no person, and no sign-in that ends.
 //!
-//! Made for RFC 7523 §2.1 as Google has it. The host signs a statement of whose the device is and what it asks for, with a key
+//! Made for RFC 7523 §2.1 as Google has it, and as others read it. The host signs a statement of whose the device is and what it asks for, with a key
 //! that never comes here, and the server gives an access token for an hour or so; there is no refresh token, for the next
 //! statement does its work. It knows nothing of sheets, or of what the access is for.
 //!

@@ -96,7 +96,7 @@ impl Settings {
             return invalid(format!("`account` accepts 1 to {LENGTH_MAX} printable characters without spaces"));
         }
         // Such as the number that the console shows beside it, or the id of an OAuth client.
-        if self.token_url == GOOGLE && !account.contains('@') {
+        if self.is_google() && !account.contains('@') {
             return invalid(format!(
                 "`account` is `{}`, which is no e-mail address: write the `client_email` of the key file, such as \
                  `recorder@project.iam.gserviceaccount.com`",
@@ -104,6 +104,11 @@ impl Settings {
             ));
         }
         Ok(())
+    }
+
+    /// Whether it is Google that gives tokens.
+    pub(crate) fn is_google(&self) -> bool {
+        self.token_url == GOOGLE
     }
 
     /// RFC 6749 §3.3.

@@ -195,6 +195,8 @@ impl<'a> Turn<'a> {
             "iat": issued_at,
             "exp": issued_at.saturating_add(ASSERTION_LASTS),
         });
+        // RFC 7523 §3 wants a subject always; Google takes one for a person in whose name is acted.
+        let subject = subject.as_ref().or_else(|| (!self.settings.is_google()).then_some(account));
         if let Some(subject) = subject {
             claims["sub"] = subject.as_str().into();
         }
@@ -205,10 +207,14 @@ impl<'a> Turn<'a> {
             claims: claims.to_string(),
         };
         let field = |name: &str, value| FormField { name: name.to_owned(), value };
-        let fields = vec![
+        let mut fields = vec![
             field("grant_type", FormValue::Plain(GRANT_TYPE.to_owned())),
             field("assertion", FormValue::Assertion(assertion)),
         ];
+        if !self.settings.is_google() {
+            // RFC 7521 §4.1. Google reads the claim.
+            fields.push(field("scope", FormValue::Plain(self.settings.scope())));
+        }
         Form { url: token_url.clone(), client: ClientAuthentication::None, fields }
     }
 

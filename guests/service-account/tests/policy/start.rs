@@ -27,6 +27,7 @@ fn the_host_is_asked_to_sign_who_asks_for_what() {
         "iss": ACCOUNT, "aud": "https://oauth2.googleapis.com/token", "scope": scope, "iat": now, "exp": now + 3_600,
     });
     assert_eq!(claims_of(&form), expected);
+    assert_eq!(form.fields.len(), 2, "Google's form holds no more");
     assert_eq!(script.status, Status::Renewing);
 
     let next = script.grant();
@@ -44,6 +45,17 @@ fn who_is_acted_for_and_how_is_signed_are_settings() {
     assert_eq!((assertion.algorithm, assertion.key_id.as_deref()), (Algorithm::Es256, Some("k1")));
     let claims = claims_of(&form);
     assert_eq!((&claims["sub"], &claims["aud"]), (&json!("anna@example.org"), &json!("http://a/t")));
+}
+
+#[test]
+fn another_server_is_told_the_scope_in_the_form_and_always_a_subject() {
+    let mut script = Script::new(r#","token-url":"https://other.example/token""#);
+    let form = sent(script.step(Signal::Started));
+    assert_eq!(claims_of(&form)["sub"], ACCOUNT);
+    assert_eq!(form.fields.len(), 3);
+    assert_eq!(form.fields[2].name, "scope");
+    let FormValue::Plain(scope) = &form.fields[2].value else { panic!() };
+    assert_eq!(scope, "https://www.googleapis.com/auth/spreadsheets");
 }
 
 #[test]

@@ -16,6 +16,8 @@ use crate::state::{Exchange, Phase};
 pub(super) const VISIT_FOR: u64 = 30 * MINUTE;
 /// How long it is tried to exchange a code. RFC 6749 §4.1.2 recommends that codes live for ten minutes at most.
 const EXCHANGE_FOR: u64 = 10 * MINUTE;
+/// The scope with which OpenID Connect asks for a refresh token.
+const OFFLINE_ACCESS: &str = "offline_access";
 
 impl Turn<'_> {
     /// Waits for a person with a browser.
@@ -35,6 +37,9 @@ impl Turn<'_> {
         if settings.is_google {
             // Google gives a refresh token for these alone, and to whom had one before only where it asks again.
             parameters.extend([parameter("access_type", "offline"), parameter("prompt", "consent")]);
+        } else if settings.scopes.iter().any(|scope| scope == OFFLINE_ACCESS) {
+            // OpenID Connect Core 1.0 §11: without it a server ignores the scope, and gives no refresh token.
+            parameters.push(parameter("prompt", "consent"));
         }
         let seconds = ends_at_ms.saturating_sub(self.now_ms) / SECOND;
         Visit {

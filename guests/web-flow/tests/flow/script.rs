@@ -76,7 +76,11 @@ impl Script {
 
     pub(crate) fn change_settings(&mut self, from: &str, to: &str) {
         assert!(GOOGLE.contains(from));
-        self.settings = serde_json::from_str(&GOOGLE.replace(from, to)).unwrap();
+        self.set_settings(&GOOGLE.replace(from, to));
+    }
+
+    pub(crate) fn set_settings(&mut self, settings: &str) {
+        self.settings = serde_json::from_str(settings).unwrap();
     }
 
     pub(crate) fn fill(&mut self, slot: &str) {

@@ -44,6 +44,28 @@ fn a_browser_is_sent_to_google_for_a_refresh_token_and_the_code_is_exchanged_by_
 }
 
 #[test]
+fn another_server_is_asked_for_consent_where_a_refresh_token_takes_that() {
+    const SERVER: &str =
+        r#""client-id":"c","endpoints":{"authorization":"https://a.example/auth","token":"https://a.example/token"}"#;
+    for (scopes, expected) in [
+        (
+            r#"["openid","offline_access"]"#,
+            [("client_id", "c"), ("scope", "openid offline_access"), ("prompt", "consent")].as_slice(),
+        ),
+        (r#"["openid"]"#, &[("client_id", "c"), ("scope", "openid")]),
+        ("[]", &[("client_id", "c")]),
+    ] {
+        let mut script = Script::new();
+        script.set_settings(&format!(r#"{{{SERVER},"scopes":{scopes}}}"#));
+        script.signal(Signal::Started);
+        let visit = script.visit();
+        let parameters: Vec<_> =
+            visit.parameters.iter().map(|parameter| (parameter.name.clone(), parameter.value.clone())).collect();
+        assert_eq!(parameters, pairs(expected));
+    }
+}
+
+#[test]
 fn what_the_server_says_to_a_code_is_told_apart() {
     for (status, body, headline) in [
         (400, r#"{"error":"invalid_grant","error_description":"Bad Request"}"#, "code not accepted"),
