@@ -188,8 +188,8 @@ impl Inspection {
                 self.build_guests()?;
                 // The whole workspace: with one crate, cargo would unite other features, and build all anew.
                 let mut tests = self.cargo(&["test", "--workspace", "--test", "foreign", "--locked"]);
-                // Where the transcripts are is to be seen.
-                tests.args(["--", "--show-output"]).env(foreign_servers::INSTALLED, installed);
+                // Where the transcripts are is to be seen. The tests mostly wait, more of them than there are processors.
+                tests.args(["--", "--show-output", "--test-threads=8"]).env(foreign_servers::INSTALLED, installed);
                 self.count(tests)?;
             }
             Check::Documentation => {
