@@ -7,18 +7,18 @@
 //! crates that the change touches. In continuous integration (`CI` is set) a tool that is missing is a failure, since a
 //! check that was skipped looks as good as one that has passed.
 
+mod summary;
 mod tally;
 mod touched;
 
-use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Mutex;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
+use self::summary::{Report, Verdict, render_summary};
 use self::tally::Tally;
 use self::touched::{Touched, find_touched};
 use crate::process::{self, perform};
@@ -78,20 +78,6 @@ enum Check {
 /// What `--quick` runs.
 const QUICK: [Check; 5] = [Check::Format, Check::Rules, Check::Guests, Check::Lints, Check::Tests];
 
-/// How a check ended.
-#[derive(Debug, PartialEq, Eq)]
-enum Verdict {
-    Passed,
-    Skipped(String),
-    Failed(String),
-}
-
-struct Report {
-    check: Check,
-    verdict: Verdict,
-    took_for: Duration,
-}
-
 /// Runs the checks and says how each ended.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let workspace = Workspace::of_this_program()?;
@@ -127,34 +113,6 @@ fn judge_missing(tool: &str, ci: bool) -> Verdict {
 
 fn name_of(check: Check) -> String {
     check.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
-}
-
-/// A line for each check, what failed, and the totals as test runners close with them.
-fn render_summary(reports: &[Report], tally: &Tally) -> String {
-    let mut text = String::from("Summary\n");
-    let mut totals = Tally::default();
-    for Report { check, verdict, took_for } in reports {
-        let (word, remark) = match verdict {
-            Verdict::Passed => {
-                totals.passed += 1;
-                ("passed", "")
-            }
-            Verdict::Skipped(reason) => {
-                totals.skipped += 1;
-                ("skipped", reason.as_str())
-            }
-            Verdict::Failed(reason) => {
-                totals.failed += 1;
-                ("FAILED", reason.lines().next().unwrap_or_default())
-            }
-        };
-        let name = name_of(*check);
-        let line = format!("  {name:<14} {word:<8} {:>7.1} s  {remark}", took_for.as_secs_f64());
-        // Writing to a String cannot fail.
-        writeln!(text, "{}", line.trim_end()).ok();
-    }
-    write!(text, "\nchecks: {totals}\ntests: {tally}").ok();
-    text
 }
 
 /// What the checks are run on, and what they count.
@@ -230,8 +188,8 @@ impl Inspection {
                 self.build_guests()?;
                 // The whole workspace: with one crate, cargo would unite other features, and build all anew.
                 let mut tests = self.cargo(&["test", "--workspace", "--test", "foreign", "--locked"]);
-                // Where the transcripts are is to be seen.
-                tests.args(["--", "--show-output"]).env(foreign_servers::INSTALLED, installed);
+                // Where the transcripts are is to be seen. The tests mostly wait, more of them than there are processors.
+                tests.args(["--", "--show-output", "--test-threads=8"]).env(foreign_servers::INSTALLED, installed);
                 self.count(tests)?;
             }
             Check::Documentation => {
@@ -382,31 +340,10 @@ impl Inspection {
 mod tests {
     use super::*;
 
-    fn report(check: Check, verdict: Verdict) -> Report {
-        Report { check, verdict, took_for: Duration::from_millis(12_340) }
-    }
-
     #[test]
     fn a_tool_that_is_missing_is_a_failure_where_nobody_reads_the_summary() {
         let reason = || "cargo-deny is not installed (cargo install cargo-deny --locked)".to_owned();
         assert_eq!(judge_missing("cargo-deny", false), Verdict::Skipped(reason()));
         assert_eq!(judge_missing("cargo-deny", true), Verdict::Failed(reason()));
-    }
-
-    #[test]
-    fn the_summary_tells_each_check_and_closes_with_the_totals() {
-        let reports = [
-            report(Check::Format, Verdict::Passed),
-            report(Check::Tests, Verdict::Failed("`cargo test` ended with 101\nand more".to_owned())),
-            report(Check::Dependencies, Verdict::Skipped("cargo-deny is not installed".to_owned())),
-        ];
-        let text = render_summary(&reports, &Tally { passed: 7, failed: 2, skipped: 0 });
-        let expected = "Summary\n  \
-             format         passed      12.3 s\n  \
-             tests          FAILED      12.3 s  `cargo test` ended with 101\n  \
-             dependencies   skipped     12.3 s  cargo-deny is not installed\n\n\
-             checks: 1 passed, 1 failed, 1 skipped\n\
-             tests: 7 passed, 2 failed";
-        assert_eq!(text, expected);
     }
 }

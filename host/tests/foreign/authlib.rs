@@ -3,14 +3,14 @@
 
 use rcgen::KeyPair;
 
-use crate::bench::{Bench, Client, Grant};
+use crate::bench::{Bench, Client, Grant, Secret};
 use crate::server::Server;
 
 const SECRET: &str = "the-secret-of-the-device";
 const WEB_SECRET: &str = "the-secret-of-the-web";
 const DEVICE: Client<'_> =
-    Client { id: "punchcard-device", secret: Some(SECRET), token: "/token", revocation: "/revoke" };
-const WEB: Client<'_> = Client { id: "punchcard-web", secret: Some(WEB_SECRET), ..DEVICE };
+    Client { id: "punchcard-device", secret: Secret::Basic(SECRET), token: "/token", revocation: "/revoke" };
+const WEB: Client<'_> = Client { id: "punchcard-web", secret: Secret::Form(WEB_SECRET), ..DEVICE };
 /// A person agrees.
 const YES: [(&str, &str); 1] = [("decision", "allow")];
 

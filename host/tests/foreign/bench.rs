@@ -34,9 +34,17 @@ pub(crate) struct Grant<'a> {
 /// Where a server has what the test needs beside the device.
 pub(crate) struct Client<'a> {
     pub(crate) id: &'a str,
-    pub(crate) secret: Option<&'a str>,
+    pub(crate) secret: Secret<'a>,
     pub(crate) token: &'a str,
     pub(crate) revocation: &'a str,
+}
+
+/// How a client shows its secret: RFC 6749 §2.3.1.
+#[derive(Clone, Copy)]
+pub(crate) enum Secret<'a> {
+    None,
+    Form(&'a str),
+    Basic(&'a str),
 }
 
 /// A device and a foreign server.
@@ -169,6 +177,7 @@ impl Bench {
         let newest = self.answered_tokens(client).pop().unwrap().member("refresh_token").unwrap();
         self.device.printed(&["sign-out", "rows", "--revoke", "--yes"]).await.unwrap();
         self.until("it is signed out", |report| report["grants"][0]["status"] == "signed-out").await;
+        self.until_asked("the server is told", |server| !server.at(client.revocation).is_empty()).await;
         let told = self.server.at(client.revocation).pop().unwrap();
         assert_eq!((told.status, told.field("token")), (200, Some(newest.clone())));
         let form = [("client_id", client.id), ("grant_type", "refresh_token"), ("refresh_token", &newest)];
@@ -177,11 +186,15 @@ impl Bench {
     }
 
     async fn post(&self, path: &str, client: Option<&Client<'_>>, form: &[(&str, &str)]) -> (StatusCode, String) {
-        let secret = client.and_then(|client| client.secret).map(|secret| ("client_secret", secret));
-        let form = form.iter().copied().chain(secret);
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let mut form = form.to_vec();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let mut request = http.post(format!("{}{path}", self.server.origin));
+        match client.map(|client| (client.id, client.secret)) {
+            Some((_, Secret::Form(secret))) => form.push(("client_secret", secret)),
+            Some((id, Secret::Basic(secret))) => request = request.basic_auth(id, Some(secret)),
+            Some((_, Secret::None)) | None => {}
+        }
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        let request = client.post(format!("{}{path}", self.server.origin));
         let answer =
             request.header("content-type", "application/x-www-form-urlencoded").body(body).send().await.unwrap();
         (answer.status(), answer.text().await.unwrap())

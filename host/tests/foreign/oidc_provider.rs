@@ -1,10 +1,10 @@
 //! `oidc-provider` of npm: the device flow by discovery, and the web flow with `iss`.
 
-use crate::bench::{Bench, Client, Grant};
+use crate::bench::{Bench, Client, Grant, Secret};
 use crate::server::Server;
 
 const DEVICE: Client<'_> =
-    Client { id: "punchcard-device", secret: None, token: "/token", revocation: "/token/revocation" };
+    Client { id: "punchcard-device", secret: Secret::None, token: "/token", revocation: "/token/revocation" };
 const WEB: Client<'_> = Client { id: "punchcard-web", ..DEVICE };
 /// What a person enters, and agrees to.
 const ANNA: [(&str, &str); 2] = [("login", "anna"), ("password", "a password")];

@@ -111,12 +111,12 @@ fn parse_tags(page: &str) -> Vec<Tag> {
                 continue;
             };
             let quote = after.chars().next().filter(|first| "'\"".contains(*first));
-            let value = after.trim_start_matches(['\'', '"']);
+            let value = &after[quote.map_or(0, char::len_utf8)..];
             let end = value.find(|found| quote.map_or(" >".contains(found), |quote| found == quote));
             let (value, after) = value.split_at(end.unwrap_or(value.len()));
             attributes
                 .insert(key.to_owned(), value.replace("&amp;", "&").replace("&quot;", "\"").replace("&#x27;", "'"));
-            rest = after.trim_start_matches(['\'', '"']).trim_start();
+            rest = quote.map_or(after, |quote| after.trim_start_matches(quote)).trim_start();
         }
         tags.push(Tag { name, attributes });
     }
@@ -126,12 +126,12 @@ fn parse_tags(page: &str) -> Vec<Tag> {
 #[test]
 fn a_form_is_filled_in_with_what_the_person_knows_and_no_button_is_pressed_that_is_not_wanted() {
     let page = r#"<p>Who?<form action="/in?a=b&amp;c" method="post"><input type="hidden" name="xsrf" value='a"b'/>
-        <input required type="text" name="login"><button name="action" value="deny">No</button>
+        <input required type="text" name="login"><input name=note value=""><button name="action" value="deny">No</button>
         <button name="action" value="accept">Yes</button><input type="submit" name="cancel" value="x"></form>"#;
     let person = Person::new(&[("login", "anna"), ("action", "accept"), ("elsewhere", "x")]);
     let (action, fields) = person.fill_in(page).unwrap();
     assert_eq!(action.unwrap(), "/in?a=b&c");
     let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    assert_eq!(fields, [("xsrf", "a\"b"), ("login", "anna"), ("action", "accept")]);
+    assert_eq!(fields, [("xsrf", "a\"b"), ("login", "anna"), ("note", ""), ("action", "accept")]);
     assert!(person.fill_in("<p>Done.").is_none());
 }

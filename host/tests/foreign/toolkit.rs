@@ -1,12 +1,12 @@
 //! django-oauth-toolkit of PyPI: the device flow, and the web flow with HTTP Basic and `iss`.
 
-use crate::bench::{Bench, Client, Grant};
+use crate::bench::{Bench, Client, Grant, Secret};
 use crate::server::Server;
 
 const WEB_SECRET: &str = "the-secret-of-the-web";
 const DEVICE: Client<'_> =
-    Client { id: "punchcard-device", secret: None, token: "/token/", revocation: "/revoke_token/" };
-const WEB: Client<'_> = Client { id: "punchcard-web", secret: Some(WEB_SECRET), ..DEVICE };
+    Client { id: "punchcard-device", secret: Secret::None, token: "/token/", revocation: "/revoke_token/" };
+const WEB: Client<'_> = Client { id: "punchcard-web", secret: Secret::Basic(WEB_SECRET), ..DEVICE };
 /// What a person enters.
 const ANNA: [(&str, &str); 2] = [("username", "anna"), ("password", "a password")];
 
@@ -59,8 +59,9 @@ endpoints = { authorization = "ORIGIN/authorize/", token = "ORIGIN/token/", revo
         secret: Some(("client-secret", WEB_SECRET)),
     };
     let mut bench = Bench::start(server, &grant).await;
-    bench.sign_in_with_browser(&ANNA).await;
-    bench.until_refused().await;
+    // It does not say who it is when a person does not agree, against RFC 9207 §2: that is not taken, as it could be anybody's.
+    let page = bench.sign_in_with_browser(&ANNA).await;
+    assert!(page.contains("another server"), "{page}");
     bench.sign_in_with_browser(&anna("allow", "Authorize")).await;
     bench.until_authorized().await;
     bench.assert_issuer_was_said();

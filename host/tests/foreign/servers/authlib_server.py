@@ -36,7 +36,7 @@ class Client(ClientMixin):
         return self.client_id
 
     def get_allowed_scope(self, scope):
-        return list_to_scope(one for one in scope_to_list(scope or "") if one == SCOPE)
+        return list_to_scope([one for one in scope_to_list(scope or "") if one == SCOPE])
 
     def check_redirect_uri(self, redirect_uri):
         # RFC 8252 section 7.3: any port of the loopback address.

@@ -93,6 +93,7 @@ def publish():
     from django.contrib.auth.views import LoginView
     from django.http import HttpResponse, JsonResponse
     from django.urls import include, path
+    from django.utils import timezone
     from django.views.decorators.csrf import csrf_exempt
     from oauth2_provider.decorators import protected_resource
     from oauth2_provider.models import AccessToken
@@ -103,10 +104,10 @@ def publish():
     def rows(request):
         return JsonResponse({}, status=201)
 
-    # An administrator forgets an access token, and nothing else of its grant.
+    # An administrator ends an access token, and nothing else of its grant.
     @csrf_exempt
     def forget(request):
-        AccessToken.objects.get(token=request.POST["token"]).revoke()
+        AccessToken.objects.filter(token=request.POST["token"]).update(expires=timezone.now())
         return HttpResponse()
 
     urlpatterns = [
