@@ -10,6 +10,8 @@
 
 mod configuration;
 
+mod credentials;
+
 mod lan;
 
 mod oled;
@@ -85,6 +87,8 @@ pub(crate) struct Arguments {
 pub(crate) enum SceneName {
     /// A publisher publishes a broken and then a good version of a plugin.
     Update,
+    /// The device signs in with a key and with a browser, and fetches a list of tasks to choose from.
+    Credentials,
 }
 
 /// What is connected to the device of a demonstration.
@@ -139,9 +143,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let configuration = demonstration.write(&folder)?;
     let prepare = |publisher| Scene::prepare(publisher, &folder, &plugins, &configuration);
     let scene = programs.publisher.map(prepare).transpose()?;
+    let signs_in_by_web = arguments.scene == Some(SceneName::Credentials);
+    if signs_in_by_web {
+        credentials::prepare(&stand_in, &folder, &plugins, &configuration)?;
+    }
     let start = Start { program: programs.host, emulator: programs.emulator, oled, configuration };
     let device = Device::new(start, &folder);
-    if arguments.auto { run_script(&stand_in, device, scene) } else { run_by_hand(&stand_in, &device) }
+    if arguments.auto { run_script(&stand_in, device, scene, signs_in_by_web) } else { run_by_hand(&stand_in, &device) }
 }
 
 fn build_programs(workspace: &Workspace, arguments: &Arguments) -> Result<Programs> {
@@ -163,8 +171,10 @@ fn build_programs(workspace: &Workspace, arguments: &Arguments) -> Result<Progra
     process::perform(&mut command)?;
     let programs = workspace.target.join("debug");
     let stand_in = existing(programs.join("google-sim"))?;
-    let publisher =
-        arguments.scene.map(|SceneName::Update| existing(programs.join("punchcard-publisher"))).transpose()?;
+    let publisher = match arguments.scene {
+        Some(SceneName::Update) => Some(existing(programs.join("punchcard-publisher"))?),
+        _ => None,
+    };
     let Some(architecture) = arguments.architecture else {
         return Ok(Programs { host: existing(programs.join("punchcard"))?, emulator: None, stand_in, publisher });
     };
@@ -225,16 +235,29 @@ fn wait_for_enter() -> Result<bool> {
     Ok(length > 0 && line.trim().is_empty())
 }
 
-fn run_script(stand_in: &StandIn, mut device: Device, mut scene: Option<Scene>) -> Result<ExitCode> {
-    println!("\nThe device starts.");
-    device.start()?;
+/// A person enters the code that the panel shows.
+fn sign_in(stand_in: &StandIn, device: &mut Device) -> Result<()> {
     let prompt = device.await_report("show a code", DEVICE_LIMIT_FOR, Report::prompt)?;
     println!("It asks for the code {} to be entered at {}.", prompt.user_code, prompt.url);
-    print_frame(&device)?;
+    print_frame(device)?;
     stand_in.allow(&prompt.user_code)?;
     println!("The code was entered and allowed, as in a browser.");
-    device
-        .await_report("find that it is signed in", DEVICE_LIMIT_FOR, |report| report.is_authorized().then_some(()))?;
+    device.await_report("find that it is signed in", DEVICE_LIMIT_FOR, |report| report.is_authorized().then_some(()))
+}
+
+fn run_script(
+    stand_in: &StandIn,
+    mut device: Device,
+    mut scene: Option<Scene>,
+    signs_in_by_web: bool,
+) -> Result<ExitCode> {
+    println!("\nThe device starts.");
+    device.start()?;
+    if signs_in_by_web {
+        credentials::sign_in(stand_in, &mut device, DEVICE_LIMIT_FOR)?;
+    } else {
+        sign_in(stand_in, &mut device)?;
+    }
     print_frame(&device)?;
 
     let mut punches = 0;

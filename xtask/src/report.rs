@@ -21,6 +21,14 @@ pub(crate) struct Report {
     plugins: Vec<Part>,
     #[serde(default)]
     sensors: Vec<Sensor>,
+    #[serde(default)]
+    listings: Vec<Listing>,
+}
+
+/// A list that is fetched.
+#[derive(Debug, Deserialize)]
+struct Listing {
+    items: u64,
 }
 
 /// What is wrong with the device itself.
@@ -77,6 +85,16 @@ impl Report {
     pub(crate) fn prompt(&self) -> Option<Prompt> {
         let asking = self.grants.iter().find(|grant| grant.status == "awaiting-person")?;
         Some(Prompt { user_code: asking.user_code.clone()?, url: asking.url.clone()? })
+    }
+
+    /// How many items there are in all lists that are fetched.
+    pub(crate) fn listed(&self) -> u64 {
+        self.listings.iter().map(|listing| listing.items).sum()
+    }
+
+    /// Whether a sign-in waits for a person who does not know yet how.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.grants.iter().any(|grant| grant.status == "blocked")
     }
 
     /// Whether there is anything to sign in to, and anywhere for rows to go.

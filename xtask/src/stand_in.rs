@@ -74,6 +74,9 @@ impl StandIn {
         };
         let browser = ureq::Agent::config_builder()
             .http_status_as_error(false)
+            // Where somebody is sent to is looked at.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
             .timeout_global(Some(ANSWER_LIMIT_FOR))
             .proxy(None)
             .build()
@@ -95,6 +98,34 @@ impl StandIn {
     pub(crate) fn allow(&self, user_code: &str) -> Result<()> {
         self.submit(&[("user_code", user_code)])?;
         self.submit(&[("user_code", user_code), ("decision", "allow")])
+    }
+
+    /// Goes to the server by a link, allows what is asked for, and goes back to where that sends a browser.
+    pub(crate) fn visit(&self, link: &str) -> Result<()> {
+        let asked = self.browser.get(link).call().with_context(|| format!("cannot get {link}"))?;
+        if !asked.status().is_success() {
+            bail!("the server answered {} where it should ask a person", asked.status());
+        }
+        let allowed = self.browser.post(link).send_form([("decision", "allow")]).context("cannot answer the server")?;
+        let back = allowed.headers().get("location").and_then(|value| value.to_str().ok());
+        let back = back.context("the server sends the browser nowhere")?;
+        let arrived = self.browser.get(back).call().context("the device does not answer the browser")?;
+        if !arrived.status().is_success() {
+            bail!("the device answered the browser {}", arrived.status());
+        }
+        Ok(())
+    }
+
+    /// Does something by the control interface.
+    pub(crate) fn control(&self, path: &str, body: &serde_json::Value) -> Result<serde_json::Value> {
+        let url = format!("{}{path}", self.origin);
+        let sent = self.browser.post(&url).header("content-type", "application/json").send(body.to_string());
+        let mut answer = sent.with_context(|| format!("cannot post to {url}"))?;
+        let text = answer.body_mut().read_to_string().with_context(|| format!("cannot read the answer of {url}"))?;
+        if !answer.status().is_success() {
+            bail!("{url} answered {}: {text}", answer.status());
+        }
+        serde_json::from_str(&text).with_context(|| format!("{url} answered something else: {text}"))
     }
 
     fn submit(&self, fields: &[(&str, &str)]) -> Result<()> {

@@ -9,6 +9,9 @@
 //! | `POST /sim/switches` | some of [`Switches`] | sets them |
 //! | `POST /sim/actions` | `{"action": "…"}`, see [`Action`] | does it at once |
 //! | `POST /sim/files/{id}` | `{"action": "…"}`, see [`FileAction`] | what a person does to a file |
+//! | `POST /sim/keys` | `{"account": "…"}` | makes a key for a service account; the answer is its file |
+//! | `POST /sim/spreadsheets` | `{"title": "…"}` | makes a spreadsheet as a person does |
+//! | `POST /sim/tasks/{list}` | `{"action": "…"}`, see [`crate::TaskAction`] | what a person does to a list of tasks |
 //! | `POST /sim/people` | `{"spreadsheetId": "…", "requests": […]}` | what a person does in a spreadsheet |
 //! | `GET /sim/sheets` | | ids and titles |
 //! | `GET /sim/sheets/{id}?format=json` | | all rows as formatted texts |
@@ -123,6 +126,18 @@ struct RawAction {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawKey {
+    account: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSpreadsheet {
+    title: String,
+}
+
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RawEdit {
     spreadsheet_id: String,
@@ -192,6 +207,16 @@ fn answer(world: &mut World, call: &Call, advance_by: &mut Duration, now: Timest
             let replies = world.edit_as_person(&raw.spreadsheet_id, &raw.requests, now)?;
             Ok(json!({ "replies": replies }))
         }
+        (&Method::POST, "/sim/keys") => {
+            let raw: RawKey = parse(call)?;
+            let made = world.oauth.make_key(&raw.account);
+            let file = made.map_err(|error| ControlError::Edit { message: error.to_string() })?;
+            serde_json::from_str(&file).map_err(|source| request_error(call, source))
+        }
+        (&Method::POST, "/sim/spreadsheets") => {
+            let raw: RawSpreadsheet = parse(call)?;
+            Ok(json!({ "id": world.create_as_person(&raw.title, now) }))
+        }
         (&Method::GET, "/sim/sheets") => {
             let list = |table: SheetTable| json!({ "id": table.id, "title": table.title, "trashed": table.trashed });
             Ok(world.tables(0).into_iter().map(list).collect())
@@ -201,6 +226,10 @@ fn answer(world: &mut World, call: &Call, advance_by: &mut Duration, now: Timest
             if let (&Method::POST, Some(id)) = (method, path.strip_prefix("/sim/files/")) {
                 let file = world.edit_file(id, &parse(call)?, now)?;
                 return Ok(json!({ "id": file }));
+            }
+            if let (&Method::POST, Some(list)) = (method, path.strip_prefix("/sim/tasks/")) {
+                world.tasks.act(ACCOUNT, list, parse(call)?, now);
+                return Ok(json!({}));
             }
             if let (&Method::GET, Some(id)) = (method, path.strip_prefix("/sim/sheets/")) {
                 return Ok(json!(world.table(id)?));

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use hyper::StatusCode;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::call::{Answer, Call};
@@ -22,7 +23,8 @@ const USUALLY_ON_A_PAGE: usize = 20;
 const DEFAULT_LIST: &str = "@default";
 
 /// What a person does to a list of their account, on a phone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum TaskAction {
     /// Adds a task at the end. It gets this id.
     Add {
