@@ -6,8 +6,8 @@ use std::cell::Cell;
 /// How much a line matters.
 pub use crate::bindings::shared::punchcard::plugin::logging::Level;
 
-/// The import that takes the lines. A component imports the log of the version of the contract that it was made for and no
-/// other, so its exports say which that is.
+// The import that takes the lines. A component imports the log of the version of the contract that it was made for and no
+// other, so its exports say which that is.
 #[cfg(target_arch = "wasm32")]
 thread_local! {
     static IMPORT: Cell<Option<fn(Level, &str)>> = const { Cell::new(None) };
