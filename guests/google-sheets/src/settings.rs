@@ -47,7 +47,7 @@ const KEYS: [&str; 9] = [
     "drive-url",
 ];
 
-/// By hand, for the reason that [`crate::stored`] gives.
+/// By hand, for the reason that `crate::stored` gives.
 impl<'de> Deserialize<'de> for Settings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::read(&Value::deserialize(deserializer)?).map_err(D::Error::custom)
