@@ -186,7 +186,7 @@ impl Service {
             let next = (page < 3).then(|| page + 1);
             match (style.as_str(), next) {
                 ("nextPageToken" | "next_page_token" | "next_cursor", Some(next)) => {
-                    body[&style] = json!(next.to_string())
+                    body[&style] = json!(next.to_string());
                 }
                 ("link", Some(next)) => link = format!("<?kind=open&page={next}>; rel=\"next\""),
                 (_, Some(next)) => body[&style] = json!(format!("/pages/{style}?kind=open&page={next}")),
