@@ -228,19 +228,25 @@ impl Vault {
             names.extend(entry.map_err(ConvertError::Folder)?.file_name().into_string().ok());
         }
         for name in names {
+            // What can't be read or believed is left to whoever loads it, who says so.
+            let is_own = |metadata: &cap_std::fs::Metadata| {
+                plan_distrust(Facts::new(metadata), rustix::process::geteuid().as_raw()).is_none()
+            };
+            if !self.folder.symlink_metadata(&name).is_ok_and(|metadata| is_own(&metadata)) {
+                continue;
+            }
+            let Ok(content) = self.folder.read(&name).map(Zeroizing::new) else { continue };
+            if seal::is_sealed(&content) == wants_sealed {
+                continue;
+            }
             if let Some(grant) = grant_of(&name) {
-                let Ok(content) = self.folder.read(&name).map(Zeroizing::new) else { continue };
-                if seal::is_sealed(&content) == wants_sealed {
-                    continue;
-                }
-                if let Ok(Loaded { slots, damage: None }) = self.read(&grant) {
+                if let Ok(Ok(Ok(slots))) =
+                    self.open_file(&grant, content).map(|opened| opened.map(|it| Slots::parse(&it)))
+                {
                     self.write(&mut turn, &grant, &slots).map_err(ConvertError::Grant)?;
                 }
-            } else if wants_sealed && damage::is_set_aside(&name) {
-                let content = self.folder.read(&name).map(Zeroizing::new).map_err(ConvertError::Folder)?;
-                if !content.is_empty() && !seal::is_sealed(&content) {
-                    perform_replacement(&self.folder, &name, b"").map_err(|(_, error)| ConvertError::Folder(error))?;
-                }
+            } else if wants_sealed && damage::is_set_aside(&name) && !content.is_empty() {
+                perform_replacement(&self.folder, &name, b"").map_err(|(_, error)| ConvertError::Folder(error))?;
             }
         }
         Ok(())
@@ -284,14 +290,21 @@ impl Vault {
         Ok(loaded)
     }
 
-    /// Stores these in the place of everything that is there, all of it together, as [`Self::store`] does.
+    /// Stores these and whose account the grant is in the place of everything that is there, all of it together, as
+    /// [`Self::store`] does.
     ///
     /// # Errors
     /// As [`Self::store`]. Then the slots are as they were.
-    pub fn replace(&self, grant: &GrantName, secrets: Vec<(SlotName, Secret)>) -> Result<Loaded, VaultError> {
+    pub fn replace(
+        &self,
+        grant: &GrantName,
+        secrets: Vec<(SlotName, Secret)>,
+        accounts: Accounts,
+    ) -> Result<Loaded, VaultError> {
         let mut turn = self.take_turn();
         let mut loaded = self.read(grant)?;
         loaded.slots.replace(secrets);
+        loaded.slots.set_accounts(accounts);
         self.write(&mut turn, grant, &loaded.slots)?;
         Ok(loaded)
     }

@@ -298,6 +298,8 @@ pub(super) struct GrantKeeper {
     reception: Reception,
     /// A person was asked to sign in, and has not been let in yet.
     is_awaited: bool,
+    /// A person has let the device in by accepting an account, which was not kept yet.
+    is_let_in: bool,
     time: KnownTime,
     vault: Arc<Vault>,
     ledger: Ledger,
@@ -359,6 +361,7 @@ impl GrantKeeper {
             requests: Mutex::new(Pace::new(POLICY_REQUESTS)),
             reception: Reception::new(name.clone(), configured.browser.clone(), Arc::clone(&grant.desk), clock.clone()),
             is_awaited: false,
+            is_let_in: false,
             time,
             vault,
             ledger,
@@ -378,6 +381,9 @@ impl GrantKeeper {
         loop {
             while let Ok(ask) = self.asks.try_recv() {
                 self.take(ask);
+            }
+            if std::mem::take(&mut self.is_let_in) {
+                self.note_granted().await;
             }
             if self.stopping {
                 // Another version may take its place, and would know no more than that something was asked.
@@ -438,7 +444,7 @@ impl GrantKeeper {
             Ok(loaded) => self.hold(loaded),
             Err(error) => error!(grant = %self.grant.name, reason = chain(error), "the account can't be stored"),
         }
-        self.publish();
+        self.is_let_in |= self.publish();
     }
 
     /// Whose account the answer says it is, where it does. The policy has no use for the token that says so, and may forget it.

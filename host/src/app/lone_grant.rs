@@ -33,7 +33,7 @@ use super::timer::sleep_until;
 use super::trouble::Troubles;
 use crate::clock::{Clock, ClockError};
 use crate::http::{self, Http, Trust};
-use crate::vault::{Vault, VaultError};
+use crate::vault::{Accounts, Vault, VaultError};
 
 /// The token storage's folder in the state folder.
 /// Where an import is proved, in the state folder: a ledger and a token storage of its own, gone afterwards.
@@ -108,6 +108,9 @@ pub struct Proof {
     pub account: Option<String>,
 }
 
+/// What a renewal proved, and what is to be stored of it.
+type Proved = (Proof, Vec<(SlotName, Secret)>, Accounts);
+
 /// What a grant is put to work with.
 struct Bench {
     name: GrantName,
@@ -174,10 +177,16 @@ pub async fn import(path: &Path, state: &Path, name: &str, token: Secret) -> Res
     let folder = state.join(PROOF);
     // One that was killed may have left its own.
     remove(&folder).map_err(machine)?;
-    let proved = bench.prove(&folder, token).await;
-    remove(&folder).map_err(machine)?;
-    let (proof, slots) = proved?;
+    // Before the server may give another token in the place of this one: what could keep it from being stored.
     let vault = bench.open_vault(state)?;
+    vault.load(&bench.name)?;
+    let (proof, slots, accounts) = match bench.prove(&folder, token).await {
+        Ok(proved) => proved,
+        Err(error) => {
+            remove(&folder).map_err(machine)?;
+            return Err(error);
+        }
+    };
     // The policy begins anew with the token that it finds. With the old one it would do so too: between the two steps nothing
     // is lost.
     let plugin = &bench.configuration.grants[&bench.name].plugin;
@@ -186,8 +195,10 @@ pub async fn import(path: &Path, state: &Path, name: &str, token: Secret) -> Res
     bench.ledger.store_grant(&bench.name, RememberedGrant::default()).await.map_err(failed)?;
     // That the other program was let in is known, and not when.
     bench.ledger.note_granted(&bench.name, None).await.map_err(failed)?;
-    vault.replace(&bench.name, slots)?;
+    vault.replace(&bench.name, slots, accounts)?;
     bench.ledger.close().await;
+    // Only now: where the server gave another token, this was the only place that had it.
+    remove(&folder).map_err(machine)?;
     Ok(proof)
 }
 
@@ -261,7 +272,7 @@ impl Bench {
     }
 
     /// Has the policy renew the token where nothing else is. What is in the slots then is of use.
-    async fn prove(&self, folder: &Path, token: Secret) -> Result<(Proof, Vec<(SlotName, Secret)>), LoneGrantError> {
+    async fn prove(&self, folder: &Path, token: Secret) -> Result<Proved, LoneGrantError> {
         state_folder::make_private(folder)?;
         let (ledger, _) =
             Ledger::open(folder, setup(&self.clock, &self.configuration)).map_err(LoneGrantError::Ledger)?;
@@ -303,7 +314,7 @@ impl Bench {
             let secret = slots.get(&name)?.clone();
             Some((name, secret))
         });
-        Ok((Proof { scopes, account }, kept.collect()))
+        Ok((Proof { scopes, account }, kept.collect(), slots.accounts().clone()))
     }
 }
 

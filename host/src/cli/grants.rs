@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use punchcard_core::config::grant::Grant;
@@ -22,7 +23,7 @@ use super::question::confirm;
 use super::replay::refuse;
 use super::status::unexpected;
 use super::time::render_rfc_3339_in;
-use super::{DeviceArguments, printable, small_runtime};
+use super::{DeviceArguments, printable, sleep, small_runtime};
 use crate::app::configuration::Source;
 use crate::app::control::{Answer, ControlError, Question, ask};
 use crate::app::error_chain::chain;
@@ -134,6 +135,10 @@ fn export(device: &DeviceArguments, named: &str) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
+/// Looks at whether an account was accepted, half a second apart.
+const LOOKS: u32 = 20;
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
 fn accept(device: &DeviceArguments, named: &str, is_meant: bool) -> Result<Exit, Failure> {
     let configuration = read_configuration(device)?;
     let name = find(&configuration, named)?;
@@ -161,8 +166,17 @@ fn accept(device: &DeviceArguments, named: &str, is_meant: bool) -> Result<Exit,
         Answer::Accepted => {}
         other => return Err(unexpected(other)),
     }
-    print_line(format_args!("Grant `{name}` goes on as {now}."))?;
-    Ok(Exit::Success)
+    // Its keeper may be at something else first.
+    for _ in 0..LOOKS {
+        let still =
+            self::reports(device)?.into_iter().any(|report| report.name == named && report.account_before.is_some());
+        if !still {
+            print_line(format_args!("Grant `{name}` goes on as {now}."))?;
+            return Ok(Exit::Success);
+        }
+        sleep(LOOK_AGAIN)?;
+    }
+    Err(Failure::general(format!("grant `{name}` still waits; `punchcard logs` says why")))
 }
 
 fn sinks_of(configuration: &Configuration, name: &GrantName) -> Vec<String> {

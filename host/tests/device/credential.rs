@@ -448,7 +448,7 @@ async fn a_grant_that_signs_in_with_a_key_takes_no_token_over() {
     let refused = said(&bench, &["grants", "import", "google", path.to_str().unwrap()]).await;
     assert!(refused.status == Some(1) && refused.error.contains("`service-account`"), "{}", refused.error);
     assert!(refused.error.contains("nothing was changed"), "{}", refused.error);
-    assert!(!bench.state().join("vault").exists() && !bench.state().join("import").exists());
+    assert!(!bench.state().join("vault/google.json").exists() && !bench.state().join("import").exists());
     // A key is as good as a person for a request, with a host and without.
     let sheet = format!("{origin}/v4/spreadsheets/{sheet}");
     assert!(bench.printed(&["fetch", "--grant", "google", &sheet]).await.contains("Hours of all"));
