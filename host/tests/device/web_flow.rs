@@ -137,7 +137,6 @@ async fn a_device_signs_in_with_a_browser_and_rows_appear() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "hangs in some runs, and nobody knows where yet; --run-ignored all runs it"]
 async fn an_address_that_a_person_pastes_signs_in_and_no_other() {
     let mut bench = device("").await;
     let link = link(&bench).await;

@@ -93,6 +93,10 @@ impl Reception {
         if let Some(Some(prompt)) = kept {
             return Ok(Status::AwaitingPerson(prompt));
         }
+        // An answer is here that the policy hears of next: another visit would throw it away.
+        if !self.answers.is_empty() {
+            return Ok(Status::Renewing);
+        }
         // Its port is free before the next one is asked for.
         self.close();
         let grant = &self.grant;
@@ -123,5 +127,51 @@ impl Reception {
         *self.desk.lock().unwrap_or_else(PoisonError::into_inner) = Some(pages.desk());
         self.pages = Some(pages);
         Ok(Status::AwaitingPerson(prompt))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+    use crate::app::fixture::Fixture;
+
+    const SERVER: &str = "https://login.example";
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_has_heard_outlives_that_its_visit_is_asked_for_again() {
+        let fixture = Fixture::new();
+        let (name, desk) = (GrantName::parse("door").unwrap(), OpenDesk::default());
+        let mut reception = Reception::new(name, None, Arc::clone(&desk), fixture.clock.clone());
+        let reach = [Prefix::parse(SERVER, false).unwrap()];
+        let visit = || {
+            Status::AwaitingBrowser(Visit {
+                url: format!("{SERVER}/authorize"),
+                parameters: Vec::new(),
+                issuer: None,
+                purpose: "open the door".to_owned(),
+                expires_in_seconds: 600,
+            })
+        };
+        reception.listen_on_loopback();
+        assert!(matches!(reception.receive(visit(), &reach).await, Status::AwaitingPerson(_)));
+        let way = desk.lock().unwrap().as_ref().and_then(Desk::way).unwrap();
+        let link = url::Url::parse(&way.link).unwrap();
+        let value = |wanted: &str| link.query_pairs().find(|(name, _)| name == wanted).unwrap().1.into_owned();
+        let back = format!("{}?code=c0de&state={}", value("redirect_uri"), value("state"));
+        desk.lock().unwrap().as_ref().unwrap().paste(&back).unwrap();
+
+        // A person asked once more, in the same moment.
+        assert_eq!(reception.receive(visit(), &reach).await, Status::Renewing);
+        let answer = tokio::select! {
+            biased;
+            answer = reception.answer() => Some(answer),
+            () = ready(()) => None,
+        };
+        assert!(matches!(answer, Some(Answer::Code { code, .. }) if code.reveal() == "c0de"));
+        // What is asked for after that is another visit.
+        assert!(matches!(reception.receive(visit(), &reach).await, Status::AwaitingPerson(_)));
+        assert!(desk.lock().unwrap().as_ref().and_then(Desk::way).is_some_and(|now| now.link != way.link));
     }
 }
