@@ -96,6 +96,7 @@ pub mod listing {
         world: "listing",
         with: {
             "punchcard:plugin/types@0.2.0": super::shared::punchcard::plugin::types,
+            "punchcard:plugin/logging@0.2.0": super::auth_policy_0_2::punchcard::plugin::logging,
         },
         additional_derives: [PartialEq],
         generate_all,

@@ -1,7 +1,6 @@
 //! Listings: what a person chooses from, fetched from a service. They are plugins of version 0.2 of the contract.
 //!
-//! A listing logs nothing: [`crate::log`] is version 0.1 of the contract, and the host takes no component that mixes
-//! versions. What a person should know goes into [`Directive::Unavailable`].
+//! What a person should know goes into [`Directive::Unavailable`]; [`crate::log`] is for those who develop the plugin.
 
 pub mod service;
 
@@ -97,30 +96,22 @@ pub struct Export<T>(PhantomData<T>);
 
 impl<T: Listing> Guest for Export<T> {
     fn check(settings: String) -> Result<(), Error> {
-        log_panics();
+        crate::panic::log_panics_0_2();
         T::check(&parse_settings(&settings)?)
     }
 
     fn list_needs(settings: String) -> Result<Needs, Error> {
-        log_panics();
+        crate::panic::log_panics_0_2();
         Ok(T::needs(&parse_settings(&settings)?))
     }
 
     fn step(settings: String, state: Vec<u8>, signal: wit::Signal, context: Context) -> Result<Outcome, Error> {
-        log_panics();
+        crate::panic::log_panics_0_2();
         let settings = parse_settings(&settings)?;
         let mut state = parse_state(&state, STATE_VERSION, |_, _| None)?;
         let next = T::step(&settings, &mut state, signal.into(), &context);
         Ok(Outcome { state: render_state(&state, STATE_VERSION)?, next: next.into() })
     }
-}
-
-fn log_panics() {
-    #[cfg(target_arch = "wasm32")]
-    std::panic::set_hook(Box::new(|panic| {
-        use crate::bindings::listing::punchcard::plugin::logging;
-        logging::log(logging::Level::Error, &panic.to_string());
-    }));
 }
 
 impl From<wit::Signal> for Signal {

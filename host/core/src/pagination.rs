@@ -108,6 +108,10 @@ impl Walk {
     ) -> Result<(Vec<Value>, Result<Option<Url>, PageError>), PageError> {
         let body: Value = serde_json::from_slice(body).map_err(|_| PageError::NotJson)?;
         let next = self.plan_next(headers, &body);
+        if self.items.is_none() {
+            // Of the next pages it is the same member, also where one leaves it out and has another list.
+            self.items = find_only_list(&body)?;
+        }
         Ok((take_items(body, self.items.as_deref())?, next))
     }
 
@@ -159,6 +163,16 @@ fn with_parameter(url: &Url, parameter: &str, value: &str) -> Url {
     url
 }
 
+/// The member of a page that is its only list. None: the page has none, or is a list itself.
+fn find_only_list(body: &Value) -> Result<Option<String>, PageError> {
+    let members = body.as_object().into_iter().flatten();
+    let mut lists: Vec<String> = members.filter(|(_, value)| value.is_array()).map(|(name, _)| name.clone()).collect();
+    if lists.len() > 1 {
+        return Err(PageError::SeveralLists(lists));
+    }
+    Ok(lists.pop())
+}
+
 /// The list in a page. A service leaves out a list that is empty.
 fn take_items(body: Value, member: Option<&str>) -> Result<Vec<Value>, PageError> {
     match (body, member) {
@@ -168,18 +182,7 @@ fn take_items(body: Value, member: Option<&str>) -> Result<Vec<Value>, PageError
             Some(Value::Array(items)) => Ok(items),
             Some(_) => Err(PageError::NotAList(member.to_owned())),
         },
-        (Value::Object(members), None) => {
-            let mut lists: Vec<(String, Vec<Value>)> = Vec::new();
-            for (name, value) in members {
-                if let Value::Array(items) = value {
-                    lists.push((name, items));
-                }
-            }
-            if lists.len() > 1 {
-                return Err(PageError::SeveralLists(lists.into_iter().map(|(name, _)| name).collect()));
-            }
-            Ok(lists.pop().map(|(_, items)| items).unwrap_or_default())
-        }
+        (Value::Object(_), None) => Ok(Vec::new()),
         (Value::Array(_), Some(member)) => Err(PageError::NotAList(member.to_owned())),
         _ => Err(PageError::NoList),
     }
@@ -197,6 +200,15 @@ mod tests {
 
     fn walk(name: &str, most: u32) -> Walk {
         Walk::new(style(name), Url::parse(FIRST).unwrap(), None, most)
+    }
+
+    #[test]
+    fn the_list_is_the_same_member_on_every_page() {
+        let mut walk = walk("nextPageToken", 9);
+        let mut take = |body: &str| walk.take(&[], body.as_bytes()).map(|(items, _)| items);
+        assert_eq!(take(r#"{"items":[1],"nextPageToken":"a"}"#), Ok(vec![1.into()]));
+        assert_eq!(take(r#"{"warnings":["x"],"nextPageToken":"b"}"#), Ok(vec![]), "an empty list is left out");
+        assert_eq!(take(r#"{"items":[2],"warnings":["x"]}"#), Ok(vec![2.into()]));
     }
 
     fn next(name: &str, header: Option<&str>, body: &str) -> Result<Option<String>, PageError> {
@@ -270,8 +282,11 @@ mod tests {
 
     #[test]
     fn the_items_are_the_only_list_or_the_one_that_is_named() {
-        let items =
-            |member, body: &str| take_items(serde_json::from_str(body).unwrap(), member).map(|items| items.len());
+        let items = |member: Option<&str>, body: &str| {
+            let member = member.map(str::to_owned);
+            let mut walk = Walk::new(style("nextPageToken"), Url::parse(FIRST).unwrap(), member, 9);
+            walk.take(&[], body.as_bytes()).map(|(items, _)| items.len())
+        };
         let several = PageError::SeveralLists(vec!["a".into(), "b".into()]);
         let table = [
             (None, "[1,2]", Ok(2)),

@@ -147,7 +147,13 @@ impl Intake {
                 choices.insert(name.clone(), choice);
                 continue;
             }
-            let items = self.items_of(name, &configured.items).await;
+            let mut items = self.items_of(name, &configured.items).await;
+            // Until its first list is there, what is chosen stays chosen.
+            if items.is_empty()
+                && let Some(before) = self.choices.get(name)
+            {
+                items.extend(before.chosen().cloned());
+            }
             let Some(mut choice) = Choice::new(configured.label.clone(), items) else { continue };
             let lost = match self.choices.get(name).map(|before| before.item().to_owned()) {
                 Some(item) if choice.restore(&item) => None,

@@ -41,6 +41,8 @@ const REQUESTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(60).unwrap();
 pub(super) struct ListingStatus {
     /// The list that there is to choose from: that of the last fetch, or of an earlier start.
     pub(super) list: Option<Arc<KeptList>>,
+    /// It was kept, and outlives a restart.
+    pub(super) is_kept: bool,
     /// The last fetch since the start brought it.
     pub(super) is_fetched: bool,
     /// Why there is no newer one, where the last fetch brought none or waits.
@@ -93,7 +95,10 @@ impl Listings {
     /// Fetches until the task is dropped.
     pub(super) async fn run(self) {
         match recall(&self.ledger, &self.choice, &self.configuration).await {
-            Ok(kept) => self.standing.send_modify(|standing| standing.list = kept.map(Arc::new)),
+            Ok(kept) => self.standing.send_modify(|standing| {
+                standing.is_kept = kept.is_some();
+                standing.list = kept.map(Arc::new);
+            }),
             Err(error) => warn!(choice = %self.choice, error = chain(error), "the last list can't be read"),
         }
         let mut failures = 0_u32;
@@ -172,19 +177,17 @@ impl Listings {
         let at = now.is_known().then_some(now.wall.unix_micros);
         let (plugin, settings) = (self.configuration.plugin.to_string(), self.configuration.settings.to_json());
         let list = Arc::new(KeptList { plugin, settings, at, left_out, items });
-        let before = self.standing.borrow().list.clone();
-        let is_news = before.as_ref().is_none_or(|before| before.items != list.items);
+        let ListingStatus { list: before, mut is_kept, .. } = self.standing.borrow().clone();
+        let is_news = before.is_none_or(|before| before.items != list.items);
         if is_news {
             info!(choice = %self.choice, items = list.items.len(), "the list is another");
         }
         // A list that did not change is not written again: how old it is after a restart is that of its last change.
-        if is_news {
-            let kept = serde_json::to_string(&*list).unwrap_or_default();
-            if let Err(error) = self.ledger.remember(&memory_key(&self.choice), &kept).await {
-                warn!(choice = %self.choice, error = chain(error), "a list is lost with a restart");
-            }
+        if is_news || !is_kept {
+            is_kept = self.keep(&list).await;
         }
-        self.standing.send_replace(ListingStatus { list: Some(Arc::clone(&list)), is_fetched: true, failure: None });
+        let list_now = Some(Arc::clone(&list));
+        self.standing.send_replace(ListingStatus { list: list_now, is_kept, is_fetched: true, failure: None });
         self.lists.send_if_modified(|lists| {
             let known = lists.get(&self.choice).is_some_and(|known| {
                 known.items == list.items && known.settings == list.settings && known.plugin == list.plugin
@@ -192,6 +195,18 @@ impl Listings {
             lists.insert(self.choice.clone(), list);
             !known
         });
+    }
+
+    /// Whether the list outlives a restart now.
+    async fn keep(&self, list: &KeptList) -> bool {
+        let kept = match serde_json::to_string(list) {
+            Ok(kept) => self.ledger.remember(&memory_key(&self.choice), &kept).await.map_err(chain),
+            Err(error) => Err(error.to_string()),
+        };
+        kept.inspect_err(
+            |error| warn!(choice = %self.choice, error, "the list can't be kept; the next fetch tries again"),
+        )
+        .is_ok()
     }
 
     /// Says why there is no newer list, or that nothing stands against one.

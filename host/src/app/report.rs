@@ -133,7 +133,7 @@ fn sensor_report(name: String, part: &OnOrOff<Arc<SensorHandle>>) -> SensorRepor
 fn listing_report(name: String, part: &OnOrOff<Arc<ListingHandle>>) -> ListingReport {
     let (standing, list) = match part {
         Ok(listing) => {
-            let ListingStatus { list, is_fetched, failure } = listing.standing.borrow().clone();
+            let ListingStatus { list, is_fetched, failure, .. } = listing.standing.borrow().clone();
             let standing = match failure {
                 Some(reason) => ListingStanding::Stale { reason },
                 None if is_fetched => ListingStanding::Current,

@@ -108,7 +108,9 @@ impl Intake {
         for (name, label, list) in listed {
             let Some(choice) = self.choices.get_mut(&name) else {
                 let Some(mut choice) = Choice::new(label, list.items.clone()) else { continue };
-                self.restore(&name, &mut choice).await;
+                if let Some(item) = self.restore(&name, &mut choice).await {
+                    choice.keep(item);
+                }
                 self.choices.insert(name, choice);
                 continue;
             };
