@@ -2,6 +2,7 @@ use std::future::ready;
 
 use super::*;
 use crate::app::fixture::Fixture;
+use crate::vault::Vault;
 
 /// A grant, what it was asked, and the folder that has its tokens.
 fn grant(fixture: &Fixture) -> (Grant, mpsc::UnboundedReceiver<GrantCommand>, Vault) {
